@@ -1,0 +1,69 @@
+import type { CodegenConfig } from '@graphql-codegen/cli'
+
+/** Types only, and nothing guessed: a scalar without a type here is an error. */
+const types = {
+  useTypeImports: true,
+  enumsAsTypes: true,
+  strictScalars: true,
+  importExtension: '.ts',
+  emitLegacyCommonJSImports: false,
+} as const
+
+const config: CodegenConfig = {
+  schema: 'schema.graphql',
+  generates: {
+    'src/graphql/generated/resolvers.ts': {
+      plugins: ['typescript', 'typescript-resolvers'],
+      config: {
+        ...types,
+        contextType: '../context.ts#OperationContext',
+        // What a resolver returns and its children get as parent.
+        mappers: {
+          User: '../models.ts#UserModel',
+          Conversation: '../models.ts#ConversationModel',
+          Group: '../models.ts#GroupModel',
+          GroupMember: '../models.ts#GroupMemberModel',
+          Message: '../models.ts#MessageModel',
+          Notification: '../models.ts#NotificationModel',
+          ReactionSummary: '../models.ts#ReactionSummaryModel',
+          ReadReceipt: '../models.ts#ReadReceiptModel',
+          MessageSent: '../models.ts#MessageSentModel',
+          MessageRead: '../models.ts#MessageReadModel',
+          ReactionAdded: '../models.ts#ReactionAddedModel',
+          ReactionRemoved: '../models.ts#ReactionRemovedModel',
+          TypingChanged: '../models.ts#TypingChangedModel',
+          OnlineStatusChanged: '../models.ts#OnlineStatusChangedModel',
+          GroupUpdated: '../models.ts#GroupUpdatedModel',
+          MemberJoined: '../models.ts#MemberJoinedModel',
+          MemberLeft: '../models.ts#MemberLeftModel',
+          NotificationReceived: '../models.ts#NotificationReceivedModel',
+          ResumeIncomplete: '../models.ts#ResumeIncompleteModel',
+        },
+        // A root field without a resolver does not compile.
+        avoidOptionals: { query: true, mutation: true, subscription: true },
+        // What resolvers receive and may return.
+        scalars: {
+          ID: { input: 'string', output: 'string | number' },
+          DateTime: { input: 'Date', output: 'number' },
+          JSON: 'unknown',
+        },
+      },
+    },
+    'src/transport/legacy/operations.generated.ts': {
+      documents: 'src/transport/legacy/operations.graphql',
+      plugins: ['typescript-operations', 'typed-document-node'],
+      config: {
+        ...types,
+        documentMode: 'documentNode',
+        // What goes into an operation as a variable and comes out of its execution.
+        scalars: {
+          ID: { input: 'string | number', output: 'string' },
+          DateTime: 'string',
+          JSON: 'unknown',
+        },
+      },
+    },
+  },
+}
+
+export default config
