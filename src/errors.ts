@@ -1,0 +1,38 @@
+/**
+ * The closed table of what can go wrong. The code is what GraphQL clients see in `extensions.code`, the status
+ * is the HTTP status and the legacy protocol's `code` (PROTOCOL.md, section 5).
+ */
+export const ERROR_STATUS = {
+  BAD_USER_INPUT: 400,
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  NOT_FOUND: 404,
+  CONFLICT: 409,
+  RATE_LIMITED: 429,
+  INTERNAL_SERVER_ERROR: 500,
+  UNAVAILABLE: 503,
+} as const
+
+export type ErrorCode = keyof typeof ERROR_STATUS
+
+/** An error that a client may see: its message is written for them and carries no internals. */
+export class ChatError extends Error {
+  readonly code: ErrorCode
+  /** Milliseconds after which a retry makes sense; with RATE_LIMITED. */
+  readonly retryAfterMs: number | undefined
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; retryAfterMs?: number } = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.name = 'ChatError'
+    this.code = code
+    this.retryAfterMs = options.retryAfterMs
+  }
+
+  get status(): number {
+    return ERROR_STATUS[this.code]
+  }
+}
+
+export const badInput = (message: string): ChatError => new ChatError('BAD_USER_INPUT', message)
+export const notFound = (message: string): ChatError => new ChatError('NOT_FOUND', message)
+export const forbidden = (message: string): ChatError => new ChatError('FORBIDDEN', message)

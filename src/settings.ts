@@ -1,0 +1,272 @@
+import { createPrivateKey, createPublicKey, createSecretKey, X509Certificate, type KeyObject } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+const NODE_ENVS = ['production', 'development', 'test'] as const
+
+/** Largest number taken: the longest delay a Node timer keeps, and what an `Int` of GraphQL and PostgreSQL holds. */
+const MAX_NUMBER = 2_147_483_647
+const MIN_SECRET_BYTES = 32
+const MIN_RSA_BITS = 2048
+
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+/** The algorithm is fixed with the key, so that a token can't choose how it is verified. */
+export interface JwtKey {
+  readonly kind: 'HS256' | 'RS256' | 'ES256'
+  readonly key: KeyObject
+}
+
+/** The texts of two PEM files that belong together. */
+export interface TlsFiles {
+  readonly cert: string
+  readonly key: string
+}
+
+/** The environment, read once at start. Names and units are those of the variables. */
+export interface Settings {
+  readonly host: string
+  /** 0 lets the system pick one. */
+  readonly port: number
+  /** Absent: the embedded database in `dataDir`. */
+  readonly databaseUrl: string | undefined
+  /** A folder, or `memory:`. */
+  readonly dataDir: string
+  readonly dbPoolSize: number
+  readonly dbAcquireTimeoutMs: number
+  readonly dbStatementTimeoutMs: number
+  /** Absent: pub/sub inside this process. */
+  readonly redisUrl: string | undefined
+  readonly redisPrefix: string
+  /** How often a node compares its topic positions with the log's. */
+  readonly positionCheckMs: number
+  /** Absent only outside production: whoever verifies tokens makes a secret for this process. */
+  readonly jwt: JwtKey | undefined
+  readonly jwtIssuer: string | undefined
+  readonly jwtAudience: string | undefined
+  readonly production: boolean
+  /** Demo data and demo tokens; never in production. */
+  readonly demo: boolean
+  readonly graphiql: boolean
+  readonly pingIntervalMs: number
+  /** 0: offline at once. */
+  readonly presenceGraceMs: number
+  /** Presence is not told to the members of larger groups. */
+  readonly presenceGroupLimit: number
+  /** 0 switches the limit off, as does a burst of 0. */
+  readonly rateLimitPerSecond: number
+  readonly rateLimitBurst: number
+  readonly maxConnectionsPerUser: number
+  readonly maxFrameBytes: number
+  readonly maxBufferedBytes: number
+  readonly eventRetentionHours: number
+  readonly resumeLimit: number
+  readonly drainMs: number
+  /** As browsers write them in `Origin`; absent: every origin. */
+  readonly allowedOrigins: readonly string[] | undefined
+  /** Absent: plain HTTP. */
+  readonly tls: TlsFiles | undefined
+  readonly logLevel: LogLevel
+}
+
+/** Carries every problem of the environment at once; holds no secret and no password. */
+export class SettingsError extends Error {
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(`invalid settings:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
+    this.name = 'SettingsError'
+    this.problems = problems
+  }
+}
+
+/** Why a value was refused: what came, in words that may be printed, and what was expected. */
+class Refusal extends Error {
+  constructor(came: string, expected: string) {
+    super(`came ${came}, expected ${expected}`)
+  }
+}
+
+/** A value as it may be printed: user and password taken out of URLs, long texts cut. */
+const shown = (value: string): string => {
+  const text = value.replace(/\/\/.*@/s, '//***@')
+  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}...` : text)
+}
+
+const parseNumber =
+  (min: number, max = MAX_NUMBER) =>
+  (value: string): number => {
+    const number = /^(0|[1-9]\d{0,9})$/.test(value) ? Number(value) : NaN
+    if (number >= min && number <= max) return number
+    throw new Refusal(shown(value), `an integer from ${min} to ${max}`)
+  }
+
+const positive = parseNumber(1)
+const zeroOrMore = parseNumber(0)
+
+const parseChoice =
+  <T extends string>(choices: readonly T[]) =>
+  (value: string): T => {
+    const choice = choices.find((each) => each === value)
+    if (choice !== undefined) return choice
+    throw new Refusal(shown(value), `one of ${choices.join(', ')}`)
+  }
+
+const parseFlag = (value: string): boolean => parseChoice(['0', '1'])(value) === '1'
+
+const parseText = (value: string): string => value
+
+const tryUrl = (value: string): URL | null => (URL.canParse(value) ? new URL(value) : null)
+
+/** Never prints the URL: what can't be parsed may still hold a password. */
+const parseUrl =
+  (schemes: readonly string[], needsHost: boolean) =>
+  (value: string): string => {
+    const expected = `a URL that starts with ${schemes.map((scheme) => `${scheme}//`).join(' or ')}`
+    const url = tryUrl(value)
+    if (url === null || !value.includes('://')) throw new Refusal('text that is no URL', expected)
+    if (!schemes.includes(url.protocol)) throw new Refusal(`a URL that starts with ${url.protocol}//`, expected)
+    if (needsHost && url.hostname === '') throw new Refusal('a URL without a host', expected)
+    return value
+  }
+
+/** Origins in the form that browsers send: lower-case host, no default port, nothing after it. */
+const parseOrigins = (value: string): readonly string[] =>
+  value.split(',').map((item) => {
+    const text = item.trim()
+    const url = tryUrl(text)
+    const isOrigin = url !== null && url.host !== '' && /^[a-z][a-z\d+.-]*:\/\/[^/?#@\\\s]+\/?$/i.test(text)
+    if (!isOrigin) throw new Refusal(shown(text), 'origins such as https://chat.example.com, separated by commas')
+    return `${url.protocol}//${url.host}`
+  })
+
+const parseSecret = (value: string): JwtKey => {
+  const bytes = Buffer.from(value)
+  if (bytes.length < MIN_SECRET_BYTES) throw new Refusal(`${bytes.length} bytes`, `at least ${MIN_SECRET_BYTES} bytes`)
+  return { kind: 'HS256', key: createSecretKey(bytes) }
+}
+
+/** Line ends may be written as `\n`, as env files that hold one line for each variable need it. */
+const parsePublicKey = (value: string): JwtKey => {
+  const expected = `the PEM of a public RSA key of at least ${MIN_RSA_BITS} bits or of a public EC key on P-256`
+  const pem = value.replaceAll('\\n', '\n')
+  if (pem.includes('PRIVATE KEY-----')) throw new Refusal('a private key', expected)
+  let key: KeyObject
+  try {
+    key = createPublicKey(pem)
+  } catch {
+    throw new Refusal('text that is no PEM of a key', expected)
+  }
+  const { modulusLength = 0, namedCurve } = key.asymmetricKeyDetails ?? {}
+  if (key.asymmetricKeyType === 'rsa') {
+    if (modulusLength < MIN_RSA_BITS) throw new Refusal(`an RSA key of ${modulusLength} bits`, expected)
+    return { kind: 'RS256', key }
+  }
+  if (key.asymmetricKeyType === 'ec') {
+    if (namedCurve !== 'prime256v1') throw new Refusal(`an EC key on ${namedCurve}`, expected)
+    return { kind: 'ES256', key }
+  }
+  throw new Refusal(`a key of type ${key.asymmetricKeyType}`, expected)
+}
+
+/** Reads a file and has `check` throw where it is not what the name says. */
+const parsePemFile =
+  (what: string, check: (pem: string) => unknown) =>
+  (path: string): string => {
+    const expected = `the path of a PEM file with ${what}`
+    if (path.includes('-----BEGIN')) throw new Refusal('the PEM itself', expected)
+    let pem: string
+    try {
+      pem = readFileSync(path, 'utf8')
+    } catch {
+      throw new Refusal(`${shown(path)}, which can't be read`, expected)
+    }
+    try {
+      check(pem)
+    } catch {
+      throw new Refusal(`${shown(path)}, which holds no such thing`, expected)
+    }
+    return pem
+  }
+
+const parseCertFile = parsePemFile('a certificate', (pem) => new X509Certificate(pem))
+const parseKeyFile = parsePemFile('an unencrypted private key', createPrivateKey)
+
+/**
+ * Reads and checks every variable; an empty one counts as absent.
+ *
+ * @throws SettingsError with all problems, where there is any
+ */
+export const loadSettings = (env: NodeJS.ProcessEnv): Settings => {
+  const problems: string[] = []
+  const has = (name: string): boolean => (env[name] ?? '') !== ''
+
+  /** A refused value counts as absent from here on: its problem is noted and the others are still looked for. */
+  const read = <T, D>(name: string, parse: (value: string) => T, absent: D): T | D => {
+    const value = env[name]
+    if (value === undefined || value === '') return absent
+    try {
+      return parse(value)
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      problems.push(`${name}: ${error.message}`)
+      return absent
+    }
+  }
+
+  const production = read('NODE_ENV', parseChoice(NODE_ENVS), undefined) === 'production'
+
+  const secret = read('JWT_SECRET', parseSecret, undefined)
+  const publicKey = read('JWT_PUBLIC_KEY', parsePublicKey, undefined)
+  if (has('JWT_SECRET') && has('JWT_PUBLIC_KEY'))
+    problems.push('JWT_SECRET, JWT_PUBLIC_KEY: came both, expected only one of them')
+  if (production && !has('JWT_SECRET') && !has('JWT_PUBLIC_KEY'))
+    problems.push('JWT_SECRET, JWT_PUBLIC_KEY: came neither, expected one of them with NODE_ENV=production')
+
+  const demo = read('DEMO', parseFlag, !production && !has('DATABASE_URL'))
+  if (production && demo) problems.push('DEMO: came "1", expected 0 with NODE_ENV=production')
+
+  const cert = read('TLS_CERT', parseCertFile, undefined)
+  const key = read('TLS_KEY', parseKeyFile, undefined)
+  if (has('TLS_CERT') !== has('TLS_KEY'))
+    problems.push(`TLS_CERT, TLS_KEY: came only ${has('TLS_CERT') ? 'TLS_CERT' : 'TLS_KEY'}, expected both or neither`)
+  const tls = cert !== undefined && key !== undefined ? { cert, key } : undefined
+  if (tls && !new X509Certificate(tls.cert).checkPrivateKey(createPrivateKey(tls.key)))
+    problems.push('TLS_CERT, TLS_KEY: came a certificate and the key of another one, expected two that belong together')
+
+  const settings: Settings = {
+    host: read('HOST', parseText, '127.0.0.1'),
+    port: read('PORT', parseNumber(0, 65_535), 4000),
+    databaseUrl: read('DATABASE_URL', parseUrl(['postgres:', 'postgresql:'], false), undefined),
+    dataDir: read('DATA_DIR', parseText, '.data'),
+    dbPoolSize: read('DB_POOL_SIZE', positive, 10),
+    dbAcquireTimeoutMs: read('DB_ACQUIRE_TIMEOUT_MS', positive, 3000),
+    dbStatementTimeoutMs: read('DB_STATEMENT_TIMEOUT_MS', positive, 4000),
+    redisUrl: read('REDIS_URL', parseUrl(['redis:', 'rediss:'], true), undefined),
+    redisPrefix: read('REDIS_PREFIX', parseText, 'chat:'),
+    positionCheckMs: read('POSITION_CHECK_MS', positive, 5000),
+    jwt: secret ?? publicKey,
+    jwtIssuer: read('JWT_ISSUER', parseText, undefined),
+    jwtAudience: read('JWT_AUDIENCE', parseText, undefined),
+    production,
+    demo,
+    graphiql: read('GRAPHIQL', parseFlag, !production),
+    pingIntervalMs: read('PING_INTERVAL_MS', positive, 30_000),
+    presenceGraceMs: read('PRESENCE_GRACE_MS', zeroOrMore, 5000),
+    presenceGroupLimit: read('PRESENCE_GROUP_LIMIT', positive, 1000),
+    rateLimitPerSecond: read('RATE_LIMIT_PER_SECOND', zeroOrMore, 50),
+    rateLimitBurst: read('RATE_LIMIT_BURST', zeroOrMore, 100),
+    maxConnectionsPerUser: read('MAX_CONNECTIONS_PER_USER', positive, 20),
+    maxFrameBytes: read('MAX_FRAME_BYTES', positive, 65_536),
+    maxBufferedBytes: read('MAX_BUFFERED_BYTES', positive, 1_048_576),
+    eventRetentionHours: read('EVENT_RETENTION_HOURS', positive, 168),
+    resumeLimit: read('RESUME_LIMIT', positive, 1000),
+    drainMs: read('DRAIN_MS', positive, 10_000),
+    allowedOrigins: read('ALLOWED_ORIGINS', parseOrigins, undefined),
+    tls,
+    logLevel: read('LOG_LEVEL', parseChoice(LOG_LEVELS), 'info'),
+  }
+  if (problems.length > 0) throw new SettingsError(problems)
+  for (const value of [settings.jwt, settings.tls, settings.allowedOrigins]) Object.freeze(value)
+  return Object.freeze(settings)
+}

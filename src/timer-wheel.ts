@@ -1,0 +1,72 @@
+/** Something that is due at a moment, unless it is cancelled before. */
+export interface Deadline {
+  cancel(): void
+}
+
+export interface TimerWheel {
+  /** Calls `due` when `Date.now()` has reached `at`, never before, at most two ticks late; it must not throw. */
+  at(at: number, due: () => void): Deadline
+  stop(): void
+}
+
+/**
+ * One timer for any number of deadlines, which are sorted into slots of `tickMs`. The timer runs only while there are
+ * deadlines, and keeps no process alive.
+ */
+export function createTimerWheel(tickMs = 50): TimerWheel {
+  const slots = new Map<number, Set<{ at: number; due: () => void }>>()
+  let timer: NodeJS.Timeout | undefined
+  let nextSlot = 0
+
+  function turn(): void {
+    const now = Math.floor(Date.now() / tickMs)
+    // Slots lie sparse where time jumped (a suspended machine): then the few that exist are looked at instead.
+    const due =
+      now - nextSlot > slots.size ? [...slots.keys()].filter((slot) => slot < now).sort((a, b) => a - b) : range(nextSlot, now)
+    nextSlot = now
+    for (const slot of due) {
+      const entries = slots.get(slot)
+      if (!entries) continue
+      // In place, so that one of them can still cancel another.
+      for (const entry of entries) {
+        entries.delete(entry)
+        entry.due()
+      }
+      slots.delete(slot)
+    }
+    if (slots.size === 0 && timer) {
+      clearInterval(timer)
+      timer = undefined
+    }
+  }
+
+  return {
+    at(at, due) {
+      if (!timer) {
+        nextSlot = Math.floor(Date.now() / tickMs)
+        timer = setInterval(turn, tickMs)
+        timer.unref()
+      }
+      const slot = Math.max(Math.floor(at / tickMs), nextSlot)
+      const entry = { at, due }
+      const entries = slots.get(slot)
+      if (entries) entries.add(entry)
+      else slots.set(slot, new Set([entry]))
+      return {
+        cancel() {
+          const current = slots.get(slot)
+          if (current?.delete(entry) && current.size === 0) slots.delete(slot)
+        },
+      }
+    },
+    stop() {
+      clearInterval(timer)
+      timer = undefined
+      slots.clear()
+    },
+  }
+}
+
+function* range(from: number, to: number): Generator<number> {
+  for (let slot = from; slot < to; slot++) yield slot
+}
