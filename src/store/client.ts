@@ -1,0 +1,153 @@
+import { PrismaPg } from '@prisma/adapter-pg'
+import type { SqlDriverAdapterFactory, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import pg from 'pg'
+import { PrismaClient } from './generated/client.ts'
+import { migrationAdapterFactory, scriptError } from './migration-adapter.ts'
+import { DatabaseStartError } from './start-error.ts'
+
+export { DatabaseStartError } from './start-error.ts'
+
+export interface DatabaseOptions {
+  /** A PostgreSQL server; undefined: the embedded database in `dataDir`. */
+  databaseUrl: string | undefined
+  /** The embedded database's folder, or `memory:`. */
+  dataDir: string
+  poolSize: number
+  /** How long a query waits for a free connection. */
+  acquireTimeoutMs: number
+  /** The longest that one statement may run, and the longest that a transaction may stand still. */
+  statementTimeoutMs: number
+}
+
+export interface Database {
+  prisma: PrismaClient
+  /** Connections of their own for the migrations: one session each, without a statement timeout. */
+  adapterFactory: SqlMigrationAwareDriverAdapterFactory
+  engine: 'embedded' | 'postgresql'
+  /** Asks it something, so that what is wrong is known. Throws DatabaseStartError. */
+  check(): Promise<void>
+  /** Lets running statements finish and gives everything back. A second call does nothing. */
+  close(): Promise<void>
+}
+
+/** Opens the database and asks it something. Throws DatabaseStartError. */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const database = await createDatabase(options)
+  try {
+    await database.check()
+    return database
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+/** Opens the database; a server may still be away. Throws DatabaseStartError for a URL or a folder that can't be used. */
+export async function createDatabase(options: DatabaseOptions): Promise<Database> {
+  if (options.databaseUrl !== undefined) return createPostgres(options.databaseUrl, options)
+  // 8 MB of engine that nobody needs with a PostgreSQL server.
+  const { openEmbedded } = await import('./embedded.ts')
+  const embedded = await openEmbedded(options.dataDir)
+  return database('embedded', embedded.adapterFactory, embedded.adapterFactory, options, {
+    check: () => Promise.resolve(),
+    release: embedded.close,
+  })
+}
+
+function createPostgres(databaseUrl: string, options: DatabaseOptions): Database {
+  const server = parseUrl(databaseUrl)
+  const config: pg.PoolConfig = {
+    connectionString: databaseUrl,
+    fallback_application_name: 'parley',
+    connectionTimeoutMillis: options.acquireTimeoutMs,
+    keepAlive: true,
+    // The adapter reads and writes every time as if the session's zone were UTC, whatever the server's is.
+    onConnect: (client) => client.query("SET TIME ZONE 'UTC'") as unknown as void,
+  }
+  const pool = new pg.Pool({
+    ...config,
+    max: options.poolSize,
+    statement_timeout: options.statementTimeoutMs,
+    // A node that hangs in a transaction must not hold a topic's row for all others.
+    idle_in_transaction_session_timeout: options.statementTimeoutMs,
+  })
+  // A server that restarts ends idle connections; without a listener each would end the process.
+  pool.on('error', () => undefined)
+  return database('postgresql', new PrismaPg(pool), postgresMigrationFactory(config), options, {
+    async check() {
+      try {
+        await check(pool)
+      } catch (error) {
+        throw error instanceof DatabaseStartError ? error : unreachable(server, error)
+      }
+    },
+    release: () => pool.end(),
+  })
+}
+
+/** Where a URL leads; the messages name that, never the URL, which may hold a password. */
+function parseUrl(connectionString: string): pg.Client {
+  try {
+    return new pg.Client({ connectionString })
+  } catch {
+    throw new DatabaseStartError("DATABASE_URL can't be read. It looks like postgresql://user:password@host:5432/database.")
+  }
+}
+
+function database(
+  engine: Database['engine'],
+  adapter: SqlDriverAdapterFactory,
+  adapterFactory: SqlMigrationAwareDriverAdapterFactory,
+  { acquireTimeoutMs, statementTimeoutMs }: DatabaseOptions,
+  { check, release }: { check: () => Promise<void>; release: () => Promise<void> },
+): Database {
+  const prisma = new PrismaClient({ adapter, transactionOptions: { maxWait: acquireTimeoutMs, timeout: statementTimeoutMs } })
+  const disconnect = async (): Promise<void> => {
+    try {
+      await prisma.$disconnect()
+    } finally {
+      await release()
+    }
+  }
+  let closing: Promise<void> | undefined
+  return { prisma, adapterFactory, engine, check, close: () => (closing ??= disconnect()) }
+}
+
+async function check(pool: pg.Pool): Promise<void> {
+  const result = await pool.query<{ version: number; encoding: string }>(
+    "SELECT current_setting('server_version_num')::int AS version, current_setting('server_encoding') AS encoding",
+  )
+  const { version = 0, encoding = '' } = result.rows[0] ?? {}
+  if (version < 130_000) throw new DatabaseStartError('The PostgreSQL of DATABASE_URL is too old: version 13 or newer is needed.')
+  if (encoding !== 'UTF8') {
+    throw new DatabaseStartError(`The database of DATABASE_URL stores text as ${encoding}. Create one with ENCODING 'UTF8'.`)
+  }
+}
+
+/** One session for each: a transaction, its locks and the engine's own advisory lock end with it. */
+function postgresMigrationFactory(config: pg.PoolConfig): SqlMigrationAwareDriverAdapterFactory {
+  return migrationAdapterFactory('@prisma/adapter-pg', async () => {
+    const pool = new pg.Pool({ ...config, max: 1, idleTimeoutMillis: 0, statement_timeout: 0 })
+    const adapter = await new PrismaPg(pool, { disposeExternalPool: true }).connect()
+    // The adapter's own splits at every semicolon, also inside of texts and function bodies.
+    adapter.executeScript = async (script) => {
+      await pool.query(script).catch(scriptError)
+    }
+    return adapter
+  })
+}
+
+function unreachable({ host, port, database = '' }: pg.Client, error: unknown): DatabaseStartError {
+  const { code = '', message } = error as { code?: string; message: string }
+  const server = `PostgreSQL at ${host}:${port}`
+  const reasons: Record<string, string> = {
+    ECONNREFUSED: `No ${server} answers. Start it or correct DATABASE_URL.`,
+    ENOTFOUND: `The host ${host} of DATABASE_URL is not known. Correct DATABASE_URL.`,
+    '28P01': `${server} refuses the user or the password of DATABASE_URL.`,
+    '28000': `${server} refuses the user of DATABASE_URL: ${message}.`,
+    '3D000': `${server} has no database "${database}". Create it (createdb) or correct DATABASE_URL.`,
+  }
+  // Its own refusals stay what they are; anything else may pass while one waits.
+  const isTemporary = !/^(28|3D)/.test(code)
+  return new DatabaseStartError(reasons[code] ?? `${server} can't be used: ${message || code}.`, { cause: error, isTemporary })
+}

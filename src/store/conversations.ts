@@ -1,0 +1,167 @@
+import { byOrd, toJson, type Db } from './db.ts'
+import { epochMs } from './event-log.ts'
+
+export interface ConversationRecord {
+  id: string
+  isGroup: boolean
+  groupId: number | null
+  /** The pair of a direct conversation, lower id first; null for a group. */
+  pair: readonly [number, number] | null
+}
+
+/** `activityAt` is when the latest message was sent, or the conversation created; milliseconds since the epoch. */
+export interface ConversationPosition {
+  activityAt: number
+  lastMessageId: number
+  id: string
+}
+
+export interface MemberRecord {
+  userId: number
+  role: 'OWNER' | 'ADMIN' | 'MEMBER'
+  /** Milliseconds since the epoch. */
+  joinedAt: number
+}
+
+export interface MemberPageKey {
+  conversationId: string
+  after: number
+  limit: number
+}
+
+/** What a user listens to besides their own topic, and whose topics hear of the user's presence. */
+export interface Circle {
+  /** Groups the user is in, with the `seq` of the group's topic after which events are theirs. */
+  groups: { topic: string; sinceSeq: number; memberCount: number }[]
+  /** Memberships that ended, with the last `seq` that is still theirs. */
+  past: { topic: string; sinceSeq: number; untilSeq: number }[]
+  /** `user:` topics of the partners in direct conversations. */
+  partners: string[]
+}
+
+interface ConversationRow {
+  id: string
+  is_group: boolean
+  group_id: number | null
+  user_low: number | null
+  user_high: number | null
+}
+
+const toRecord = (row: ConversationRow): ConversationRecord => ({
+  id: row.id,
+  isGroup: row.is_group,
+  groupId: row.group_id,
+  pair: row.user_low === null || row.user_high === null ? null : [row.user_low, row.user_high],
+})
+
+export function createConversationStore(db: Db) {
+  return {
+    /** Conversations by id, closed groups left out. */
+    async byIds(ids: readonly string[]): Promise<Map<string, ConversationRecord>> {
+      const rows = await db.$queryRaw<ConversationRow[]>`
+        SELECT c.id, c.is_group, g.id AS group_id, c.user_low, c.user_high
+        FROM conversations c LEFT JOIN groups g ON g.conversation_id = c.id
+        WHERE c.id = ANY(${[...ids]}::text[]) AND g.closed_at IS NULL`
+      return new Map(rows.map((row) => [row.id, toRecord(row)]))
+    },
+
+    /** The direct conversation of two users, whatever id it came with; undefined before the first message. */
+    async byPair(a: number, b: number): Promise<ConversationRecord | undefined> {
+      const [row] = await db.$queryRaw<ConversationRow[]>`
+        SELECT id, is_group, null::int AS group_id, user_low, user_high FROM conversations
+        WHERE user_low = ${Math.min(a, b)} AND user_high = ${Math.max(a, b)}`
+      return row && toRecord(row)
+    },
+
+    /** Which of the conversations the user is in. */
+    async memberOf(userId: number, ids: readonly string[]): Promise<Set<string>> {
+      const rows = await db.$queryRaw<{ conversation_id: string }[]>`
+        SELECT conversation_id FROM members WHERE user_id = ${userId} AND conversation_id = ANY(${[...ids]}::text[])`
+      return new Set(rows.map((row) => row.conversation_id))
+    },
+
+    /** The user's conversations by latest activity, those after `after`. */
+    async page(
+      userId: number,
+      after: ConversationPosition | undefined,
+      limit: number,
+    ): Promise<(ConversationRecord & ConversationPosition)[]> {
+      const rows = await db.$queryRaw<(ConversationRow & { activity: number; last_id: number })[]>`
+        SELECT * FROM (
+          SELECT c.id, c.is_group, g.id AS group_id, c.user_low, c.user_high,
+            ${epochMs('coalesce(last.created_at, c.created_at)')} AS activity, coalesce(last.id, 0)::float8 AS last_id
+          FROM members m JOIN conversations c ON c.id = m.conversation_id
+          LEFT JOIN groups g ON g.conversation_id = c.id
+          LEFT JOIN LATERAL (SELECT id, created_at FROM messages WHERE conversation_id = c.id ORDER BY id DESC LIMIT 1) last ON true
+          WHERE m.user_id = ${userId}
+        ) c
+        WHERE (activity, last_id, id) < (${after?.activityAt ?? Number.MAX_SAFE_INTEGER}::float8, ${after?.lastMessageId ?? 0}::float8, ${after?.id ?? ''})
+        ORDER BY activity DESC, last_id DESC, id DESC LIMIT ${limit}`
+      return rows.map((row) => ({ ...toRecord(row), activityAt: row.activity, lastMessageId: row.last_id }))
+    },
+
+    /** For each key the conversation's members by user id, those above `after`. */
+    async memberPages(keys: readonly MemberPageKey[]): Promise<MemberRecord[][]> {
+      const rows = await db.$queryRaw<(MemberRecord & { ord: number })[]>`
+        SELECT k.ord, m.* FROM json_to_recordset(${toJson(keys)}::json) AS k(ord int, "conversationId" text, after int, "limit" int)
+        CROSS JOIN LATERAL (
+          SELECT user_id AS "userId", role::text AS role, ${epochMs('joined_at')} AS "joinedAt" FROM members
+          WHERE conversation_id = k."conversationId" AND user_id > k.after ORDER BY user_id LIMIT k."limit"
+        ) m ORDER BY k.ord, m."userId"`
+      return byOrd(keys, rows, ({ userId, role, joinedAt }) => ({ userId, role, joinedAt }))
+    },
+
+    /** Members of a conversation by user id, those above `after`. */
+    async members(
+      conversationId: string,
+      after: number,
+      limit: number,
+    ): Promise<{ userId: number; role: 'OWNER' | 'ADMIN' | 'MEMBER'; joinedAt: number }[]> {
+      return await db.$queryRaw`
+        SELECT user_id AS "userId", role::text AS role, ${epochMs('joined_at')} AS "joinedAt" FROM members
+        WHERE conversation_id = ${conversationId} AND user_id > ${after} ORDER BY user_id LIMIT ${limit}`
+    },
+
+    /** How many messages of others the user has not read, for each conversation. */
+    async unread(userId: number, ids: readonly string[]): Promise<Map<string, number>> {
+      const rows = await db.$queryRaw<{ id: string; unread: number }[]>`
+        SELECT k.id, (
+          (SELECT count(*) FROM messages WHERE conversation_id = k.id AND sender_id <> ${userId}) -
+          (SELECT count(*) FROM receipts WHERE reader_id = ${userId} AND conversation_id = k.id)
+        )::int AS unread FROM unnest(${[...ids]}::text[]) AS k(id)`
+      return new Map(rows.map((row) => [row.id, row.unread]))
+    },
+
+    /** What each user listens to and who hears of them, in one query for many users. */
+    async circles(userIds: readonly number[]): Promise<Map<number, Circle>> {
+      const rows = await db.$queryRaw<
+        {
+          user_id: number
+          kind: 'group' | 'past' | 'partner'
+          topic: string
+          since_seq: number
+          until_seq: number
+          size: number
+        }[]
+      >`
+        SELECT m.user_id, 'group' AS kind, 'group:' || g.id AS topic, m.since_seq::float8 AS since_seq, 0::float8 AS until_seq, g.member_count AS size
+        FROM members m JOIN groups g ON g.conversation_id = m.conversation_id
+        WHERE m.user_id = ANY(${[...userIds]}::int[])
+        UNION ALL
+        SELECT m.user_id, 'partner', 'user:' || CASE WHEN c.user_low = m.user_id THEN c.user_high ELSE c.user_low END, 0, 0, 0
+        FROM members m JOIN conversations c ON c.id = m.conversation_id AND NOT c.is_group
+        WHERE m.user_id = ANY(${[...userIds]}::int[])
+        UNION ALL
+        SELECT user_id, 'past', topic, since_seq::float8, until_seq::float8, 0 FROM past_memberships
+        WHERE user_id = ANY(${[...userIds]}::int[])`
+      const circles = new Map(userIds.map((id) => [id, { groups: [], past: [], partners: [] } as Circle]))
+      for (const { user_id, kind, topic, since_seq: sinceSeq, until_seq: untilSeq, size: memberCount } of rows) {
+        const circle = circles.get(user_id) as Circle
+        if (kind === 'group') circle.groups.push({ topic, sinceSeq, memberCount })
+        else if (kind === 'past') circle.past.push({ topic, sinceSeq, untilSeq })
+        else circle.partners.push(topic)
+      }
+      return circles
+    },
+  }
+}

@@ -1,0 +1,14 @@
+import type { Prisma } from './generated/client.ts'
+
+/** What queries run on: the client itself or one of its transactions. */
+export type Db = Prisma.TransactionClient
+
+/** Keys as the parameter of a `json_to_recordset(...)` that has a column `ord`. */
+export const toJson = (keys: readonly object[]): string => JSON.stringify(keys.map((key, ord) => ({ ord, ...key })))
+
+/** The rows of each key, which say by `ord` whose they are. */
+export function byOrd<R extends { ord: number }, T>(keys: readonly object[], rows: readonly R[], toItem: (row: R) => T): T[][] {
+  const lists: T[][] = keys.map(() => [])
+  for (const row of rows) lists[row.ord]?.push(toItem(row))
+  return lists
+}

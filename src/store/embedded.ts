@@ -1,0 +1,163 @@
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import { acquireLock, LockedError } from './folder-lock.ts'
+import { embeddedAdapterFactory, GuardedPGlite } from './pglite.ts'
+import { DatabaseStartError } from './start-error.ts'
+
+export interface Embedded {
+  adapterFactory: SqlMigrationAwareDriverAdapterFactory
+  close(): Promise<void>
+}
+
+/** The PostgreSQL major version of the embedded engine; a folder of another one can't be read by it. */
+const POSTGRES_MAJOR = '17'
+const MARKER = 'parley.json'
+const LOCK = 'parley.lock'
+
+/** `creating`: the marker is written, the database perhaps not wholly, and nobody has used it yet. */
+type FolderState = 'empty' | 'creating' | 'ready'
+
+/**
+ * Opens the embedded database in a folder, which is created when absent, or in memory for `memory:`. Throws
+ * DatabaseStartError for a folder that is in use, isn't ours or can't be used, and leaves that folder as it is.
+ */
+export async function openEmbedded(dataDir: string): Promise<Embedded> {
+  if (dataDir === 'memory:') {
+    const pglite = await GuardedPGlite.start(undefined)
+    return { adapterFactory: embeddedAdapterFactory(pglite), close: () => pglite.stop() }
+  }
+  const folder = resolve(dataDir)
+  await inspect(folder)
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => unusable(folder, error))
+  const release = await lock(folder)
+  try {
+    const pglite = await openFolder(folder)
+    const close = async (): Promise<void> => {
+      try {
+        await pglite.stop()
+      } finally {
+        await release()
+      }
+    }
+    return { adapterFactory: embeddedAdapterFactory(pglite), close }
+  } catch (error) {
+    await release()
+    throw error
+  }
+}
+
+async function openFolder(folder: string): Promise<GuardedPGlite> {
+  const data = join(folder, 'pg')
+  if ((await inspect(folder)) === 'ready') {
+    return GuardedPGlite.start(data).catch((error: unknown) => {
+      throw new DatabaseStartError(
+        `The database in ${folder} can't be opened: it is damaged. Restore the folder from a backup.`,
+        { cause: error },
+      )
+    })
+  }
+  await writeMarker(folder, 'creating')
+  // What a start that was killed left behind: no transaction was ever committed there.
+  await rm(data, { recursive: true, force: true })
+  const pglite = await GuardedPGlite.start(data).catch((error: unknown) => unusable(folder, error))
+  await flush(data)
+  await writeMarker(folder, 'ready')
+  return pglite
+}
+
+/** Looks without touching. Throws DatabaseStartError for whatever is not an empty folder or a folder of ours. */
+async function inspect(folder: string): Promise<FolderState> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException): string[] =>
+    error.code === 'ENOENT' ? [] : unusable(folder, error),
+  )
+  if (!names.includes(MARKER)) {
+    const foreign = names.filter((name) => !name.startsWith('parley.') && name !== 'lost+found')
+    if (foreign.length === 0) return 'empty'
+    throw new DatabaseStartError(
+      `${folder} holds files that are not a database of this server (${foreign.slice(0, 3).join(', ')}). Set DATA_DIR to an empty or absent folder.`,
+    )
+  }
+  const state = parseMarker(await readFile(join(folder, MARKER), 'utf8').catch((error: unknown) => unusable(folder, error)))
+  if (state === undefined) throw damaged(folder, `${MARKER} is not readable`)
+  if (state === 'creating') return state
+  const major = (await readFile(join(folder, 'pg', 'PG_VERSION'), 'utf8').catch(() => '')).trim()
+  if (!/^\d+$/.test(major)) throw damaged(folder, 'pg/PG_VERSION is missing or not a version')
+  if (major === POSTGRES_MAJOR) return state
+  throw new DatabaseStartError(
+    `The database in ${folder} was written by PostgreSQL ${major}, this server embeds PostgreSQL ${POSTGRES_MAJOR}. ` +
+      'Start the version of the server that wrote it, or set DATA_DIR to another folder.',
+  )
+}
+
+function parseMarker(text: string): 'creating' | 'ready' | undefined {
+  try {
+    const { state } = JSON.parse(text) as { state: unknown }
+    return state === 'creating' || state === 'ready' ? state : undefined
+  } catch {
+    return undefined
+  }
+}
+
+async function writeMarker(folder: string, state: 'creating' | 'ready'): Promise<void> {
+  const path = join(folder, MARKER)
+  // The name begins like the lock's, so that a leftover of a killed start is not taken for a foreign file.
+  const temporary = join(folder, `${LOCK}.marker`)
+  const file = await open(temporary, 'w', 0o600).catch((error: unknown) => unusable(folder, error))
+  try {
+    await file.writeFile(`${JSON.stringify({ state })}\n`)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(temporary, path)
+}
+
+/** Brings a new database to the disk: its files were written before the engine's own syncing was switched on. */
+async function flush(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue
+    const file = await open(join(entry.parentPath, entry.name), 'r+')
+    try {
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  }
+}
+
+async function lock(folder: string): Promise<() => Promise<void>> {
+  try {
+    return await acquireLock(join(folder, LOCK))
+  } catch (error) {
+    if (!(error instanceof LockedError)) return unusable(folder, error)
+    throw new DatabaseStartError(
+      `The database in ${folder} is in use by ${error.pid === undefined ? 'another process' : `process ${error.pid}`}. Only one server can use it: ` +
+        'stop the other one, set DATA_DIR to another folder, or set DATABASE_URL to share a PostgreSQL.',
+      { cause: error },
+    )
+  }
+}
+
+function damaged(folder: string, what: string): DatabaseStartError {
+  return new DatabaseStartError(`The database in ${folder} is damaged: ${what}. Restore the folder from a backup.`)
+}
+
+const REASONS: Record<string, string> = {
+  EACCES: 'this user may not read and write it',
+  EPERM: 'this user may not read and write it',
+  EROFS: 'it is on a read-only file system',
+  ENOTDIR: 'it is not a folder',
+  EEXIST: 'it is not a folder',
+  ENOSPC: 'the disk is full',
+}
+
+function unusable(folder: string, error: unknown): never {
+  const { code = '', message } = error as NodeJS.ErrnoException
+  throw new DatabaseStartError(
+    `DATA_DIR ${folder} can't be used: ${REASONS[code] ?? message}. Correct that or set DATA_DIR to another folder.`,
+    {
+      cause: error,
+    },
+  )
+}

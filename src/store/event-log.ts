@@ -1,0 +1,242 @@
+import type { Prisma } from './generated/client.ts'
+import { Prisma as Sql } from './generated/client.ts'
+import type { Db } from './db.ts'
+import type { MessageRecord } from './messages.ts'
+
+/** A durable event. `id` is the resume cursor; `at` is in milliseconds since the epoch. */
+export interface StoredEvent {
+  id: number
+  at: number
+  kind: string
+  /** A message event carries the message as it is stored; every other kind what was logged. */
+  payload: unknown
+}
+
+/** One event in one topic. In each topic `seq` counts from 1 without holes, in the order of commits. */
+export interface LogEntry {
+  topic: string
+  seq: number
+  event: StoredEvent
+}
+
+/** A stretch of a topic: events with `after < seq <= until`. */
+export interface TopicRange {
+  topic: string
+  after: number
+  until: number
+}
+
+export interface NewEvent {
+  topics: readonly string[]
+  kind: string
+  payload: unknown
+  /** The message that a message event tells of; its payload is then read from the message. */
+  message?: MessageRecord
+  /** Whether it tells of a change of who may do what in its topics: a send that read before it must look again. */
+  changesAccess?: boolean
+}
+
+interface EntryRow {
+  topic: string
+  seq: number
+  id: number
+  at: number
+  kind: string
+  payload: unknown
+  message_id: number | null
+  conversation_id: string
+  is_group: boolean
+  group_id: number | null
+  sender_id: number
+  sender_name: string
+  sender_avatar: string | null
+  content: string
+  message_type: string
+  media_url: string | null
+  message_at: number
+}
+
+/** Milliseconds since the epoch of a timestamptz(3) column, as a JavaScript number. */
+export const epochMs = (column: string): Prisma.Sql => Sql.raw(`(extract(epoch from ${column}) * 1000)::float8`)
+
+const toEntry = (row: EntryRow): LogEntry => ({
+  topic: row.topic,
+  seq: row.seq,
+  event: {
+    id: row.id,
+    at: row.at,
+    kind: row.kind,
+    payload:
+      row.message_id === null
+        ? row.payload
+        : ({
+            id: row.message_id,
+            conversationId: row.conversation_id,
+            isGroup: row.is_group,
+            groupId: row.group_id,
+            senderId: row.sender_id,
+            senderName: row.sender_name,
+            senderAvatar: row.sender_avatar,
+            content: row.content,
+            messageType: row.message_type,
+            mediaUrl: row.media_url,
+            at: row.message_at,
+          } satisfies MessageRecord),
+  },
+})
+
+const entryColumns = Sql.sql`
+  e.topic, e.seq::float8 AS seq, e.id::float8 AS id, ${epochMs('e.created_at')} AS at, e.kind, e.payload,
+  e.message_id::float8 AS message_id, m.conversation_id, c.is_group, g.id AS group_id, m.sender_id, u.name AS sender_name,
+  u.avatar AS sender_avatar, m.content, m.message_type, m.media_url, ${epochMs('m.created_at')} AS message_at`
+
+const messageJoins = Sql.sql`
+  LEFT JOIN messages m ON m.id = e.message_id
+  LEFT JOIN conversations c ON c.id = m.conversation_id
+  LEFT JOIN groups g ON g.conversation_id = m.conversation_id
+  LEFT JOIN users u ON u.id = m.sender_id`
+
+/**
+ * Locks topics until the transaction ends, in one order everywhere so that writers can't block each other for ever,
+ * and tells their heads. Whoever appends holds these locks.
+ */
+export async function lockTopics(tx: Db, topics: readonly string[]): Promise<Map<string, number>> {
+  const rows = await tx.$queryRaw<{ name: string; seq: number }[]>`
+    SELECT name, seq::float8 AS seq FROM topics WHERE name = ANY(${[...topics]}::text[]) ORDER BY name COLLATE "C" FOR UPDATE`
+  return new Map(rows.map((row) => [row.name, row.seq]))
+}
+
+/** Writes events into topics whose locks the transaction holds; `heads` are the positions before. */
+export async function appendEvents(tx: Db, heads: Map<string, number>, events: readonly NewEvent[]): Promise<LogEntry[]> {
+  const next = new Map(heads)
+  const rows = events.flatMap(({ topics, kind, payload, message, changesAccess = false }, ord) =>
+    topics.map((topic) => {
+      const head = next.get(topic)
+      if (head === undefined) throw new Error(`topic ${topic} is not locked by this transaction`)
+      next.set(topic, head + 1)
+      return {
+        ord,
+        topic,
+        seq: head + 1,
+        kind,
+        message: message?.id ?? null,
+        payload: message ? null : payload,
+        access: changesAccess,
+      }
+    }),
+  )
+  if (rows.length === 0) return []
+  const written = await tx.$queryRaw<{ ord: number; id: number; at: number }[]>`
+    WITH input AS MATERIALIZED (
+      SELECT * FROM json_to_recordset(${JSON.stringify(rows)}::json)
+        AS i(ord int, topic text, seq bigint, kind text, message bigint, payload jsonb, access boolean)
+    ), numbered AS MATERIALIZED (
+      SELECT ord, nextval('events_id_seq') AS id FROM (SELECT DISTINCT ord FROM input ORDER BY ord) o
+    ), logged AS (
+      INSERT INTO events (topic, seq, id, kind, message_id, payload, created_at, xid, snapshot)
+      SELECT i.topic, i.seq, n.id, i.kind, i.message, i.payload, date_trunc('milliseconds', statement_timestamp()),
+        pg_current_xact_id()::text::bigint, pg_current_snapshot()::text
+      FROM input i JOIN numbered n USING (ord)
+    ), advanced AS (
+      UPDATE topics t SET seq = h.seq, access_seq = coalesce(h.access_seq, t.access_seq)
+      FROM (SELECT topic, max(seq) AS seq, max(seq) FILTER (WHERE access) AS access_seq FROM input GROUP BY topic) h
+      WHERE t.name = h.topic
+    )
+    SELECT ord, id::float8 AS id, ${epochMs("date_trunc('milliseconds', statement_timestamp())")} AS at FROM numbered`
+  const byOrd = new Map(written.map((row) => [row.ord, row]))
+  const shared = events.map(({ kind, payload, message }, ord): StoredEvent => {
+    const { id, at } = byOrd.get(ord) as { id: number; at: number }
+    return { id, at, kind, payload: message ?? payload }
+  })
+  return rows.map(({ ord, topic, seq }) => ({ topic, seq, event: shared[ord] as StoredEvent }))
+}
+
+export type EventLog = ReturnType<typeof createEventLog>
+
+/** Reads of the event log. Writing goes through `Store.transaction` and the message batches. */
+export function createEventLog(db: Db) {
+  return {
+    /** The highest `seq` of each topic; 0 for a topic that is not known. */
+    async heads(topics: readonly string[]): Promise<Map<string, number>> {
+      const rows = await db.$queryRaw<{ name: string; seq: number }[]>`
+        SELECT name, seq::float8 AS seq FROM topics WHERE name = ANY(${[...topics]}::text[])`
+      const heads = new Map(topics.map((topic) => [topic, 0]))
+      for (const { name, seq } of rows) heads.set(name, seq)
+      return heads
+    },
+
+    /** The entries of one topic with `after < seq <= until`, in order, at most `limit`. */
+    async read({ topic, after, until }: TopicRange, limit: number): Promise<LogEntry[]> {
+      const rows = await db.$queryRaw<EntryRow[]>`
+        SELECT ${entryColumns} FROM events e ${messageJoins}
+        WHERE e.topic = ${topic} AND e.seq > ${after} AND e.seq <= ${until} ORDER BY e.seq LIMIT ${limit}`
+      return rows.map(toEntry)
+    },
+
+    /** The newest entries of all ranges together by event id, at most `limit`, oldest first. */
+    async readNewest(ranges: readonly TopicRange[], limit: number): Promise<LogEntry[]> {
+      const rows = await db.$queryRaw<EntryRow[]>`
+        SELECT ${entryColumns} FROM (
+          SELECT e.* FROM json_to_recordset(${JSON.stringify(ranges)}::json) AS r(topic text, after bigint, until bigint)
+          CROSS JOIN LATERAL (
+            SELECT * FROM events WHERE topic = r.topic AND seq > r.after AND seq <= r.until ORDER BY seq DESC LIMIT ${limit}
+          ) e ORDER BY e.id DESC LIMIT ${limit}
+        ) e ${messageJoins} ORDER BY e.id, e.topic`
+      return rows.map(toEntry)
+    },
+
+    /**
+     * Where reading goes on after the event `cursor`, for each topic: the `seq` up to which everything was delivered
+     * before it. An event with a lower id than the cursor's whose transaction was still running when the cursor's was
+     * written may not have been delivered: it counts as missed. `known` is false for an id higher than any given out;
+     * `swept` tells for each topic the last event that retention took away.
+     */
+    async positionsAfter(
+      cursor: number,
+      topics: readonly string[],
+    ): Promise<{ known: boolean; positions: Map<string, { seq: number; sweptSeq: number; sweptId: number }> }> {
+      if (!Number.isSafeInteger(cursor)) return { known: false, positions: new Map() }
+      const rows = await db.$queryRaw<{ known: boolean; topic: string; seq: number; swept_seq: number; swept_id: number }[]>`
+        WITH cursor_event AS MATERIALIZED (
+          SELECT xid, snapshot::pg_snapshot FROM events WHERE topic = ANY(${[...topics]}::text[]) AND id = ${cursor} LIMIT 1
+        )
+        SELECT ${cursor}::bigint <= (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM events_id_seq) AS known,
+          t.name AS topic, t.swept_seq::float8 AS swept_seq, t.swept_id::float8 AS swept_id,
+          coalesce(done.seq, t.swept_seq)::float8 AS seq
+        FROM topics t
+        LEFT JOIN LATERAL (
+          -- In one topic ids are in the order of commits: what the cursor's transaction did not see is the end of it.
+          SELECT e.seq FROM events e LEFT JOIN cursor_event c ON true
+          WHERE e.topic = t.name AND e.id <= ${cursor}
+            AND (c.xid IS NULL OR e.id = ${cursor} OR e.xid = c.xid OR pg_visible_in_snapshot(e.xid::text::xid8, c.snapshot))
+          ORDER BY e.id DESC LIMIT 1
+        ) done ON true
+        WHERE t.name = ANY(${[...topics]}::text[])`
+      return {
+        known: rows[0]?.known ?? cursor === 0,
+        positions: new Map(rows.map((row) => [row.topic, { seq: row.seq, sweptSeq: row.swept_seq, sweptId: row.swept_id }])),
+      }
+    },
+
+    /** Takes events out of the log that are older than `hours`, at most `limit`; returns how many entries went. */
+    async sweep(hours: number, limit: number): Promise<number> {
+      const [row] = await db.$queryRaw<{ count: number }[]>`
+        WITH old AS MATERIALIZED (
+          SELECT topic, seq FROM events WHERE created_at < now() - make_interval(hours => ${hours}::int)
+          ORDER BY created_at LIMIT ${limit}
+        ), locked AS MATERIALIZED (
+          SELECT name FROM topics WHERE name IN (SELECT topic FROM old) ORDER BY name COLLATE "C" FOR UPDATE
+        ), gone AS (
+          DELETE FROM events e USING old JOIN locked ON locked.name = old.topic WHERE e.topic = old.topic AND e.seq = old.seq
+          RETURNING e.topic, e.seq, e.id
+        ), marked AS (
+          UPDATE topics t SET swept_seq = greatest(t.swept_seq, g.seq), swept_id = greatest(t.swept_id, g.id)
+          FROM (SELECT topic, max(seq) AS seq, max(id) AS id FROM gone GROUP BY topic) g WHERE t.name = g.topic
+        ), past AS (
+          DELETE FROM past_memberships WHERE created_at < now() - make_interval(hours => ${hours}::int)
+        )
+        SELECT count(*)::int AS count FROM gone`
+      return row?.count ?? 0
+    },
+  }
+}

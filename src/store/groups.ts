@@ -1,0 +1,137 @@
+import type { Db } from './db.ts'
+import { epochMs } from './event-log.ts'
+
+export type Role = 'OWNER' | 'ADMIN' | 'MEMBER'
+
+export interface GroupRecord {
+  id: number
+  conversationId: string
+  name: string
+  avatar: string | null
+  announcement: string | null
+  joinApprovalRequired: boolean
+  allowInvitation: boolean
+  allowSendMessages: boolean
+  memberCount: number
+}
+
+export type GroupInfo = Pick<
+  GroupRecord,
+  'name' | 'avatar' | 'announcement' | 'joinApprovalRequired' | 'allowInvitation' | 'allowSendMessages'
+>
+
+export function createGroupStore(db: Db) {
+  const select = {
+    id: true,
+    conversationId: true,
+    name: true,
+    avatar: true,
+    announcement: true,
+    joinApprovalRequired: true,
+    allowInvitation: true,
+    allowSendMessages: true,
+    memberCount: true,
+  } as const
+
+  return {
+    /** Open groups by id. */
+    async byIds(ids: readonly number[]): Promise<Map<number, GroupRecord>> {
+      const rows = await db.group.findMany({ where: { id: { in: [...ids] }, closedAt: null }, select })
+      return new Map(rows.map((row) => [row.id, row]))
+    },
+
+    /** The users' roles in a group, by user id; who is not a member is left out. */
+    async roles(groupId: number, userIds: readonly number[]): Promise<Map<number, Role>> {
+      const rows = await db.member.findMany({
+        where: { userId: { in: [...userIds] }, conversation: { group: { id: groupId, closedAt: null } } },
+        select: { userId: true, role: true },
+      })
+      return new Map(rows.map((row) => [row.userId, row.role]))
+    },
+
+    /** The user's roles in several groups, by group id. */
+    async rolesOf(userId: number, groupIds: readonly number[]): Promise<Map<number, Role>> {
+      const rows = await db.$queryRaw<{ id: number; role: Role }[]>`
+        SELECT g.id, m.role::text AS role FROM groups g JOIN members m ON m.conversation_id = g.conversation_id
+        WHERE m.user_id = ${userId} AND g.id = ANY(${[...groupIds]}::int[]) AND g.closed_at IS NULL`
+      return new Map(rows.map((row) => [row.id, row.role]))
+    },
+
+    /** Creates a group without members, its conversation `group_<id>` and its topic. */
+    async create(info: GroupInfo): Promise<GroupRecord> {
+      const [row] = await db.$queryRaw<{ id: number }[]>`
+        WITH new_id AS (SELECT nextval('groups_id_seq')::int AS id),
+        conversation AS (INSERT INTO conversations (id, is_group, created_at) SELECT 'group_' || id, true, date_trunc('milliseconds', now()) FROM new_id),
+        topic AS (INSERT INTO topics (name) SELECT 'group:' || id FROM new_id)
+        INSERT INTO groups (id, conversation_id, name, avatar, announcement, join_approval_required, allow_invitation, allow_send_messages, member_count)
+        SELECT id, 'group_' || id, ${info.name}, ${info.avatar}, ${info.announcement}, ${info.joinApprovalRequired}, ${info.allowInvitation}, ${info.allowSendMessages}, 0
+        FROM new_id RETURNING id`
+      const id = (row as { id: number }).id
+      return { id, conversationId: `group_${id}`, ...info, memberCount: 0 }
+    },
+
+    async update(id: number, info: Partial<GroupInfo>): Promise<GroupRecord> {
+      return await db.group.update({ where: { id }, data: info, select })
+    },
+
+    /** Adds members who are not in yet; `sinceSeq` tells for each from where in the group's topic events are theirs. */
+    async addMembers(
+      group: GroupRecord,
+      members: readonly { userId: number; role: Role; sinceSeq: number }[],
+    ): Promise<GroupRecord> {
+      const userIds = members.map(({ userId }) => userId)
+      await db.joinRequest.deleteMany({ where: { groupId: group.id, userId: { in: userIds } } })
+      await db.member.createMany({ data: members.map((member) => ({ ...member, conversationId: group.conversationId })) })
+      return await db.group.update({ where: { id: group.id }, data: { memberCount: { increment: members.length } }, select })
+    },
+
+    /** Ends a membership and keeps until when events were the user's; the group is closed with its last member. */
+    async removeMember(group: GroupRecord, userId: number, topic: string, untilSeq: number): Promise<GroupRecord> {
+      const { sinceSeq } = await db.member.delete({
+        where: { conversationId_userId: { conversationId: group.conversationId, userId } },
+        select: { sinceSeq: true },
+      })
+      await db.pastMembership.create({ data: { userId, topic, sinceSeq, untilSeq } })
+      const left = await db.group.update({ where: { id: group.id }, data: { memberCount: { decrement: 1 } }, select })
+      if (left.memberCount === 0) await db.group.update({ where: { id: group.id }, data: { closedAt: new Date() } })
+      return left
+    },
+
+    async setRole(group: GroupRecord, userId: number, role: Role): Promise<void> {
+      await db.member.update({
+        where: { conversationId_userId: { conversationId: group.conversationId, userId } },
+        data: { role },
+      })
+    },
+
+    async addJoinRequests(groupId: number, userIds: readonly number[]): Promise<void> {
+      await db.joinRequest.createMany({ data: userIds.map((userId) => ({ groupId, userId })), skipDuplicates: true })
+    },
+
+    /** Takes a join request away; false where there was none. */
+    async takeJoinRequest(groupId: number, userId: number): Promise<boolean> {
+      const { count } = await db.joinRequest.deleteMany({ where: { groupId, userId } })
+      return count > 0
+    },
+
+    /** Who waits to join, earliest first. */
+    async joinRequests(groupIds: readonly number[]): Promise<Map<number, number[]>> {
+      const rows = await db.joinRequest.findMany({
+        where: { groupId: { in: [...groupIds] } },
+        orderBy: [{ createdAt: 'asc' }, { userId: 'asc' }],
+        select: { groupId: true, userId: true },
+      })
+      const requests = new Map(groupIds.map((id): [number, number[]] => [id, []]))
+      for (const { groupId, userId } of rows) requests.get(groupId)?.push(userId)
+      return requests
+    },
+
+    /** Members of a group by user id, those above `after`. */
+    async members(groupId: number, after: number, limit: number): Promise<{ userId: number; role: Role; joinedAt: number }[]> {
+      return await db.$queryRaw`
+        SELECT m.user_id AS "userId", m.role::text AS role, ${epochMs('m.joined_at')} AS "joinedAt"
+        FROM members m JOIN groups g ON g.conversation_id = m.conversation_id
+        WHERE g.id = ${groupId} AND m.user_id > ${after} ORDER BY m.user_id LIMIT ${limit}`
+    },
+  }
+}

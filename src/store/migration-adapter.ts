@@ -1,0 +1,21 @@
+import {
+  DriverAdapterError,
+  type SqlDriverAdapter,
+  type SqlMigrationAwareDriverAdapterFactory,
+} from '@prisma/driver-adapter-utils'
+
+/** A factory for Prisma's client and schema engine. Migrations are made without a shadow database (new-migration.ts). */
+export function migrationAdapterFactory(
+  adapterName: string,
+  connect: () => Promise<SqlDriverAdapter>,
+): SqlMigrationAwareDriverAdapterFactory {
+  const connectToShadowDb = (): Promise<never> => Promise.reject(new Error('There is no shadow database'))
+  return { provider: 'postgres', adapterName, connect, connectToShadowDb }
+}
+
+/** Rethrows PostgreSQL's error in the form that Prisma's engine reports with its message. */
+export function scriptError(error: unknown): never {
+  const { code, severity, message, detail, column, hint } = error as Record<string, string | undefined>
+  if (code === undefined || severity === undefined || message === undefined) throw error
+  throw new DriverAdapterError({ kind: 'postgres', code, severity, message, detail, column, hint })
+}

@@ -1,0 +1,52 @@
+import type { Db } from './db.ts'
+import { epochMs } from './event-log.ts'
+
+/** `readAt` is in milliseconds since the epoch. */
+export interface ReceiptRecord {
+  messageId: number
+  readerId: number
+  readAt: number
+}
+
+export function createReceiptStore(db: Db) {
+  return {
+    /** Marks messages read that are not yet; returns the new receipts only, by message id. */
+    async add(readerId: number, conversationId: string, messageIds: readonly number[]): Promise<ReceiptRecord[]> {
+      return await db.$queryRaw`
+        INSERT INTO receipts (message_id, reader_id, conversation_id, read_at)
+        SELECT id, ${readerId}, ${conversationId}, date_trunc('milliseconds', statement_timestamp())
+        FROM unnest(${[...messageIds]}::bigint[]) AS k(id) ORDER BY id
+        ON CONFLICT DO NOTHING
+        RETURNING message_id::float8 AS "messageId", reader_id AS "readerId", ${epochMs('read_at')} AS "readAt"`
+    },
+
+    async find(messageId: number, readerId: number): Promise<ReceiptRecord | undefined> {
+      const [row] = await db.$queryRaw<ReceiptRecord[]>`
+        SELECT message_id::float8 AS "messageId", reader_id AS "readerId", ${epochMs('read_at')} AS "readAt"
+        FROM receipts WHERE message_id = ${messageId} AND reader_id = ${readerId}`
+      return row
+    },
+
+    /** The receipts of several messages, earliest first. */
+    async byMessageIds(messageIds: readonly number[]): Promise<ReceiptRecord[]> {
+      return await db.$queryRaw`
+        SELECT message_id::float8 AS "messageId", reader_id AS "readerId", ${epochMs('read_at')} AS "readAt"
+        FROM receipts WHERE message_id = ANY(${[...messageIds]}::bigint[]) ORDER BY read_at, reader_id`
+    },
+
+    /** Among the latest `limit` messages of others up to `upTo`: those the user has not read, oldest first. */
+    async unreadUpTo(
+      readerId: number,
+      conversationId: string,
+      upTo: number,
+      limit: number,
+    ): Promise<{ messageId: number; senderId: number }[]> {
+      return await db.$queryRaw`
+        SELECT latest.id::float8 AS "messageId", latest.sender_id AS "senderId" FROM (
+          SELECT id, sender_id FROM messages
+          WHERE conversation_id = ${conversationId} AND id <= ${upTo} AND sender_id <> ${readerId} ORDER BY id DESC LIMIT ${limit}
+        ) latest
+        WHERE NOT EXISTS (SELECT FROM receipts r WHERE r.message_id = latest.id AND r.reader_id = ${readerId}) ORDER BY latest.id`
+    },
+  }
+}

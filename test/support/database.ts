@@ -1,0 +1,129 @@
+import { randomBytes } from 'node:crypto'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, inject } from 'vitest'
+import { type Database, type DatabaseOptions, openDatabase } from '../../src/store/client.ts'
+import { migrate } from '../../src/store/migrate.ts'
+import { createStore, type Store } from '../../src/store/store.ts'
+
+const SERVER = 'postgresql://postgres@127.0.0.1:5432'
+
+export const serverQuery = async (sql: string): Promise<void> => {
+  const client = new pg.Client({ connectionString: `${SERVER}/postgres`, connectionTimeoutMillis: 2_000 })
+  await client.connect()
+  try {
+    await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}
+
+const answers = await serverQuery('SELECT 1').then(
+  () => true,
+  () => false,
+)
+/** Locally the tests on PostgreSQL are skipped where there is none; in CI they fail. */
+export const skipServer = !answers && process.env['CI'] === undefined
+
+/** Creates an empty database of a random name and gives its URL. */
+export const createServerDatabase = async (options = ''): Promise<string> => {
+  const name = `parley_test_${randomBytes(8).toString('hex')}`
+  await serverQuery(`CREATE DATABASE ${name} ${options}`)
+  return `${SERVER}/${name}`
+}
+
+export const databaseName = (url: string): string => url.split('/').at(-1) ?? ''
+
+export const dropServerDatabase = (url: string): Promise<void> => serverQuery(`DROP DATABASE ${databaseName(url)} WITH (FORCE)`)
+
+/** `memory:` unless told otherwise. */
+export const open = (options: Partial<DatabaseOptions> = {}): Promise<Database> =>
+  openDatabase({
+    databaseUrl: undefined,
+    dataDir: 'memory:',
+    poolSize: 4,
+    acquireTimeoutMs: 5_000,
+    statementTimeoutMs: 10_000,
+    ...options,
+  })
+
+/** A migrated database for one test file. */
+export interface TestStore {
+  store: Store
+  database: Database
+  /** Undefined for the embedded engine. */
+  url: string | undefined
+  query(sql: string): Promise<Record<string, unknown>[]>
+  /** Another store with connections of its own on the same database, as another node has; PostgreSQL only. */
+  another(options?: Partial<DatabaseOptions>): Promise<{ store: Store; database: Database }>
+  close(): Promise<void>
+}
+
+async function openTestStore(url: string | undefined, dataDir: string, remove: () => Promise<void>): Promise<TestStore> {
+  const opened: Database[] = []
+  const openOne: TestStore['another'] = async (options = {}) => {
+    const database = await open({ databaseUrl: url, dataDir, ...options })
+    opened.push(database)
+    return { store: createStore(database.prisma), database }
+  }
+  const first = await openOne()
+  await migrate(first.database)
+  return {
+    ...first,
+    url,
+    query: (sql) => first.database.prisma.$queryRawUnsafe(sql),
+    another: openOne,
+    async close() {
+      await Promise.all(opened.map((database) => database.close()))
+      await remove()
+    },
+  }
+}
+
+/** On a copy of the run's database, which is ten times faster than to make one. */
+export async function openEmbeddedStore(): Promise<TestStore> {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-test-'))
+  await cp(inject('databaseTemplate'), folder, { recursive: true })
+  return await openTestStore(undefined, folder, () => rm(folder, { recursive: true, force: true }))
+}
+
+async function openServerStore(): Promise<TestStore> {
+  const url = await createServerDatabase()
+  return await openTestStore(url, '', () => dropServerDatabase(url))
+}
+
+const ENGINES = [
+  { name: 'the embedded database', skip: false, open: openEmbeddedStore },
+  { name: 'PostgreSQL', skip: skipServer, open: openServerStore },
+]
+
+/** Runs a suite on each engine, over one database for the whole suite: tests use users of their own instead of clearing. */
+export function describeEngines(suite: (test: () => TestStore) => void): void {
+  for (const { name, skip, open: openEngine } of ENGINES) {
+    describe.skipIf(skip)(`${name}`, () => {
+      suite(useStore(openEngine))
+    })
+  }
+}
+
+/** The suite on PostgreSQL alone: what takes more than one connection. */
+export function describeServer(suite: (test: () => TestStore) => void): void {
+  describe.skipIf(skipServer)('PostgreSQL', () => {
+    suite(useStore(openServerStore))
+  })
+}
+
+/** Opens a store before the tests of this suite and closes it after them. */
+export function useStore(openEngine: () => Promise<TestStore>): () => TestStore {
+  let opened: TestStore | undefined
+  beforeAll(async () => {
+    opened = await openEngine()
+  })
+  afterAll(() => opened?.close())
+  return () => {
+    if (!opened) throw new Error('the store is open only while the tests run')
+    return opened
+  }
+}

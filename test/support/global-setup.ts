@@ -1,0 +1,29 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestProject } from 'vitest/node'
+import { openDatabase } from '../../src/store/client.ts'
+import { migrate } from '../../src/store/migrate.ts'
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** The folder of an embedded database with our schema and nothing in it, to be copied. */
+    databaseTemplate: string
+  }
+}
+
+/** Makes one embedded database for the whole run: to copy it is ten times faster than to make another. */
+export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-template-'))
+  const database = await openDatabase({
+    databaseUrl: undefined,
+    dataDir: folder,
+    poolSize: 1,
+    acquireTimeoutMs: 10_000,
+    statementTimeoutMs: 60_000,
+  })
+  await migrate(database)
+  await database.close()
+  provide('databaseTemplate', folder)
+  return () => rm(folder, { recursive: true, force: true })
+}
