@@ -1,0 +1,81 @@
+import type { Publisher } from '../pubsub/publisher.ts'
+import type { PresenceRegistry } from '../pubsub/registry.ts'
+import type { Circle } from '../store/conversations.ts'
+import type { Store } from '../store/store.ts'
+import type { TimerWheel } from '../timer-wheel.ts'
+import { createAccess, type Access } from './access.ts'
+import { createGroups, type Groups } from './groups.ts'
+import { createMessages, type Messages } from './messages.ts'
+import { createNotifications, type Notifications } from './notifications.ts'
+import { createPresence, type Presence } from './presence.ts'
+import { createPush, type Push } from './push.ts'
+import { createReactions, type Reactions } from './reactions.ts'
+import { createReads, type Reads } from './reads.ts'
+import { createReceipts, type Receipts } from './receipts.ts'
+import { createTyping, type Typing, type TypingChange } from './typing.ts'
+import { createUsers, type Users } from './users.ts'
+
+/** The domain as its callers see it. */
+export interface Chat {
+  access: Access
+  groups: Groups
+  messages: Messages
+  notifications: Notifications
+  presence: Presence
+  push: Push
+  reactions: Reactions
+  reads: Reads
+  receipts: Receipts
+  typing: Typing
+  users: Users
+}
+
+export interface ChatOptions {
+  store: Store
+  publisher: Publisher
+  wheel: TimerWheel
+  /** Whom a user shares conversations with; calls of one turn are gathered. */
+  loadCircle: (userId: number) => Promise<Circle>
+  /** How many statements of the send path may be in flight. */
+  lanes: number
+  /** How long a user stays online after the last connection closed, in milliseconds. */
+  presenceGraceMs: number
+  /** Presence is not told to the members of larger groups. */
+  presenceGroupLimit: number
+  /** Which users are on which nodes. */
+  registry: PresenceRegistry
+  /** Tells the other nodes who types, where there are any. */
+  tellTyping: (change: TypingChange) => void
+  /** Told of what failed behind nobody's request. */
+  onError: (error: unknown) => void
+}
+
+/** The rules of the chat over a store and a publisher. */
+export function createChat(options: ChatOptions): Chat {
+  const { store, publisher, wheel, loadCircle, registry, lanes, onError } = options
+  const access = createAccess(store)
+  const typing = createTyping({ store, access, publisher, wheel, tell: options.tellTyping })
+  const notifications = createNotifications({ store, publisher })
+  return {
+    access,
+    groups: createGroups({ store, publisher }),
+    messages: createMessages({ store, publisher, access, typing, lanes }),
+    notifications,
+    presence: createPresence({
+      store,
+      publisher,
+      registry,
+      wheel,
+      loadCircle,
+      graceMs: options.presenceGraceMs,
+      groupLimit: options.presenceGroupLimit,
+      onError,
+    }),
+    push: createPush({ store, publisher, notifications }),
+    reactions: createReactions({ store, access, publisher }),
+    reads: createReads(store),
+    receipts: createReceipts({ store, access, publisher }),
+    typing,
+    users: createUsers(store),
+  }
+}

@@ -1,0 +1,213 @@
+import { badInput, ChatError, forbidden, notFound } from '../errors.ts'
+import type { Publisher } from '../pubsub/publisher.ts'
+import type { GroupInfo, GroupRecord, Role } from '../store/groups.ts'
+import type { Store, Transaction } from '../store/store.ts'
+import type { UserRecord } from '../store/users.ts'
+import { groupTopic, userTopic, type GroupPayload, type MembershipPayload } from './events.ts'
+import { problemWithAnnouncement, problemWithName, problemWithUrl } from './limits.ts'
+
+/** The rules of groups (API.graphql): each change is one transaction under the group's topic, with the events it makes. */
+export interface Groups {
+  create(ownerId: number, info: GroupInfo, memberIds: readonly number[]): Promise<GroupRecord>
+  update(userId: number, groupId: number, info: Partial<GroupInfo>): Promise<GroupRecord>
+  join(userId: number, groupId: number): Promise<'JOINED' | 'PENDING'>
+  decide(userId: number, groupId: number, candidateId: number, approve: boolean): Promise<GroupRecord>
+  invite(userId: number, groupId: number, userIds: readonly number[]): Promise<GroupRecord>
+  leave(userId: number, groupId: number): Promise<void>
+  remove(userId: number, groupId: number, memberId: number): Promise<GroupRecord>
+  setRole(userId: number, groupId: number, memberId: number, role: Role): Promise<GroupRecord>
+}
+
+const MEMBERS_AT_ONCE = 1000
+
+const isManager = (role: Role | undefined): boolean => role === 'OWNER' || role === 'ADMIN'
+
+export function createGroups({ store, publisher }: { store: Store; publisher: Publisher }): Groups {
+  /**
+   * Runs a change of a group under the lock of its topic, and of `others`; the roles are those of the moment.
+   * Throws NOT_FOUND for a group that does not exist or is closed.
+   */
+  async function change<T>(
+    groupId: number,
+    userIds: readonly number[],
+    others: readonly string[],
+    run: (tx: Transaction, group: GroupRecord, roles: Map<number, Role>) => Promise<T>,
+  ): Promise<T> {
+    const { result, entries } = await store.transaction(async (tx) => {
+      await tx.lock([groupTopic(groupId), ...others])
+      const group = (await tx.groups.byIds([groupId])).get(groupId)
+      if (!group) throw notFound(`there is no group ${groupId}`)
+      return await run(tx, group, await tx.groups.roles(groupId, userIds))
+    })
+    publisher.entries(entries)
+    return result
+  }
+
+  function announce(tx: Transaction, group: GroupRecord): void {
+    const payload: GroupPayload = { group }
+    tx.append({ topics: [groupTopic(group.id)], kind: 'group_updated', payload, changesAccess: true })
+  }
+
+  /** Brings users in one after the other, each told to the group and to the user. */
+  async function admit(tx: Transaction, group: GroupRecord, users: readonly UserRecord[]): Promise<GroupRecord> {
+    const topic = groupTopic(group.id)
+    const members: { userId: number; role: Role; sinceSeq: number }[] = []
+    for (const { id, name, avatar } of users) {
+      const sinceSeq = tx.nextSeq(topic)
+      const payload: MembershipPayload = {
+        groupId: group.id,
+        conversationId: group.conversationId,
+        user: { id, name, avatar },
+        memberCount: group.memberCount + members.length + 1,
+        opens: { topic, sinceSeq },
+      }
+      tx.append({ topics: [topic, userTopic(id)], kind: 'member_joined', payload, changesAccess: true })
+      members.push({ userId: id, role: 'MEMBER', sinceSeq })
+    }
+    return members.length === 0 ? group : await tx.groups.addMembers(group, members)
+  }
+
+  async function expel(tx: Transaction, group: GroupRecord, userId: number): Promise<GroupRecord> {
+    const topic = groupTopic(group.id)
+    const seq = tx.nextSeq(topic)
+    const user = (await tx.users.byIds([userId])).get(userId) as UserRecord
+    const left = await tx.groups.removeMember(group, userId, topic, seq)
+    const payload: MembershipPayload = {
+      groupId: group.id,
+      conversationId: group.conversationId,
+      user: { id: userId, name: user.name, avatar: user.avatar },
+      memberCount: left.memberCount,
+      closes: userId,
+    }
+    tx.append({ topics: [topic], kind: 'member_left', payload, changesAccess: true })
+    return left
+  }
+
+  /** The users by id, in the order given and without repeats. Throws NOT_FOUND that names those who do not exist. */
+  async function findUsers(userIds: readonly number[]): Promise<UserRecord[]> {
+    const ids = [...new Set(userIds)]
+    if (ids.length > MEMBERS_AT_ONCE) throw badInput(`${ids.length} users at once, expected at most ${MEMBERS_AT_ONCE}`)
+    const users = await store.users.byIds(ids)
+    const unknown = ids.filter((id) => !users.has(id))
+    if (unknown.length > 0) throw notFound(`there is no user ${unknown.slice(0, 5).join(', ')}`)
+    return ids.map((id) => users.get(id) as UserRecord)
+  }
+
+  function checkInfo(info: Partial<GroupInfo>): void {
+    const problem =
+      (info.name === undefined ? null : problemWithName(info.name)) ??
+      (info.avatar == null ? null : problemWithUrl(info.avatar, 'avatar')) ??
+      (info.announcement == null ? null : problemWithAnnouncement(info.announcement))
+    if (problem !== null) throw badInput(problem)
+  }
+
+  return {
+    async create(ownerId, info, memberIds) {
+      checkInfo(info)
+      const members = await findUsers([ownerId, ...memberIds])
+      const { result, entries } = await store.transaction(async (tx) => {
+        const created = await tx.groups.create(info)
+        const topic = groupTopic(created.id)
+        await tx.lock([topic, ...members.map(({ id }) => userTopic(id))])
+        const sinceSeq = tx.nextSeq(topic)
+        const group = await tx.groups.addMembers(
+          created,
+          members.map(({ id }) => ({ userId: id, role: id === ownerId ? ('OWNER' as const) : ('MEMBER' as const), sinceSeq })),
+        )
+        const payload: GroupPayload = { group, opens: { topic, sinceSeq } }
+        tx.append({ topics: [topic, ...members.map(({ id }) => userTopic(id))], kind: 'group_updated', payload })
+        return group
+      })
+      publisher.entries(entries)
+      return result
+    },
+
+    async update(userId, groupId, info) {
+      checkInfo(info)
+      return await change(groupId, [userId], [], async (tx, group, roles) => {
+        if (!isManager(roles.get(userId))) throw forbidden('only owner and admins may change the group')
+        if (Object.keys(info).length === 0) return group
+        const updated = await tx.groups.update(groupId, info)
+        announce(tx, updated)
+        return updated
+      })
+    },
+
+    async join(userId, groupId) {
+      const users = await findUsers([userId])
+      return await change(groupId, [userId], [userTopic(userId)], async (tx, group, roles) => {
+        if (roles.has(userId)) return 'JOINED'
+        if (group.joinApprovalRequired) {
+          await tx.groups.addJoinRequests(groupId, [userId])
+          return 'PENDING'
+        }
+        await admit(tx, group, users)
+        return 'JOINED'
+      })
+    },
+
+    async decide(userId, groupId, candidateId, approve) {
+      return await change(groupId, [userId, candidateId], [userTopic(candidateId)], async (tx, group, roles) => {
+        if (!isManager(roles.get(userId))) throw forbidden('only owner and admins may decide who joins')
+        if (!(await tx.groups.takeJoinRequest(groupId, candidateId))) throw notFound(`user ${candidateId} did not ask to join`)
+        if (!approve || roles.has(candidateId)) return group
+        return await admit(tx, group, [...(await tx.users.byIds([candidateId])).values()])
+      })
+    },
+
+    async invite(userId, groupId, userIds) {
+      if (userIds.length === 0) throw badInput('userIds is empty, expected at least one user')
+      const users = await findUsers(userIds)
+      const topics = users.map(({ id }) => userTopic(id))
+      return await change(groupId, [userId, ...users.map(({ id }) => id)], topics, async (tx, group, roles) => {
+        const role = roles.get(userId)
+        if (!role) throw forbidden('only members may invite')
+        if (!isManager(role) && !group.allowInvitation) throw forbidden('only owner and admins may invite to this group')
+        const invited = users.filter(({ id }) => !roles.has(id))
+        if (isManager(role) || !group.joinApprovalRequired) return await admit(tx, group, invited)
+        await tx.groups.addJoinRequests(
+          groupId,
+          invited.map(({ id }) => id),
+        )
+        return group
+      })
+    },
+
+    async leave(userId, groupId) {
+      await change(groupId, [userId], [], async (tx, group, roles) => {
+        const role = roles.get(userId)
+        if (!role) throw forbidden('not a member of this group')
+        if (role === 'OWNER' && group.memberCount > 1) {
+          throw new ChatError('FORBIDDEN', 'the owner can leave only after handing the group over to another member')
+        }
+        await expel(tx, group, userId)
+      })
+    },
+
+    async remove(userId, groupId, memberId) {
+      return await change(groupId, [userId, memberId], [], async (tx, group, roles) => {
+        const role = roles.get(userId)
+        const memberRole = roles.get(memberId)
+        if (!isManager(role)) throw forbidden('only owner and admins may remove members')
+        if (userId === memberId) throw badInput('userId is yourself: leave the group instead')
+        if (!memberRole) throw notFound(`user ${memberId} is not a member`)
+        if (memberRole !== 'MEMBER' && role !== 'OWNER') throw forbidden('only the owner may remove admins')
+        return await expel(tx, group, memberId)
+      })
+    },
+
+    async setRole(userId, groupId, memberId, role) {
+      return await change(groupId, [userId, memberId], [], async (tx, group, roles) => {
+        if (roles.get(userId) !== 'OWNER') throw forbidden('only the owner may set roles')
+        const before = roles.get(memberId)
+        if (!before) throw notFound(`user ${memberId} is not a member`)
+        if (before === role) return group
+        if (userId === memberId) throw badInput('the owner stays owner: give role OWNER to another member to hand the group over')
+        await tx.groups.setRole(group, memberId, role)
+        if (role === 'OWNER') await tx.groups.setRole(group, userId, 'ADMIN')
+        announce(tx, group)
+        return group
+      })
+    },
+  }
+}

@@ -1,0 +1,92 @@
+/** What clients' texts may be (for messages PROTOCOL.md, sections 2 and 3): one place for the domain and for the transports. */
+export const LIMITS = {
+  /** Unicode code points */
+  content: 5000,
+  /** Unicode code points */
+  url: 2048,
+  /** Unicode code points, of a user or a group */
+  name: 100,
+  /** UTF-8 bytes */
+  reaction: 32,
+  /** Unicode code points */
+  key: 64,
+} as const
+
+export const DEFAULT_MESSAGE_TYPE = 'text'
+export const MESSAGE_TYPE = /^[a-z][a-z0-9_]{0,31}$/
+const HTTP_URL = /^https?:\/\/[^\s\p{Cc}]+$/iu
+export const REACTION = /^[^\s\p{Cc}]+$/u
+
+const NUL_OR_SURROGATE = /\0|\p{Surrogate}/u
+const UNPRINTABLE = /[\p{Cc}\p{Surrogate}\p{Bidi_Control}\u2028\u2029]/gu
+const EXCERPT_LENGTH = 40
+
+/** The beginning of a client's text in quotes, fit for an error message: at most 40 code points, nothing unprintable. */
+export function excerpt(text: string): string {
+  const start = [...text.slice(0, 2 * EXCERPT_LENGTH)].slice(0, EXCERPT_LENGTH).join('')
+  return `"${start.replace(UNPRINTABLE, '\ufffd')}${start.length < text.length ? '…' : ''}"`
+}
+
+/** Whether the text has more code points than that; counts only where the number of UTF-16 units leaves it open. */
+function isLongerThan(text: string, codePoints: number): boolean {
+  if (text.length <= codePoints) return false
+  if (text.length > 2 * codePoints) return true
+  let count = 0
+  for (const _ of text) if (++count > codePoints) return true
+  return false
+}
+
+/*
+ * Each function returns what is wrong with the value, as a sentence that begins with the field's name ("content is
+ * empty, expected ..."), or null if nothing is. The names default to those of the GraphQL API.
+ */
+
+/** A text of `min` to `max` code points that the database can hold: without NUL and lone surrogates. */
+export function problemWithText(text: string, field: string, min: number, max: number): string | null {
+  if (text.length < min) return `${field} is empty, expected a string of ${min} to ${max} characters`
+  if (isLongerThan(text, max)) return `${field} is longer than ${max} characters, expected ${min} to ${max}`
+  if (NUL_OR_SURROGATE.test(text)) return `${field} has a NUL character or a lone surrogate, expected Unicode text without`
+  return null
+}
+
+/** An http or https URL. */
+export function problemWithUrl(url: string, field: string): string | null {
+  const problem = problemWithText(url, field, 1, LIMITS.url)
+  if (problem !== null || (HTTP_URL.test(url) && URL.canParse(url))) return problem
+  return `${field} is ${excerpt(url)}, expected an http or https URL`
+}
+
+/** The name of a user or a group. */
+export function problemWithName(name: string, field = 'name'): string | null {
+  return problemWithText(name, field, 1, LIMITS.name)
+}
+
+export function problemWithContent(content: string, hasMedia: boolean, field = 'content'): string | null {
+  return problemWithText(content, field, hasMedia ? 0 : 1, LIMITS.content)
+}
+
+export function problemWithMessageType(messageType: string, field = 'messageType'): string | null {
+  if (MESSAGE_TYPE.test(messageType)) return null
+  return `${field} is ${excerpt(messageType)}, expected 1 to 32 lower case letters, digits and underscores, beginning with a letter`
+}
+
+export function problemWithMediaUrl(mediaUrl: string, field = 'mediaUrl'): string | null {
+  return problemWithUrl(mediaUrl, field)
+}
+
+export function problemWithReaction(reaction: string, field = 'reaction'): string | null {
+  const { reaction: max } = LIMITS
+  if (reaction === '') return `${field} is empty, expected 1 to ${max} bytes of UTF-8`
+  if (Buffer.byteLength(reaction) > max) return `${field} is longer than ${max} bytes of UTF-8, expected 1 to ${max}`
+  if (!REACTION.test(reaction)) return `${field} has white space or control characters, expected none`
+  return problemWithText(reaction, field, 1, max)
+}
+
+/** The sender's idempotency key: `message_id` of the legacy protocol, `clientMessageId` of GraphQL. */
+export function problemWithKey(key: string, field = 'clientMessageId'): string | null {
+  return problemWithText(key, field, 1, LIMITS.key)
+}
+
+export function problemWithAnnouncement(announcement: string, field = 'announcement'): string | null {
+  return problemWithText(announcement, field, 0, LIMITS.content)
+}

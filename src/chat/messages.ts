@@ -1,0 +1,121 @@
+import { badInput, ChatError, forbidden, notFound } from '../errors.ts'
+import type { Publisher } from '../pubsub/publisher.ts'
+import type { MessageRecord, NewMessage, SendOutcome } from '../store/messages.ts'
+import type { Store } from '../store/store.ts'
+import { createWriteQueue } from '../write-queue.ts'
+import type { Access } from './access.ts'
+import { parseDirectId } from './access.ts'
+import { problemWithContent, problemWithKey, problemWithMediaUrl, problemWithMessageType } from './limits.ts'
+import type { Typing } from './typing.ts'
+
+export interface SendInput {
+  conversationId: string | null
+  receiverId: number | null
+  isGroup: boolean | null
+  content: string
+  messageType: string
+  mediaUrl: string | null
+  key: string | null
+}
+
+export interface Messages {
+  /**
+   * Sends a message (PROTOCOL.md, section 3.1); resolves when it is committed. The order of a sender's calls is kept.
+   * The same key again resolves with the message stored first, CONFLICT where it had another content or conversation.
+   */
+  send(senderId: number, input: SendInput): Promise<MessageRecord>
+  /** Resolves when every send so far is written. */
+  idle(): Promise<void>
+}
+
+export interface MessagesOptions {
+  store: Store
+  publisher: Publisher
+  access: Access
+  typing: Pick<Typing, 'messageSent'>
+  /** How many statements may be in flight. */
+  lanes: number
+}
+
+export function createMessages({ store, publisher, access, typing, lanes }: MessagesOptions): Messages {
+  const queue = createWriteQueue<NewMessage, SendOutcome>({
+    write: (batch) => store.messages.sendBatch(batch),
+    onWritten(outcomes) {
+      for (const outcome of outcomes) {
+        if (outcome.status !== 'sent') continue
+        publisher.entries(outcome.entries)
+        typing.messageSent(outcome.message.senderId, outcome.message.conversationId)
+      }
+    },
+    laneOf: ({ senderId }) => senderId,
+    keyOf: ({ senderId, key }) => (key === null ? null : `${senderId}:${key}`),
+    lanes,
+    limit: 256,
+    capacity: 100_000,
+  })
+
+  async function write(message: NewMessage): Promise<MessageRecord> {
+    const outcome = await queue.add(message)
+    switch (outcome.status) {
+      case 'sent':
+        return outcome.message
+      case 'repeat':
+        if (!isSame(message, outcome)) {
+          throw new ChatError('CONFLICT', 'this idempotency key was used for another message; use a new one for each message')
+        }
+        return outcome.message
+      case 'wrong_conversation':
+        throw badInput(`conversation_id is not the one of this receiver: expected ${JSON.stringify(outcome.expected)} or none`)
+      case 'failed':
+        throw outcome.error
+      case 'no_sender':
+        throw notFound(`there is no user ${message.senderId}`)
+      case 'no_receiver':
+        throw notFound(`there is no user ${message.receiverId}`)
+      case 'no_group':
+        throw notFound(`there is no group conversation ${JSON.stringify(message.conversationId)}`)
+      case 'not_member':
+        throw forbidden('only members may send to this group')
+      case 'muted':
+        throw forbidden('only owner and admins may send to this group now')
+    }
+  }
+
+  return {
+    send(senderId, { conversationId, receiverId, isGroup, content, messageType, mediaUrl, key }) {
+      const problem =
+        problemWithContent(content, mediaUrl !== null) ??
+        problemWithMessageType(messageType) ??
+        (mediaUrl === null ? null : problemWithMediaUrl(mediaUrl)) ??
+        (key === null ? null : problemWithKey(key))
+      if (problem !== null) return Promise.reject(badInput(problem))
+      const rest = { senderId, content, messageType, mediaUrl, key }
+      if (receiverId !== null && isGroup !== true) {
+        if (receiverId === senderId)
+          return Promise.reject(badInput('receiver_id is the sender: a message to oneself is not possible'))
+        return write({ ...rest, receiverId, conversationId: conversationId === '' ? null : conversationId })
+      }
+      if (conversationId === null) return Promise.reject(badInput('neither a conversation nor a receiver is given'))
+      // Decided without waiting where it can be, so that a sender's messages keep their order.
+      const direct = isGroup === true ? undefined : parseDirectId(conversationId, senderId)
+      if (direct) return write({ ...rest, receiverId: direct.partnerId, conversationId })
+      if (isGroup === true || /^group_\d+$/.test(conversationId)) return write({ ...rest, receiverId: null, conversationId })
+      return access.conversation(senderId, conversationId).then(({ pair }) => {
+        const partner = pair?.find((id) => id !== senderId)
+        return write({ ...rest, receiverId: partner ?? null, conversationId })
+      })
+    },
+    idle: () => queue.idle(),
+  }
+}
+
+/** Whether a key's first message had the same content and went where this one would go. */
+function isSame(sent: NewMessage, { message, conversationId }: { message: MessageRecord; conversationId: string }): boolean {
+  return (
+    sent.content === message.content &&
+    sent.messageType === message.messageType &&
+    sent.mediaUrl === message.mediaUrl &&
+    conversationId === message.conversationId &&
+    (sent.conversationId ?? conversationId) === conversationId
+  )
+}

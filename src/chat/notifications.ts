@@ -1,0 +1,64 @@
+import { badInput, notFound } from '../errors.ts'
+import type { Publisher } from '../pubsub/publisher.ts'
+import type { NotificationRecord } from '../store/notifications.ts'
+import type { Store } from '../store/store.ts'
+import { userTopic } from './events.ts'
+import { problemWithText } from './limits.ts'
+
+export interface Notifications {
+  /** Stores a notification for each user and pushes it. Throws BAD_USER_INPUT or NOT_FOUND. */
+  send(type: string, data: unknown, userIds: readonly number[]): Promise<void>
+  /** Marks one of the user's notifications read, keeping the first time. Throws NOT_FOUND. */
+  markRead(userId: number, id: number): Promise<NotificationRecord>
+}
+
+const USERS_AT_ONCE = 1000
+const DATA_LENGTH = 65_536
+const DATA_DEPTH = 64
+
+export function createNotifications({ store, publisher }: { store: Store; publisher: Publisher }): Notifications {
+  return {
+    async send(type, data, userIds) {
+      const ids = [...new Set(userIds)]
+      const problem =
+        problemWithText(type, 'notificationType', 1, 100) ??
+        problemWithData(data) ??
+        (ids.length === 0 || ids.length > USERS_AT_ONCE
+          ? `userIds has ${ids.length} users, expected 1 to ${USERS_AT_ONCE}`
+          : null)
+      if (problem !== null) throw badInput(problem)
+      const { entries } = await store.transaction(async (tx) => {
+        const users = await tx.users.byIds(ids)
+        const unknown = ids.filter((id) => !users.has(id))
+        if (unknown.length > 0) throw notFound(`there is no user ${unknown.slice(0, 5).join(', ')}`)
+        await tx.lock(ids.map(userTopic))
+        for (const notification of await tx.notifications.add(ids, type, data)) {
+          tx.append({ topics: [userTopic(notification.userId)], kind: 'notification', payload: notification })
+        }
+      })
+      publisher.entries(entries)
+    },
+
+    async markRead(userId, id) {
+      const notification = await store.notifications.markRead(userId, id)
+      if (!notification) throw notFound(`there is no notification ${id}`)
+      return notification
+    },
+  }
+}
+
+function problemWithData(data: unknown): string | null {
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) return 'data is not a JSON object'
+  // Before anything that recurses: writing it as JSON and the database's reading of it both do.
+  if (isDeeperThan(data, DATA_DEPTH)) return `data is nested more than ${DATA_DEPTH} levels deep`
+  const text = JSON.stringify(data)
+  // The database's JSON can hold neither; a lone surrogate and NUL are the only characters that JSON.stringify writes so.
+  if (/(^|[^\\])(\\\\)*\\u(0000|d[89a-f])/.test(text))
+    return 'data has a NUL character or a lone surrogate, expected Unicode text without'
+  return text.length > DATA_LENGTH ? `data is longer than ${DATA_LENGTH} characters of JSON` : null
+}
+
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((inner) => isDeeperThan(inner, levels - 1))
+}

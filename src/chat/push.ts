@@ -1,0 +1,73 @@
+import { notFound } from '../errors.ts'
+import type { Publisher } from '../pubsub/publisher.ts'
+import type { Store, Transaction } from '../store/store.ts'
+import type { UserRecord } from '../store/users.ts'
+import { topicsOf } from './access.ts'
+import { groupTopic, userTopic, type GroupPayload, type MembershipPayload } from './events.ts'
+import type { Notifications } from './notifications.ts'
+
+/** The server-side push API (PROTOCOL.md, section 7): each call is a new event. Throws NOT_FOUND where there is nothing to push. */
+export interface Push {
+  newMessage(messageId: number, isGroup: boolean): Promise<void>
+  groupUpdate(groupId: number): Promise<void>
+  memberJoined(groupId: number, userId: number): Promise<void>
+  memberLeft(groupId: number, userId: number): Promise<void>
+  systemNotification: Notifications['send']
+}
+
+export function createPush(options: { store: Store; publisher: Publisher; notifications: Notifications }): Push {
+  const { store, publisher, notifications } = options
+
+  async function log(append: (tx: Transaction) => Promise<void>): Promise<void> {
+    const { entries } = await store.transaction(append)
+    publisher.entries(entries)
+  }
+
+  async function pushMembership(kind: 'member_joined' | 'member_left', groupId: number, userId: number): Promise<void> {
+    await log(async (tx) => {
+      await tx.lock([groupTopic(groupId), userTopic(userId)])
+      const group = (await tx.groups.byIds([groupId])).get(groupId)
+      const user = (await tx.users.byIds([userId])).get(userId)
+      if (!group) throw notFound(`there is no group ${groupId}`)
+      if (!user) throw notFound(`there is no user ${userId}`)
+      const isMember = (await tx.groups.roles(groupId, [userId])).has(userId)
+      const payload: MembershipPayload = {
+        groupId,
+        conversationId: group.conversationId,
+        user: { id: userId, name: user.name, avatar: user.avatar } satisfies Pick<UserRecord, 'id' | 'name' | 'avatar'>,
+        memberCount: group.memberCount,
+      }
+      // Who is not in the group's topic is told in their own.
+      tx.append({ topics: isMember ? [groupTopic(groupId)] : [groupTopic(groupId), userTopic(userId)], kind, payload })
+    })
+  }
+
+  return {
+    async newMessage(messageId, isGroup) {
+      await log(async (tx) => {
+        const message = (await tx.messages.byIds([messageId])).get(messageId)
+        const conversation = message && (await tx.conversations.byIds([message.conversationId])).get(message.conversationId)
+        if (!message || !conversation || conversation.isGroup !== isGroup) {
+          throw notFound(`there is no ${isGroup ? 'group' : 'direct'} message ${messageId}`)
+        }
+        const topics = topicsOf(conversation)
+        await tx.lock(topics)
+        tx.append({ topics, kind: 'message_sent', payload: null, message })
+      })
+    },
+
+    async groupUpdate(groupId) {
+      await log(async (tx) => {
+        await tx.lock([groupTopic(groupId)])
+        const group = (await tx.groups.byIds([groupId])).get(groupId)
+        if (!group) throw notFound(`there is no group ${groupId}`)
+        const payload: GroupPayload = { group }
+        tx.append({ topics: [groupTopic(groupId)], kind: 'group_updated', payload })
+      })
+    },
+
+    memberJoined: (groupId, userId) => pushMembership('member_joined', groupId, userId),
+    memberLeft: (groupId, userId) => pushMembership('member_left', groupId, userId),
+    systemNotification: (type, data, userIds) => notifications.send(type, data, userIds),
+  }
+}

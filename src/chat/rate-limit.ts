@@ -1,0 +1,40 @@
+import { ChatError } from '../errors.ts'
+
+export interface RateLimit {
+  /** Takes one request of the user. Throws RATE_LIMITED, with the wait, where none is left. */
+  take(userId: number): void
+}
+
+/** A token bucket for each user, all protocols together, on this node. 0 for either switches it off. */
+export function createRateLimit(perSecond: number, burst: number, now: () => number = Date.now): RateLimit {
+  const buckets = new Map<number, { level: number; at: number }>()
+  let sweepAt = 0
+
+  /** Forgets the users whose buckets are full again: they are as good as new. */
+  function sweep(at: number): void {
+    const fullAfter = (burst / perSecond) * 1000
+    for (const [userId, bucket] of buckets) if (at - bucket.at > fullAfter) buckets.delete(userId)
+    sweepAt = at + fullAfter + 1000
+  }
+
+  return {
+    take(userId) {
+      if (perSecond === 0 || burst === 0) return
+      const at = now()
+      if (at >= sweepAt) sweep(at)
+      let bucket = buckets.get(userId)
+      if (!bucket) buckets.set(userId, (bucket = { level: burst, at }))
+      // A clock that was set back must not cost what was left.
+      const elapsed = Math.max(0, at - bucket.at)
+      bucket.level = Math.min(burst, bucket.level + (elapsed / 1000) * perSecond)
+      bucket.at = at
+      if (bucket.level < 1) {
+        const retryAfterMs = Math.ceil(((1 - bucket.level) / perSecond) * 1000)
+        throw new ChatError('RATE_LIMITED', `too many requests: at most ${perSecond} a second; try again in ${retryAfterMs} ms`, {
+          retryAfterMs,
+        })
+      }
+      bucket.level -= 1
+    },
+  }
+}

@@ -1,0 +1,55 @@
+import { badInput, notFound } from '../errors.ts'
+import type { Publisher } from '../pubsub/publisher.ts'
+import type { ReactionRecord } from '../store/reactions.ts'
+import type { Store } from '../store/store.ts'
+import { topicsOf, type Access } from './access.ts'
+import type { ReactionPayload } from './events.ts'
+import { problemWithReaction } from './limits.ts'
+
+export interface Reactions {
+  /** Adds a reaction; a repeat changes and pushes nothing. Returns who gives it now (PROTOCOL.md, section 3.4). */
+  add(userId: number, messageId: number, reaction: string, isGroup?: boolean | null): Promise<ReactionRecord>
+  /** Takes a reaction back; a repeat changes and pushes nothing. Returns who gives it now (PROTOCOL.md, section 3.5). */
+  remove(userId: number, messageId: number, reaction: string, isGroup?: boolean | null): Promise<ReactionRecord>
+}
+
+export function createReactions({ store, access, publisher }: { store: Store; access: Access; publisher: Publisher }): Reactions {
+  async function change(
+    kind: 'reaction_added' | 'reaction_removed',
+    userId: number,
+    messageId: number,
+    reaction: string,
+    isGroup: boolean | null | undefined,
+  ): Promise<ReactionRecord> {
+    const problem = problemWithReaction(reaction)
+    if (problem !== null) throw badInput(problem)
+    const { conversation } = await access.message(userId, messageId, isGroup)
+    const topics = topicsOf(conversation)
+    const { result, entries } = await store.transaction(async (tx) => {
+      // Under the topic's lock, so that the count is the one after this change and no other.
+      await tx.lock(topics)
+      // Whoever was removed while this waited for the lock adds nothing after that.
+      const isMember = !conversation.isGroup || (await tx.conversations.memberOf(userId, [conversation.id])).size > 0
+      if (!isMember) throw notFound(`there is no message ${messageId}`)
+      const changed = await tx.reactions[kind === 'reaction_added' ? 'add' : 'remove'](messageId, userId, reaction)
+      const userIds = await tx.reactions.users(messageId, reaction)
+      const payload: ReactionPayload = {
+        messageId,
+        conversationId: conversation.id,
+        isGroup: conversation.isGroup,
+        userId,
+        reaction,
+        userIds,
+      }
+      if (changed) tx.append({ topics, kind, payload })
+      return { messageId, reaction, userIds }
+    })
+    publisher.entries(entries)
+    return result
+  }
+
+  return {
+    add: (userId, messageId, reaction, isGroup) => change('reaction_added', userId, messageId, reaction, isGroup),
+    remove: (userId, messageId, reaction, isGroup) => change('reaction_removed', userId, messageId, reaction, isGroup),
+  }
+}

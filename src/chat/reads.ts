@@ -1,0 +1,33 @@
+import type { Store } from '../store/store.ts'
+
+export type { ConversationRecord, ConversationPosition, MemberPageKey } from '../store/conversations.ts'
+export type { GroupRecord, Role } from '../store/groups.ts'
+export type { MessagePageKey, MessageRecord } from '../store/messages.ts'
+export type { NotificationRecord } from '../store/notifications.ts'
+export type { ReactionRecord } from '../store/reactions.ts'
+export type { ReceiptRecord } from '../store/receipts.ts'
+export type { UserRecord } from '../store/users.ts'
+
+/** What can be read without changing anything; who may see it is decided by whoever asks. */
+export type Reads = ReturnType<typeof createReads>
+
+export const createReads = (store: Store) => ({
+  users: store.users.byIds,
+  conversations: store.conversations.byIds,
+  conversationPage: store.conversations.page,
+  memberOf: store.conversations.memberOf,
+  conversationMembers: store.conversations.members,
+  memberPages: store.conversations.memberPages,
+  unread: store.conversations.unread,
+  messages: store.messages.byIds,
+  messagePage: store.messages.page,
+  messagePages: store.messages.pages,
+  latestMessages: store.messages.latest,
+  groups: store.groups.byIds,
+  rolesOf: store.groups.rolesOf,
+  groupMembers: store.groups.members,
+  joinRequests: store.groups.joinRequests,
+  reactions: store.reactions.byMessageIds,
+  receipts: store.receipts.byMessageIds,
+  notificationPage: store.notifications.page,
+})

@@ -1,0 +1,202 @@
+import { ChatError } from '../errors.ts'
+import type { Publisher } from '../pubsub/publisher.ts'
+import type { ConversationRecord } from '../store/conversations.ts'
+import type { Store } from '../store/store.ts'
+import type { Deadline, TimerWheel } from '../timer-wheel.ts'
+import type { Access } from './access.ts'
+import { groupTopic, userTopic, type UserSnapshot } from './events.ts'
+
+export interface Typing {
+  /**
+   * Sets whether the user is typing in a conversation (PROTOCOL.md, section 3.2). `connectionId` is the connection
+   * that said so, whose closing ends it; null where there is none to close.
+   */
+  set(userId: number, connectionId: string | null, conversationId: string, typing: boolean): Promise<void>
+  /** Ends the user's typing in the conversation: a message has come. */
+  messageSent(userId: number, conversationId: string): void
+  /** Ends what this connection was the last to say. */
+  connectionClosed(connectionId: string): void
+  /** What another node told: the state of a user and conversation belongs to the node that was told `true` last. */
+  told(change: TypingChange): void
+}
+
+/** What nodes tell each other: that a user began to type on one of them, pushed again, or stopped. */
+export interface TypingChange {
+  /** Of the user and the conversation. */
+  key: string
+  typing: boolean
+  /** When it was said, in milliseconds since the epoch. */
+  at: number
+  /** When `true` was pushed last. */
+  pushedAt: number
+}
+
+/** How long after the last `true` typing ends by itself. */
+const TYPING_MS = 10_000
+/** How often a repeated `true` is pushed at most. */
+const REPEAT_MS = 3_000
+
+/** How many conversations of users are remembered, to type on while the database is away. */
+const KNOWN_LIMIT = 10_000
+
+/** Who types where. */
+interface Place {
+  conversation: Pick<ConversationRecord, 'id' | 'isGroup' | 'groupId' | 'pair'>
+  user: UserSnapshot
+}
+
+interface State extends Place {
+  connectionId: string | null
+  /** When the last `true` was said. */
+  saidAt: number
+  pushedAt: number
+  deadline: Deadline
+}
+
+export interface TypingOptions {
+  store: Store
+  access: Access
+  publisher: Publisher
+  wheel: TimerWheel
+  /** Tells the other nodes, where there are any. */
+  tell: (change: TypingChange) => void
+}
+
+export function createTyping({ store, access, publisher, wheel, tell }: TypingOptions): Typing {
+  const states = new Map<string, State>()
+  const byConnection = new Map<string, Set<string>>()
+  /** For each key what was said last and is still being looked up: what overtakes it takes it away. */
+  const lookups = new Map<string, { connectionId: string | null }>()
+
+  /** What another node holds: when it pushed `true` last, and until when it is believed. */
+  const elsewhere = new Map<string, { pushedAt: number; deadline: Deadline }>()
+  const known = new Map<string, Place>()
+
+  /** The conversation that the user may type in; what was found before does where the database is away. */
+  async function lookUp(key: string, userId: number, conversationId: string): Promise<Place> {
+    try {
+      const conversation = await access.conversation(userId, conversationId)
+      const user = (await store.users.byIds([userId])).get(userId)
+      if (!user) throw new Error(`user ${userId} is not stored`)
+      const place = { conversation, user: { id: userId, name: user.name, avatar: user.avatar } }
+      known.delete(key)
+      if (known.size >= KNOWN_LIMIT) known.delete(known.keys().next().value as string)
+      known.set(key, place)
+      return place
+    } catch (error) {
+      const place = known.get(key)
+      if (place && error instanceof ChatError && error.code === 'UNAVAILABLE') return place
+      known.delete(key)
+      throw error
+    }
+  }
+
+  /** Resolves with what `look` finds, or with undefined where something overtook it. */
+  async function unlessOvertaken<T>(key: string, connectionId: string | null, look: () => Promise<T>): Promise<T | undefined> {
+    const lookup = { connectionId }
+    lookups.set(key, lookup)
+    try {
+      const found = await look()
+      return lookups.get(key) === lookup ? found : undefined
+    } finally {
+      if (lookups.get(key) === lookup) lookups.delete(key)
+    }
+  }
+
+  function push({ conversation, user }: Place, typing: boolean): void {
+    const partner = conversation.pair?.find((id) => id !== user.id)
+    const topic = conversation.groupId === null ? userTopic(partner as number) : groupTopic(conversation.groupId)
+    publisher.ephemeral(topic, {
+      id: null,
+      at: Date.now(),
+      kind: 'typing',
+      payload: { conversationId: conversation.id, isGroup: conversation.isGroup, user, typing },
+    })
+  }
+
+  function hold(key: string, state: State, connectionId: string | null): void {
+    drop(key, state)
+    state.connectionId = connectionId
+    if (connectionId === null) return
+    const keys = byConnection.get(connectionId)
+    if (keys) keys.add(key)
+    else byConnection.set(connectionId, new Set([key]))
+  }
+
+  function drop(key: string, { connectionId }: State): void {
+    if (connectionId === null) return
+    const keys = byConnection.get(connectionId)
+    if (keys?.delete(key) && keys.size === 0) byConnection.delete(connectionId)
+  }
+
+  /** Takes the state away without a word; undefined where there is none here. */
+  function take(key: string): State | undefined {
+    const state = states.get(key)
+    if (!state) return undefined
+    states.delete(key)
+    state.deadline.cancel()
+    drop(key, state)
+    return state
+  }
+
+  /** Takes away what another node holds; its last push, 0 where it holds nothing. */
+  function takeElsewhere(key: string): number {
+    const other = elsewhere.get(key)
+    other?.deadline.cancel()
+    elsewhere.delete(key)
+    return other?.pushedAt ?? 0
+  }
+
+  /** Ends the state, wherever it is: the node that holds it pushes. */
+  function end(key: string): void {
+    const state = take(key)
+    if (state) push(state, false)
+    if (takeElsewhere(key) > 0 || state) tell({ key, typing: false, at: Date.now(), pushedAt: 0 })
+  }
+
+  return {
+    async set(userId, connectionId, conversationId, typing) {
+      const key = `${userId} ${conversationId}`
+      const place = await unlessOvertaken(key, connectionId, () => lookUp(key, userId, conversationId))
+      if (!place) return
+      if (!typing) return end(key)
+      const now = Date.now()
+      const deadline = wheel.at(now + TYPING_MS, () => end(key))
+      let state = states.get(key)
+      if (state) state.deadline.cancel()
+      else states.set(key, (state = { ...place, connectionId: null, saidAt: now, pushedAt: takeElsewhere(key), deadline }))
+      state.deadline = deadline
+      state.saidAt = now
+      hold(key, state, connectionId)
+      if (now - state.pushedAt >= REPEAT_MS) {
+        state.pushedAt = now
+        push(state, true)
+      }
+      tell({ key, typing: true, at: now, pushedAt: state.pushedAt })
+    },
+
+    messageSent(userId, conversationId) {
+      if (states.size === 0 && lookups.size === 0 && elsewhere.size === 0) return
+      const key = `${userId} ${conversationId}`
+      lookups.delete(key)
+      end(key)
+    },
+
+    connectionClosed(connectionId) {
+      for (const [key, lookup] of lookups) if (lookup.connectionId === connectionId) lookups.delete(key)
+      for (const key of byConnection.get(connectionId) ?? []) end(key)
+    },
+
+    told({ key, typing, at, pushedAt }) {
+      const state = states.get(key)
+      // Said before what was said here: the other node hears of that, too.
+      if (state && state.saidAt > at) return
+      take(key)
+      takeElsewhere(key)
+      if (typing) {
+        const deadline = wheel.at(Date.now() + TYPING_MS, () => takeElsewhere(key))
+        elsewhere.set(key, { pushedAt, deadline })
+      } else if (state) push(state, false)
+    },
+  }
+}

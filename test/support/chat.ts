@@ -1,0 +1,149 @@
+import { expect } from 'vitest'
+import { createBatchLoader } from '../../src/batch.ts'
+import { createChat, type Chat } from '../../src/chat/chat.ts'
+import type { ChatEvent } from '../../src/chat/events.ts'
+import type { SendInput } from '../../src/chat/messages.ts'
+import { ChatError, type ErrorCode } from '../../src/errors.ts'
+import { createMemoryPubSub } from '../../src/pubsub/memory.ts'
+import { AUDIENCE_CHANNEL, createPublisher, type AudienceHint, type Hint } from '../../src/pubsub/publisher.ts'
+import { createLocalRegistry } from '../../src/pubsub/registry.ts'
+import type { MessageRecord } from '../../src/store/messages.ts'
+import type { Store } from '../../src/store/store.ts'
+import { createTimerWheel } from '../../src/timer-wheel.ts'
+
+/** What was published to a topic; `topics` for what went to an audience. */
+export interface Published {
+  topic: string
+  seq: number | null
+  event: ChatEvent
+  topics: readonly string[]
+}
+
+export interface TestChat {
+  chat: Chat
+  store: Store
+  /** Everything published so far, of which `take` gives what came since the last call. */
+  published: Published[]
+  take(): Published[]
+  errors: unknown[]
+  /** New users `user<id>`, in ascending order of their ids. */
+  users(count: number): Promise<number[]>
+  send(
+    senderId: number,
+    to: { receiverId: number } | { conversationId: string },
+    input?: Partial<SendInput>,
+  ): Promise<MessageRecord>
+  group(ownerId: number, memberIds: number[], info?: Partial<Parameters<Chat['groups']['create']>[1]>): Promise<number>
+  /** That nothing failed behind the scenes, and each topic's log holds exactly what was published of it, in order, without holes. */
+  expectLogPublished(): Promise<void>
+  close(): Promise<void>
+}
+
+let lastUser = 1000
+
+export const newUserId = (): number => ++lastUser
+
+/** A chat over a store as a node has it, whose published hints are recorded. */
+export function createTestChat(store: Store, { lanes = 2, presenceGraceMs = 0 } = {}): TestChat {
+  const published: Published[] = []
+  const errors: unknown[] = []
+  const pubsub = createMemoryPubSub()
+  const publish = pubsub.publish.bind(pubsub)
+  pubsub.publish = (channel: string, hint: Hint | AudienceHint) => {
+    const event = hint.event as ChatEvent
+    if (channel === AUDIENCE_CHANNEL) published.push({ topic: '', seq: null, event, topics: (hint as AudienceHint).topics })
+    else published.push({ topic: channel, seq: (hint as Hint).seq, event, topics: [] })
+    return publish(channel, hint)
+  }
+  const wheel = createTimerWheel()
+  const circles = createBatchLoader(async (ids: readonly number[]) => {
+    const found = await store.conversations.circles(ids)
+    return ids.map((id) => found.get(id) ?? { groups: [], past: [], partners: [] })
+  })
+  const chat = createChat({
+    store,
+    publisher: createPublisher(pubsub, (error) => errors.push(error)),
+    wheel,
+    loadCircle: circles,
+    lanes,
+    presenceGraceMs,
+    presenceGroupLimit: 1000,
+    registry: createLocalRegistry(),
+    tellTyping: () => undefined,
+    onError: (error) => errors.push(error),
+  })
+  let taken = 0
+
+  return {
+    chat,
+    store,
+    published,
+    errors,
+    take() {
+      const news = published.slice(taken)
+      taken = published.length
+      return news
+    },
+    async users(count) {
+      const ids = Array.from({ length: count }, newUserId)
+      await store.users.upsert(ids.map((id) => ({ id, name: undefined, avatar: undefined })))
+      return ids
+    },
+    send: (senderId, to, input) =>
+      chat.messages.send(senderId, {
+        conversationId: null,
+        receiverId: null,
+        isGroup: null,
+        content: 'hi',
+        messageType: 'text',
+        mediaUrl: null,
+        key: null,
+        ...to,
+        ...input,
+      }),
+    async group(ownerId, memberIds, info) {
+      const { id } = await chat.groups.create(
+        ownerId,
+        {
+          name: 'Group',
+          avatar: null,
+          announcement: null,
+          joinApprovalRequired: false,
+          allowInvitation: true,
+          allowSendMessages: true,
+          ...info,
+        },
+        memberIds,
+      )
+      return id
+    },
+    async expectLogPublished() {
+      expect(errors).toEqual([])
+      const byTopic = new Map<string, Published[]>()
+      for (const one of published) if (one.seq !== null) byTopic.set(one.topic, [...(byTopic.get(one.topic) ?? []), one])
+      for (const [topic, hints] of byTopic) {
+        const entries = await store.log.read({ topic, after: 0, until: Number.MAX_SAFE_INTEGER }, 100_000)
+        expect(entries.map(({ seq }) => seq)).toEqual(entries.map((_, index) => index + 1))
+        const inOrder = hints.toSorted((a, b) => (a.seq as number) - (b.seq as number))
+        expect(inOrder.map(({ seq, event }) => ({ topic, seq, event }))).toEqual(entries)
+        expect((await store.log.heads([topic])).get(topic)).toBe(entries.length)
+      }
+    },
+    async close() {
+      wheel.stop()
+      await chat.messages.idle()
+    },
+  }
+}
+
+/** The code and the message of a refusal. Anything but a ChatError fails. */
+export const refusal = async (attempt: Promise<unknown>): Promise<{ code: ErrorCode; message: string }> => {
+  const error = await attempt.then(
+    (value) => expect.fail(`it was not refused: ${JSON.stringify(value)}`),
+    (reason: unknown) => reason,
+  )
+  if (!(error instanceof ChatError)) throw error
+  return { code: error.code, message: error.message }
+}
+
+export const codeOf = async (attempt: Promise<unknown>): Promise<ErrorCode> => (await refusal(attempt)).code
