@@ -1,0 +1,58 @@
+import type { LogEntry, TopicRange } from '../store/event-log.ts'
+
+/** A stretch of a topic: `after < seq <= until`, open-ended where `until` is Infinity. */
+export interface Stretch {
+  topic: string
+  after: number
+  until: number
+}
+
+/** The parts of `wanted` that lie in none of `given`, in order. */
+export function missing(wanted: Stretch, given: readonly Stretch[]): TopicRange[] {
+  let parts: Stretch[] = [wanted]
+  for (const { topic, after, until } of given) {
+    if (topic !== wanted.topic) continue
+    parts = parts
+      .flatMap((part) => [
+        { ...part, until: Math.min(part.until, after) },
+        { ...part, after: Math.max(part.after, until) },
+      ])
+      .filter((part) => part.after < part.until)
+  }
+  return parts
+}
+
+/** From which `seq` on topics are read again, how many events that gives at most, and whether it is all there was. */
+export interface Overlap {
+  starts: ReadonlyMap<string, number>
+  count: number
+  isWhole: boolean
+}
+
+export const NO_OVERLAP: Overlap = { starts: new Map(), count: 0, isWhole: true }
+
+/**
+ * What the event `after` may have overtaken on its way to a client: of the newest entries up to it, oldest first, those
+ * in other topics than its own that were logged less than `overlapMs` before it. There may be more of them where there
+ * are more entries than `limit`.
+ */
+export function overlapOf(
+  entries: readonly LogEntry[],
+  { after, overlapMs, limit }: { after: number; overlapMs: number; limit: number },
+): Overlap {
+  const cursors = entries.filter(({ event }) => event.id === after)
+  // Retention took it, or it is of a topic that the user is not told of: nobody knows what it overtook.
+  const at = cursors[0]?.event.at
+  if (at === undefined) return NO_OVERLAP
+  const since = at - overlapMs
+  const inOrder = new Set(cursors.map(({ topic }) => topic))
+  const starts = new Map<string, number>()
+  for (const { topic, seq, event } of entries) {
+    if (event.at > since && !inOrder.has(topic) && !starts.has(topic)) starts.set(topic, seq - 1)
+  }
+  return {
+    starts,
+    count: entries.filter(({ topic, seq }) => seq > (starts.get(topic) ?? Infinity)).length,
+    isWhole: entries.length <= limit || (entries[0] as LogEntry).event.at <= since,
+  }
+}

@@ -1,0 +1,248 @@
+import type { PubSubEngine } from 'graphql-subscriptions'
+import { asChatEvent, type DurableEvent, type EphemeralEvent } from '../chat/events.ts'
+import { AUDIENCE_CHANNEL, type AudienceHint, type Hint } from '../pubsub/publisher.ts'
+import type { EventLog, LogEntry, TopicRange } from '../store/event-log.ts'
+import { createBatchLoader } from '../batch.ts'
+
+/** One who listens to a topic. Calls come in the order of `seq`, without holes and repeats; they must not throw. */
+export interface TopicListener {
+  onEvent(event: DurableEvent, seq: number): void
+  onEphemeral(event: EphemeralEvent): void
+}
+
+interface Topic {
+  name: string
+  /** The last `seq` delivered; undefined until the log's head is known. */
+  position: number | undefined
+  listeners: Set<TopicListener>
+  /** Those who listen or are about to. */
+  references: number
+  ready: Promise<void>
+  subscription: number | undefined
+  /** Hints that came before their turn. */
+  early: Map<number, DurableEvent>
+  /** The highest `seq` that the log is known to hold. */
+  head: number
+  healing: boolean
+}
+
+export interface Topics {
+  /**
+   * Starts listening; resolves, once nothing published from now on can be missed, with the `seq` after which
+   * `listener` receives events.
+   */
+  attach(topic: string, listener: TopicListener): Promise<number>
+  detach(topic: string, listener: TopicListener): void
+  /** Compares the positions of all topics with the log's and delivers what was missed. */
+  check(): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface TopicsOptions {
+  pubsub: PubSubEngine
+  log: Pick<EventLog, 'heads' | 'read'>
+  /** Told of failures, which are retried: reading the log, or a listener's bug. */
+  onError: (stage: 'heal' | 'listener' | 'unsubscribe' | 'check', error: unknown) => void
+}
+
+const READ_LIMIT = 500
+/** How many topics read the log at once: after an outage thousands are behind, and requests need connections too. */
+const READS_AT_ONCE = 4
+const RETRY_MS = 250
+const MAX_RETRY_MS = 5000
+
+/** What this node listens to: a position for each topic, gaps healed from the log, repeats dropped (rule 2). */
+export async function createTopics({ pubsub, log, onError }: TopicsOptions): Promise<Topics> {
+  const topics = new Map<string, Topic>()
+  const loadHead = createBatchLoader<string, number>(async (names) => {
+    const heads = await log.heads(names)
+    return names.map((name) => heads.get(name) ?? 0)
+  })
+  const readEntries = createBatchLoader<TopicRange, LogEntry[]>(
+    (ranges) => Promise.all(ranges.map((range) => log.read(range, READ_LIMIT))),
+    READS_AT_ONCE,
+  )
+  let stopped = false
+
+  function deliver(topic: Topic, seq: number, event: DurableEvent): void {
+    topic.position = seq
+    for (const listener of topic.listeners) {
+      try {
+        listener.onEvent(event, seq)
+      } catch (error) {
+        onError('listener', error)
+      }
+    }
+  }
+
+  /** Delivers early hints whose turn has come. */
+  function drain(topic: Topic): void {
+    for (let event; (event = topic.early.get((topic.position as number) + 1));) {
+      topic.early.delete((topic.position as number) + 1)
+      deliver(topic, (topic.position as number) + 1, event)
+    }
+  }
+
+  async function heal(topic: Topic): Promise<void> {
+    if (topic.healing) return
+    topic.healing = true
+    let retryMs = RETRY_MS
+    while (!stopped && topics.get(topic.name) === topic && topic.head > (topic.position as number)) {
+      try {
+        const { name, head } = topic
+        const entries = await readEntries({ topic: name, after: topic.position as number, until: head })
+        for (const { seq, event } of entries) if (seq > (topic.position as number)) deliver(topic, seq, asChatEvent(event))
+        if (entries.length === 0) await skip(topic, head)
+        for (const seq of topic.early.keys()) if (seq <= (topic.position as number)) topic.early.delete(seq)
+        drain(topic)
+        retryMs = RETRY_MS
+      } catch (error) {
+        onError('heal', error)
+        const ms = retryMs * (0.5 + Math.random() / 2)
+        await new Promise((resolve) => setTimeout(resolve, ms).unref())
+        retryMs = Math.min(2 * retryMs, MAX_RETRY_MS)
+      }
+    }
+    topic.healing = false
+  }
+
+  /** Nothing is kept up to `head`: retention was faster, or a hint told of a log that is not this one. */
+  async function skip(topic: Topic, head: number): Promise<void> {
+    const kept = await loadHead(topic.name)
+    if (topic.head !== head) return
+    if (kept < head) goBack(topic, kept)
+    else topic.position = head
+  }
+
+  /** The log lost its end (a restored backup, a failover): what it counts from here is new. */
+  function goBack(topic: Topic, head: number): void {
+    onError('check', new Error(`the log of ${topic.name} ends at ${head}, before ${topic.head}, which was told of`))
+    topic.position = topic.head = head
+    topic.early.clear()
+  }
+
+  function tellEphemeral(listeners: Iterable<TopicListener>, event: EphemeralEvent): void {
+    for (const listener of listeners) {
+      try {
+        listener.onEphemeral(event)
+      } catch (error) {
+        onError('listener', error)
+      }
+    }
+  }
+
+  function onHint(topic: Topic, { seq, event }: Hint): void {
+    if (seq === null) return tellEphemeral(topic.listeners, event as EphemeralEvent)
+    if (seq > topic.head) topic.head = seq
+    if (topic.position !== undefined) {
+      if (seq <= topic.position) return
+      if (seq === topic.position + 1) {
+        deliver(topic, seq, event as DurableEvent)
+        if (topic.early.size > 0) drain(topic)
+        return
+      }
+    }
+    if (topic.early.size < READ_LIMIT) topic.early.set(seq, event as DurableEvent)
+    if (topic.position !== undefined) void heal(topic)
+  }
+
+  async function open(topic: Topic): Promise<void> {
+    topic.subscription = await pubsub.subscribe(topic.name, (hint: Hint) => onHint(topic, hint), {})
+    const head = await loadHead(topic.name)
+    topic.position = head
+    if (head > topic.head) topic.head = head
+    for (const seq of topic.early.keys()) if (seq <= head) topic.early.delete(seq)
+    drain(topic)
+    if (topic.head > topic.position) void heal(topic)
+  }
+
+  function unsubscribe(topic: Topic): void {
+    const { subscription } = topic
+    topic.subscription = undefined
+    if (subscription === undefined) return
+    try {
+      pubsub.unsubscribe(subscription)
+    } catch (error) {
+      onError('unsubscribe', error)
+    }
+  }
+
+  function release(topic: Topic): void {
+    if (--topic.references > 0) return
+    if (topics.get(topic.name) === topic) topics.delete(topic.name)
+    unsubscribe(topic)
+  }
+
+  const audience = await pubsub.subscribe(
+    AUDIENCE_CHANNEL,
+    (hint: AudienceHint) => {
+      const listeners = new Set<TopicListener>()
+      for (const name of hint.topics) for (const listener of topics.get(name)?.listeners ?? []) listeners.add(listener)
+      tellEphemeral(listeners, hint.event as EphemeralEvent)
+    },
+    {},
+  )
+
+  return {
+    async attach(name, listener) {
+      let topic = topics.get(name)
+      if (!topic) {
+        topic = {
+          name,
+          position: undefined,
+          listeners: new Set(),
+          references: 0,
+          ready: Promise.resolve(),
+          subscription: undefined,
+          early: new Map(),
+          head: 0,
+          healing: false,
+        }
+        topics.set(name, topic)
+        topic.references++
+        topic.ready = open(topic)
+      } else topic.references++
+      try {
+        await topic.ready
+      } catch (error) {
+        release(topic)
+        // A topic that could not be opened must not be found by the next one who asks.
+        if (topics.get(name) === topic) topics.delete(name)
+        throw error
+      }
+      topic.listeners.add(listener)
+      return topic.position as number
+    },
+
+    detach(name, listener) {
+      const topic = topics.get(name)
+      if (topic?.listeners.delete(listener)) release(topic)
+    },
+
+    async check() {
+      // One that is being opened may have read its head before what it subscribed to could reach it.
+      await Promise.allSettled([...topics.values()].flatMap((topic) => (topic.position === undefined ? topic.ready : [])))
+      const known = [...topics.values()].filter((topic) => topic.position !== undefined)
+      if (known.length === 0) return
+      const positions = known.map((topic) => topic.position as number)
+      try {
+        const heads = await log.heads(known.map((topic) => topic.name))
+        known.forEach((topic, index) => {
+          const head = heads.get(topic.name) ?? 0
+          if (head < (positions[index] as number)) goBack(topic, head)
+          if (head > topic.head) topic.head = head
+          if (topic.head > (topic.position as number)) void heal(topic)
+        })
+      } catch (error) {
+        onError('check', error)
+      }
+    },
+
+    async stop() {
+      stopped = true
+      pubsub.unsubscribe(audience)
+      for (const topic of topics.values()) unsubscribe(topic)
+      topics.clear()
+    },
+  }
+}

@@ -1,0 +1,50 @@
+import type { PubSubEngine } from 'graphql-subscriptions'
+
+/**
+ * What goes over a topic. With `seq`, an entry of the event log: a hint that may be lost, late or doubled, since
+ * receivers count and read the log. Without, an event that is not kept: delivered at most once.
+ */
+export interface Hint {
+  seq: number | null
+  event: { id: number | null; at: number; kind: string; payload: unknown }
+}
+
+/** The channel of events for listeners of several topics at once, each of whom receives such an event once. */
+export const AUDIENCE_CHANNEL = 'audience'
+
+/** An event that is not kept, for whoever listens to one of `topics`. */
+export interface AudienceHint {
+  topics: readonly string[]
+  event: Hint['event']
+}
+
+export interface Publisher {
+  /** Publishes committed entries of the event log; returns at once, a failure is reported and never thrown. */
+  entries(entries: readonly { topic: string; seq: number; event: Hint['event'] }[]): void
+  /** Publishes an event that is not kept to one topic. */
+  ephemeral(topic: string, event: Hint['event']): void
+  /** Publishes an event that is not kept to the listeners of several topics. */
+  audience(topics: readonly string[], event: Hint['event']): void
+}
+
+/** Publishes through `pubsub`. `onFailure` is told of every publish that the engine refused, or a subscriber's bug. */
+export function createPublisher(pubsub: PubSubEngine, onFailure: (error: unknown) => void): Publisher {
+  async function publish(channel: string, hint: Hint | AudienceHint): Promise<void> {
+    try {
+      await pubsub.publish(channel, hint)
+    } catch (error) {
+      onFailure(error)
+    }
+  }
+  return {
+    entries(entries) {
+      for (const { topic, seq, event } of entries) void publish(topic, { seq, event })
+    },
+    ephemeral(topic, event) {
+      void publish(topic, { seq: null, event })
+    },
+    audience(topics, event) {
+      void publish(AUDIENCE_CHANNEL, { topics, event })
+    },
+  }
+}

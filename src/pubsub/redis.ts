@@ -1,0 +1,219 @@
+import { RedisPubSub } from 'graphql-redis-subscriptions'
+import { PubSubEngine } from 'graphql-subscriptions'
+import type { Redis } from 'ioredis'
+import { createMemoryPubSub } from './memory.ts'
+import type { AudienceHint, Hint } from './publisher.ts'
+import { closeRedis, connectRedis, isUp, watch } from './redis-connection.ts'
+import { createSubscriber } from './redis-subscriber.ts'
+
+/** Where Redis failed: connecting, in a subscription, in a publish; or what it brought could not be read. */
+export type RedisStage = 'connect' | 'subscribe' | 'publish' | 'payload' | 'listener'
+
+export interface RedisPubSubOptions {
+  /** `redis://` or `rediss://`. */
+  url: string
+  /** Before every channel. */
+  prefix: string
+  /** Tells this node's messages from those of others. */
+  nodeId: string
+  /** Told once of each outage by its stage; everything is tried again by itself. */
+  onError: (stage: RedisStage, error: unknown) => void
+}
+
+export interface RedisPubSubEngine extends PubSubEngine {
+  /** `up` while Redis takes what is published and sends what is subscribed to. */
+  state(): 'up' | 'down'
+  /** Resolves when Redis answers; rejects otherwise. */
+  ping(): Promise<void>
+  /** How many publishes did not reach the other nodes: they learn of durable events from the log. */
+  lost(): number
+  /** Registers who is told whenever Redis is back, all subscriptions made again: what others published meanwhile is missed. */
+  onReconnected(callback: () => void): void
+  /** The connection for commands, which it refuses at once while Redis is down. */
+  commands: Redis
+  close(): Promise<void>
+}
+
+/** How many publishes may wait for their answer, and how many topics for Redis to return. */
+const IN_FLIGHT_LIMIT = 10_000
+const PUT_OFF_LIMIT = 10_000
+const TEND_EVERY_MS = 2000
+
+/** What goes over Redis; `from` comes first, so that a node knows its own without parsing. */
+interface Message {
+  from: string
+  hint: Hint | AudienceHint
+}
+
+/**
+ * Publish and subscribe between nodes. Subscribers on this node are called before `publish` returns, as in process, and
+ * whether Redis is there or not; those on other nodes through Redis, at most once. `publish` resolves when Redis has taken
+ * it or it is put off, and never rejects. `subscribe` resolves when Redis has acknowledged, or at once while it is
+ * down. Resolves after the first attempt to connect, whatever came of it.
+ */
+export async function createRedisPubSub(options: RedisPubSubOptions): Promise<RedisPubSubEngine> {
+  const engine = new Engine(options)
+  await engine.attempted
+  return engine
+}
+
+class Engine extends PubSubEngine implements RedisPubSubEngine {
+  readonly commands: Redis
+  /** Resolves when both connections are up or one of them failed. */
+  readonly attempted: Promise<void>
+  readonly #options: RedisPubSubOptions
+  readonly #subscriptions: Redis
+  readonly #subscriber: ReturnType<typeof createSubscriber>
+  readonly #local = createMemoryPubSub()
+  readonly #remote: RedisPubSub
+  readonly #ids = new Map<number, { local: number; remote: number }>()
+  readonly #reported = new Set<RedisStage>()
+  /** The latest hint of each topic that Redis did not take: it makes receivers read what came before it, too. */
+  readonly #putOff = new Map<string, Hint>()
+  readonly #tending: NodeJS.Timeout
+  #reconnected: (() => void) | undefined
+  #lastId = 0
+  #inFlight = 0
+  #lost = 0
+  #isUp = false
+  #isClosed = false
+
+  constructor(options: RedisPubSubOptions) {
+    super()
+    this.#options = options
+    let attempted = (): void => undefined
+    this.attempted = new Promise((resolve) => (attempted = resolve))
+    const onDown = (stage: RedisStage, error: unknown): void => {
+      this.#isUp = false
+      this.#report(stage, error)
+      attempted()
+    }
+    const onUp = (): void => {
+      if (this.#isUp || this.state() === 'down') return
+      this.#isUp = true
+      this.#reported.clear()
+      attempted()
+      this.#reconnected?.()
+    }
+    const onConnectError = (error: unknown): void => onDown('connect', error)
+    this.commands = connectRedis(options.url, 'parley-commands', onConnectError)
+    this.commands.on('ready', () => {
+      onUp()
+      this.#flush()
+    })
+    this.#subscriptions = connectRedis(options.url, 'parley-subscriptions', onConnectError)
+    this.#subscriber = createSubscriber({
+      connection: this.#subscriptions,
+      ownPrefix: `{"from":${JSON.stringify(options.nodeId)},`,
+      onComplete: onUp,
+      onRefused: (error) => onDown('subscribe', error),
+    })
+    this.#remote = new RedisPubSub({
+      publisher: this.commands,
+      // It uses no more of it than this.
+      subscriber: this.#subscriber as unknown as Redis,
+    })
+    this.#tending = setInterval(() => this.#tend(), TEND_EVERY_MS)
+    this.#tending.unref()
+  }
+
+  async publish(channel: string, hint: Hint | AudienceHint): Promise<void> {
+    await Promise.all([this.#local.publish(channel, hint), this.#send(channel, hint)])
+  }
+
+  async subscribe(channel: string, onMessage: (hint: unknown) => void): Promise<number> {
+    const deliver = (hint: unknown): void => {
+      try {
+        onMessage(hint)
+      } catch (error) {
+        this.#report('listener', error)
+      }
+    }
+    const local = await this.#local.subscribe(channel, deliver, {})
+    const remote = await this.#remote.subscribe(this.#options.prefix + channel, (message: unknown) => {
+      if (isMessage(message)) deliver(message.hint)
+      else this.#report('payload', new Error(`a message on channel ${channel} is none of a node's`))
+    })
+    const id = ++this.#lastId
+    this.#ids.set(id, { local, remote })
+    return id
+  }
+
+  unsubscribe(id: number): void {
+    const found = this.#ids.get(id)
+    if (!found) return
+    this.#ids.delete(id)
+    this.#local.unsubscribe(found.local)
+    this.#remote.unsubscribe(found.remote)
+  }
+
+  state(): 'up' | 'down' {
+    return !this.#isClosed && isUp(this.commands) && this.#subscriber.isComplete() ? 'up' : 'down'
+  }
+
+  async ping(): Promise<void> {
+    if (this.state() === 'down') throw new Error('Redis is not connected')
+    await this.commands.ping()
+  }
+
+  lost(): number {
+    return this.#lost
+  }
+
+  onReconnected(callback: () => void): void {
+    this.#reconnected = callback
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearInterval(this.#tending)
+    this.#reconnected = undefined
+    await Promise.all([closeRedis(this.commands), closeRedis(this.#subscriptions)])
+  }
+
+  async #send(channel: string, hint: Hint | AudienceHint): Promise<void> {
+    if (this.#isClosed || !isUp(this.commands) || this.#inFlight >= IN_FLIGHT_LIMIT) return this.#putOffUntilLater(channel, hint)
+    this.#inFlight++
+    try {
+      await this.#remote.publish(this.#options.prefix + channel, { from: this.#options.nodeId, hint } satisfies Message)
+      this.#reported.delete('publish')
+    } catch (error) {
+      // A connection that broke was reported as such.
+      if (isUp(this.commands)) this.#report('publish', error)
+      this.#putOffUntilLater(channel, hint)
+    } finally {
+      this.#inFlight--
+    }
+  }
+
+  #putOffUntilLater(channel: string, hint: Hint | AudienceHint): void {
+    const other = this.#putOff.get(channel)
+    if (!('seq' in hint) || hint.seq === null || (!other && this.#putOff.size >= PUT_OFF_LIMIT)) this.#lost++
+    else if (hint.seq > (other?.seq ?? 0)) this.#putOff.set(channel, hint)
+  }
+
+  #flush(): void {
+    const hints = [...this.#putOff]
+    this.#putOff.clear()
+    for (const [channel, hint] of hints) void this.#send(channel, hint)
+  }
+
+  #tend(): void {
+    if (isUp(this.commands)) {
+      this.#flush()
+      watch(this.commands)
+    }
+    this.#subscriber.tend()
+  }
+
+  #report(stage: RedisStage, error: unknown): void {
+    if (this.#isClosed || this.#reported.has(stage)) return
+    // A bug is none of an outage's.
+    if (stage !== 'listener') this.#reported.add(stage)
+    this.#options.onError(stage, error)
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+
+const isMessage = (message: unknown): message is Message => isObject(message) && isObject(message['hint'])

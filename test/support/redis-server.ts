@@ -1,0 +1,86 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { Redis } from 'ioredis'
+
+/** The Redis that is there already; tests use it under a prefix of their own. */
+export const REDIS_URL = 'redis://127.0.0.1:6379'
+
+async function answers(): Promise<boolean> {
+  const redis = new Redis(REDIS_URL, { lazyConnect: true, retryStrategy: () => null })
+  redis.on('error', () => undefined)
+  try {
+    await redis.connect()
+    return true
+  } catch {
+    return false
+  } finally {
+    redis.disconnect()
+  }
+}
+
+/** Locally the tests on Redis are skipped where there is none; in CI they fail. */
+export const skipRedis = process.env['CI'] === undefined && !(await answers())
+/** Likewise those that start one. */
+export const skipRedisServer = process.env['CI'] === undefined && spawnSync('redis-server', ['--version']).status !== 0
+
+export const randomPrefix = (): string => `parley-test-${randomBytes(6).toString('hex')}:`
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** A Redis of the test's own, to be killed, paused and started again, empty each time. */
+export interface RedisServer {
+  url: string
+  start(): Promise<void>
+  kill(): Promise<void>
+  pause(): void
+  unpause(): void
+  /** Kills it and removes its folder. */
+  close(): Promise<void>
+}
+
+export async function createRedisServer(): Promise<RedisServer> {
+  const port = await freePort()
+  const folder = await mkdtemp(join(tmpdir(), 'parley-redis-'))
+  let child: ChildProcess | undefined
+  const server: RedisServer = {
+    url: `redis://127.0.0.1:${port}`,
+    async start() {
+      const started = spawn(
+        'redis-server',
+        ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder],
+        { stdio: ['ignore', 'pipe', 'inherit'] },
+      )
+      child = started
+      for await (const line of createInterface(started.stdout)) if (line.includes('Ready to accept connections')) break
+      started.stdout.resume()
+    },
+    async kill() {
+      const running = child
+      child = undefined
+      if (!running || running.exitCode !== null) return
+      const exited = once(running, 'exit')
+      running.kill('SIGKILL')
+      await exited
+    },
+    pause: () => void child?.kill('SIGSTOP'),
+    unpause: () => void child?.kill('SIGCONT'),
+    async close() {
+      await server.kill()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+  return server
+}
