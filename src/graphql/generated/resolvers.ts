@@ -1,0 +1,1330 @@
+import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
+import type { UserModel, ConversationModel, GroupModel, GroupMemberModel, MessageModel, NotificationModel, ReactionSummaryModel, ReadReceiptModel, MessageSentModel, MessageReadModel, ReactionAddedModel, ReactionRemovedModel, TypingChangedModel, OnlineStatusChangedModel, GroupUpdatedModel, MemberJoinedModel, MemberLeftModel, NotificationReceivedModel, ResumeIncompleteModel } from '../models.ts';
+import type { OperationContext } from '../context.ts';
+export type Maybe<T> = T | null;
+export type InputMaybe<T> = Maybe<T>;
+export type Omit<T, K extends keyof T> = Pick<T, Exclude<keyof T, K>>;
+export type RequireFields<T, K extends keyof T> = Omit<T, K> & { [P in K]-?: NonNullable<T[P]> };
+/** All built-in and custom scalars, mapped to their actual values */
+export type Scalars = {
+  ID: { input: string; output: string | number; }
+  String: { input: string; output: string; }
+  Boolean: { input: boolean; output: boolean; }
+  Int: { input: number; output: number; }
+  Float: { input: number; output: number; }
+  /** A moment, ISO 8601 in UTC with milliseconds: `2023-07-15T10:30:00.000Z`. */
+  DateTime: { input: Date; output: number; }
+  /** Any JSON value. */
+  JSON: { input: unknown; output: unknown; }
+};
+
+/** A direct conversation of two users or the conversation of a group. */
+export type Conversation = {
+  __typename?: 'Conversation';
+  /** The group; null for a direct conversation. */
+  group?: Maybe<Group>;
+  /** `direct_<lower user id>_<higher user id>` or `group_<group id>`; imported conversations keep the id they came with. */
+  id: Scalars['ID']['output'];
+  /** Whether this is a group's conversation. */
+  isGroup: Scalars['Boolean']['output'];
+  /** The latest message, null in an empty group. */
+  lastMessage?: Maybe<Message>;
+  /** Those who take part, by user id. */
+  members: UserConnection;
+  /** The history, newest first. */
+  messages: MessageConnection;
+  /** Messages of others that the viewer has not read. */
+  unreadCount: Scalars['Int']['output'];
+};
+
+
+/** A direct conversation of two users or the conversation of a group. */
+export type ConversationMembersArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+/** A direct conversation of two users or the conversation of a group. */
+export type ConversationMessagesArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** A page of conversations. */
+export type ConversationConnection = {
+  __typename?: 'ConversationConnection';
+  /** The conversations with their cursors. */
+  edges: Array<ConversationEdge>;
+  /** Where the page lies. */
+  pageInfo: PageInfo;
+};
+
+/** A conversation in a page. */
+export type ConversationEdge = {
+  __typename?: 'ConversationEdge';
+  /** Opaque; what `after` takes. */
+  cursor: Scalars['String']['output'];
+  /** The conversation. */
+  node: Conversation;
+};
+
+/** A group to create; the viewer becomes its owner. */
+export type CreateGroupInput = {
+  /** Whether plain members may invite. */
+  allowInvitation?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Whether plain members may send. */
+  allowSendMessages?: InputMaybe<Scalars['Boolean']['input']>;
+  /** At most 5000 characters. */
+  announcement?: InputMaybe<Scalars['String']['input']>;
+  /** http(s) address of a picture. */
+  avatar?: InputMaybe<Scalars['String']['input']>;
+  /** Whether an owner or admin must approve those who join. */
+  joinApprovalRequired?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Users who are members from the start, at most 1000. */
+  memberIds?: InputMaybe<Array<Scalars['ID']['input']>>;
+  /** 1 to 100 characters. */
+  name: Scalars['String']['input'];
+};
+
+/** What happened; one type for each push of the legacy protocol. */
+export type Event = {
+  /** Position in the event log, the cursor to resume after; null for events that are not kept (typing, presence). */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** When it happened. */
+  timestamp: Scalars['DateTime']['output'];
+};
+
+/** A group of users with a conversation. */
+export type Group = {
+  __typename?: 'Group';
+  /** Whether plain members may invite. */
+  allowInvitation: Scalars['Boolean']['output'];
+  /** Whether plain members may send; owner and admins always may. */
+  allowSendMessages: Scalars['Boolean']['output'];
+  /** What the admins want every member to know; null for those who are not members. */
+  announcement?: Maybe<Scalars['String']['output']>;
+  /** Address of the group's picture. */
+  avatar?: Maybe<Scalars['String']['output']>;
+  /** Its conversation; null for those who are not members, as are announcement and members. */
+  conversation?: Maybe<Conversation>;
+  /** Decimal string. */
+  id: Scalars['ID']['output'];
+  /** Whether an owner or admin must approve those who join. */
+  joinApprovalRequired: Scalars['Boolean']['output'];
+  /** Who waits for approval, earliest first; null for all but owner and admins. */
+  joinRequests?: Maybe<Array<User>>;
+  /** How many members there are. */
+  memberCount: Scalars['Int']['output'];
+  /** The members by user id; null for those who are not members. */
+  members?: Maybe<GroupMemberConnection>;
+  /** The name. */
+  name: Scalars['String']['output'];
+};
+
+
+/** A group of users with a conversation. */
+export type GroupMembersArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** One membership in a group. */
+export type GroupMember = {
+  __typename?: 'GroupMember';
+  /** When the member came in. */
+  joinedAt: Scalars['DateTime']['output'];
+  /** What the member may do. */
+  role: GroupRole;
+  /** The member. */
+  user: User;
+};
+
+/** A page of group members. */
+export type GroupMemberConnection = {
+  __typename?: 'GroupMemberConnection';
+  /** The memberships with their cursors. */
+  edges: Array<GroupMemberEdge>;
+  /** Where the page lies. */
+  pageInfo: PageInfo;
+};
+
+/** A membership in a page. */
+export type GroupMemberEdge = {
+  __typename?: 'GroupMemberEdge';
+  /** Opaque; what `after` takes. */
+  cursor: Scalars['String']['output'];
+  /** The membership. */
+  node: GroupMember;
+};
+
+/** What a member may do in a group. */
+export type GroupRole =
+  /** Updates the group, decides join requests, invites, removes plain members and sends where the group is muted. */
+  | 'ADMIN'
+  /** Reads and sends; invites where the group allows it. */
+  | 'MEMBER'
+  /** May do everything, hands the group over by giving this role to another member; there is exactly one. */
+  | 'OWNER';
+
+/** A group was created, or its info, settings or roles changed; to all members. */
+export type GroupUpdated = Event & {
+  __typename?: 'GroupUpdated';
+  /** The group's announcement as it was then; those who receive the event are members. */
+  announcement?: Maybe<Scalars['String']['output']>;
+  /** The group as it was then. */
+  group: Group;
+  /** Position in the event log, the cursor to resume after. */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** When. */
+  timestamp: Scalars['DateTime']['output'];
+};
+
+/** What came of asking to join. */
+export type JoinStatus =
+  /** The viewer is a member. */
+  | 'JOINED'
+  /** An owner or admin has to approve. */
+  | 'PENDING';
+
+/** A user became a member of a group; to all members, the new one included. */
+export type MemberJoined = Event & {
+  __typename?: 'MemberJoined';
+  /** Which group. */
+  groupId: Scalars['ID']['output'];
+  /** Position in the event log, the cursor to resume after. */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** How many members there are, after the change. */
+  memberCount: Scalars['Int']['output'];
+  /** When. */
+  timestamp: Scalars['DateTime']['output'];
+  /** Who. */
+  user: User;
+};
+
+/** A user is no longer a member of a group; to the remaining members and the one who left. */
+export type MemberLeft = Event & {
+  __typename?: 'MemberLeft';
+  /** Which group. */
+  groupId: Scalars['ID']['output'];
+  /** Position in the event log, the cursor to resume after. */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** How many members there are, after the change. */
+  memberCount: Scalars['Int']['output'];
+  /** When. */
+  timestamp: Scalars['DateTime']['output'];
+  /** Who. */
+  user: User;
+};
+
+/** A stored message. */
+export type Message = {
+  __typename?: 'Message';
+  /** The text; may be empty where there is media. */
+  content: Scalars['String']['output'];
+  /** Where it was sent. */
+  conversation: Conversation;
+  /** Decimal string; grows with time. */
+  id: Scalars['ID']['output'];
+  /** http(s) address of attached media. */
+  mediaUrl?: Maybe<Scalars['String']['output']>;
+  /** `text` or another type that the clients agreed on, `^[a-z][a-z0-9_]{0,31}$`. */
+  messageType: Scalars['String']['output'];
+  /** The reactions to it, each with its users. */
+  reactions: Array<ReactionSummary>;
+  /** Who has read it, earliest first. */
+  readBy: Array<ReadReceipt>;
+  /** Who sent it. */
+  sender: User;
+  /** When it was stored. */
+  timestamp: Scalars['DateTime']['output'];
+};
+
+/** A page of messages. */
+export type MessageConnection = {
+  __typename?: 'MessageConnection';
+  /** The messages with their cursors. */
+  edges: Array<MessageEdge>;
+  /** Where the page lies. */
+  pageInfo: PageInfo;
+};
+
+/** A message in a page. */
+export type MessageEdge = {
+  __typename?: 'MessageEdge';
+  /** Opaque; what `after` takes. */
+  cursor: Scalars['String']['output'];
+  /** The message. */
+  node: Message;
+};
+
+/** A message was read; to its sender. */
+export type MessageRead = Event & {
+  __typename?: 'MessageRead';
+  /** Position in the event log, the cursor to resume after. */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** Whether it is a group message. */
+  isGroup: Scalars['Boolean']['output'];
+  /** The message. */
+  messageId: Scalars['ID']['output'];
+  /** Who read it. */
+  readerId: Scalars['ID']['output'];
+  /** When it was read. */
+  timestamp: Scalars['DateTime']['output'];
+};
+
+/** A message was sent; to all members of its conversation, the sender included. */
+export type MessageSent = Event & {
+  __typename?: 'MessageSent';
+  /** Position in the event log, the cursor to resume after. */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** The message. */
+  message: Message;
+  /** When the message was sent; of one that is pushed again, when it was pushed. */
+  timestamp: Scalars['DateTime']['output'];
+};
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type Mutation = {
+  __typename?: 'Mutation';
+  /** Reacts to a message; a repeat changes nothing. */
+  addReaction: ReactionSummary;
+  /** Creates a group that the viewer owns. */
+  createGroup: Group;
+  /** Lets a user who asked to join in, or not; owner and admins. */
+  decideJoinRequest: Group;
+  /** Admins only: closes the user's connections on every node; returns how many. */
+  disconnectUser: Scalars['Int']['output'];
+  /** Brings users in: owner and admins always; members where invitations are allowed, as join requests where approval is required. */
+  inviteToGroup: Group;
+  /** Joins a group, or asks to where approval is required. A repeat changes nothing. */
+  joinGroup: JoinStatus;
+  /** Leaves a group. The owner hands it over first while others are in; when the last member leaves, the group is closed. */
+  leaveGroup: Scalars['Boolean']['output'];
+  /** Marks messages of others up to this one, at most the latest 1000; returns how many were newly read. */
+  markConversationRead: Scalars['Int']['output'];
+  /** Marks another user's message as read; a repeat returns the first receipt. */
+  markMessageRead: ReadReceipt;
+  /** Marks one of the viewer's notifications as read; a repeat changes nothing. */
+  markNotificationRead: Notification;
+  /** Admins only: pushes a group's current info to all members. False where nothing was pushed. */
+  pushGroupUpdate: Scalars['Boolean']['output'];
+  /** Admins only: pushes that the user joined. False where nothing was pushed. */
+  pushMemberJoined: Scalars['Boolean']['output'];
+  /** Admins only: pushes that the user left. False where nothing was pushed. */
+  pushMemberLeft: Scalars['Boolean']['output'];
+  /** Admins only: pushes a stored message to its conversation, as a new event. False where nothing was pushed. */
+  pushNewMessage: Scalars['Boolean']['output'];
+  /** Admins only: stores a notification for each of the users and pushes it. False where nothing was pushed. */
+  pushSystemNotification: Scalars['Boolean']['output'];
+  /** Removes a member: owner and admins plain members, only the owner admins. */
+  removeGroupMember: Group;
+  /** Takes a reaction back; a repeat changes nothing. */
+  removeReaction: ReactionSummary;
+  /** Sends a message and returns it as stored. */
+  sendMessage: Message;
+  /** Sets a member's role, by the owner; role OWNER hands the group over, the old owner becomes ADMIN. */
+  setGroupRole: Group;
+  /** Says that the viewer began (again) or stopped typing; ends by itself 10 s after the last `true`. */
+  setTyping: Scalars['Boolean']['output'];
+  /** Changes a group's info and settings; owner and admins. */
+  updateGroup: Group;
+  /** Admins only: creates a user, or changes the name and avatar of one; an absent avatar stays as it is. */
+  upsertUser: User;
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationAddReactionArgs = {
+  isGroup?: InputMaybe<Scalars['Boolean']['input']>;
+  messageId: Scalars['ID']['input'];
+  reaction: Scalars['String']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationCreateGroupArgs = {
+  input: CreateGroupInput;
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationDecideJoinRequestArgs = {
+  approve: Scalars['Boolean']['input'];
+  groupId: Scalars['ID']['input'];
+  userId: Scalars['ID']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationDisconnectUserArgs = {
+  reason?: InputMaybe<Scalars['String']['input']>;
+  userId: Scalars['ID']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationInviteToGroupArgs = {
+  groupId: Scalars['ID']['input'];
+  userIds: Array<Scalars['ID']['input']>;
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationJoinGroupArgs = {
+  groupId: Scalars['ID']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationLeaveGroupArgs = {
+  groupId: Scalars['ID']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationMarkConversationReadArgs = {
+  conversationId: Scalars['ID']['input'];
+  upToMessageId: Scalars['ID']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationMarkMessageReadArgs = {
+  isGroup?: InputMaybe<Scalars['Boolean']['input']>;
+  messageId: Scalars['ID']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationMarkNotificationReadArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationPushGroupUpdateArgs = {
+  groupId: Scalars['ID']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationPushMemberJoinedArgs = {
+  groupId: Scalars['ID']['input'];
+  userId: Scalars['ID']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationPushMemberLeftArgs = {
+  groupId: Scalars['ID']['input'];
+  userId: Scalars['ID']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationPushNewMessageArgs = {
+  isGroup?: Scalars['Boolean']['input'];
+  messageId: Scalars['ID']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationPushSystemNotificationArgs = {
+  data: Scalars['JSON']['input'];
+  notificationType: Scalars['String']['input'];
+  userIds: Array<Scalars['ID']['input']>;
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationRemoveGroupMemberArgs = {
+  groupId: Scalars['ID']['input'];
+  userId: Scalars['ID']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationRemoveReactionArgs = {
+  isGroup?: InputMaybe<Scalars['Boolean']['input']>;
+  messageId: Scalars['ID']['input'];
+  reaction: Scalars['String']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationSendMessageArgs = {
+  input: SendMessageInput;
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationSetGroupRoleArgs = {
+  groupId: Scalars['ID']['input'];
+  role: GroupRole;
+  userId: Scalars['ID']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationSetTypingArgs = {
+  conversationId: Scalars['ID']['input'];
+  typing: Scalars['Boolean']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationUpdateGroupArgs = {
+  groupId: Scalars['ID']['input'];
+  input: UpdateGroupInput;
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationUpsertUserArgs = {
+  avatar?: InputMaybe<Scalars['String']['input']>;
+  id: Scalars['ID']['input'];
+  name: Scalars['String']['input'];
+};
+
+/** A message of the system to one user, kept until read and after. */
+export type Notification = {
+  __typename?: 'Notification';
+  /** What it says, any JSON object. */
+  data: Scalars['JSON']['output'];
+  /** Decimal string; grows with time. */
+  id: Scalars['ID']['output'];
+  /** What kind of notification this is, chosen by the sender. */
+  notificationType: Scalars['String']['output'];
+  /** When the user marked it read; null before. */
+  readAt?: Maybe<Scalars['DateTime']['output']>;
+  /** When it was made. */
+  timestamp: Scalars['DateTime']['output'];
+};
+
+/** A page of notifications. */
+export type NotificationConnection = {
+  __typename?: 'NotificationConnection';
+  /** The notifications with their cursors. */
+  edges: Array<NotificationEdge>;
+  /** Where the page lies. */
+  pageInfo: PageInfo;
+};
+
+/** A notification in a page. */
+export type NotificationEdge = {
+  __typename?: 'NotificationEdge';
+  /** Opaque; what `after` takes. */
+  cursor: Scalars['String']['output'];
+  /** The notification. */
+  node: Notification;
+};
+
+/** The system notified the viewer. */
+export type NotificationReceived = Event & {
+  __typename?: 'NotificationReceived';
+  /** Position in the event log, the cursor to resume after. */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** The notification. */
+  notification: Notification;
+  /** When. */
+  timestamp: Scalars['DateTime']['output'];
+};
+
+/** A user came online or went offline; to those who share a conversation, not kept. */
+export type OnlineStatusChanged = Event & {
+  __typename?: 'OnlineStatusChanged';
+  /** Always null: not kept. */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** When the user was last connected. */
+  lastActive: Scalars['DateTime']['output'];
+  /** Whether the user is online now. */
+  online: Scalars['Boolean']['output'];
+  /** When. */
+  timestamp: Scalars['DateTime']['output'];
+  /** Who. */
+  userId: Scalars['ID']['output'];
+};
+
+/** Where a page lies in its list (Relay cursor connections). */
+export type PageInfo = {
+  __typename?: 'PageInfo';
+  /** Cursor of the last edge, null for an empty page; give it as `after` to go on. */
+  endCursor?: Maybe<Scalars['String']['output']>;
+  /** Whether more follow after `endCursor`. */
+  hasNextPage: Scalars['Boolean']['output'];
+  /** Whether the page was asked for with `after`, so that others come before it. */
+  hasPreviousPage: Scalars['Boolean']['output'];
+  /** Cursor of the first edge, null for an empty page. */
+  startCursor?: Maybe<Scalars['String']['output']>;
+};
+
+/** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
+export type Query = {
+  __typename?: 'Query';
+  /** A conversation of the viewer by id; null where there is none or the viewer is not in it. */
+  conversation?: Maybe<Conversation>;
+  /** The viewer's conversations by latest activity, empty groups included. */
+  conversations: ConversationConnection;
+  /** A group by id, also for those who are not members (who see what they need in order to join); null where there is none. */
+  group?: Maybe<Group>;
+  /** A message in one of the viewer's conversations; null for any other. */
+  message?: Maybe<Message>;
+  /** The viewer's notifications, newest first. */
+  notifications: NotificationConnection;
+  /** A user by id; null where there is none. */
+  user?: Maybe<User>;
+  /** The user whose token this is. */
+  viewer: User;
+};
+
+
+/** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
+export type QueryConversationArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+/** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
+export type QueryConversationsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+/** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
+export type QueryGroupArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+/** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
+export type QueryMessageArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+/** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
+export type QueryNotificationsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+/** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
+export type QueryUserArgs = {
+  id: Scalars['ID']['input'];
+};
+
+/** A reaction was added; to all members of the conversation. */
+export type ReactionAdded = Event & {
+  __typename?: 'ReactionAdded';
+  /** Position in the event log, the cursor to resume after. */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** Whether it is a group message. */
+  isGroup: Scalars['Boolean']['output'];
+  /** The message. */
+  messageId: Scalars['ID']['output'];
+  /** The reaction. */
+  reaction: Scalars['String']['output'];
+  /** How many users gave this reaction, after the change. */
+  reactionCount: Scalars['Int']['output'];
+  /** Their ids, ascending. */
+  reactionUserIds: Array<Scalars['ID']['output']>;
+  /** When it was added. */
+  timestamp: Scalars['DateTime']['output'];
+  /** Who reacted. */
+  userId: Scalars['ID']['output'];
+};
+
+/** A reaction was taken back; to all members of the conversation. */
+export type ReactionRemoved = Event & {
+  __typename?: 'ReactionRemoved';
+  /** Position in the event log, the cursor to resume after. */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** Whether it is a group message. */
+  isGroup: Scalars['Boolean']['output'];
+  /** The message. */
+  messageId: Scalars['ID']['output'];
+  /** The reaction. */
+  reaction: Scalars['String']['output'];
+  /** How many users give this reaction, after the change. */
+  reactionCount: Scalars['Int']['output'];
+  /** Their ids, ascending. */
+  reactionUserIds: Array<Scalars['ID']['output']>;
+  /** When it was taken back. */
+  timestamp: Scalars['DateTime']['output'];
+  /** Who took it back. */
+  userId: Scalars['ID']['output'];
+};
+
+/** One reaction to a message and who gave it. */
+export type ReactionSummary = {
+  __typename?: 'ReactionSummary';
+  /** How many users gave it. */
+  count: Scalars['Int']['output'];
+  /** The reaction, such as 👍; 1 to 32 UTF-8 bytes. */
+  reaction: Scalars['String']['output'];
+  /** Their ids, ascending. */
+  userIds: Array<Scalars['ID']['output']>;
+};
+
+/** That a user has read a message. */
+export type ReadReceipt = {
+  __typename?: 'ReadReceipt';
+  /** The message. */
+  messageId: Scalars['ID']['output'];
+  /** When it was first marked read. */
+  readAt: Scalars['DateTime']['output'];
+  /** Who read it. */
+  readerId: Scalars['ID']['output'];
+};
+
+/** The log no longer reaches back to `after`, or too much was missed: load history by query. */
+export type ResumeIncomplete = Event & {
+  __typename?: 'ResumeIncomplete';
+  /** Always null. */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** When the resume was asked for. */
+  timestamp: Scalars['DateTime']['output'];
+};
+
+/** A message to send. */
+export type SendMessageInput = {
+  /** Idempotency key of the sender, 1 to 64 characters: the same key again gives the message that was stored first. */
+  clientMessageId?: InputMaybe<Scalars['String']['input']>;
+  /** 1 to 5000 Unicode code points; may be empty where mediaUrl is given. */
+  content: Scalars['String']['input'];
+  /** The conversation to send to; either this or receiverId. Where both are given, they must agree. */
+  conversationId?: InputMaybe<Scalars['ID']['input']>;
+  /** Where given, must agree with the conversation, else NOT_FOUND. */
+  isGroup?: InputMaybe<Scalars['Boolean']['input']>;
+  /** http(s) address of at most 2048 characters. */
+  mediaUrl?: InputMaybe<Scalars['String']['input']>;
+  /** `^[a-z][a-z0-9_]{0,31}$` */
+  messageType?: InputMaybe<Scalars['String']['input']>;
+  /** The user to send to directly; the first message creates the conversation. */
+  receiverId?: InputMaybe<Scalars['ID']['input']>;
+};
+
+/** What can be listened to: over WebSocket (`graphql-transport-ws`) or server-sent events. */
+export type Subscription = {
+  __typename?: 'Subscription';
+  /** One conversation, members only; ends when the viewer stops being a member. */
+  conversationEvents: Event;
+  /** All that concerns the viewer, in order; with `after`, first all that was missed since that event. */
+  events: Event;
+  /** Messages as they are sent, in one conversation or in all of the viewer's. */
+  messageSent: Message;
+  /** The viewer's notifications as they come. */
+  notificationReceived: Notification;
+  /** Who comes online and goes offline among those who share a conversation with the viewer. */
+  onlineStatus: OnlineStatusChanged;
+  /** Who begins and stops typing in a conversation, the viewer excepted. */
+  typing: TypingChanged;
+};
+
+
+/** What can be listened to: over WebSocket (`graphql-transport-ws`) or server-sent events. */
+export type SubscriptionConversationEventsArgs = {
+  after?: InputMaybe<Scalars['ID']['input']>;
+  conversationId: Scalars['ID']['input'];
+};
+
+
+/** What can be listened to: over WebSocket (`graphql-transport-ws`) or server-sent events. */
+export type SubscriptionEventsArgs = {
+  after?: InputMaybe<Scalars['ID']['input']>;
+};
+
+
+/** What can be listened to: over WebSocket (`graphql-transport-ws`) or server-sent events. */
+export type SubscriptionMessageSentArgs = {
+  conversationId?: InputMaybe<Scalars['ID']['input']>;
+};
+
+
+/** What can be listened to: over WebSocket (`graphql-transport-ws`) or server-sent events. */
+export type SubscriptionOnlineStatusArgs = {
+  userIds?: InputMaybe<Array<Scalars['ID']['input']>>;
+};
+
+
+/** What can be listened to: over WebSocket (`graphql-transport-ws`) or server-sent events. */
+export type SubscriptionTypingArgs = {
+  conversationId: Scalars['ID']['input'];
+};
+
+/** A user began or stopped typing; to the conversation's other users, not kept. */
+export type TypingChanged = Event & {
+  __typename?: 'TypingChanged';
+  /** Where. */
+  conversationId: Scalars['ID']['output'];
+  /** Always null: not kept. */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** When. */
+  timestamp: Scalars['DateTime']['output'];
+  /** Whether the user is typing now. */
+  typing: Scalars['Boolean']['output'];
+  /** Who. */
+  user: User;
+};
+
+/** What to change of a group; absent fields stay as they are, null takes an avatar or announcement away. */
+export type UpdateGroupInput = {
+  /** Whether plain members may invite. */
+  allowInvitation?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Whether plain members may send. */
+  allowSendMessages?: InputMaybe<Scalars['Boolean']['input']>;
+  /** At most 5000 characters. */
+  announcement?: InputMaybe<Scalars['String']['input']>;
+  /** http(s) address of a picture. */
+  avatar?: InputMaybe<Scalars['String']['input']>;
+  /** Whether an owner or admin must approve those who join. */
+  joinApprovalRequired?: InputMaybe<Scalars['Boolean']['input']>;
+  /** 1 to 100 characters. */
+  name?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** A person or program that takes part in chats; known by the `sub` of their tokens. */
+export type User = {
+  __typename?: 'User';
+  /** Address of the avatar picture, null where none is known. */
+  avatar?: Maybe<Scalars['String']['output']>;
+  /** Decimal string, 1 to 2147483647. */
+  id: Scalars['ID']['output'];
+  /** When the user was last connected; null for a user who never was. */
+  lastActive?: Maybe<Scalars['DateTime']['output']>;
+  /** The name shown to others. */
+  name: Scalars['String']['output'];
+  /** Whether at least one live connection is open, or the last one closed less than the grace period ago. */
+  online: Scalars['Boolean']['output'];
+};
+
+/** A page of users. */
+export type UserConnection = {
+  __typename?: 'UserConnection';
+  /** The users with their cursors. */
+  edges: Array<UserEdge>;
+  /** Where the page lies. */
+  pageInfo: PageInfo;
+};
+
+/** A user in a page. */
+export type UserEdge = {
+  __typename?: 'UserEdge';
+  /** Opaque; what `after` takes. */
+  cursor: Scalars['String']['output'];
+  /** The user. */
+  node: User;
+};
+
+
+
+export type ResolverTypeWrapper<T> = Promise<T> | T;
+
+
+export type ResolverWithResolve<TResult, TParent, TContext, TArgs> = {
+  resolve: ResolverFn<TResult, TParent, TContext, TArgs>;
+};
+export type Resolver<TResult, TParent = Record<PropertyKey, never>, TContext = Record<PropertyKey, never>, TArgs = Record<PropertyKey, never>> = ResolverFn<TResult, TParent, TContext, TArgs> | ResolverWithResolve<TResult, TParent, TContext, TArgs>;
+
+export type ResolverFn<TResult, TParent, TContext, TArgs> = (
+  parent: TParent,
+  args: TArgs,
+  context: TContext,
+  info: GraphQLResolveInfo
+) => Promise<TResult> | TResult;
+
+export type SubscriptionSubscribeFn<TResult, TParent, TContext, TArgs> = (
+  parent: TParent,
+  args: TArgs,
+  context: TContext,
+  info: GraphQLResolveInfo
+) => AsyncIterable<TResult> | Promise<AsyncIterable<TResult>>;
+
+export type SubscriptionResolveFn<TResult, TParent, TContext, TArgs> = (
+  parent: TParent,
+  args: TArgs,
+  context: TContext,
+  info: GraphQLResolveInfo
+) => TResult | Promise<TResult>;
+
+export interface SubscriptionSubscriberObject<TResult, TKey extends string, TParent, TContext, TArgs> {
+  subscribe: SubscriptionSubscribeFn<{ [key in TKey]: TResult }, TParent, TContext, TArgs>;
+  resolve?: SubscriptionResolveFn<TResult, { [key in TKey]: TResult }, TContext, TArgs>;
+}
+
+export interface SubscriptionResolverObject<TResult, TParent, TContext, TArgs> {
+  subscribe: SubscriptionSubscribeFn<any, TParent, TContext, TArgs>;
+  resolve: SubscriptionResolveFn<TResult, any, TContext, TArgs>;
+}
+
+export type SubscriptionObject<TResult, TKey extends string, TParent, TContext, TArgs> =
+  | SubscriptionSubscriberObject<TResult, TKey, TParent, TContext, TArgs>
+  | SubscriptionResolverObject<TResult, TParent, TContext, TArgs>;
+
+export type SubscriptionResolver<TResult, TKey extends string, TParent = Record<PropertyKey, never>, TContext = Record<PropertyKey, never>, TArgs = Record<PropertyKey, never>> =
+  | ((...args: any[]) => SubscriptionObject<TResult, TKey, TParent, TContext, TArgs>)
+  | SubscriptionObject<TResult, TKey, TParent, TContext, TArgs>;
+
+export type TypeResolveFn<TTypes, TParent = Record<PropertyKey, never>, TContext = Record<PropertyKey, never>> = (
+  parent: TParent,
+  context: TContext,
+  info: GraphQLResolveInfo
+) => Maybe<TTypes> | Promise<Maybe<TTypes>>;
+
+export type IsTypeOfResolverFn<T = Record<PropertyKey, never>, TContext = Record<PropertyKey, never>> = (obj: T, context: TContext, info: GraphQLResolveInfo) => boolean | Promise<boolean>;
+
+export type NextResolverFn<T> = () => Promise<T>;
+
+export type DirectiveResolverFn<TResult = Record<PropertyKey, never>, TParent = Record<PropertyKey, never>, TContext = Record<PropertyKey, never>, TArgs = Record<PropertyKey, never>> = (
+  next: NextResolverFn<TResult>,
+  parent: TParent,
+  args: TArgs,
+  context: TContext,
+  info: GraphQLResolveInfo
+) => TResult | Promise<TResult>;
+
+
+
+
+/** Mapping of interface types */
+export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
+  Event:
+    | ( GroupUpdatedModel )
+    | ( MemberJoinedModel )
+    | ( MemberLeftModel )
+    | ( MessageReadModel )
+    | ( MessageSentModel )
+    | ( NotificationReceivedModel )
+    | ( OnlineStatusChangedModel )
+    | ( ReactionAddedModel )
+    | ( ReactionRemovedModel )
+    | ( ResumeIncompleteModel )
+    | ( TypingChangedModel )
+  ;
+};
+
+/** Mapping between all available schema types and the resolvers types */
+export type ResolversTypes = {
+  Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
+  Conversation: ResolverTypeWrapper<ConversationModel>;
+  ConversationConnection: ResolverTypeWrapper<Omit<ConversationConnection, 'edges'> & { edges: Array<ResolversTypes['ConversationEdge']> }>;
+  ConversationEdge: ResolverTypeWrapper<Omit<ConversationEdge, 'node'> & { node: ResolversTypes['Conversation'] }>;
+  CreateGroupInput: CreateGroupInput;
+  DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
+  Event: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['Event']>;
+  Group: ResolverTypeWrapper<GroupModel>;
+  GroupMember: ResolverTypeWrapper<GroupMemberModel>;
+  GroupMemberConnection: ResolverTypeWrapper<Omit<GroupMemberConnection, 'edges'> & { edges: Array<ResolversTypes['GroupMemberEdge']> }>;
+  GroupMemberEdge: ResolverTypeWrapper<Omit<GroupMemberEdge, 'node'> & { node: ResolversTypes['GroupMember'] }>;
+  GroupRole: GroupRole;
+  GroupUpdated: ResolverTypeWrapper<GroupUpdatedModel>;
+  ID: ResolverTypeWrapper<Scalars['ID']['output']>;
+  Int: ResolverTypeWrapper<Scalars['Int']['output']>;
+  JSON: ResolverTypeWrapper<Scalars['JSON']['output']>;
+  JoinStatus: JoinStatus;
+  MemberJoined: ResolverTypeWrapper<MemberJoinedModel>;
+  MemberLeft: ResolverTypeWrapper<MemberLeftModel>;
+  Message: ResolverTypeWrapper<MessageModel>;
+  MessageConnection: ResolverTypeWrapper<Omit<MessageConnection, 'edges'> & { edges: Array<ResolversTypes['MessageEdge']> }>;
+  MessageEdge: ResolverTypeWrapper<Omit<MessageEdge, 'node'> & { node: ResolversTypes['Message'] }>;
+  MessageRead: ResolverTypeWrapper<MessageReadModel>;
+  MessageSent: ResolverTypeWrapper<MessageSentModel>;
+  Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
+  Notification: ResolverTypeWrapper<NotificationModel>;
+  NotificationConnection: ResolverTypeWrapper<Omit<NotificationConnection, 'edges'> & { edges: Array<ResolversTypes['NotificationEdge']> }>;
+  NotificationEdge: ResolverTypeWrapper<Omit<NotificationEdge, 'node'> & { node: ResolversTypes['Notification'] }>;
+  NotificationReceived: ResolverTypeWrapper<NotificationReceivedModel>;
+  OnlineStatusChanged: ResolverTypeWrapper<OnlineStatusChangedModel>;
+  PageInfo: ResolverTypeWrapper<PageInfo>;
+  Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
+  ReactionAdded: ResolverTypeWrapper<ReactionAddedModel>;
+  ReactionRemoved: ResolverTypeWrapper<ReactionRemovedModel>;
+  ReactionSummary: ResolverTypeWrapper<ReactionSummaryModel>;
+  ReadReceipt: ResolverTypeWrapper<ReadReceiptModel>;
+  ResumeIncomplete: ResolverTypeWrapper<ResumeIncompleteModel>;
+  SendMessageInput: SendMessageInput;
+  String: ResolverTypeWrapper<Scalars['String']['output']>;
+  Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
+  TypingChanged: ResolverTypeWrapper<TypingChangedModel>;
+  UpdateGroupInput: UpdateGroupInput;
+  User: ResolverTypeWrapper<UserModel>;
+  UserConnection: ResolverTypeWrapper<Omit<UserConnection, 'edges'> & { edges: Array<ResolversTypes['UserEdge']> }>;
+  UserEdge: ResolverTypeWrapper<Omit<UserEdge, 'node'> & { node: ResolversTypes['User'] }>;
+};
+
+/** Mapping between all available schema types and the resolvers parents */
+export type ResolversParentTypes = {
+  Boolean: Scalars['Boolean']['output'];
+  Conversation: ConversationModel;
+  ConversationConnection: Omit<ConversationConnection, 'edges'> & { edges: Array<ResolversParentTypes['ConversationEdge']> };
+  ConversationEdge: Omit<ConversationEdge, 'node'> & { node: ResolversParentTypes['Conversation'] };
+  CreateGroupInput: CreateGroupInput;
+  DateTime: Scalars['DateTime']['output'];
+  Event: ResolversInterfaceTypes<ResolversParentTypes>['Event'];
+  Group: GroupModel;
+  GroupMember: GroupMemberModel;
+  GroupMemberConnection: Omit<GroupMemberConnection, 'edges'> & { edges: Array<ResolversParentTypes['GroupMemberEdge']> };
+  GroupMemberEdge: Omit<GroupMemberEdge, 'node'> & { node: ResolversParentTypes['GroupMember'] };
+  GroupUpdated: GroupUpdatedModel;
+  ID: Scalars['ID']['output'];
+  Int: Scalars['Int']['output'];
+  JSON: Scalars['JSON']['output'];
+  MemberJoined: MemberJoinedModel;
+  MemberLeft: MemberLeftModel;
+  Message: MessageModel;
+  MessageConnection: Omit<MessageConnection, 'edges'> & { edges: Array<ResolversParentTypes['MessageEdge']> };
+  MessageEdge: Omit<MessageEdge, 'node'> & { node: ResolversParentTypes['Message'] };
+  MessageRead: MessageReadModel;
+  MessageSent: MessageSentModel;
+  Mutation: Record<PropertyKey, never>;
+  Notification: NotificationModel;
+  NotificationConnection: Omit<NotificationConnection, 'edges'> & { edges: Array<ResolversParentTypes['NotificationEdge']> };
+  NotificationEdge: Omit<NotificationEdge, 'node'> & { node: ResolversParentTypes['Notification'] };
+  NotificationReceived: NotificationReceivedModel;
+  OnlineStatusChanged: OnlineStatusChangedModel;
+  PageInfo: PageInfo;
+  Query: Record<PropertyKey, never>;
+  ReactionAdded: ReactionAddedModel;
+  ReactionRemoved: ReactionRemovedModel;
+  ReactionSummary: ReactionSummaryModel;
+  ReadReceipt: ReadReceiptModel;
+  ResumeIncomplete: ResumeIncompleteModel;
+  SendMessageInput: SendMessageInput;
+  String: Scalars['String']['output'];
+  Subscription: Record<PropertyKey, never>;
+  TypingChanged: TypingChangedModel;
+  UpdateGroupInput: UpdateGroupInput;
+  User: UserModel;
+  UserConnection: Omit<UserConnection, 'edges'> & { edges: Array<ResolversParentTypes['UserEdge']> };
+  UserEdge: Omit<UserEdge, 'node'> & { node: ResolversParentTypes['User'] };
+};
+
+export type ViewerDependentDirectiveArgs = { };
+
+export type ViewerDependentDirectiveResolver<Result, Parent, ContextType = OperationContext, Args = ViewerDependentDirectiveArgs> = DirectiveResolverFn<Result, Parent, ContextType, Args>;
+
+export type ConversationResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Conversation'] = ResolversParentTypes['Conversation']> = {
+  group?: Resolver<Maybe<ResolversTypes['Group']>, ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  isGroup?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  lastMessage?: Resolver<Maybe<ResolversTypes['Message']>, ParentType, ContextType>;
+  members?: Resolver<ResolversTypes['UserConnection'], ParentType, ContextType, RequireFields<ConversationMembersArgs, 'first'>>;
+  messages?: Resolver<ResolversTypes['MessageConnection'], ParentType, ContextType, RequireFields<ConversationMessagesArgs, 'first'>>;
+  unreadCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type ConversationConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ConversationConnection'] = ResolversParentTypes['ConversationConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['ConversationEdge']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+};
+
+export type ConversationEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ConversationEdge'] = ResolversParentTypes['ConversationEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['Conversation'], ParentType, ContextType>;
+};
+
+export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['DateTime'], any> {
+  name: 'DateTime';
+}
+
+export type EventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Event'] = ResolversParentTypes['Event']> = {
+  __resolveType: TypeResolveFn<'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'MessageRead' | 'MessageSent' | 'NotificationReceived' | 'OnlineStatusChanged' | 'ReactionAdded' | 'ReactionRemoved' | 'ResumeIncomplete' | 'TypingChanged', ParentType, ContextType>;
+};
+
+export type GroupResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Group'] = ResolversParentTypes['Group']> = {
+  allowInvitation?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  allowSendMessages?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  announcement?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  avatar?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  conversation?: Resolver<Maybe<ResolversTypes['Conversation']>, ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  joinApprovalRequired?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  joinRequests?: Resolver<Maybe<Array<ResolversTypes['User']>>, ParentType, ContextType>;
+  memberCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  members?: Resolver<Maybe<ResolversTypes['GroupMemberConnection']>, ParentType, ContextType, RequireFields<GroupMembersArgs, 'first'>>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type GroupMemberResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['GroupMember'] = ResolversParentTypes['GroupMember']> = {
+  joinedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  role?: Resolver<ResolversTypes['GroupRole'], ParentType, ContextType>;
+  user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+};
+
+export type GroupMemberConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['GroupMemberConnection'] = ResolversParentTypes['GroupMemberConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['GroupMemberEdge']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+};
+
+export type GroupMemberEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['GroupMemberEdge'] = ResolversParentTypes['GroupMemberEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['GroupMember'], ParentType, ContextType>;
+};
+
+export type GroupUpdatedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['GroupUpdated'] = ResolversParentTypes['GroupUpdated']> = {
+  announcement?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  group?: Resolver<ResolversTypes['Group'], ParentType, ContextType>;
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export interface JsonScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['JSON'], any> {
+  name: 'JSON';
+}
+
+export type MemberJoinedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['MemberJoined'] = ResolversParentTypes['MemberJoined']> = {
+  groupId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  memberCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type MemberLeftResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['MemberLeft'] = ResolversParentTypes['MemberLeft']> = {
+  groupId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  memberCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type MessageResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Message'] = ResolversParentTypes['Message']> = {
+  content?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  conversation?: Resolver<ResolversTypes['Conversation'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  mediaUrl?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  messageType?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  reactions?: Resolver<Array<ResolversTypes['ReactionSummary']>, ParentType, ContextType>;
+  readBy?: Resolver<Array<ResolversTypes['ReadReceipt']>, ParentType, ContextType>;
+  sender?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+};
+
+export type MessageConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['MessageConnection'] = ResolversParentTypes['MessageConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['MessageEdge']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+};
+
+export type MessageEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['MessageEdge'] = ResolversParentTypes['MessageEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['Message'], ParentType, ContextType>;
+};
+
+export type MessageReadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['MessageRead'] = ResolversParentTypes['MessageRead']> = {
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  isGroup?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  messageId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  readerId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type MessageSentResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['MessageSent'] = ResolversParentTypes['MessageSent']> = {
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['Message'], ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type MutationResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
+  addReaction: Resolver<ResolversTypes['ReactionSummary'], ParentType, ContextType, RequireFields<MutationAddReactionArgs, 'messageId' | 'reaction'>>;
+  createGroup: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationCreateGroupArgs, 'input'>>;
+  decideJoinRequest: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationDecideJoinRequestArgs, 'approve' | 'groupId' | 'userId'>>;
+  disconnectUser: Resolver<ResolversTypes['Int'], ParentType, ContextType, RequireFields<MutationDisconnectUserArgs, 'userId'>>;
+  inviteToGroup: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationInviteToGroupArgs, 'groupId' | 'userIds'>>;
+  joinGroup: Resolver<ResolversTypes['JoinStatus'], ParentType, ContextType, RequireFields<MutationJoinGroupArgs, 'groupId'>>;
+  leaveGroup: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationLeaveGroupArgs, 'groupId'>>;
+  markConversationRead: Resolver<ResolversTypes['Int'], ParentType, ContextType, RequireFields<MutationMarkConversationReadArgs, 'conversationId' | 'upToMessageId'>>;
+  markMessageRead: Resolver<ResolversTypes['ReadReceipt'], ParentType, ContextType, RequireFields<MutationMarkMessageReadArgs, 'messageId'>>;
+  markNotificationRead: Resolver<ResolversTypes['Notification'], ParentType, ContextType, RequireFields<MutationMarkNotificationReadArgs, 'id'>>;
+  pushGroupUpdate: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationPushGroupUpdateArgs, 'groupId'>>;
+  pushMemberJoined: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationPushMemberJoinedArgs, 'groupId' | 'userId'>>;
+  pushMemberLeft: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationPushMemberLeftArgs, 'groupId' | 'userId'>>;
+  pushNewMessage: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationPushNewMessageArgs, 'isGroup' | 'messageId'>>;
+  pushSystemNotification: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationPushSystemNotificationArgs, 'data' | 'notificationType' | 'userIds'>>;
+  removeGroupMember: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationRemoveGroupMemberArgs, 'groupId' | 'userId'>>;
+  removeReaction: Resolver<ResolversTypes['ReactionSummary'], ParentType, ContextType, RequireFields<MutationRemoveReactionArgs, 'messageId' | 'reaction'>>;
+  sendMessage: Resolver<ResolversTypes['Message'], ParentType, ContextType, RequireFields<MutationSendMessageArgs, 'input'>>;
+  setGroupRole: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationSetGroupRoleArgs, 'groupId' | 'role' | 'userId'>>;
+  setTyping: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationSetTypingArgs, 'conversationId' | 'typing'>>;
+  updateGroup: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationUpdateGroupArgs, 'groupId' | 'input'>>;
+  upsertUser: Resolver<ResolversTypes['User'], ParentType, ContextType, RequireFields<MutationUpsertUserArgs, 'id' | 'name'>>;
+};
+
+export type NotificationResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Notification'] = ResolversParentTypes['Notification']> = {
+  data?: Resolver<ResolversTypes['JSON'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  notificationType?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  readAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+};
+
+export type NotificationConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['NotificationConnection'] = ResolversParentTypes['NotificationConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['NotificationEdge']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+};
+
+export type NotificationEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['NotificationEdge'] = ResolversParentTypes['NotificationEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['Notification'], ParentType, ContextType>;
+};
+
+export type NotificationReceivedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['NotificationReceived'] = ResolversParentTypes['NotificationReceived']> = {
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  notification?: Resolver<ResolversTypes['Notification'], ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type OnlineStatusChangedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['OnlineStatusChanged'] = ResolversParentTypes['OnlineStatusChanged']> = {
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  lastActive?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  online?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  userId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type PageInfoResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
+  endCursor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  hasNextPage?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  hasPreviousPage?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  startCursor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type QueryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
+  conversation: Resolver<Maybe<ResolversTypes['Conversation']>, ParentType, ContextType, RequireFields<QueryConversationArgs, 'id'>>;
+  conversations: Resolver<ResolversTypes['ConversationConnection'], ParentType, ContextType, RequireFields<QueryConversationsArgs, 'first'>>;
+  group: Resolver<Maybe<ResolversTypes['Group']>, ParentType, ContextType, RequireFields<QueryGroupArgs, 'id'>>;
+  message: Resolver<Maybe<ResolversTypes['Message']>, ParentType, ContextType, RequireFields<QueryMessageArgs, 'id'>>;
+  notifications: Resolver<ResolversTypes['NotificationConnection'], ParentType, ContextType, RequireFields<QueryNotificationsArgs, 'first'>>;
+  user: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType, RequireFields<QueryUserArgs, 'id'>>;
+  viewer: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+};
+
+export type ReactionAddedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ReactionAdded'] = ResolversParentTypes['ReactionAdded']> = {
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  isGroup?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  messageId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  reaction?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  reactionCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  reactionUserIds?: Resolver<Array<ResolversTypes['ID']>, ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  userId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ReactionRemovedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ReactionRemoved'] = ResolversParentTypes['ReactionRemoved']> = {
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  isGroup?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  messageId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  reaction?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  reactionCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  reactionUserIds?: Resolver<Array<ResolversTypes['ID']>, ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  userId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ReactionSummaryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ReactionSummary'] = ResolversParentTypes['ReactionSummary']> = {
+  count?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  reaction?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  userIds?: Resolver<Array<ResolversTypes['ID']>, ParentType, ContextType>;
+};
+
+export type ReadReceiptResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ReadReceipt'] = ResolversParentTypes['ReadReceipt']> = {
+  messageId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  readAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  readerId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+};
+
+export type ResumeIncompleteResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ResumeIncomplete'] = ResolversParentTypes['ResumeIncomplete']> = {
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SubscriptionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
+  conversationEvents: SubscriptionResolver<ResolversTypes['Event'], "conversationEvents", ParentType, ContextType, RequireFields<SubscriptionConversationEventsArgs, 'conversationId'>>;
+  events: SubscriptionResolver<ResolversTypes['Event'], "events", ParentType, ContextType, Partial<SubscriptionEventsArgs>>;
+  messageSent: SubscriptionResolver<ResolversTypes['Message'], "messageSent", ParentType, ContextType, Partial<SubscriptionMessageSentArgs>>;
+  notificationReceived: SubscriptionResolver<ResolversTypes['Notification'], "notificationReceived", ParentType, ContextType>;
+  onlineStatus: SubscriptionResolver<ResolversTypes['OnlineStatusChanged'], "onlineStatus", ParentType, ContextType, Partial<SubscriptionOnlineStatusArgs>>;
+  typing: SubscriptionResolver<ResolversTypes['TypingChanged'], "typing", ParentType, ContextType, RequireFields<SubscriptionTypingArgs, 'conversationId'>>;
+};
+
+export type TypingChangedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['TypingChanged'] = ResolversParentTypes['TypingChanged']> = {
+  conversationId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  typing?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type UserResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['User'] = ResolversParentTypes['User']> = {
+  avatar?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  lastActive?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  online?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+};
+
+export type UserConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UserConnection'] = ResolversParentTypes['UserConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['UserEdge']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+};
+
+export type UserEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UserEdge'] = ResolversParentTypes['UserEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+};
+
+export type Resolvers<ContextType = OperationContext> = {
+  Conversation?: ConversationResolvers<ContextType>;
+  ConversationConnection?: ConversationConnectionResolvers<ContextType>;
+  ConversationEdge?: ConversationEdgeResolvers<ContextType>;
+  DateTime?: GraphQLScalarType;
+  Event?: EventResolvers<ContextType>;
+  Group?: GroupResolvers<ContextType>;
+  GroupMember?: GroupMemberResolvers<ContextType>;
+  GroupMemberConnection?: GroupMemberConnectionResolvers<ContextType>;
+  GroupMemberEdge?: GroupMemberEdgeResolvers<ContextType>;
+  GroupUpdated?: GroupUpdatedResolvers<ContextType>;
+  JSON?: GraphQLScalarType;
+  MemberJoined?: MemberJoinedResolvers<ContextType>;
+  MemberLeft?: MemberLeftResolvers<ContextType>;
+  Message?: MessageResolvers<ContextType>;
+  MessageConnection?: MessageConnectionResolvers<ContextType>;
+  MessageEdge?: MessageEdgeResolvers<ContextType>;
+  MessageRead?: MessageReadResolvers<ContextType>;
+  MessageSent?: MessageSentResolvers<ContextType>;
+  Mutation?: MutationResolvers<ContextType>;
+  Notification?: NotificationResolvers<ContextType>;
+  NotificationConnection?: NotificationConnectionResolvers<ContextType>;
+  NotificationEdge?: NotificationEdgeResolvers<ContextType>;
+  NotificationReceived?: NotificationReceivedResolvers<ContextType>;
+  OnlineStatusChanged?: OnlineStatusChangedResolvers<ContextType>;
+  PageInfo?: PageInfoResolvers<ContextType>;
+  Query?: QueryResolvers<ContextType>;
+  ReactionAdded?: ReactionAddedResolvers<ContextType>;
+  ReactionRemoved?: ReactionRemovedResolvers<ContextType>;
+  ReactionSummary?: ReactionSummaryResolvers<ContextType>;
+  ReadReceipt?: ReadReceiptResolvers<ContextType>;
+  ResumeIncomplete?: ResumeIncompleteResolvers<ContextType>;
+  Subscription?: SubscriptionResolvers<ContextType>;
+  TypingChanged?: TypingChangedResolvers<ContextType>;
+  User?: UserResolvers<ContextType>;
+  UserConnection?: UserConnectionResolvers<ContextType>;
+  UserEdge?: UserEdgeResolvers<ContextType>;
+};
+
+export type DirectiveResolvers<ContextType = OperationContext> = {
+  viewerDependent?: ViewerDependentDirectiveResolver<any, any, ContextType>;
+};

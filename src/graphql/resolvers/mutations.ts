@@ -1,0 +1,130 @@
+import { badInput, ChatError, forbidden } from '../../errors.ts'
+import type { OperationContext } from '../context.ts'
+import type { MutationResolvers, UpdateGroupInput } from '../generated/resolvers.ts'
+import { requireBigId, requireIntId } from '../ids.ts'
+
+const user = (id: string): number => requireIntId(id, 'user')
+const group = (id: string): number => requireIntId(id, 'group')
+const message = (id: string): number => requireBigId(id, 'message')
+
+function requireAdmin({ viewer }: OperationContext): void {
+  if (!viewer.isAdmin) throw forbidden('only admins may do this')
+}
+
+/** Whether a push succeeded: false where there was nothing to push, as the five functions answer. */
+async function pushed(context: OperationContext, push: () => Promise<void>): Promise<boolean> {
+  requireAdmin(context)
+  try {
+    await push()
+    return true
+  } catch (error) {
+    if (error instanceof ChatError && error.code === 'NOT_FOUND') return false
+    throw error
+  }
+}
+
+/** Refuses null for fields that can't be without a value; absent ones stay as they are. */
+function requireValues<K extends keyof UpdateGroupInput>(input: UpdateGroupInput, fields: readonly K[]): void {
+  for (const field of fields)
+    if (input[field] === null) throw badInput(`${String(field)} is null, expected a value or nothing at all`)
+}
+
+export const mutations: MutationResolvers = {
+  // Not async up to the queue: the order in which a connection's messages are executed is the order in which they are stored.
+  sendMessage: (_root, { input }, { chat, viewer }) => {
+    const { conversationId, receiverId, isGroup, content, messageType, mediaUrl, clientMessageId } = input
+    return chat.messages.send(viewer.userId, {
+      conversationId: conversationId ?? null,
+      receiverId: receiverId == null ? null : user(receiverId),
+      isGroup: isGroup ?? null,
+      content,
+      messageType: messageType ?? 'text',
+      mediaUrl: mediaUrl ?? null,
+      key: clientMessageId ?? null,
+    })
+  },
+
+  setTyping: async (_root, { conversationId, typing }, { chat, viewer, connectionId }) => {
+    await chat.typing.set(viewer.userId, connectionId, conversationId, typing)
+    return true
+  },
+
+  markMessageRead: (_root, { messageId, isGroup }, { chat, viewer }) =>
+    chat.receipts.markMessage(viewer.userId, message(messageId), isGroup),
+
+  markConversationRead: (_root, { conversationId, upToMessageId }, { chat, viewer }) =>
+    chat.receipts.markConversation(viewer.userId, conversationId, message(upToMessageId)),
+
+  addReaction: (_root, { messageId, reaction, isGroup }, { chat, viewer }) =>
+    chat.reactions.add(viewer.userId, message(messageId), reaction, isGroup),
+
+  removeReaction: (_root, { messageId, reaction, isGroup }, { chat, viewer }) =>
+    chat.reactions.remove(viewer.userId, message(messageId), reaction, isGroup),
+
+  createGroup: (_root, { input }, { chat, viewer }) =>
+    chat.groups.create(
+      viewer.userId,
+      {
+        name: input.name,
+        avatar: input.avatar ?? null,
+        announcement: input.announcement ?? null,
+        joinApprovalRequired: input.joinApprovalRequired ?? false,
+        allowInvitation: input.allowInvitation ?? true,
+        allowSendMessages: input.allowSendMessages ?? true,
+      },
+      (input.memberIds ?? []).map(user),
+    ),
+
+  updateGroup: (_root, { groupId, input }, { chat, viewer }) => {
+    requireValues(input, ['name', 'joinApprovalRequired', 'allowInvitation', 'allowSendMessages'])
+    const changes = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined))
+    return chat.groups.update(viewer.userId, group(groupId), changes)
+  },
+
+  joinGroup: (_root, { groupId }, { chat, viewer }) => chat.groups.join(viewer.userId, group(groupId)),
+
+  decideJoinRequest: (_root, { groupId, userId, approve }, { chat, viewer }) =>
+    chat.groups.decide(viewer.userId, group(groupId), user(userId), approve),
+
+  inviteToGroup: (_root, { groupId, userIds }, { chat, viewer }) =>
+    chat.groups.invite(viewer.userId, group(groupId), userIds.map(user)),
+
+  leaveGroup: async (_root, { groupId }, { chat, viewer }) => {
+    await chat.groups.leave(viewer.userId, group(groupId))
+    return true
+  },
+
+  removeGroupMember: (_root, { groupId, userId }, { chat, viewer }) =>
+    chat.groups.remove(viewer.userId, group(groupId), user(userId)),
+
+  setGroupRole: (_root, { groupId, userId, role }, { chat, viewer }) =>
+    chat.groups.setRole(viewer.userId, group(groupId), user(userId), role),
+
+  markNotificationRead: (_root, { id }, { chat, viewer }) =>
+    chat.notifications.markRead(viewer.userId, requireBigId(id, 'notification')),
+
+  pushNewMessage: (_root, { messageId, isGroup }, context) =>
+    pushed(context, () => context.chat.push.newMessage(message(messageId), isGroup)),
+
+  pushGroupUpdate: (_root, { groupId }, context) => pushed(context, () => context.chat.push.groupUpdate(group(groupId))),
+
+  pushMemberJoined: (_root, { groupId, userId }, context) =>
+    pushed(context, () => context.chat.push.memberJoined(group(groupId), user(userId))),
+
+  pushMemberLeft: (_root, { groupId, userId }, context) =>
+    pushed(context, () => context.chat.push.memberLeft(group(groupId), user(userId))),
+
+  pushSystemNotification: (_root, { notificationType, data, userIds }, context) =>
+    pushed(context, () => context.chat.push.systemNotification(notificationType, data, userIds.map(user))),
+
+  upsertUser: (_root, { id, name, avatar }, context) => {
+    requireAdmin(context)
+    return context.chat.users.upsert({ id: user(id), name, avatar })
+  },
+
+  disconnectUser: (_root, { userId, reason }, context) => {
+    requireAdmin(context)
+    if (reason != null && Buffer.byteLength(reason) > 100) throw badInput('reason is longer than 100 bytes of UTF-8')
+    return context.admin.disconnectUser(user(userId), reason ?? undefined)
+  },
+}

@@ -1,0 +1,64 @@
+import type { ConversationPosition } from '../../chat/reads.ts'
+import type { QueryResolvers } from '../generated/resolvers.ts'
+import { parseBigId, parseIntId } from '../ids.ts'
+import { decodeCursor, isId, pageSize, toPage } from '../pagination.ts'
+
+type PositionKey = readonly [activityAt: number, lastMessageId: number, id: string]
+
+const isPositionKey = (key: unknown): key is PositionKey =>
+  Array.isArray(key) && key.length === 3 && Number.isFinite(key[0]) && Number.isFinite(key[1]) && typeof key[2] === 'string'
+
+const toPosition = (key: PositionKey | undefined): ConversationPosition | undefined =>
+  key && { activityAt: key[0], lastMessageId: key[1], id: key[2] }
+
+export const queries: QueryResolvers = {
+  viewer: (_root, _args, { viewer }) => ({ id: viewer.userId }),
+
+  user: async (_root, { id }, { load }) => {
+    const userId = parseIntId(id)
+    return userId === undefined ? null : ((await load.user.load(userId)) ?? null)
+  },
+
+  conversations: async (_root, { first, after }, { chat, viewer }) => {
+    const size = pageSize(first, 20)
+    const position = toPosition(decodeCursor('conversation', after, isPositionKey))
+    const rows = await chat.reads.conversationPage(viewer.userId, position, size + 1)
+    return toPage(
+      'conversation',
+      rows,
+      size,
+      after,
+      ({ activityAt, lastMessageId, id }) => [activityAt, lastMessageId, id],
+      (row) => row,
+    )
+  },
+
+  conversation: async (_root, { id }, { load, viewerLoad }) => {
+    const [conversation, isMember] = await Promise.all([load.conversation.load(id), viewerLoad.isMember.load(id)])
+    return conversation && isMember ? conversation : null
+  },
+
+  message: async (_root, { id }, { load, viewerLoad }) => {
+    const messageId = parseBigId(id)
+    const message = messageId === undefined ? undefined : await load.message.load(messageId)
+    return message && (await viewerLoad.isMember.load(message.conversationId)) ? message : null
+  },
+
+  group: async (_root, { id }, { load }) => {
+    const groupId = parseIntId(id)
+    return groupId === undefined ? null : ((await load.group.load(groupId)) ?? null)
+  },
+
+  notifications: async (_root, { first, after }, { chat, viewer }) => {
+    const size = pageSize(first, 20)
+    const rows = await chat.reads.notificationPage(viewer.userId, decodeCursor('notification', after, isId), size + 1)
+    return toPage(
+      'notification',
+      rows,
+      size,
+      after,
+      ({ id }) => id,
+      (row) => row,
+    )
+  },
+}

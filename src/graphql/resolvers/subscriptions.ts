@@ -1,0 +1,75 @@
+import { conversationOf, type ChatEvent } from '../../chat/events.ts'
+import type { OperationContext } from '../context.ts'
+import type { ResolversTypes, SubscriptionResolvers } from '../generated/resolvers.ts'
+import { parseEventId, parseIntId } from '../ids.ts'
+import type { EventModel } from '../models.ts'
+import { Source, type SourceOptions } from '../source.ts'
+
+/** A source for the viewer. The generated type wants a stream of parents, which the source's events are. */
+const source = ({ feeds, viewer }: OperationContext, options: Omit<SourceOptions, 'feeds' | 'userId'>) =>
+  new Source({ feeds, userId: viewer.userId, ...options }) as unknown as AsyncIterable<never>
+
+/** The scope of one conversation: a group's topic, else the user's own. Throws as `Access.conversation` does. */
+async function scopeOf(id: string, { chat, viewer }: OperationContext): Promise<{ id: string; scope: SourceOptions['scope'] }> {
+  const { id: found, groupId } = await chat.access.conversation(viewer.userId, id)
+  return { id: found, scope: groupId === null ? { kind: 'user' } : { kind: 'group', groupId } }
+}
+
+const asEvent = (event: unknown): ResolversTypes['Event'] => event as EventModel
+const payloadOf = (event: unknown): never => (event as ChatEvent).payload as never
+
+export const subscriptions: SubscriptionResolvers = {
+  events: {
+    subscribe: (_root, { after }, context) =>
+      source(context, { scope: { kind: 'all' }, after: parseEventId(after), accepts: () => true }),
+    resolve: asEvent,
+  },
+
+  conversationEvents: {
+    subscribe: async (_root, { conversationId, after }, context) => {
+      const resumeAfter = parseEventId(after)
+      const { id, scope } = await scopeOf(conversationId, context)
+      return source(context, {
+        scope: scope.kind === 'group' ? { ...scope, withOwn: true } : scope,
+        after: resumeAfter,
+        accepts: (event) => conversationOf(event) === id || event.kind === 'resume_incomplete',
+      })
+    },
+    resolve: asEvent,
+  },
+
+  messageSent: {
+    subscribe: async (_root, { conversationId }, context) => {
+      if (conversationId == null)
+        return source(context, { scope: { kind: 'all' }, accepts: ({ kind }) => kind === 'message_sent' })
+      const { id, scope } = await scopeOf(conversationId, context)
+      return source(context, { scope, accepts: (event) => event.kind === 'message_sent' && event.payload.conversationId === id })
+    },
+    resolve: payloadOf,
+  },
+
+  typing: {
+    subscribe: async (_root, { conversationId }, context) => {
+      const { id, scope } = await scopeOf(conversationId, context)
+      return source(context, { scope, accepts: (event) => event.kind === 'typing' && event.payload.conversationId === id })
+    },
+    resolve: (event: unknown) => event as never,
+  },
+
+  onlineStatus: {
+    subscribe: (_root, { userIds }, context) => {
+      const wanted = userIds && new Set(userIds.map(parseIntId))
+      return source(context, {
+        scope: { kind: 'all' },
+        accepts: (event) => event.kind === 'presence' && (!wanted || wanted.has(event.payload.userId)),
+      })
+    },
+    resolve: (event: unknown) => event as never,
+  },
+
+  notificationReceived: {
+    subscribe: (_root, _args, context) =>
+      source(context, { scope: { kind: 'user' }, accepts: ({ kind }) => kind === 'notification' }),
+    resolve: payloadOf,
+  },
+}

@@ -1,0 +1,71 @@
+import { execute, type DocumentNode, type ExecutionResult, type GraphQLSchema } from 'graphql'
+import type { ChatEvent } from '../chat/events.ts'
+import { createSharedContext, type Services } from './context.ts'
+import { toClientResult, type ReportError } from './errors.ts'
+import type { PreparedDocument, PreparedOperation } from './documents.ts'
+
+export interface SharedOperation {
+  /** The result for an event: executed once, whoever and however many ask. The same object for each of them. */
+  result(event: ChatEvent): ExecutionResult | Promise<ExecutionResult>
+  /** To be called by each who got the operation, when they are done with it. */
+  release(): void
+}
+
+export interface SharedExecution {
+  /** The operation that all subscribers with this document and these variables share. */
+  share(prepared: PreparedDocument, operation: PreparedOperation, variables: Readonly<Record<string, unknown>>): SharedOperation
+}
+
+/** Executes once for each event, document and variables (rule 3), in a context that holds no viewer. */
+export function createSharedExecution(options: {
+  schema: GraphQLSchema
+  services: Services
+  report: ReportError
+}): SharedExecution {
+  const { schema, services, report } = options
+  interface Entry {
+    results: WeakMap<ChatEvent, ExecutionResult | Promise<ExecutionResult>>
+    references: number
+  }
+  const byDocument = new Map<DocumentNode, Map<string, Entry>>()
+
+  return {
+    share({ document }, operation, variables) {
+      const name = operation.node.name?.value
+      const key = JSON.stringify([name, operation.resultVariables.map((variable) => variables[variable] ?? null)])
+      let entries = byDocument.get(document)
+      if (!entries) byDocument.set(document, (entries = new Map<string, Entry>()))
+      let entry = entries.get(key)
+      if (!entry) entries.set(key, (entry = { results: new WeakMap(), references: 0 }))
+      entry.references++
+      const { results } = entry
+
+      const run = (event: ChatEvent): ExecutionResult | Promise<ExecutionResult> => {
+        return toClientResult(
+          execute({
+            schema,
+            document,
+            rootValue: event,
+            contextValue: createSharedContext(services),
+            variableValues: variables,
+            ...(name === undefined ? {} : { operationName: name }),
+          }),
+          report,
+        )
+      }
+
+      return {
+        result(event) {
+          let result = results.get(event)
+          if (!result) results.set(event, (result = run(event)))
+          return result
+        },
+        release() {
+          if (--entry.references > 0) return
+          entries.delete(key)
+          if (entries.size === 0) byDocument.delete(document)
+        },
+      }
+    },
+  }
+}

@@ -1,0 +1,145 @@
+import { GraphQLError, type ExecutionResult, type GraphQLSchema } from 'graphql'
+import { createYoga, processRegularResult, type Plugin, type YogaServerInstance } from 'graphql-yoga'
+import type { Viewer } from '../chat/auth.ts'
+import { reworded, statusOf, toClientError, type ReportError } from './errors.ts'
+import type { OperationRequest, Operations } from './operations.ts'
+import type { ResultStream } from './result-stream.ts'
+
+/** What the HTTP transport hands over with a request that it has authenticated. */
+export interface HttpContext {
+  viewer: Viewer
+  /** Opens a subscription as a stream that the transport knows as a connection of the viewer. */
+  openStream(request: OperationRequest): Promise<ResultStream | ExecutionResult>
+}
+
+export interface YogaOptions {
+  schema: GraphQLSchema
+  operations: Operations
+  report: ReportError
+}
+
+export type HttpHandler = YogaServerInstance<HttpContext, object>
+
+/** GraphQL over HTTP and server-sent events, with the project's own parsing, validation and execution. */
+export function createHttpHandler({ schema, operations, report }: YogaOptions): HttpHandler {
+  return createYoga<HttpContext>({
+    schema,
+    graphqlEndpoint: '/graphql',
+    landingPage: false,
+    batching: false,
+    multipart: false,
+    logging: false,
+    // The transport decides on origins.
+    cors: false,
+    healthCheckEndpoint: '/graphql/health-is-elsewhere',
+    parserAndValidationCache: false,
+    maskedErrors: { maskError: (error) => toClientError(error, report) },
+    // The transport serves the page.
+    graphiql: false,
+    plugins: [useWellFormedRequests(), useOperations(operations), useAcceptedTypes(), useStatus()],
+  })
+}
+
+/** Refuses what is no GraphQL request with status 400, whatever the client accepts. */
+function useWellFormedRequests(): Plugin<HttpContext> {
+  return {
+    onRequestParse({ requestParser, setRequestParser }) {
+      if (!requestParser) return
+      setRequestParser(async (request) => {
+        let params: Awaited<ReturnType<typeof requestParser>>
+        try {
+          params = await requestParser(request)
+        } catch (error) {
+          if (error instanceof GraphQLError) throw malformed(error.message)
+          // Of the parameters in a URL or a form.
+          if (error instanceof SyntaxError) throw malformed('variables or extensions is not valid JSON')
+          throw error
+        }
+        if ('status' in params || Array.isArray(params)) return params
+        if ((params.query ?? '') === '') throw malformed('query is missing, expected the text of a GraphQL document')
+        return params
+      })
+    },
+  }
+}
+
+const malformed = (message: string): GraphQLError =>
+  new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', http: { status: 400 } } })
+
+/** Parses, validates and executes the way every transport does. */
+function useOperations(operations: Operations): Plugin<HttpContext> {
+  return {
+    onParse({ params, setParsedDocument }) {
+      const { document, errors } = operations.prepare(String(params.source))
+      const [syntaxError] = errors
+      if (syntaxError && document.definitions.length === 0)
+        throw reworded(syntaxError, syntaxError.message, syntaxError.extensions)
+      setParsedDocument(document)
+    },
+    onValidate({ params, setResult }) {
+      const text = params.documentAST.loc?.source.body
+      // Copies: Yoga writes into them, and they are kept with the document for all transports.
+      setResult(
+        text === undefined
+          ? []
+          : operations.prepare(text).errors.map((error) => reworded(error, error.message, error.extensions)),
+      )
+    },
+    onExecute({ args, setExecuteFn }) {
+      const { viewer } = args.contextValue as unknown as HttpContext
+      setExecuteFn(() => operations.run({ ...requestOf(args), viewer, connectionId: null }))
+    },
+    onSubscribe({ args, setSubscribeFn }) {
+      const { viewer, openStream } = args.contextValue as unknown as HttpContext
+      setSubscribeFn(() => openStream({ ...requestOf(args), viewer, connectionId: null }))
+    },
+  }
+}
+
+interface Args {
+  document: { loc?: { source: { body: string } } | undefined }
+  operationName?: string | null | undefined
+  variableValues?: Record<string, unknown> | null | undefined
+}
+
+const requestOf = ({ document, operationName, variableValues }: Args) => ({
+  document: document.loc?.source.body ?? '',
+  operationName,
+  variables: variableValues,
+})
+
+/**
+ * SSE is for subscriptions: a query or mutation whose Accept also lists JSON is answered in JSON. A subscription of a client
+ * that does not accept SSE is answered with 406, and nobody would read its stream.
+ */
+function useAcceptedTypes(): Plugin<HttpContext> {
+  return {
+    onResultProcess({ result, request, resultProcessor, setResultProcessor }) {
+      if (Symbol.asyncIterator in result) {
+        if (!resultProcessor) void (result as ResultStream).return()
+        return
+      }
+      const accept = request.headers.get('accept') ?? ''
+      if (!/text\/event-stream/i.test(accept)) return
+      const mediaType = /application\/graphql-response\+json|application\/json/i.exec(accept)?.[0].toLowerCase()
+      if (mediaType) setResultProcessor(processRegularResult as never, mediaType)
+    },
+  }
+}
+
+/**
+ * The status of a request that gave no data (GraphQL over HTTP, section 6.4): its error's own for
+ * application/graphql-response+json; for the other media types only where the server is at fault, else 200.
+ */
+function useStatus(): Plugin<HttpContext> {
+  const withStatus = (error: GraphQLError): GraphQLError => {
+    const { status } = statusOf(error)
+    return reworded(error, error.message, { http: { status, spec: status < 500 }, ...error.extensions })
+  }
+  return {
+    onResultProcess({ result, setResult }) {
+      if (Symbol.asyncIterator in result || Array.isArray(result) || 'data' in result || !result.errors) return
+      setResult({ ...result, errors: result.errors.map(withStatus) })
+    },
+  }
+}
