@@ -1,0 +1,229 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { ExecutionResult, GraphQLError, GraphQLSchema } from 'graphql'
+import { handleProtocols, makeServer, type ConnectionInitMessage } from 'graphql-ws'
+import { WebSocketServer, type WebSocket } from 'ws'
+import type { Auth, Viewer } from '../chat/auth.ts'
+import { ChatError } from '../errors.ts'
+import { statusOf } from '../graphql/errors.ts'
+import type { OperationRequest, Operations } from '../graphql/operations.ts'
+import type { Connection, Connections, EndReason } from './connections.ts'
+import { encodeTextFrame } from './frame.ts'
+import { SocketWriter } from './socket-writer.ts'
+import { refuseUpgrade, type Endpoint } from './upgrade.ts'
+
+export interface GraphqlWsEndpointOptions {
+  schema: GraphQLSchema
+  auth: Auth
+  /** Stores the viewer's user; rejects with UNAVAILABLE where that is not possible now. */
+  admit: (viewer: Viewer) => Promise<void>
+  connections: Connections
+  operations: Operations
+  takeRequest: (userId: number) => void
+  maxFrameBytes: number
+  maxBufferedBytes: number
+}
+
+/** How many operations of one socket may be open. */
+const OPERATIONS_LIMIT = 100
+
+/** What belongs to one socket. */
+interface Peer {
+  ws: WebSocket
+  writer: SocketWriter
+  /** Of the upgrade request, for clients that can set it. */
+  authorization: string | undefined
+  /** From connection_init on. */
+  viewer: Viewer | undefined
+  connection: Connection | undefined
+  operations: number
+}
+
+/** What a subscription or an operation is executed with; the library passes it on. */
+interface Job {
+  request: OperationRequest
+  id: string
+  peer: Peer
+}
+
+/** A result as the payload of `next`: made once, whoever gets it. */
+const payloads = new WeakMap<ExecutionResult, string>()
+
+function encodeNext(id: string, result: ExecutionResult): Buffer {
+  let payload = payloads.get(result)
+  if (payload === undefined) payloads.set(result, (payload = JSON.stringify(result)))
+  return encodeTextFrame(`{"id":${JSON.stringify(id)},"type":"next","payload":${payload}}`)
+}
+
+/**
+ * The GraphQL over WebSocket protocol on `/graphql`. The library keeps the protocol; results of subscriptions go past its
+ * iteration, straight to the socket's writer, as what they are on the wire.
+ */
+export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endpoint {
+  const { schema, auth, admit, connections, operations, takeRequest, maxFrameBytes, maxBufferedBytes } = options
+  const server = new WebSocketServer({ noServer: true, maxPayload: maxFrameBytes, perMessageDeflate: false, handleProtocols })
+
+  /** Why the user can't do one more request now. */
+  function limited({ viewer, operations: open }: Peer): GraphQLError | undefined {
+    try {
+      takeRequest((viewer as Viewer).userId)
+      if (open < OPERATIONS_LIMIT) return undefined
+      throw new ChatError('RATE_LIMITED', `more than ${OPERATIONS_LIMIT} operations on one socket: complete another one first`)
+    } catch (error) {
+      return operations.failure(error)
+    }
+  }
+
+  /** A subscription whose results are written as they come; the iterator only tells the library when it is over. */
+  async function subscribe({ request, id, peer }: Job) {
+    let finish: () => void = () => undefined
+    let fail: (error: unknown) => void = () => undefined
+    const over = new Promise<void>((resolve, reject) => {
+      finish = resolve
+      fail = reject
+    })
+    // The library looks at it only while it iterates.
+    over.catch(() => undefined)
+    const opened = await operations.subscribe(request, {
+      next: (result, event) => peer.writer.write(encodeNext(id, result), event.id !== null),
+      end: (error) => (error ? fail(error) : finish()),
+      ready: () => peer.writer.ready(),
+    })
+    if (!('start' in opened)) return opened
+    const done = { done: true, value: undefined } as const
+    let started = false
+    const lifetime: AsyncGenerator<never, undefined, void> = {
+      async next() {
+        if (!started) {
+          started = true
+          opened.start().catch((error: unknown) => fail(operations.failure(error)))
+        }
+        try {
+          await over
+        } finally {
+          opened.close()
+        }
+        return done
+      },
+      return() {
+        opened.close()
+        finish()
+        return Promise.resolve(done)
+      },
+      throw(error: unknown) {
+        opened.close()
+        return Promise.reject(error)
+      },
+      [Symbol.asyncIterator]: () => lifetime,
+      [Symbol.asyncDispose]: async () => void (await lifetime.return(undefined)),
+    }
+    return lifetime
+  }
+
+  const protocol = makeServer<ConnectionInitMessage['payload'], Peer>({
+    async onConnect({ connectionParams, extra: peer }) {
+      const { authorization } = connectionParams ?? {}
+      let viewer: Viewer
+      try {
+        viewer = auth.verifyHeader(typeof authorization === 'string' ? authorization : peer.authorization)
+      } catch {
+        return false
+      }
+      if (connections.hasRoom(viewer.userId)) await admit(viewer)
+      if (peer.ws.readyState !== peer.ws.OPEN) return false
+      peer.connection = connections.open(viewer, 'graphql-ws', (reason, text) => end(peer.ws, reason, text))
+      if (!peer.connection) peer.ws.close(4429, 'Too many connections')
+      peer.viewer = viewer
+      return peer.connection !== undefined
+    },
+
+    onSubscribe({ extra: peer }, id, { query, operationName, variables }) {
+      const refused = limited(peer)
+      if (refused) return [refused]
+      const viewer = peer.viewer as Viewer
+      const connectionId = (peer.connection as Connection).id
+      const request: OperationRequest = { document: query, operationName, variables, viewer, connectionId }
+      const errors = operations.refusal(request)
+      if (errors) return errors
+      peer.operations++
+      const job: Job = { request, id, peer }
+      const { document } = operations.prepare(query)
+      return { schema, document, contextValue: job, ...(operationName == null ? {} : { operationName }) }
+    },
+
+    execute: ({ contextValue }) => operations.run((contextValue as Job).request),
+    subscribe: ({ contextValue }) => subscribe(contextValue as Job),
+
+    onComplete({ extra: peer }) {
+      peer.operations--
+    },
+  })
+
+  return {
+    server,
+
+    refuse(socket, status, reason) {
+      const code = status === 403 ? 'FORBIDDEN' : 'UNAVAILABLE'
+      refuseUpgrade(socket, status, JSON.stringify({ errors: [{ message: reason, extensions: { code } }] }))
+    },
+
+    upgrade(request: IncomingMessage, socket: Duplex, head: Buffer) {
+      server.handleUpgrade(request, socket, head, (ws) => {
+        const peer: Peer = {
+          ws,
+          writer: new SocketWriter(ws, socket, maxBufferedBytes),
+          authorization: request.headers.authorization,
+          viewer: undefined,
+          connection: undefined,
+          operations: 0,
+        }
+        server.emit('connection', ws, request)
+        serve(ws, peer)
+      })
+      return Promise.resolve()
+    },
+  }
+
+  /** Gives the socket to the library, as the four members that it wants. */
+  function serve(ws: WebSocket, peer: Peer): void {
+    const send = (text: string): void => peer.writer.write(encodeTextFrame(text), true)
+    const closed = protocol.opened(
+      {
+        protocol: ws.protocol,
+        send,
+        close: (code, reason) => ws.close(code, reason),
+        onMessage(receive) {
+          ws.on('message', (data, isBinary) => {
+            if (isBinary) return ws.close(1003, 'expected text frames')
+            if (ws.readyState !== ws.OPEN) return
+            receive((data as Buffer).toString()).catch((error: unknown) => closeOn(ws, operations.failure(error)))
+          })
+        },
+        onPing(payload) {
+          // A ping too many is not answered: the protocol knows no refusal of one.
+          if (peer.viewer && limited({ ...peer, operations: 0 })) return
+          send(JSON.stringify(payload ? { type: 'pong', payload } : { type: 'pong' }))
+        },
+      },
+      peer,
+    )
+    // What a client does wrong on the level of the protocol ends in ws's own close code.
+    ws.on('error', () => undefined)
+    ws.on('close', (code, reason) => {
+      peer.connection?.closed()
+      closed(code, reason.toString()).catch((error: unknown) => operations.failure(error))
+    })
+  }
+}
+
+function end(ws: WebSocket, reason: EndReason, text: string | undefined): void {
+  if (reason === 'expired') ws.close(4401, 'the token has expired')
+  else if (reason === 'disconnected') ws.close(4403, text ?? 'disconnected by an administrator')
+  else ws.close(1012, 'the server restarts: come back with resume')
+}
+
+/** An error outside of any operation: what can be tried again later, else what nobody expected. */
+function closeOn(ws: WebSocket, error: GraphQLError): void {
+  if (statusOf(error).code === 'UNAVAILABLE') ws.close(1013, error.message)
+  else ws.close(1011, 'Internal server error')
+}

@@ -1,0 +1,273 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { Readable, type Duplex } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { ExecutionResult, GraphQLError } from 'graphql'
+import type { Auth, Viewer } from '../chat/auth.ts'
+import { ChatError } from '../errors.ts'
+import { statusOf } from '../graphql/errors.ts'
+import type { OperationRequest, Operations } from '../graphql/operations.ts'
+import { openResultStream, type ResultStream } from '../graphql/result-stream.ts'
+import type { HttpHandler } from '../graphql/yoga.ts'
+import type { Connection, Connections, EndReason } from './connections.ts'
+import { startPings, type Endpoint } from './upgrade.ts'
+
+export interface Readiness {
+  isReady: boolean
+  /** What was asked, and how it is. */
+  checks: Readonly<Record<string, string>>
+}
+
+export interface HttpServerOptions {
+  host: string
+  port: number
+  tls: { cert: string; key: string } | undefined
+  /** Origins of browsers that may use the server; undefined: all. */
+  allowedOrigins: readonly string[] | undefined
+  maxBodyBytes: number
+  pingIntervalMs: number
+  /** The page that browsers get, without a token; undefined: none. */
+  graphiqlPage: (() => string) | undefined
+  handler: HttpHandler
+  operations: Operations
+  connections: Connections
+  auth: Auth
+  admit: (viewer: Viewer) => Promise<void>
+  takeRequest: (userId: number) => void
+  graphqlWs: Endpoint
+  legacy: Endpoint
+  /** What storage and bus say; `isReady` false where the server can't do its work now. */
+  readiness: () => Promise<Readiness>
+  /** The metrics in Prometheus' text format. */
+  metrics: () => Promise<{ contentType: string; text: string }>
+  report: (error: unknown) => void
+}
+
+export interface HttpServer {
+  /**
+   * Starts to listen, which refuses everything but /health, /ready and /metrics until `open` is called; resolves with the
+   * address, or rejects with the system's error.
+   */
+  listen(): Promise<{ host: string; port: number }>
+  open(): void
+  /**
+   * Takes no more connections and requests, lets what runs finish, then closes the sockets with 1012; after `limitMs`
+   * whatever is left is cut.
+   */
+  drain(limitMs: number): Promise<void>
+}
+
+/** Routes HTTP requests and upgrades (SETTINGS.md, HTTP). */
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { allowedOrigins, maxBodyBytes, handler, operations, connections, auth, admit, takeRequest, report } = options
+  const endpoints: Readonly<Record<string, Endpoint>> = { '/graphql': options.graphqlWs, '/ws/connect': options.legacy }
+  const socketServers = [options.graphqlWs.server, options.legacy.server]
+  /** Why nothing is served now; undefined where it is. */
+  let closed: 'starting' | 'draining' | undefined = 'starting'
+
+  const isAllowed = (origin: string | undefined): boolean =>
+    origin === undefined || !allowedOrigins || allowedOrigins.includes(origin)
+
+  function sendJson(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
+    if (response.headersSent || response.destroyed) return
+    response.writeHead(status, { 'Content-Type': 'application/json; charset=utf-8', ...headers }).end(JSON.stringify(body))
+  }
+
+  function sendError(response: ServerResponse, error: GraphQLError, status: number): void {
+    const headers: Record<string, string> = {}
+    if (status === 401) headers['WWW-Authenticate'] = 'Bearer'
+    if (status === 429 || status === 503) {
+      headers['Retry-After'] = String(Math.ceil(Number(error.extensions['retryAfterMs'] ?? 1000) / 1000))
+    }
+    // What is left of a body that was not read must not be taken for the next request.
+    if (status === 413) headers['Connection'] = 'close'
+    sendJson(response, status, { errors: [error] }, headers)
+  }
+
+  /** Headers for browsers on other origins; tokens come in headers and never as cookies, so any allowed origin may ask. */
+  function allowOrigin(request: IncomingMessage, response: ServerResponse): void {
+    const { origin } = request.headers
+    if (allowedOrigins) response.setHeader('Vary', 'Origin')
+    if (origin !== undefined) response.setHeader('Access-Control-Allow-Origin', allowedOrigins ? origin : '*')
+  }
+
+  function answerPreflight(request: IncomingMessage, response: ServerResponse): void {
+    response.writeHead(204, {
+      'Access-Control-Allow-Methods': 'GET, POST, OPTIONS',
+      'Access-Control-Allow-Headers': request.headers['access-control-request-headers'] ?? 'authorization, content-type',
+      'Access-Control-Max-Age': '600',
+    })
+    response.end()
+  }
+
+  async function serveGraphql(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (!isAllowed(request.headers.origin)) throw new ChatError('FORBIDDEN', 'this origin is not allowed')
+    allowOrigin(request, response)
+    if (request.method === 'OPTIONS') return answerPreflight(request, response)
+    const wantsPage = request.method === 'GET' && request.headers.accept?.includes('text/html') === true
+    if (wantsPage && options.graphiqlPage !== undefined) {
+      response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(options.graphiqlPage())
+      return
+    }
+    if (closed) throw new ChatError('UNAVAILABLE', TRY_AGAIN)
+    const viewer = auth.verifyHeader(request.headers.authorization)
+    takeRequest(viewer.userId)
+    if (request.method === 'POST') {
+      // Yoga would read without a bound.
+      Object.assign(request, { body: Readable.from([await readBody(request, maxBodyBytes)]) })
+    }
+    await admit(viewer)
+    await handler(request, response, { viewer, openStream: (operation) => openStream(viewer, operation) })
+  }
+
+  /** A subscription over SSE counts as a connection of its viewer. */
+  async function openStream(viewer: Viewer, request: OperationRequest): Promise<ResultStream | ExecutionResult> {
+    let stream: ResultStream | undefined
+    let wanted: GraphQLError | undefined
+    const connection: Connection | undefined = connections.open(viewer, 'sse', (reason, text) => {
+      wanted = operations.failure(endError(reason, text))
+      stream?.fail(wanted)
+    })
+    if (!connection) {
+      return {
+        errors: [operations.failure(new ChatError('RATE_LIMITED', 'too many connections of this user: close another one first'))],
+      }
+    }
+    const opened = await openResultStream(operations, { ...request, connectionId: connection.id }, () => connection.closed())
+    if ('fail' in opened) {
+      stream = opened
+      if (wanted) stream.fail(wanted)
+    }
+    return opened
+  }
+
+  async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    switch (pathOf(request)) {
+      case '/graphql':
+        return await serveGraphql(request, response)
+      case '/health':
+        return sendJson(response, 200, { status: 'ok' })
+      case '/ready': {
+        const { isReady, checks } = await options.readiness()
+        const status = closed ?? (isReady ? 'ready' : 'not ready')
+        return sendJson(response, status === 'ready' ? 200 : 503, { status, ...checks })
+      }
+      case '/metrics': {
+        const { contentType, text } = await options.metrics()
+        response.writeHead(200, { 'Content-Type': contentType }).end(text)
+        return
+      }
+      case '/ws/connect':
+        return sendJson(response, 426, { error: 'expected a WebSocket upgrade' }, { Upgrade: 'websocket', Connection: 'Upgrade' })
+      default:
+        return sendJson(response, 404, { error: 'nothing is here: expected /graphql, /ws/connect, /health, /ready or /metrics' })
+    }
+  }
+
+  const listener: RequestListener = (request, response) => {
+    // The client's next request shall find another connection, on another node.
+    if (closed === 'draining') response.shouldKeepAlive = false
+    route(request, response).catch((error: unknown) => {
+      const clientError = operations.failure(error)
+      sendError(response, clientError, error instanceof ChatError ? error.status : statusOf(clientError).status)
+    })
+  }
+
+  function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // Between here and the endpoint's own listener a reset of the connection must not end the process.
+    socket.on('error', () => undefined)
+    const endpoint = endpoints[pathOf(request)]
+    if (!endpoint) return void socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
+    if (closed) return endpoint.refuse(socket, 503, TRY_AGAIN)
+    if (!isAllowed(request.headers.origin)) return endpoint.refuse(socket, 403, 'this origin is not allowed')
+    endpoint.upgrade(request, socket, head).catch(report)
+  }
+
+  const timeouts = { headersTimeout: 10_000, requestTimeout: 30_000 }
+  const server: Server = options.tls
+    ? createTlsServer({ ...timeouts, ...options.tls }, listener)
+    : createServer(timeouts, listener)
+  server.on('upgrade', upgrade)
+  const pings = startPings(socketServers, options.pingIntervalMs)
+
+  return {
+    open() {
+      closed = undefined
+    },
+
+    listen: () =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject)
+        server.listen(options.port, options.host, () => {
+          server.off('error', reject)
+          server.on('error', report)
+          const { address, port } = server.address() as AddressInfo
+          resolve({ host: address, port })
+        })
+      }),
+
+    async drain(limitMs) {
+      closed = 'draining'
+      const ended = new Promise<void>((resolve) => server.close(() => resolve()))
+      const limit = setTimeout(() => {
+        for (const { clients } of socketServers) for (const ws of clients) ws.terminate()
+        server.closeAllConnections()
+      }, limitMs)
+      for (const { clients } of socketServers) for (const ws of clients) ws.pause()
+      // Whatever a running operation lets start is waited for too.
+      for (let busy = operations.idle(); busy; busy = operations.idle()) {
+        await Promise.race([busy, ended])
+        await nextTurn()
+      }
+      connections.restart()
+      for (const { clients } of socketServers) {
+        for (const ws of clients) {
+          ws.close(1012, 'the server restarts: come back with resume')
+          // Else the client's own close would never be read.
+          ws.resume()
+        }
+      }
+      const idle = setInterval(() => server.closeIdleConnections(), 20)
+      await ended
+      clearInterval(idle)
+      clearTimeout(limit)
+      pings.stop()
+    },
+  }
+}
+
+const TRY_AGAIN = 'the server starts or stops: try again in a moment'
+
+const pathOf = ({ url = '/' }: IncomingMessage): string => url.split('?', 1)[0] as string
+
+/** Why a stream of server-sent events ends before its time. */
+function endError(reason: EndReason, text: string | undefined): ChatError {
+  if (reason === 'expired') return new ChatError('UNAUTHENTICATED', 'the token has expired')
+  if (reason === 'disconnected') return new ChatError('FORBIDDEN', text ?? 'disconnected by an administrator')
+  return new ChatError('UNAVAILABLE', 'the server restarts: resume after the last event received')
+}
+
+/** The whole body. Throws BAD_USER_INPUT for none; rejects with TooLarge for more than `limit` bytes, without reading on. */
+async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > limit) throw new TooLarge(limit)
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > limit) throw new TooLarge(limit)
+    chunks.push(chunk)
+  }
+  if (size === 0) throw new ChatError('BAD_USER_INPUT', 'the request has no body, expected a JSON object with "query"')
+  return Buffer.concat(chunks)
+}
+
+class TooLarge extends ChatError {
+  override get status(): number {
+    return 413
+  }
+
+  constructor(limit: number) {
+    super('BAD_USER_INPUT', `the body is larger than ${limit} bytes`)
+  }
+}

@@ -1,0 +1,131 @@
+/** Text of frames to requests, and responses to text: the legacy protocol without a socket (PROTOCOL.md, sections 1 to 6). */
+import { came, isJsonObject, ownMember } from './fields.ts'
+import type { Field, Fields, JsonObject } from './fields.ts'
+import { ECHO, REQUESTS, TEXTS } from './frames.ts'
+import type { LegacyRequest, PushData, PushType, RequestType } from './frames.ts'
+
+/** What an `error` frame says: status, status text for users, and the reason for developers (section 5). */
+export interface LegacyError {
+  readonly code: number
+  readonly msg: string
+  readonly error: string
+}
+
+export type DecodedRequest =
+  | { readonly ok: true; readonly request: LegacyRequest }
+  | ({ readonly ok: false; readonly echo: string | undefined } & LegacyError)
+
+type Echo = string | undefined
+type Plan = readonly { readonly member: string; readonly path: string; readonly name: string; readonly field: Field<unknown> }[]
+
+const planOf = (fields: Fields): Plan =>
+  Object.entries(fields).map(([member, field]) => ({
+    member,
+    path: `data.${member}`,
+    name: member.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+    field,
+  }))
+
+/** REQUESTS made ready for decoding; a Map, for it is looked up by what clients send. */
+const PLANS = new Map(
+  Object.entries(REQUESTS).map(([type, spec]) => {
+    const fields = spec.fields === null ? null : planOf(spec.fields)
+    return [type, { failure: spec.failure, fields, groupFields: 'groupFields' in spec ? planOf(spec.groupFields) : fields }]
+  }),
+)
+const EXPECTED_TYPE = `expected one of ${[...PLANS.keys()].join(', ')}`
+
+const refused = (msg: string, error: string, echo?: Echo): DecodedRequest => ({ ok: false, code: 400, msg, error, echo })
+
+/**
+ * Reads one text frame of a client. Never throws: what is wrong comes back as the 400 to answer with, whose reason names
+ * the field, what came and what was expected, and holds at most the first 40 characters of one value.
+ */
+export function decodeRequest(text: string): DecodedRequest {
+  let frame: unknown
+  try {
+    frame = JSON.parse(text)
+  } catch {
+    return refused(TEXTS.invalidJson, 'the frame is not valid JSON, expected a JSON object')
+  }
+  if (!isJsonObject(frame)) return refused(TEXTS.invalidJson, `the frame ${came(frame)}, expected a JSON object`)
+
+  const messageId = ownMember(frame, 'message_id') ?? null
+  const echoProblem = messageId === null ? null : ECHO.problem(messageId, 'message_id', frame)
+  const echo = echoProblem === null ? ((messageId as string | null) ?? undefined) : undefined
+
+  const type = ownMember(frame, 'type')
+  if (type === undefined) return refused(TEXTS.missingFields, `type is missing, ${EXPECTED_TYPE}`, echo)
+  const plan = typeof type === 'string' ? PLANS.get(type) : undefined
+  if (plan === undefined) return refused(TEXTS.unknownType, `type ${came(type)}, ${EXPECTED_TYPE}`, echo)
+  if (echoProblem !== null) return refused(plan.failure, echoProblem)
+
+  const request: Record<string, unknown> = { type, echo }
+  if (plan.fields !== null) {
+    const data = ownMember(frame, 'data')
+    if (!isJsonObject(data)) return refused(plan.failure, `data ${came(data)}, expected an object`, echo)
+    const fields = ownMember(data, 'is_group') === true ? plan.groupFields : plan.fields
+    const problem = readInto(request, data, fields ?? plan.fields)
+    if (problem !== null) return refused(plan.failure, problem, echo)
+  }
+  return { ok: true, request: request as unknown as LegacyRequest }
+}
+
+/** Copies the planned members of `data` into the request; returns the first problem, if there is one. */
+function readInto(request: Record<string, unknown>, data: JsonObject, plan: Plan): string | null {
+  for (const { member, path, name, field } of plan) {
+    const value = ownMember(data, member)
+    if (field.absent !== undefined && (value === undefined || value === null || (value === '' && field.emptyIsAbsent))) {
+      request[name] = field.absent
+      continue
+    }
+    const problem = field.problem(value, path, data)
+    if (problem !== null) return problem
+    request[name] = value
+  }
+  return null
+}
+
+/** `WSGenericResponse`, in documented key order; `message_id` comes last, or not at all. */
+function encode(type: string, code: number, msg: string, data: unknown, messageId: Echo): string {
+  return JSON.stringify({ type, code, msg, data, message_id: messageId })
+}
+
+/** The first frame of a connection (section 1). */
+export function encodeConnectionEstablished(about: { userId: number; connectionId: string; serverTime: Date }): string {
+  const data = { user_id: about.userId, connection_id: about.connectionId, server_time: formatTimestamp(about.serverTime) }
+  return encode('connection_established', 200, TEXTS.connected, data, undefined)
+}
+
+/** The response to a request that was carried out (section 3). */
+export function encodeSuccess(type: Exclude<RequestType, 'resume'>, echo: Echo): string {
+  const { response } = REQUESTS[type]
+  return encode(response.type, 200, TEXTS.success, response.data, echo)
+}
+
+/** The response to `ping` and `heartbeat` (section 3.6). */
+export const encodeHeartbeat = (echo: Echo): string => encodeSuccess('ping', echo)
+
+/** The response to `resume`: how many events were replayed, and whether those were all (section 6). */
+export function encodeResumed({ replayed, complete }: { replayed: number; complete: boolean }, echo: Echo): string {
+  const { type, data } = REQUESTS.resume.response
+  return encode(type, 200, TEXTS.success, { ...data, replayed, complete }, echo)
+}
+
+/** An `error` frame (section 5). What `error` says goes to the client as it is: never an internal. */
+export function encodeError({ code, msg, error }: LegacyError, echo: Echo): string {
+  return encode('error', code, msg, { code, message: msg, details: { error } }, echo)
+}
+
+/** The `msg` of every error that answers a request of this type (section 5). */
+export const failureText = (type: RequestType): string => REQUESTS[type].failure
+
+/** A push; `messageId` is the id of a durable event (sections 2 and 4). */
+export function encodePush<T extends PushType>(type: T, data: PushData<T>, messageId: string | undefined): string {
+  return encode(type, 200, TEXTS.success, data, messageId)
+}
+
+/** ISO 8601 UTC to the second, cut off, never rounded; takes ISO text, milliseconds since 1970 or a Date (section 2). */
+export function formatTimestamp(time: Date | string | number): string {
+  return new Date(time).toISOString().replace(/\.\d{3}Z$/, 'Z')
+}

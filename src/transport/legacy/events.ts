@@ -1,0 +1,178 @@
+/** The feed's events as pushes (PROTOCOL.md, section 4): from what a GraphQL client gets to what a legacy client gets. */
+import { encodePush, formatTimestamp } from './codec.ts'
+import type { PushData } from './frames.ts'
+
+type Time = Date | string | number
+
+interface Named {
+  readonly id: string
+  readonly name: string
+}
+interface Person extends Named {
+  readonly avatar: string | null
+}
+interface EventBase {
+  readonly id: string | null
+  readonly timestamp: Time
+}
+interface ReactionChanged extends EventBase {
+  readonly messageId: string
+  readonly isGroup: boolean
+  readonly userId: string
+  readonly reaction: string
+  readonly reactionCount: number
+  readonly reactionUserIds: readonly string[]
+}
+interface MembershipChanged extends EventBase {
+  readonly groupId: string
+  readonly user: Person
+  readonly memberCount: number
+}
+interface Message {
+  readonly id: string
+  readonly conversation: { readonly id: string; readonly isGroup: boolean; readonly group: { readonly id: string } | null }
+  readonly sender: Person
+  readonly content: string
+  readonly messageType: string
+  readonly mediaUrl: string | null
+  readonly timestamp: Time
+}
+interface Group extends Person {
+  readonly memberCount: number
+  readonly joinApprovalRequired: boolean
+  readonly allowInvitation: boolean
+  readonly allowSendMessages: boolean
+}
+
+/** What the subscription `LegacyFeed` (operations.graphql) yields as `events`. */
+export type FeedEvent =
+  | (EventBase & { readonly __typename: 'MessageSent'; readonly message: Message })
+  | (EventBase & {
+      readonly __typename: 'MessageRead'
+      readonly messageId: string
+      readonly isGroup: boolean
+      readonly readerId: string
+    })
+  | (ReactionChanged & { readonly __typename: 'ReactionAdded' | 'ReactionRemoved' })
+  | (EventBase & {
+      readonly __typename: 'TypingChanged'
+      readonly conversationId: string
+      readonly user: Named
+      readonly typing: boolean
+    })
+  | (EventBase & {
+      readonly __typename: 'OnlineStatusChanged'
+      readonly userId: string
+      readonly online: boolean
+      readonly lastActive: Time
+    })
+  | (EventBase & { readonly __typename: 'GroupUpdated'; readonly announcement: string | null; readonly group: Group })
+  | (MembershipChanged & { readonly __typename: 'MemberJoined' | 'MemberLeft' })
+  | (EventBase & {
+      readonly __typename: 'NotificationReceived'
+      readonly notification: { readonly notificationType: string; readonly data: unknown }
+    })
+  | (EventBase & { readonly __typename: 'ResumeIncomplete' })
+
+/** The push that tells a legacy client of an event; null for `ResumeIncomplete`, which the response to `resume` tells. */
+export function encodeEvent(event: FeedEvent): string | null {
+  const id = event.id ?? undefined
+  const timestamp = formatTimestamp(event.timestamp)
+  switch (event.__typename) {
+    case 'MessageSent':
+      return encodePush('message_sent', messageData(event.message), id)
+    case 'MessageRead':
+      return encodePush(
+        'message_read',
+        { message_id: Number(event.messageId), is_group: event.isGroup, reader_id: Number(event.readerId), read_at: timestamp },
+        id,
+      )
+    case 'ReactionAdded':
+      return encodePush('reaction_added', reactionData(event), id)
+    case 'ReactionRemoved':
+      return encodePush('reaction_removed', reactionData(event), id)
+    case 'TypingChanged': {
+      const { conversationId, user, typing } = event
+      return encodePush(
+        'typing',
+        { session_id: conversationId, user_id: Number(user.id), user_name: user.name, typing, timestamp },
+        id,
+      )
+    }
+    case 'OnlineStatusChanged':
+      return encodePush(
+        'online_status',
+        { user_id: Number(event.userId), online: event.online, last_active: formatTimestamp(event.lastActive) },
+        id,
+      )
+    case 'GroupUpdated': {
+      const data = groupData(event.group, event.announcement)
+      return encodePush('group_updated', { group_id: data.group_id, update_type: 'group_info', data, timestamp }, id)
+    }
+    case 'MemberJoined': {
+      const data = memberData(event)
+      return encodePush('user_joined_group', { group_id: data.group_id, update_type: 'member_joined', data, timestamp }, id)
+    }
+    case 'MemberLeft': {
+      const data = memberData(event)
+      return encodePush('user_left_group', { group_id: data.group_id, update_type: 'member_left', data, timestamp }, id)
+    }
+    case 'NotificationReceived': {
+      const { notificationType, data } = event.notification
+      return encodePush('notification', { notification_type: notificationType, data }, id)
+    }
+    case 'ResumeIncomplete':
+      return null
+  }
+}
+
+function messageData({ conversation, sender, ...message }: Message): PushData<'message_sent'> {
+  const body = {
+    id: Number(message.id),
+    session_id: conversation.id,
+    sender_id: Number(sender.id),
+    sender_name: sender.name,
+    sender_avatar: sender.avatar,
+    content: message.content,
+    message_type: message.messageType,
+    media_url: message.mediaUrl,
+  }
+  const timestamp = formatTimestamp(message.timestamp)
+  if (!conversation.isGroup) return { ...body, is_group: false, timestamp }
+  return { ...body, is_group: true, timestamp, group_id: conversation.group === null ? null : Number(conversation.group.id) }
+}
+
+function reactionData(event: ReactionChanged): PushData<'reaction_added'> {
+  return {
+    message_id: Number(event.messageId),
+    is_group: event.isGroup,
+    reaction: event.reaction,
+    user_id: Number(event.userId),
+    reaction_count: event.reactionCount,
+    reaction_user_ids: event.reactionUserIds.map(Number),
+    timestamp: formatTimestamp(event.timestamp),
+  }
+}
+
+function groupData(group: Group, announcement: string | null): PushData<'group_updated'>['data'] {
+  return {
+    group_id: Number(group.id),
+    name: group.name,
+    avatar: group.avatar,
+    announcement,
+    member_count: group.memberCount,
+    join_approval_required: group.joinApprovalRequired,
+    allow_invitation: group.allowInvitation,
+    allow_send_messages: group.allowSendMessages,
+  }
+}
+
+function memberData({ groupId, user, memberCount }: MembershipChanged): PushData<'user_joined_group'>['data'] {
+  return {
+    group_id: Number(groupId),
+    user_id: Number(user.id),
+    username: user.name,
+    avatar: user.avatar,
+    member_count: memberCount,
+  }
+}

@@ -1,0 +1,201 @@
+import type { ExecutionResult, GraphQLError } from 'graphql'
+import type { WebSocket } from 'ws'
+import type { Viewer } from '../../chat/auth.ts'
+import { statusOf } from '../../graphql/errors.ts'
+import type { Operations, OpenSubscription } from '../../graphql/operations.ts'
+import { encodeTextFrame } from '../frame.ts'
+import type { SocketWriter } from '../socket-writer.ts'
+import {
+  decodeRequest,
+  encodeConnectionEstablished,
+  encodeError,
+  encodeHeartbeat,
+  encodeResumed,
+  encodeSuccess,
+  failureText,
+} from './codec.ts'
+import { encodeEvent, type FeedEvent } from './events.ts'
+import { TEXTS, type LegacyRequest } from './frames.ts'
+import { operationOf } from './requests.ts'
+
+export interface SessionOptions {
+  ws: WebSocket
+  writer: SocketWriter
+  viewer: Viewer
+  connectionId: string
+  operations: Operations
+  /** Takes one request of the user; throws RATE_LIMITED where none is left. */
+  takeRequest: (userId: number) => void
+  /** The viewer's feed, not started yet. */
+  feed: OpenSubscription
+  /** Whether the feed starts with a replay, which is answered as `resume` is (PROTOCOL.md, section 6). */
+  resumes: boolean
+}
+
+/** A connection of the legacy protocol after its upgrade. */
+export interface Session {
+  /** Greets, and lets the feed begin; whatever that gives must reach `push` by then. */
+  start(): void
+  /** A result of the feed. */
+  push(result: ExecutionResult, isDurable: boolean): void
+  /** Resolves when there is room for more of a replay; undefined where there is now. */
+  ready(): Promise<void> | undefined
+  /** Says that the token has expired, and closes. */
+  expire(): void
+}
+
+/** How many requests of one connection may wait for their answers before it is no longer read. */
+const OUTSTANDING_LIMIT = 100
+
+const isPing = (request: LegacyRequest): request is Extract<LegacyRequest, { type: 'ping' | 'heartbeat' }> =>
+  request.type === 'ping' || request.type === 'heartbeat'
+
+/** What a request too many is answered with: the text of its own failure, if it has one. */
+function limitedText(decoded: ReturnType<typeof decodeRequest>): string {
+  if (!decoded.ok) return decoded.msg
+  return isPing(decoded.request) ? TEXTS.tooManyRequests : failureText(decoded.request.type)
+}
+
+/** The bytes of a feed's result, which all sessions share; null for what this protocol does not tell. */
+const pushFrames = new WeakMap<ExecutionResult, Buffer | null>()
+
+function pushFrameOf(result: ExecutionResult): Buffer | null {
+  let frame = pushFrames.get(result)
+  if (frame === undefined) {
+    const event = (result.data as { events: FeedEvent }).events
+    const text = encodeEvent(event)
+    frame = text === null ? null : encodeTextFrame(text)
+    pushFrames.set(result, frame)
+  }
+  return frame
+}
+
+/** An answer that is still to come holds the place of its request. */
+interface Place {
+  text: string | undefined
+  isDone: boolean
+}
+
+/**
+ * Serves one connection: requests become operations, in their order, and are answered in their order, but for pings,
+ * which never wait. Messages are sent without waiting for each other; anything else waits for what came before it.
+ */
+export function openSession(options: SessionOptions): Session {
+  const { ws, writer, viewer, connectionId, operations, takeRequest, feed, resumes } = options
+  const places: Place[] = []
+  const queue: { request: LegacyRequest; place: Place }[] = []
+  let running = 0
+  let runningSends = 0
+
+  const send = (text: string): void => writer.write(encodeTextFrame(text), true)
+
+  function reserve(): Place {
+    const place: Place = { text: undefined, isDone: false }
+    if (places.push(place) === OUTSTANDING_LIMIT) ws.pause()
+    return place
+  }
+
+  function answer(place: Place, text?: string): void {
+    place.text = text
+    place.isDone = true
+    while (places[0]?.isDone) {
+      const { text: ready } = places.shift() as Place
+      if (places.length === OUTSTANDING_LIMIT - 1) ws.resume()
+      if (ready !== undefined) send(ready)
+    }
+  }
+
+  function failed(request: LegacyRequest, error: GraphQLError): string {
+    const { status } = statusOf(error)
+    return encodeError({ code: status, msg: failureText(request.type), error: error.message }, request.echo)
+  }
+
+  /** Executes a request; the text to answer with, or none where it was answered on the way. */
+  async function execute(request: LegacyRequest): Promise<string | undefined> {
+    if (request.type === 'resume') {
+      const after = Number(request.lastMessageId)
+      await feed.resume(Number.isSafeInteger(after) ? after : Infinity, {
+        replayed: (replay) => send(encodeResumed(replay, request.echo)),
+      })
+      return undefined
+    }
+    const { errors } = await operations.run({ ...operationOf(request), viewer, connectionId })
+    return errors?.[0] ? failed(request, errors[0]) : encodeSuccess(request.type, request.echo)
+  }
+
+  function start({ request, place }: { request: LegacyRequest; place: Place }): void {
+    const isSend = request.type === 'message_sent'
+    running++
+    if (isSend) runningSends++
+    execute(request)
+      .catch((error: unknown) => failed(request, operations.failure(error)))
+      .then((text) => {
+        running--
+        if (isSend) runningSends--
+        answer(place, text)
+        startNext()
+      })
+      .catch(stop)
+  }
+
+  function startNext(): void {
+    for (let next = queue[0]; next; next = queue[0]) {
+      const isPipelined = next.request.type === 'message_sent' && running === runningSends
+      if (running > 0 && !isPipelined) return
+      queue.shift()
+      start(next)
+    }
+  }
+
+  /** What can't go on is closed, and comes back with resume. */
+  function stop(error?: unknown): void {
+    if (error !== undefined) operations.failure(error)
+    ws.close(1012, 'come back with resume')
+  }
+
+  function receive(text: string): void {
+    const decoded = decodeRequest(text)
+    const echo = decoded.ok ? decoded.request.echo : decoded.echo
+    try {
+      takeRequest(viewer.userId)
+    } catch (error) {
+      const { message } = operations.failure(error)
+      answer(reserve(), encodeError({ code: 429, msg: limitedText(decoded), error: message }, echo))
+      return
+    }
+    if (!decoded.ok) return answer(reserve(), encodeError(decoded, echo))
+    const { request } = decoded
+    if (isPing(request)) {
+      void operations.run({ ...operationOf(request), viewer, connectionId })
+      return send(encodeHeartbeat(echo))
+    }
+    queue.push({ request, place: reserve() })
+    startNext()
+  }
+
+  ws.on('message', (data, isBinary) => {
+    if (isBinary) ws.close(1003, 'expected text frames')
+    else if (ws.readyState === ws.OPEN) receive((data as Buffer).toString())
+  })
+
+  return {
+    start() {
+      send(encodeConnectionEstablished({ userId: viewer.userId, connectionId, serverTime: new Date() }))
+      const replayed = resumes
+        ? { replayed: (replay: { replayed: number; complete: boolean }) => send(encodeResumed(replay, undefined)) }
+        : {}
+      feed.start(replayed).catch(stop)
+    },
+    push(result, isDurable) {
+      // An event that could not be executed must not be left out in silence.
+      if (result.errors) return stop()
+      const frame = pushFrameOf(result)
+      if (frame !== null) writer.write(frame, isDurable)
+    },
+    ready: () => writer.ready(),
+    expire() {
+      send(encodeError({ code: 401, msg: TEXTS.unauthenticated, error: 'the token has expired' }, undefined))
+      ws.close(4401, 'the token has expired')
+    },
+  }
+}

@@ -1,0 +1,51 @@
+import { STATUS_CODES, type IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { WebSocketServer } from 'ws'
+
+/** One WebSocket endpoint: what happens with a request to upgrade. */
+export interface Endpoint {
+  /** Upgrades or refuses; never rejects. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
+  /** Refuses in the endpoint's own form, before anything else was looked at. */
+  refuse(socket: Duplex, status: 403 | 503, reason: string): void
+  server: WebSocketServer
+}
+
+/** Answers a request to upgrade with a status and a JSON body, and closes the socket. */
+export function refuseUpgrade(socket: Duplex, status: number, body: string, headers: Record<string, string> = {}): void {
+  if (socket.destroyed) return
+  const lines = {
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': String(Buffer.byteLength(body)),
+    Connection: 'close',
+    ...headers,
+  }
+  const head = Object.entries(lines).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.once('finish', () => socket.destroy())
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head.join('')}\r\n${body}`)
+}
+
+/** Pings every client of the servers each `intervalMs`, and terminates those that missed two (RFC 6455, section 5.5.2). */
+export function startPings(servers: readonly WebSocketServer[], intervalMs: number): { stop(): void } {
+  const missed = new WeakMap<object, number>()
+  for (const server of servers) {
+    server.on('connection', (ws) => {
+      missed.set(ws, 0)
+      ws.on('pong', () => missed.set(ws, 0))
+    })
+  }
+  const timer = setInterval(() => {
+    for (const server of servers) {
+      for (const ws of server.clients) {
+        const count = missed.get(ws) ?? 0
+        if (count >= 2) ws.terminate()
+        else {
+          missed.set(ws, count + 1)
+          if (ws.readyState === ws.OPEN) ws.ping()
+        }
+      }
+    }
+  }, intervalMs)
+  timer.unref()
+  return { stop: () => clearInterval(timer) }
+}
