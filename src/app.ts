@@ -1,0 +1,359 @@
+import { randomUUID, type KeyObject } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { PubSubEngine } from 'graphql-subscriptions'
+import type { Logger } from 'pino'
+import { createBatchLoader } from './batch.ts'
+import { createAuth, signToken, type TokenClaims } from './chat/auth.ts'
+import { createChat, type Chat } from './chat/chat.ts'
+import { beat, BEAT_MS, LEASE_MS } from './chat/presence-lease.ts'
+import type { TypingChange } from './chat/typing.ts'
+import { createRateLimit } from './chat/rate-limit.ts'
+import { DEMO_ADMIN, DEMO_USERS, seedDemo } from './demo.ts'
+import { devSecret } from './dev-secret.ts'
+import { renderGraphiqlPage } from './graphql/graphiql.ts'
+import { createOperations } from './graphql/operations.ts'
+import { createSchema } from './graphql/schema.ts'
+import { createHttpHandler } from './graphql/yoga.ts'
+import { createCheckpoints } from './live/checkpoints.ts'
+import { createFeeds } from './live/feed.ts'
+import { createTopics } from './live/topics.ts'
+import { createMetrics } from './metrics.ts'
+import { createControl } from './pubsub/control.ts'
+import { createMemoryPubSub } from './pubsub/memory.ts'
+import { createPublisher } from './pubsub/publisher.ts'
+import { createRedisPubSub, type RedisPubSubEngine, type RedisStage } from './pubsub/redis.ts'
+import { createKeptTexts } from './pubsub/redis-checkpoints.ts'
+import { createRedisRegistry, type RedisRegistry } from './pubsub/redis-registry.ts'
+import { createLocalRegistry } from './pubsub/registry.ts'
+import type { Settings } from './settings.ts'
+import type { Circle } from './store/conversations.ts'
+import { createDatabase, DatabaseStartError, type Database } from './store/client.ts'
+import { migrate } from './store/migrate.ts'
+import { createStore, type Store } from './store/store.ts'
+import { createTimerWheel } from './timer-wheel.ts'
+import { createConnections } from './transport/connections.ts'
+import { createGraphqlWsEndpoint } from './transport/graphql-ws.ts'
+import { createHttpServer, type Readiness } from './transport/http.ts'
+import { createLegacyEndpoint } from './transport/legacy/endpoint.ts'
+
+/** A user's token to try the server with. */
+export interface DemoToken {
+  userId: number
+  name: string
+  isAdmin: boolean
+  token: string
+}
+
+export interface Started {
+  host: string
+  port: number
+  /** In demo mode, the users' and the admin's; empty where the server can't sign. */
+  demoTokens: readonly DemoToken[]
+}
+
+export interface App {
+  /** Resolves when the server answers; rejects with what is wrong, after undoing what was started. */
+  start(): Promise<Started>
+  /** Stops within DRAIN_MS: running requests finish, sockets close with 1012. A second call does nothing more. */
+  stop(): Promise<void>
+}
+
+/** Where nodes tell each other who types. */
+const TYPING_CHANNEL = 'typing'
+
+interface TypingNews {
+  from: string
+  change: TypingChange
+}
+
+const RETRY_MS = 500
+const HOUR_MS = 3_600_000
+const SWEEP_EVERY_MS = HOUR_MS / 6
+const SWEEP_AT_ONCE = 1000
+/** More hours than PostgreSQL's dates reach back are as good as all. */
+const MAX_RETENTION_HOURS = 1_000_000
+const DEMO_TOKEN_SECONDS = 7 * 24 * 3600
+
+/** The whole server: everything is put together here, and nothing else is done. */
+export function createApp(settings: Settings, log: Logger): App {
+  const closers: Closer[] = []
+  let closing: Promise<void> | undefined
+
+  /** Undoes what was started, last first, whatever one of them says. */
+  async function close(): Promise<void> {
+    const deadline = Date.now() + settings.drainMs
+    for (const closer of closers.reverse()) {
+      try {
+        await closer(deadline)
+      } catch (error) {
+        log.error({ err: error }, 'could not be stopped in order')
+      }
+    }
+  }
+
+  const stop = (): Promise<void> => (closing ??= close())
+
+  return {
+    stop,
+    async start() {
+      try {
+        return await start(
+          settings,
+          log,
+          (closer) => void closers.push(closer),
+          () => closing !== undefined,
+        )
+      } catch (error) {
+        await stop()
+        throw error
+      }
+    },
+  }
+}
+
+/** Gives something back before the deadline, in milliseconds since the epoch. */
+type Closer = (deadline: number) => unknown
+
+async function start(
+  settings: Settings,
+  log: Logger,
+  onStop: (closer: Closer) => void,
+  isStopping: () => boolean,
+): Promise<Started> {
+  const { databaseUrl, dataDir, jwtIssuer: issuer, jwtAudience: audience } = settings
+
+  const database = await createDatabase({
+    databaseUrl,
+    dataDir,
+    poolSize: settings.dbPoolSize,
+    acquireTimeoutMs: settings.dbAcquireTimeoutMs,
+    statementTimeoutMs: settings.dbStatementTimeoutMs,
+  })
+  onStop(() => database.close())
+  const store = createStore(database.prisma)
+
+  const wheel = createTimerWheel()
+  onStop(() => wheel.stop())
+  const metrics = createMetrics(() => connections.counts())
+  const failed = (stage: string) => (error: unknown) => {
+    metrics.failed(stage)
+    log.error({ err: error, stage }, 'failed')
+  }
+  const report = failed('operation')
+
+  const nodeId = randomUUID()
+  const redis = await openRedis(settings, nodeId, (stage, error) => failed(`redis ${stage}`)(error))
+  if (redis) onStop(() => redis.pubsub.close())
+  const pubsub: PubSubEngine = redis?.pubsub ?? createMemoryPubSub()
+  const publisher = createPublisher(pubsub, failed('publish'))
+  const loadCircle = createBatchLoader<number, Circle>(async (userIds) => {
+    const circles = await store.conversations.circles(userIds)
+    return userIds.map((userId) => circles.get(userId) as Circle)
+  })
+  const chat = createChat({
+    store,
+    publisher,
+    wheel,
+    loadCircle,
+    lanes: database.engine === 'embedded' ? 1 : 2,
+    presenceGraceMs: settings.presenceGraceMs,
+    presenceGroupLimit: settings.presenceGroupLimit,
+    registry: redis?.registry ?? createLocalRegistry(),
+    tellTyping(change) {
+      if (redis) pubsub.publish(TYPING_CHANNEL, { from: nodeId, change } satisfies TypingNews).catch(failed('publish'))
+    },
+    onError(error) {
+      // What an outage of Redis keeps from being told is told after it; it was reported once.
+      if (redis?.pubsub.state() !== 'down') failed('presence')(error)
+    },
+  })
+  onStop(() => chat.presence.stop())
+  const topics = await createTopics({ pubsub, log: store.log, onError: (stage, error) => failed(stage)(error) })
+  onStop(() => topics.stop())
+  if (databaseUrl !== undefined) onStop(every(settings.positionCheckMs, () => topics.check()))
+  onStop(every(SWEEP_EVERY_MS, () => sweep(store, settings.eventRetentionHours).catch(failed('sweep'))))
+
+  const connections = createConnections({
+    wheel,
+    maxPerUser: settings.maxConnectionsPerUser,
+    onOpened: (userId) => chat.presence.opened(userId),
+    onClosed(userId, connectionId) {
+      chat.typing.connectionClosed(connectionId)
+      chat.presence.closed(userId)
+    },
+  })
+
+  const control = await createControl({
+    pubsub,
+    nodeId,
+    nodes: () => redis?.registry.nodes() ?? Promise.resolve([]),
+    handlers: {
+      disconnectUser: ({ userId, reason }: { userId: number; reason?: string }) => connections.disconnectUser(userId, reason),
+    },
+    onError: failed('control'),
+  })
+  onStop(() => control.stop())
+  if (redis) {
+    await pubsub.subscribe(
+      TYPING_CHANNEL,
+      ({ from, change }: TypingNews) => {
+        if (from !== nodeId) chat.typing.told(change)
+      },
+      {},
+    )
+    const tick = (): void => {
+      if (redis.pubsub.state() === 'up') beat(redis.registry, chat.presence).catch(failed('presence'))
+    }
+    redis.pubsub.onReconnected(() => {
+      tick()
+      void topics.check()
+    })
+    tick()
+    onStop(every(BEAT_MS, tick))
+    onStop(() => redis.registry.retire(settings.presenceGraceMs))
+  }
+
+  const feeds = createFeeds({
+    topics,
+    log: store.log,
+    loadCircle,
+    resumeLimit: settings.resumeLimit,
+    // So long may a node not know of an event that another one logged.
+    overlapMs: redis ? 2 * settings.positionCheckMs + settings.dbStatementTimeoutMs : 0,
+    checkpoints: redis && createCheckpoints(createKeptTexts({ redis: redis.pubsub.commands, prefix: settings.redisPrefix })),
+  })
+  const schema = createSchema()
+  const operations = createOperations({
+    schema,
+    services: {
+      chat,
+      feeds,
+      admin: { disconnectUser: (userId, reason) => control.ask('disconnectUser', { userId, reason }) },
+    },
+    report,
+    open: !settings.production,
+  })
+
+  const key = settings.jwt ?? { kind: 'HS256' as const, key: await devSecret(dataDir) }
+  const auth = createAuth({ key, issuer, audience })
+  const signer = demoSigner(settings, key)
+  const rateLimit = createRateLimit(settings.rateLimitPerSecond, settings.rateLimitBurst)
+  const transport = {
+    auth,
+    connections,
+    operations,
+    admit: (viewer: Parameters<Chat['users']['ensure']>[0]) => chat.users.ensure(viewer),
+    takeRequest: (userId: number) => rateLimit.take(userId),
+    maxFrameBytes: settings.maxFrameBytes,
+    maxBufferedBytes: settings.maxBufferedBytes,
+  }
+  const server = createHttpServer({
+    ...transport,
+    host: settings.host,
+    port: settings.port,
+    tls: settings.tls,
+    allowedOrigins: settings.allowedOrigins,
+    maxBodyBytes: settings.maxFrameBytes,
+    pingIntervalMs: settings.pingIntervalMs,
+    graphiqlPage: settings.graphiql ? () => renderGraphiqlPage(signer?.(DEMO_ADMIN)) : undefined,
+    handler: createHttpHandler({ schema, operations, report }),
+    graphqlWs: createGraphqlWsEndpoint({ ...transport, schema }),
+    legacy: createLegacyEndpoint(transport),
+    readiness: () => readiness(store, redis?.pubsub),
+    metrics: () => metrics.render(),
+    report,
+  })
+  const address = await server.listen()
+  onStop(async (deadline) => {
+    // What is left of the time is for what is stopped afterwards.
+    await server.drain(Math.max(1, (deadline - Date.now()) * 0.8))
+    await chat.messages.idle()
+  })
+
+  await prepare(database, log, isStopping)
+  // Two nodes that put it in at once get in each other's way; a server without demo data is a server all the same.
+  if (settings.demo) await seedDemo(chat).catch(failed('demo data'))
+  server.open()
+
+  return {
+    ...address,
+    demoTokens: signer
+      ? [...DEMO_USERS, DEMO_ADMIN].map((user) => ({ isAdmin: false, ...user, userId: user.id, token: signer(user) }))
+      : [],
+  }
+}
+
+/** Brings the database to our schema, waiting for a server that is away. Throws DatabaseStartError. */
+async function prepare(database: Database, log: Logger, isStopping: () => boolean): Promise<void> {
+  let waitsFor = ''
+  while (!isStopping()) {
+    try {
+      await database.check()
+      await migrate(database)
+      return
+    } catch (error) {
+      if (!(error instanceof DatabaseStartError) || !error.isTemporary) throw error
+      if (waitsFor !== error.message) log.warn(`${error.message} Waiting for it.`)
+      waitsFor = error.message
+      await wait(RETRY_MS)
+    }
+  }
+}
+
+/** Calls about every `ms` milliseconds, each time a little different, so that nodes don't do it all at once. */
+function every(ms: number, call: () => unknown): () => void {
+  let timer: NodeJS.Timeout
+  const next = (): void => {
+    timer = setTimeout(
+      () => {
+        call()
+        next()
+      },
+      ms * (0.8 + 0.4 * Math.random()),
+    )
+    timer.unref()
+  }
+  next()
+  return () => clearTimeout(timer)
+}
+
+/** Takes events out of the log that are older than the retention. */
+async function sweep(store: Store, retentionHours: number): Promise<void> {
+  const hours = Math.min(retentionHours, MAX_RETENTION_HOURS)
+  while ((await store.log.sweep(hours, SWEEP_AT_ONCE)) === SWEEP_AT_ONCE);
+}
+
+/** Redis for several nodes; undefined where there is only this one. */
+async function openRedis(
+  { redisUrl: url, redisPrefix: prefix }: Settings,
+  nodeId: string,
+  onError: (stage: RedisStage, error: unknown) => void,
+): Promise<{ pubsub: RedisPubSubEngine; registry: RedisRegistry } | undefined> {
+  if (url === undefined) return undefined
+  const pubsub = await createRedisPubSub({ url, prefix, nodeId, onError })
+  return { pubsub, registry: createRedisRegistry({ redis: pubsub.commands, prefix, nodeId, leaseMs: LEASE_MS }) }
+}
+
+async function readiness(store: Store, redis: RedisPubSubEngine | undefined): Promise<Readiness> {
+  const check = (ping: Promise<void>): Promise<'up' | 'down'> =>
+    ping.then(
+      () => 'up',
+      () => 'down',
+    )
+  const checks = { database: await check(store.ping()), ...(redis ? { redis: await check(redis.ping()) } : {}) }
+  return { isReady: Object.values(checks).every((state) => state === 'up'), checks }
+}
+
+type DemoUser = (typeof DEMO_USERS)[number] | typeof DEMO_ADMIN
+
+/** Signs tokens for the demo's users; undefined outside of the demo, and where the key only verifies. */
+function demoSigner(
+  { demo, jwtIssuer: issuer, jwtAudience: audience }: Settings,
+  { kind, key }: { kind: string; key: KeyObject },
+): ((user: DemoUser) => string) | undefined {
+  if (!demo || kind !== 'HS256') return undefined
+  return ({ id: userId, ...rest }) => {
+    const claims: TokenClaims = { userId, ttlSeconds: DEMO_TOKEN_SECONDS, issuer, audience, ...rest }
+    return signToken(key, claims)
+  }
+}

@@ -1,0 +1,66 @@
+import { SettingsError, loadSettings } from './settings.ts'
+import { createApp, type Started } from './app.ts'
+import { createLog } from './log.ts'
+import { DatabaseStartError } from './store/client.ts'
+
+async function main(): Promise<void> {
+  const settings = loadSettings(process.env)
+  const log = createLog(settings.logLevel)
+
+  // A process of which a part has failed unseen must not go on as if it were whole.
+  const die = (error: unknown): void => {
+    log.fatal({ err: error }, 'unexpected failure, the process ends')
+    process.exit(1)
+  }
+  process.on('uncaughtException', die)
+  process.on('unhandledRejection', die)
+
+  const app = createApp(settings, log)
+  let isStarted = false
+  let isStopping = false
+  const stop = (signal: NodeJS.Signals): void => {
+    if (isStopping || !isStarted) process.exit(isStopping ? 1 : 0)
+    isStopping = true
+    log.info({ signal }, 'stopping')
+    setTimeout(() => process.exit(1), settings.drainMs + 500).unref()
+    void app.stop().then(() => process.exit(0))
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+
+  const started = await app.start()
+  isStarted = true
+  greet(started, settings.tls !== undefined, settings.graphiql)
+}
+
+/** What a person who starts the server wants to know. */
+function greet({ host, port, demoTokens }: Started, isTls: boolean, hasGraphiql: boolean): void {
+  const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`
+  const url = `http${isTls ? 's' : ''}://${authority}`
+  const lines = [
+    `Parley is ready on ${url}`,
+    '',
+    `  ${hasGraphiql ? 'GraphQL and GraphiQL' : 'GraphQL             '}    ${url}/graphql`,
+    `  legacy protocol         ws${isTls ? 's' : ''}://${authority}/ws/connect`,
+  ]
+  const [first] = demoTokens
+  if (first) {
+    lines.push('', 'Tokens of the demo users (never in production):', '')
+    for (const { userId, name, isAdmin, token } of demoTokens) {
+      lines.push(`  ${userId}  ${name}${isAdmin ? ' (admin)' : ''}`, `     ${token}`)
+    }
+    lines.push('', `Open a legacy connection as ${first.name}:`, '')
+    lines.push(`  npx wscat -c ws${isTls ? 's' : ''}://${authority}/ws/connect -H "Authorization: Bearer ${first.token}"`, '')
+  }
+  console.log(lines.join('\n'))
+}
+
+main().catch((error: unknown) => {
+  const isExpected = error instanceof SettingsError || error instanceof DatabaseStartError
+  const { code, syscall, address, port, message } = error as NodeJS.ErrnoException & { address?: string; port?: number }
+  if (isExpected) console.error(message)
+  else if (syscall === 'listen')
+    console.error(`HOST, PORT: can't listen on ${address}:${port} (${code}); set another PORT, 0 picks one`)
+  else console.error(error)
+  process.exit(1)
+})

@@ -1,0 +1,93 @@
+/**
+ * The server-side push API for other processes that share the database and Redis (PROTOCOL.md, section 7): the package
+ * export `parley/push`. Each function makes a new event and tells whether that succeeded; none of them throws.
+ */
+import { randomUUID } from 'node:crypto'
+import { createNotifications } from './chat/notifications.ts'
+import { createPush, type Push } from './chat/push.ts'
+import { createMemoryPubSub } from './pubsub/memory.ts'
+import { createPublisher } from './pubsub/publisher.ts'
+import { createRedisPubSub } from './pubsub/redis.ts'
+import { openDatabase } from './store/client.ts'
+import { createStore } from './store/store.ts'
+
+export interface OpenDbOptions {
+  /** PostgreSQL, as DATABASE_URL of the servers. */
+  databaseUrl: string
+  /** Redis, as REDIS_URL of the servers. Without it, they find the pushes when they next compare with the log. */
+  redisUrl?: string | undefined
+  /** As REDIS_PREFIX of the servers. */
+  redisPrefix?: string | undefined
+}
+
+/** An open handle on the database and Redis. */
+export interface PushDb {
+  /** Lets what runs finish and gives everything back. A second call does nothing. */
+  close(): Promise<void>
+}
+
+const pushes = new WeakMap<PushDb, Push>()
+let lastOpened: PushDb | undefined
+
+/** Opens the database that the servers have migrated. Rejects with what is wrong; a Redis that is away is no reason to. */
+export async function openDb({ databaseUrl, redisUrl, redisPrefix = 'chat:' }: OpenDbOptions): Promise<PushDb> {
+  const database = await openDatabase({
+    databaseUrl,
+    dataDir: 'memory:',
+    poolSize: 2,
+    acquireTimeoutMs: 3000,
+    statementTimeoutMs: 4000,
+  })
+  const store = createStore(database.prisma)
+  // What Redis does not take is found by the servers when they next compare with the log.
+  const ignore = (): void => undefined
+  const redis =
+    redisUrl === undefined
+      ? undefined
+      : await createRedisPubSub({ url: redisUrl, prefix: redisPrefix, nodeId: randomUUID(), onError: ignore })
+  const publisher = createPublisher(redis ?? createMemoryPubSub(), ignore)
+  const db: PushDb = {
+    async close() {
+      if (lastOpened === db) lastOpened = undefined
+      await redis?.close()
+      await database.close()
+    },
+  }
+  pushes.set(db, createPush({ store, publisher, notifications: createNotifications({ store, publisher }) }))
+  lastOpened = db
+  return db
+}
+
+async function succeeds(db: PushDb | undefined, push: (push: Push) => Promise<void>): Promise<boolean> {
+  const found = db && pushes.get(db)
+  if (!found) return false
+  try {
+    await push(found)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Pushes a stored message to its conversation; `isGroup` must say what kind that is. */
+export const wsPushNewMessage = (db: PushDb, messageId: number, isGroup: boolean): Promise<boolean> =>
+  succeeds(db, (push) => push.newMessage(messageId, isGroup))
+
+/** Pushes a group's current info to all members. */
+export const wsPushGroupUpdate = (db: PushDb, groupId: number): Promise<boolean> =>
+  succeeds(db, (push) => push.groupUpdate(groupId))
+
+/** Pushes to all members, the user included, that the user joined. */
+export const wsPushMemberJoined = (db: PushDb, groupId: number, userId: number): Promise<boolean> =>
+  succeeds(db, (push) => push.memberJoined(groupId, userId))
+
+/** Pushes to the members and the user that the user left. */
+export const wsPushMemberLeft = (db: PushDb, groupId: number, userId: number): Promise<boolean> =>
+  succeeds(db, (push) => push.memberLeft(groupId, userId))
+
+/** Pushes a notification, which is stored, to users; uses the handle that was opened last. */
+export const wsPushSystemNotification = (
+  notificationType: string,
+  data: Record<string, unknown>,
+  userIds: readonly number[],
+): Promise<boolean> => succeeds(lastOpened, (push) => push.systemNotification(notificationType, data, userIds))
