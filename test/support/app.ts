@@ -1,0 +1,118 @@
+import { createSecretKey } from 'node:crypto'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { inject } from 'vitest'
+import { createApp } from '../../src/app.ts'
+import { signToken, type TokenClaims } from '../../src/chat/auth.ts'
+import { loadSettings } from '../../src/settings.ts'
+import { connectGraphqlWs, connectHttp, type GraphqlClient } from './graphql-client.ts'
+import { connectLegacy, type ConnectOptions, type LegacyClient } from './legacy-client.ts'
+
+export const SECRET = 'a secret of tests, long enough for HS256'
+
+export interface TestUser {
+  id: number
+  name: string
+}
+
+/** A token of a test user; 1 hour unless told. */
+export function tokenOf(user: Pick<TokenClaims, 'userId'> & Partial<TokenClaims>): string {
+  return signToken(createSecretKey(Buffer.from(SECRET)), { ttlSeconds: 3600, ...user })
+}
+
+export interface TestApp {
+  port: number
+  http: string
+  graphqlUrl: string
+  legacyUrl: string
+  /** A new user, stored, whom no other test knows. */
+  user(name?: string): Promise<TestUser>
+  legacy(user: TestUser, options?: ConnectOptions): Promise<LegacyClient>
+  /** With `connection_established` taken. */
+  ready(user: TestUser, options?: ConnectOptions): Promise<LegacyClient>
+  graphqlWs(user: TestUser): GraphqlClient & { client: ReturnType<typeof connectGraphqlWs>['client'] }
+  over(user: TestUser): GraphqlClient
+  /** As the administrator. */
+  admin: GraphqlClient
+  /** What was logged, as objects. */
+  logged: Record<string, unknown>[]
+  stop(): Promise<void>
+}
+
+let lastUserId = 1000
+
+/** A new embedded database with our schema and nothing in it; the caller removes the folder. */
+export async function copyDatabase(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-test-'))
+  await cp(inject('databaseTemplate'), folder, { recursive: true })
+  return folder
+}
+
+/**
+ * A server of the test's own on a free port with an embedded database of its own, limits of requests switched off, and
+ * presence without grace; `env` are settings by their names.
+ */
+export async function startApp(env: Record<string, string> = {}): Promise<TestApp> {
+  const folder = env['DATA_DIR'] === undefined && env['DATABASE_URL'] === undefined ? await copyDatabase() : undefined
+  const logged: Record<string, unknown>[] = []
+  const log = pino({ level: 'info' }, { write: (line: string) => void logged.push(JSON.parse(line) as Record<string, unknown>) })
+  const settings = loadSettings({
+    PORT: '0',
+    DATA_DIR: folder ?? 'memory:',
+    JWT_SECRET: SECRET,
+    DEMO: '0',
+    RATE_LIMIT_PER_SECOND: '0',
+    PRESENCE_GRACE_MS: '0',
+    ...env,
+  })
+  const app = createApp(settings, log)
+  const { port } = await app.start()
+  const http = `http://127.0.0.1:${port}`
+  const graphqlUrl = `${http}/graphql`
+  const legacyUrl = `ws://127.0.0.1:${port}/ws/connect`
+  const socketUrl = `ws://127.0.0.1:${port}/graphql`
+  const open: { close(): Promise<void> }[] = []
+  const kept = <T extends { close(): Promise<void> }>(client: T): T => {
+    open.push(client)
+    return client
+  }
+  const tokenFor = ({ id, name }: TestUser): string => tokenOf({ userId: id, name })
+  const admin = connectHttp(graphqlUrl, tokenOf({ userId: 999, name: 'Admin', isAdmin: true }))
+
+  const test: TestApp = {
+    port,
+    http,
+    graphqlUrl,
+    legacyUrl,
+    logged,
+    admin,
+    async user(name) {
+      const id = ++lastUserId
+      const user = { id, name: name ?? `User ${id}` }
+      await admin.data('mutation ($id: ID!, $name: String!) { upsertUser(id: $id, name: $name) { id } }', user)
+      return user
+    },
+    legacy: async (user, options = {}) =>
+      kept(
+        await connectLegacy(legacyUrl, {
+          ...options,
+          headers: { authorization: `Bearer ${tokenFor(user)}`, ...options.headers },
+        }),
+      ),
+    async ready(user, options) {
+      const client = await test.legacy(user, options)
+      await client.inbox.next(({ type }) => type === 'connection_established')
+      return client
+    },
+    graphqlWs: (user) => kept(connectGraphqlWs(socketUrl, tokenFor(user))),
+    over: (user) => kept(connectHttp(graphqlUrl, tokenFor(user))),
+    async stop() {
+      for (const client of open.splice(0)) await client.close()
+      await app.stop()
+      if (folder !== undefined) await rm(folder, { recursive: true, force: true })
+    },
+  }
+  return test
+}

@@ -1,0 +1,378 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { TestApp, TestUser } from './app.ts'
+import {
+  GRAPHQL_WS,
+  LEGACY,
+  SSE,
+  TRANSPORTS,
+  ascending,
+  codeOf,
+  idsOf,
+  textsOf,
+  told,
+  type ChatClient,
+  type Happening,
+} from './chat-client.ts'
+import type { Data } from './graphql-client.ts'
+import { createGroup, direct, eachOf, notify, people, run, say } from './people.ts'
+
+/** What clients of every transport see of each other: one suite, whatever the servers are made of. */
+export function describeBehaviour(start: () => Promise<TestApp>): void {
+  let app: TestApp
+  beforeAll(async () => {
+    app = await start()
+  })
+  afterAll(() => app.stop())
+
+  describe.each(TRANSPORTS)('over $name', (transport) => {
+    const connect = (user: TestUser, after?: string): Promise<ChatClient> => transport.connect(app, user, after)
+    const connectAll = <K extends string>(of: Record<K, TestUser>): Promise<Record<K, ChatClient>> =>
+      eachOf(of, (user) => connect(user))
+
+    test('a message reaches every connection of both users, the sender’s own too, once and in order', async () => {
+      const { ann, bob, stranger } = await people(app, 'ann', 'bob', 'stranger')
+      const { first, second, third, fourth, alien } = await connectAll({
+        first: ann,
+        second: ann,
+        third: bob,
+        fourth: bob,
+        alien: stranger,
+      })
+      await first.send({ to: bob }, 'one')
+      await third.send({ to: ann }, 'two')
+      await first.send({ to: bob }, 'three 😀')
+      const received = await first.settle()
+      const about = { kind: 'message_sent', conversation: direct(ann, bob) }
+      expect(received).toMatchObject([
+        { ...about, user: ann.id, text: 'one' },
+        { ...about, user: bob.id, text: 'two' },
+        { ...about, user: ann.id, text: 'three 😀' },
+      ])
+      expect(idsOf(received)).toEqual(ascending(idsOf(received)))
+      for (const client of [second, third, fourth]) expect(await client.settle()).toEqual(received)
+      expect(await alien.settle()).toEqual([])
+    })
+
+    test('a group’s message reaches every connection of every member, and no one else', async () => {
+      const { ann, bob, cat, stranger } = await people(app, 'ann', 'bob', 'cat', 'stranger')
+      const { id, conversation } = await createGroup(app, ann, [bob, cat])
+      const { a, b, b2, c, alien } = await connectAll({ a: ann, b: bob, b2: bob, c: cat, alien: stranger })
+      await b.send({ group: conversation }, 'hello')
+      const received = await b.settle()
+      expect(received).toMatchObject([{ kind: 'message_sent', conversation, group: id, user: bob.id, text: 'hello' }])
+      for (const client of [a, b2, c]) expect(await client.settle()).toEqual(received)
+      expect(await alien.settle()).toEqual([])
+    })
+
+    test('the same key again is a success that stores and pushes nothing; with other content it is a conflict', async () => {
+      const { ann, bob } = await people(app, 'ann', 'bob')
+      const { a, b } = await connectAll({ a: ann, b: bob })
+      await Promise.all([a.send({ to: bob }, 'once', 'key'), a.send({ to: bob }, 'once', 'key')])
+      await a.send({ to: bob }, 'once', 'key')
+      expect(await codeOf(a.send({ to: bob }, 'other', 'key'))).toBe('CONFLICT')
+      // The key is the sender's own.
+      await b.send({ to: ann }, 'mine', 'key')
+      expect(textsOf(await a.settle())).toEqual(['once', 'mine'])
+      expect(textsOf(await b.settle())).toEqual(['once', 'mine'])
+    })
+
+    test('what a user may not do is refused with the same code everywhere', async () => {
+      const { ann, bob, cat } = await people(app, 'ann', 'bob', 'cat')
+      const muted = await createGroup(app, ann, [bob], 'allowSendMessages: false')
+      const { a, b, c } = await connectAll({ a: ann, b: bob, c: cat })
+      await a.send({ to: bob }, 'hi')
+      const [message] = (await b.settle()) as [Happening]
+      const absent = { kind: 'message_sent', id: null, message: 999_999_999 }
+      expect(await codeOf(b.send({ group: muted.conversation }, 'hi'))).toBe('FORBIDDEN')
+      expect(await codeOf(c.send({ group: muted.conversation }, 'hi'))).toBe('FORBIDDEN')
+      expect(await codeOf(c.send({ group: 'group_999999' }, 'hi'))).toBe('NOT_FOUND')
+      expect(await codeOf(c.send({ to: cat }, 'hi'))).toBe('BAD_USER_INPUT')
+      expect(await codeOf(c.send({ to: { id: 2_000_000_000, name: '' } }, 'hi'))).toBe('NOT_FOUND')
+      expect(await codeOf(c.type(direct(ann, bob), true))).toBe('NOT_FOUND')
+      expect(await codeOf(c.type(muted.conversation, true))).toBe('FORBIDDEN')
+      expect(await codeOf(c.read(message))).toBe('NOT_FOUND')
+      expect(await codeOf(c.react(message, '👍'))).toBe('NOT_FOUND')
+      expect(await codeOf(b.read(absent))).toBe('NOT_FOUND')
+      expect(await codeOf(b.unreact(absent, '👍'))).toBe('NOT_FOUND')
+      expect(await codeOf(b.react(message, 'a b'))).toBe('BAD_USER_INPUT')
+      expect(await codeOf(a.read(message))).toBe('BAD_USER_INPUT')
+      await a.send({ group: muted.conversation }, 'the owner may')
+      expect(await told({ a, b, c })).toMatchObject({
+        a: [{ text: 'hi' }, { text: 'the owner may' }],
+        b: [{ text: 'the owner may' }],
+        c: [],
+      })
+    })
+
+    test('a receipt is told to the sender of the message, once', async () => {
+      const { ann, bob, cat } = await people(app, 'ann', 'bob', 'cat')
+      const { conversation } = await createGroup(app, ann, [bob, cat])
+      const { a, a2, b, c } = await connectAll({ a: ann, a2: ann, b: bob, c: cat })
+      await a.send({ group: conversation }, 'hi')
+      const [message] = (await b.settle()) as [Happening]
+      await told({ a, a2, c })
+      await b.read(message)
+      await b.read(message)
+      await c.read(message)
+      const read = { kind: 'message_read', message: message.message }
+      const both = [
+        { ...read, user: bob.id },
+        { ...read, user: cat.id },
+      ]
+      expect(await told({ a, a2, b, c })).toEqual({ a: both, a2: both, b: [], c: [] })
+    })
+
+    test('reactions are told to all members with who gives them now; a repeat pushes nothing', async () => {
+      const { ann, bob } = await people(app, 'ann', 'bob')
+      const { a, b } = await connectAll({ a: ann, b: bob })
+      await a.send({ to: bob }, 'hi')
+      const [message] = (await b.settle()) as [Happening]
+      await a.settle()
+      await b.react(message, '👍')
+      await b.react(message, '👍')
+      await a.react(message, '👍')
+      await a.react(message, '🎉')
+      await b.unreact(message, '👍')
+      await b.unreact(message, '👍')
+      const change = (kind: string, user: TestUser, reaction: string, by: readonly TestUser[]) => ({
+        kind,
+        message: message.message,
+        user: user.id,
+        reaction,
+        users: ascending(by.map(({ id }) => id)),
+      })
+      const all = [
+        change('reaction_added', bob, '👍', [bob]),
+        change('reaction_added', ann, '👍', [ann, bob]),
+        change('reaction_added', ann, '🎉', [ann]),
+        change('reaction_removed', bob, '👍', [ann]),
+      ]
+      expect(await told({ a, b })).toEqual({ a: all, b: all })
+    })
+
+    test('typing is told to the others and ends with false or a message', async () => {
+      const { ann, bob, cat } = await people(app, 'ann', 'bob', 'cat')
+      const { conversation } = await createGroup(app, ann, [bob, cat])
+      const { a, a2, b, c } = await connectAll({ a: ann, a2: ann, b: bob, c: cat })
+      const typing = (state: boolean, id = conversation) => ({ kind: 'typing', conversation: id, user: ann.id, typing: state })
+
+      await a.type(conversation, true)
+      await a.type(conversation, true)
+      await a2.type(conversation, false)
+      await a2.type(conversation, false)
+      const states = [typing(true), typing(false)]
+      expect(await told({ a, a2, b, c })).toEqual({ a: [], a2: [], b: states, c: states })
+
+      await a.type(direct(ann, bob), true)
+      await a.type(conversation, true)
+      await a2.send({ group: conversation }, 'hi')
+      const { a: own, b: others, c: theirs } = await told({ a, a2, b, c })
+      expect(own).toMatchObject([{ kind: 'message_sent' }])
+      expect(others?.filter(({ kind }) => kind === 'typing')).toEqual([typing(true, direct(ann, bob)), ...states])
+      expect(theirs?.filter(({ kind }) => kind === 'typing')).toEqual(states)
+
+      await a.send({ to: bob }, 'hi')
+      const { b: last } = await told({ b })
+      expect(last?.filter(({ kind }) => kind === 'typing')).toEqual([typing(false, direct(ann, bob))])
+    })
+
+    test.runIf(transport.isSocket)('typing ends when the connection closes that said it last', async () => {
+      const { ann, bob } = await people(app, 'ann', 'bob')
+      const { a, a2, b } = await connectAll({ a: ann, a2: ann, b: bob })
+      const conversation = direct(ann, bob)
+      await a.type(conversation, true)
+      await a2.type(conversation, true)
+      a.cut()
+      expect(await b.inbox.next()).toMatchObject({ kind: 'typing', typing: true })
+      // The second connection said it last: the end of the first ends nothing.
+      expect(await b.settle()).toEqual([])
+      a2.cut()
+      expect(await b.inbox.next()).toMatchObject({ kind: 'typing', conversation, user: ann.id, typing: false })
+      expect(await b.settle()).toEqual([])
+    })
+
+    test('groups: whatever happens to one is told to those who are in it then', async () => {
+      const { ann, bob, cat, dan, eve } = await people(app, 'ann', 'bob', 'cat', 'dan', 'eve')
+      const all = await connectAll({ a: ann, b: bob, c: cat, d: dan, e: eve })
+      const { a, b, c } = all
+      const { id: group, conversation } = await createGroup(app, ann, [bob])
+      const updated = (members: number, name = 'Group') => [{ kind: 'group_updated', group, name, members }]
+      const joined = (user: TestUser, members: number) => [{ kind: 'member_joined', group, user: user.id, members }]
+      const left = (user: TestUser, members: number) => [{ kind: 'member_left', group, user: user.id, members }]
+      expect(await told(all)).toEqual({ a: updated(2), b: updated(2), c: [], d: [], e: [] })
+
+      await run(app, cat, `joinGroup(groupId: ${group})`)
+      await run(app, cat, `joinGroup(groupId: ${group})`)
+      expect(await told(all)).toEqual({ a: joined(cat, 3), b: joined(cat, 3), c: joined(cat, 3), d: [], e: [] })
+
+      await run(app, ann, `updateGroup(groupId: ${group}, input: { name: "New", joinApprovalRequired: true }) { id }`)
+      expect(await told(all)).toEqual({ a: updated(3, 'New'), b: updated(3, 'New'), c: updated(3, 'New'), d: [], e: [] })
+
+      expect(await run(app, dan, `joinGroup(groupId: ${group})`)).toBe('PENDING')
+      await run(app, eve, `joinGroup(groupId: ${group})`)
+      await run(app, ann, `decideJoinRequest(groupId: ${group}, userId: ${eve.id}, approve: false) { id }`)
+      expect(await told(all)).toEqual({ a: [], b: [], c: [], d: [], e: [] })
+      await run(app, ann, `decideJoinRequest(groupId: ${group}, userId: ${dan.id}, approve: true) { id }`)
+      const four = joined(dan, 4)
+      expect(await told(all)).toEqual({ a: four, b: four, c: four, d: four, e: [] })
+
+      // A member's invitation asks, an admin's brings in.
+      await run(app, bob, `inviteToGroup(groupId: ${group}, userIds: [${eve.id}]) { id }`)
+      expect(await told(all)).toEqual({ a: [], b: [], c: [], d: [], e: [] })
+      await run(app, ann, `setGroupRole(groupId: ${group}, userId: ${bob.id}, role: ADMIN) { id }`)
+      const role = updated(4, 'New')
+      expect(await told(all)).toEqual({ a: role, b: role, c: role, d: role, e: [] })
+      await run(app, bob, `inviteToGroup(groupId: ${group}, userIds: [${eve.id}, ${cat.id}]) { id }`)
+      const five = joined(eve, 5)
+      expect(await told(all)).toEqual({ a: five, b: five, c: five, d: five, e: five })
+
+      await run(app, eve, `leaveGroup(groupId: ${group})`)
+      const gone = left(eve, 4)
+      expect(await told(all)).toEqual({ a: gone, b: gone, c: gone, d: gone, e: gone })
+      await run(app, bob, `removeGroupMember(groupId: ${group}, userId: ${cat.id}) { id }`)
+      const removed = left(cat, 3)
+      expect(await told(all)).toEqual({ a: removed, b: removed, c: removed, d: removed, e: [] })
+      await a.send({ group: conversation }, 'among us')
+      const sent = [expect.objectContaining({ text: 'among us' })]
+      expect(await told(all)).toEqual({ a: sent, b: sent, c: [], d: sent, e: [] })
+      expect(await codeOf(c.send({ group: conversation }, 'let me in'))).toBe('FORBIDDEN')
+
+      // The owner stays until the group is handed over, which changes two roles and is told once.
+      await expect(run(app, ann, `leaveGroup(groupId: ${group})`)).rejects.toThrow('FORBIDDEN')
+      await run(app, ann, `setGroupRole(groupId: ${group}, userId: ${bob.id}, role: OWNER) { id }`)
+      await run(app, ann, `leaveGroup(groupId: ${group})`)
+      const handed = [...updated(3, 'New'), ...left(ann, 2)]
+      expect(await told(all)).toEqual({ a: handed, b: handed, c: [], d: handed, e: [] })
+
+      // Who comes back sees what happens from then on.
+      await run(app, bob, `inviteToGroup(groupId: ${group}, userIds: [${cat.id}]) { id }`)
+      await b.send({ group: conversation }, 'welcome')
+      const back = [...joined(cat, 3), expect.objectContaining({ text: 'welcome' })]
+      expect(await told(all)).toEqual({ a: [], b: back, c: back, d: back, e: [] })
+    })
+
+    test('a notification is told to the user named, and found later by one who was offline', async () => {
+      const { ann, bob } = await people(app, 'ann', 'bob')
+      const { a, b } = await connectAll({ a: ann, b: bob })
+      await notify(app, ann, 'first')
+      expect(await told({ a, b })).toEqual({ a: [{ kind: 'notification', type: 'first', data: { n: 1 } }], b: [] })
+      a.cut()
+      await notify(app, ann, 'second')
+      const again = await connect(ann, a.cursor())
+      expect(await again.settle()).toMatchObject([{ kind: 'notification', type: 'second' }])
+      const { notifications } = await app.over(ann).data('{ notifications { edges { node { notificationType readAt } } } }')
+      expect(notifications.edges.map(({ node }: Data) => node)).toEqual([
+        { notificationType: 'second', readAt: null },
+        { notificationType: 'first', readAt: null },
+      ])
+    })
+
+    test('unread counts go up with others’ messages and down with receipts', async () => {
+      const { ann, bob } = await people(app, 'ann', 'bob')
+      const { a, b } = await connectAll({ a: ann, b: bob })
+      const unread = async (user: TestUser): Promise<number> =>
+        (await app.over(user).data('query ($id: ID!) { conversation(id: $id) { unreadCount } }', { id: direct(ann, bob) }))
+          .conversation.unreadCount
+      for (const text of ['one', 'two', 'three']) await a.send({ to: bob }, text)
+      await b.send({ to: ann }, 'four')
+      expect([await unread(ann), await unread(bob)]).toEqual([1, 3])
+      const [, second, third] = (await b.settle()) as [Happening, Happening, Happening]
+      await b.read(second)
+      await b.read(second)
+      expect([await unread(ann), await unread(bob)]).toEqual([1, 2])
+      await run(app, bob, `markConversationRead(conversationId: "${direct(ann, bob)}", upToMessageId: ${third.message})`)
+      expect([await unread(ann), await unread(bob)]).toEqual([1, 0])
+      const read = (await a.settle()).filter(({ kind }) => kind === 'message_read')
+      expect(read).toHaveLength(3)
+    })
+  })
+
+  const PAIRS = TRANSPORTS.flatMap((one) => TRANSPORTS.filter((other) => other !== one).map((other) => [one, other] as const))
+
+  describe('across transports', () => {
+    test.each(PAIRS.map(([one, other]) => ({ one, other, from: one.name, to: other.name })))(
+      '$to is told what is done over $from',
+      async ({ one, other }) => {
+        const { ann, bob } = await people(app, 'ann', 'bob')
+        const [a, b] = await Promise.all([one.connect(app, ann), other.connect(app, bob)])
+        const conversation = direct(ann, bob)
+        await a.type(conversation, true)
+        await a.send({ to: bob }, 'hi')
+        const first = await b.inbox.next(({ kind }) => kind === 'message_sent')
+        expect(await a.settle()).toEqual([first])
+        await b.settle()
+        await b.read(first)
+        await a.react(first, '❤️')
+        await a.unreact(first, '❤️')
+        const reactions = [
+          { kind: 'reaction_added', message: first.message, user: ann.id, reaction: '❤️', users: [ann.id] },
+          { kind: 'reaction_removed', message: first.message, user: ann.id, reaction: '❤️', users: [] },
+        ]
+        expect(await told({ a, b })).toEqual({
+          a: [{ kind: 'message_read', message: first.message, user: bob.id }, ...reactions],
+          b: reactions,
+        })
+      },
+    )
+
+    test('a user is online while any connection of any transport is open, told once to those who share a conversation', async () => {
+      const { ann, bob, stranger } = await people(app, 'ann', 'bob', 'stranger')
+      await say(app, ann, bob, 'hi')
+      const watching = await Promise.all(TRANSPORTS.map((transport) => transport.connect(app, bob)))
+      const strangers = await Promise.all(TRANSPORTS.map((transport) => transport.connect(app, stranger)))
+      const online = async (): Promise<boolean> =>
+        (await app.over(bob).data('query ($id: ID!) { user(id: $id) { online } }', { id: ann.id })).user.online
+      expect(await online()).toBe(false)
+      const opened: ChatClient[] = []
+      for (const transport of TRANSPORTS) opened.push(await transport.connect(app, ann))
+      for (const { presence } of watching) expect(await presence.next()).toMatchObject({ id: null, user: ann.id, online: true })
+      expect(await online()).toBe(true)
+      for (const { cut } of opened) cut()
+      // Anything said in between would have come before.
+      for (const { presence } of watching) expect(await presence.next()).toMatchObject({ id: null, user: ann.id, online: false })
+      expect(await online()).toBe(false)
+      await Promise.all([...watching, ...strangers].map((client) => client.settle()))
+      for (const { presence } of [...watching, ...strangers]) expect(presence.waiting).toEqual([])
+    })
+
+    test('a burst from two senders arrives whole, and in order of ids in each conversation, at every client', async () => {
+      const { ann, bob, cat } = await people(app, 'ann', 'bob', 'cat')
+      const { conversation } = await createGroup(app, ann, [bob, cat])
+      const clients = await Promise.all([
+        ...[ann, bob].flatMap((user) => TRANSPORTS.map((transport) => transport.connect(app, user))),
+        SSE.connect(app, cat),
+      ])
+      const [overLegacy, overSocket] = await Promise.all([LEGACY.connect(app, ann), GRAPHQL_WS.connect(app, bob)])
+      // A socket may have 100 operations open, the subscription included.
+      const numbers = Array.from({ length: 45 }, (_, number) => number)
+      await Promise.all(
+        numbers.flatMap((number) => [
+          overLegacy.send({ group: conversation }, `ann ${number}`),
+          overSocket.send({ group: conversation }, `bob ${number}`),
+          overLegacy.send({ to: bob }, `ann ${number}`),
+          overSocket.send({ to: ann }, `bob ${number}`),
+        ]),
+      )
+      const expected = new Set(numbers.flatMap((number) => [`ann ${number}`, `bob ${number}`]))
+      const inGroup = (happenings: readonly Happening[]) => happenings.filter(({ group }) => group !== undefined)
+      const inDirect = (happenings: readonly Happening[]) => happenings.filter(({ group }) => group === undefined)
+      for (const client of [...clients, overLegacy, overSocket]) {
+        const received = await client.settle()
+        const parts = client.user === cat ? [inGroup(received)] : [inGroup(received), inDirect(received)]
+        expect(received).toHaveLength(2 * numbers.length * parts.length)
+        for (const part of parts) {
+          expect(new Set(textsOf(part))).toEqual(expected)
+          expect(idsOf(part)).toEqual(ascending(idsOf(part)))
+        }
+      }
+    })
+
+    test('one legacy socket’s messages are stored in the order in which they were sent', async () => {
+      const { ann, bob } = await people(app, 'ann', 'bob')
+      const [a, b] = await Promise.all([LEGACY.connect(app, ann), GRAPHQL_WS.connect(app, bob)])
+      const texts = Array.from({ length: 60 }, (_, number) => `number ${number}`)
+      await Promise.all(texts.map((text) => a.send({ to: bob }, text)))
+      expect(textsOf(await b.settle())).toEqual(texts)
+    })
+  })
+}
