@@ -1,0 +1,85 @@
+import { end, launch, peakRss, sleep } from './processes.js'
+
+const START_PATIENCE_MS = 30_000
+const RESTART_AFTER_MS = 1000
+
+/** One server process. It prints its address when it is ready, and is started again when it ends unasked, as a supervisor would. */
+export class ServerNode {
+  /** Where it listens; undefined while it doesn't. */
+  port
+  /** How often it ended unasked. */
+  crashes = 0
+  /** The most memory it has had resident, in bytes. */
+  peakRss = 0
+  #options
+  #process
+  #isWanted = false
+  #sampling
+
+  /** @param {{ entry: string, env: Record<string, string>, logFile: string }} options */
+  constructor(options) {
+    this.#options = options
+  }
+
+  async start() {
+    this.#isWanted = true
+    const { entry, env, logFile } = this.#options
+    const { PATH, HOME } = process.env
+    const child = launch(process.execPath, [entry], { env: { PATH, HOME, PORT: '0', ...env }, logFile })
+    this.#process = child
+    this.#sampling ??= setInterval(() => this.#sample(), 250)
+    child.once('exit', () => {
+      if (this.#process !== child) return
+      this.port = undefined
+      if (this.#isWanted) void this.#restart()
+    })
+    await new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`a node did not start in time, see ${logFile}`)), START_PATIENCE_MS)
+      let output = ''
+      child.stdout.on('data', (chunk) => {
+        if (this.port !== undefined) return
+        const [, port] = /http:\/\/127\.0\.0\.1:(\d+)\s/.exec((output += chunk)) ?? []
+        if (port === undefined) return
+        clearTimeout(timer)
+        this.port = Number(port)
+        resolve()
+      })
+      // A supervisor's next attempt is another promise.
+      child.once('exit', () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  /** Ends it without a word. */
+  kill() {
+    return this.#end('SIGKILL')
+  }
+
+  /** Asks it to end, and waits until it has. */
+  stop() {
+    return this.#end('SIGTERM')
+  }
+
+  async remove() {
+    await this.kill()
+    clearInterval(this.#sampling)
+  }
+
+  async #end(signal) {
+    this.#isWanted = false
+    this.#sample()
+    await end(this.#process, signal)
+  }
+
+  async #restart() {
+    this.crashes++
+    await sleep(RESTART_AFTER_MS)
+    if (this.#isWanted) await this.start()
+  }
+
+  #sample() {
+    this.peakRss = Math.max(this.peakRss, peakRss(this.#process.pid))
+  }
+}

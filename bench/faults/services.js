@@ -1,0 +1,164 @@
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { chownSync, existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import pg from 'pg'
+import { end, freePort, launch, makeFolder, removeFolder, runToEnd, until } from './processes.js'
+
+const HOST = '127.0.0.1'
+
+/** A Redis of the bench's own, which keeps nothing on disk: whenever it starts, it is empty. */
+export class OwnRedis {
+  #folder = makeFolder()
+  #port
+  #process
+
+  static async start() {
+    const redis = new OwnRedis()
+    redis.#port = await freePort()
+    await redis.start()
+    return redis
+  }
+
+  get url() {
+    return `redis://${HOST}:${this.#port}`
+  }
+
+  async start() {
+    const args = ['--port', this.#port, '--bind', HOST, '--dir', this.#folder, '--save', '', '--appendonly', 'no']
+    this.#process = launch('redis-server', args.map(String))
+    await started(this.#process, 'redis-server')
+    await until('Redis answers', () => this.#command('PING').catch(() => false))
+  }
+
+  stop() {
+    return end(this.#process)
+  }
+
+  /** Closes the connections of this type, `pubsub` or `normal`. */
+  async killConnections(type) {
+    await this.#command('CLIENT', 'KILL', 'TYPE', type, 'SKIPME', 'yes')
+  }
+
+  async remove() {
+    await this.stop()
+    removeFolder(this.#folder)
+  }
+
+  async #command(name, ...args) {
+    const connection = new Redis(this.url, { lazyConnect: true, retryStrategy: () => null })
+    connection.on('error', () => undefined)
+    try {
+      await connection.connect()
+      return await connection.call(name, ...args)
+    } finally {
+      connection.disconnect()
+    }
+  }
+}
+
+/** A PostgreSQL of the bench's own, with its usual settings. */
+export class OwnPostgres {
+  #folder = makeFolder()
+  #port
+  #process
+  #databases = 0
+
+  static async start() {
+    const postgres = new OwnPostgres()
+    postgres.#port = await freePort()
+    const identity = unprivileged()
+    if (identity.uid !== undefined) chownSync(postgres.#folder, identity.uid, identity.gid)
+    const args = ['-D', postgres.#data, '-U', 'postgres', '--auth', 'trust', '--encoding', 'UTF8', '--no-locale']
+    await runToEnd(postgresBinary('initdb'), args, { cwd: postgres.#folder, ...identity })
+    await postgres.start()
+    return postgres
+  }
+
+  get #data() {
+    return join(this.#folder, 'data')
+  }
+
+  async start() {
+    const settings = { listen_addresses: HOST, port: this.#port, unix_socket_directories: '' }
+    const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+    const options = { cwd: this.#folder, ...unprivileged() }
+    this.#process = launch(postgresBinary('postgres'), ['-D', this.#data, ...args], options)
+    await started(this.#process, 'postgres')
+    await until('PostgreSQL answers', () =>
+      this.#query('SELECT 1').then(
+        () => true,
+        () => false,
+      ),
+    )
+  }
+
+  /** Breaks all connections and stops, as a restart of the service does. */
+  stop() {
+    return end(this.#process, 'SIGINT')
+  }
+
+  /** Creates an empty database and gives its URL. */
+  async createDatabase() {
+    const name = `faults_${++this.#databases}`
+    await this.#query(`CREATE DATABASE ${name}`)
+    return this.#url(name)
+  }
+
+  async remove() {
+    await this.stop()
+    removeFolder(this.#folder)
+  }
+
+  #url(database) {
+    return `postgresql://postgres@${HOST}:${this.#port}/${database}`
+  }
+
+  #query(sql) {
+    return query(this.#url('postgres'), sql)
+  }
+}
+
+/** Runs a statement on a connection of its own. */
+export async function query(databaseUrl, sql) {
+  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 2000 })
+  client.on('error', () => undefined)
+  await client.connect()
+  try {
+    return await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}
+
+/** Rejects where the program could not be started at all. */
+async function started(child, name) {
+  await Promise.race([
+    once(child, 'spawn'),
+    once(child, 'error').then(([error]) => {
+      throw new Error(`${name} could not be started: ${error.message}`)
+    }),
+  ])
+}
+
+/** PostgreSQL refuses to run as root: then it runs as the user made for it, or as nobody. */
+function unprivileged() {
+  if (process.getuid?.() !== 0) return {}
+  for (const user of ['postgres', 'nobody']) {
+    try {
+      const id = (flag) => Number(execFileSync('id', [flag, user], { stdio: ['ignore', 'pipe', 'ignore'] }))
+      return { uid: id('-u'), gid: id('-g') }
+    } catch {
+      continue
+    }
+  }
+  throw new Error('run the bench as another user than root, or create a user called postgres: PostgreSQL refuses to run as root')
+}
+
+/** The newest installed one where distributions put them, else the one on the PATH. */
+function postgresBinary(name) {
+  const root = '/usr/lib/postgresql'
+  const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : []
+  return versions.map((version) => join(root, version, 'bin', name)).find((path) => existsSync(path)) ?? name
+}
