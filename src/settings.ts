@@ -35,7 +35,7 @@ export interface Settings {
   readonly dbPoolSize: number
   readonly dbAcquireTimeoutMs: number
   readonly dbStatementTimeoutMs: number
-  /** Absent: pub/sub inside this process. */
+  /** A server's URL, or those of a cluster's nodes separated by commas. Absent: pub/sub inside this process. */
   readonly redisUrl: string | undefined
   readonly redisPrefix: string
   /** How often a node compares its topic positions with the log's. */
@@ -129,6 +129,14 @@ const parseUrl =
     if (needsHost && url.hostname === '') throw new Refusal('a URL without a host', expected)
     return value
   }
+
+/** One server, or nodes of a cluster, which all speak TLS or none. */
+const parseRedisUrl = (value: string): string => {
+  const urls = value.split(',').map((each) => parseUrl(['redis:', 'rediss:'], true)(each.trim()))
+  if (new Set(urls.map((url) => new URL(url).protocol)).size > 1)
+    throw new Refusal('redis:// and rediss:// together', 'the same for all nodes of a cluster')
+  return urls.join(',')
+}
 
 /** Origins in the form that browsers send: lower-case host, no default port, nothing after it. */
 const parseOrigins = (value: string): readonly string[] =>
@@ -242,7 +250,7 @@ export const loadSettings = (env: NodeJS.ProcessEnv): Settings => {
     dbPoolSize: read('DB_POOL_SIZE', positive, 10),
     dbAcquireTimeoutMs: read('DB_ACQUIRE_TIMEOUT_MS', positive, 3000),
     dbStatementTimeoutMs: read('DB_STATEMENT_TIMEOUT_MS', positive, 4000),
-    redisUrl: read('REDIS_URL', parseUrl(['redis:', 'rediss:'], true), undefined),
+    redisUrl: read('REDIS_URL', parseRedisUrl, undefined),
     redisPrefix: read('REDIS_PREFIX', parseText, 'chat:'),
     positionCheckMs: read('POSITION_CHECK_MS', positive, 5000),
     jwt: secret ?? publicKey,

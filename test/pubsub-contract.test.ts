@@ -6,6 +6,7 @@ import type { Hint } from '../src/pubsub/publisher.ts'
 import { createRedisPubSub, type RedisPubSubEngine, type RedisStage } from '../src/pubsub/redis.ts'
 import { Inbox } from './support/inbox.ts'
 import {
+  createRedisCluster,
   createRedisServer,
   randomPrefix,
   REDIS_URL,
@@ -42,6 +43,20 @@ const ENGINES: { name: string; skip: boolean; open: () => Promise<Opened> }[] = 
       const onError = (stage: RedisStage, error: unknown): void => expect.fail(`${stage}: ${String(error)}`)
       const engine = await createRedisPubSub({ url: REDIS_URL, prefix: randomPrefix(), nodeId: 'one', onError })
       return { engine, close: () => engine.close() }
+    },
+  },
+  {
+    name: 'Redis Cluster',
+    skip: skipRedisServer,
+    async open() {
+      const cluster = await createRedisCluster()
+      const onError = (stage: RedisStage, error: unknown): void => expect.fail(`${stage}: ${String(error)}`)
+      const engine = await createRedisPubSub({ url: cluster.url, prefix: 'p:', nodeId: 'one', onError })
+      const close = async (): Promise<void> => {
+        await engine.close()
+        await cluster.close()
+      }
+      return { engine, close }
     },
   },
 ]
@@ -131,7 +146,7 @@ afterEach(async () => {
 })
 
 describe.skipIf(skipRedis)('Redis between nodes', () => {
-  const setup = async (): Promise<{ prefix: string; one: Node; two: Node; other: Redis }> => {
+  const setup = async (): Promise<{ prefix: string; one: Node; two: Node; other: RedisPubSubEngine['commands'] }> => {
     const prefix = randomPrefix()
     const [one, two] = [await openNode(REDIS_URL, prefix), await openNode(REDIS_URL, prefix)]
     return { prefix, one, two, other: one.engine.commands }

@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis'
+import type { RedisCommands } from './redis-connection.ts'
 
 /** Texts kept for a while, the last few for each user. */
 export interface KeptTexts {
@@ -10,7 +10,7 @@ const KEPT_FOR_MS = 600_000
 const KEPT_FOR_EACH = 10
 
 /** What a node notes for the others when a connection closes. A Redis that is away notes nothing, and has nothing to tell. */
-export function createKeptTexts({ redis, prefix }: { redis: Redis; prefix: string }): KeptTexts {
+export function createKeptTexts({ redis, prefix }: { redis: RedisCommands; prefix: string }): KeptTexts {
   const keyOf = (userId: number): string => `${prefix}checkpoint:${userId}`
   return {
     save(userId, text) {

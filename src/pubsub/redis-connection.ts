@@ -1,27 +1,102 @@
-import { Redis } from 'ioredis'
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
 
 /** How long Redis may keep silent where an answer is due, and may take to accept a connection. */
 const SILENCE_MS = 5000
 /** The longest pause between two attempts to connect. */
 const RETRY_MS = 1000
 
+/** Takes commands, wherever their keys are. */
+export type RedisCommands = Redis | Cluster
+
+/** One server, or a cluster: where to connect for what. */
+export interface RedisClients {
+  commands: RedisCommands
+  /** A connection to one server, of a cluster to any of its nodes: what is published on one reaches all. */
+  connect(name: string): Redis
+}
+
+// Jittered, so that nodes don't come back all at once.
+const pause = (attempt: number): number => Math.min(RETRY_MS, 25 * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2)
+
+/** While a connection is down every command is refused at once: nothing queues up, and whoever sends decides what is worth sending later. */
+const OPTIONS: RedisOptions = {
+  disableClientInfo: true,
+  connectTimeout: SILENCE_MS,
+  enableOfflineQueue: false,
+  // Without it, commands under way when the connection breaks would neither fail nor be sent again.
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  autoResubscribe: false,
+  retryStrategy: pause,
+}
+
 /**
- * A connection that comes back by itself. While it is down every command is refused at once: nothing queues up, and
- * whoever sends decides what is worth sending later. `onError` is told of every failed attempt and of a break.
+ * Opens Redis as REDIS_URL names it: the URL of a server; or the URLs of nodes of a cluster, separated by commas; or one of them
+ * with `?cluster=true`. `onError` is told of every failed attempt and of a break, of each connection.
  */
-export function connectRedis(url: string, name: string, onError: (error: unknown) => void): Redis {
-  const connection = new Redis(url, {
-    connectionName: name,
-    disableClientInfo: true,
-    connectTimeout: SILENCE_MS,
+export function openRedis(url: string, onError: (error: unknown) => void): RedisClients {
+  const urls = url.split(',').map((each) => new URL(each.trim()))
+  const [first] = urls as [URL]
+  if (urls.length === 1 && first.searchParams.get('cluster') !== 'true') {
+    const connect = (name: string): Redis => watched(new Redis(url, { ...OPTIONS, connectionName: name }), onError)
+    return { commands: connect('parley-commands'), connect }
+  }
+  const common: RedisOptions = {
+    ...(first.username && { username: decodeURIComponent(first.username) }),
+    ...(first.password && { password: decodeURIComponent(first.password) }),
+    ...(first.protocol === 'rediss:' && { tls: {} }),
+  }
+  const seeds = urls.map(({ hostname, port }) => ({ host: hostname.replace(/^\[|]$/g, ''), port: Number(port || 6379) }))
+  const commands = connectCluster(seeds, common, onError)
+  return {
+    commands,
+    connect(name) {
+      let turn = Math.floor(Math.random() * seeds.length)
+      const connection = new Redis({
+        ...OPTIONS,
+        ...common,
+        ...seeds[turn],
+        connectionName: name,
+        // The next attempt goes to another node.
+        retryStrategy(attempt) {
+          const known = commands.nodes('master').map(({ options: { host, port } }) => ({ host, port }))
+          const nodes = known.length > 0 ? known : seeds
+          Object.assign(connection.options, nodes[++turn % nodes.length])
+          return pause(attempt)
+        },
+      })
+      return watched(connection, onError)
+    },
+  }
+}
+
+function connectCluster(
+  seeds: readonly { host: string; port: number }[],
+  common: RedisOptions,
+  onError: (error: unknown) => void,
+): Cluster {
+  const cluster = new Cluster([...seeds], {
     enableOfflineQueue: false,
-    // Without it, commands under way when the connection breaks would neither fail nor be sent again.
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    autoResubscribe: false,
-    // Jittered, so that nodes don't come back all at once.
-    retryStrategy: (attempt) => Math.min(RETRY_MS, 25 * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2),
+    clusterRetryStrategy: pause,
+    // What left the cluster is noticed where nothing is asked of it, too.
+    slotsRefreshInterval: 2 * SILENCE_MS,
+    slotsRefreshTimeout: SILENCE_MS,
+    // Certificates carry names: whoever connects looks them up.
+    dnsLookup: (address, done) => done(null, address),
+    redisOptions: {
+      ...common,
+      connectionName: 'parley-commands',
+      disableClientInfo: true,
+      connectTimeout: SILENCE_MS,
+      commandTimeout: SILENCE_MS,
+    },
   })
+  cluster.on('error', onError)
+  return cluster
+}
+
+/** Watches over a connection that comes back by itself. `onError` is told of every failed attempt and of a break. */
+function watched(connection: Redis, onError: (error: unknown) => void): Redis {
   let greeting: NodeJS.Timeout | undefined
   let wasUp = false
   connection.on('connect', () => {
@@ -57,7 +132,11 @@ function breakLater(connection: Redis): NodeJS.Timeout {
 }
 
 /** Lets commands under way finish, then closes the connection for good. */
-export async function closeRedis(connection: Redis): Promise<void> {
+export async function closeRedis(connection: RedisCommands): Promise<void> {
+  if (connection instanceof Cluster) {
+    if (connection.status === 'ready') await connection.quit().catch(() => undefined)
+    return connection.disconnect()
+  }
   const timer = breakLater(connection)
   if (isUp(connection)) await connection.quit().catch(() => undefined)
   connection.disconnect()

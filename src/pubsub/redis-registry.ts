@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import type { ChainableCommander, Redis } from 'ioredis'
+import type { ChainableCommander } from 'ioredis'
+import type { RedisCommands } from './redis-connection.ts'
 import type { PresenceRegistry } from './registry.ts'
 
 export interface RedisRegistryOptions {
-  redis: Redis
+  redis: RedisCommands
   /** Before every key. */
   prefix: string
   nodeId: string

@@ -1,16 +1,16 @@
 import { RedisPubSub } from 'graphql-redis-subscriptions'
 import { PubSubEngine } from 'graphql-subscriptions'
-import type { Redis } from 'ioredis'
+import { Redis } from 'ioredis'
 import { createMemoryPubSub } from './memory.ts'
 import type { AudienceHint, Hint } from './publisher.ts'
-import { closeRedis, connectRedis, isUp, watch } from './redis-connection.ts'
+import { closeRedis, isUp, openRedis, watch, type RedisCommands } from './redis-connection.ts'
 import { createSubscriber } from './redis-subscriber.ts'
 
 /** Where Redis failed: connecting, in a subscription, in a publish; or what it brought could not be read. */
 export type RedisStage = 'connect' | 'subscribe' | 'publish' | 'payload' | 'listener'
 
 export interface RedisPubSubOptions {
-  /** `redis://` or `rediss://`. */
+  /** As REDIS_URL: one `redis://` or `rediss://`, or several for a cluster. */
   url: string
   /** Before every channel. */
   prefix: string
@@ -29,8 +29,8 @@ export interface RedisPubSubEngine extends PubSubEngine {
   lost(): number
   /** Registers who is told whenever Redis is back, all subscriptions made again: what others published meanwhile is missed. */
   onReconnected(callback: () => void): void
-  /** The connection for commands, which it refuses at once while Redis is down. */
-  commands: Redis
+  /** For commands, which it refuses at once while Redis is down. */
+  commands: RedisCommands
   close(): Promise<void>
 }
 
@@ -58,10 +58,12 @@ export async function createRedisPubSub(options: RedisPubSubOptions): Promise<Re
 }
 
 class Engine extends PubSubEngine implements RedisPubSubEngine {
-  readonly commands: Redis
+  readonly commands: RedisCommands
   /** Resolves when both connections are up or one of them failed. */
   readonly attempted: Promise<void>
   readonly #options: RedisPubSubOptions
+  /** On one server the same as `commands`. */
+  readonly #publisher: Redis
   readonly #subscriptions: Redis
   readonly #subscriber: ReturnType<typeof createSubscriber>
   readonly #local = createMemoryPubSub()
@@ -96,12 +98,15 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
       this.#reconnected?.()
     }
     const onConnectError = (error: unknown): void => onDown('connect', error)
-    this.commands = connectRedis(options.url, 'parley-commands', onConnectError)
-    this.commands.on('ready', () => {
+    const { commands, connect } = openRedis(options.url, onConnectError)
+    this.commands = commands
+    this.#publisher = commands instanceof Redis ? commands : connect('parley-publisher')
+    this.#publisher.on('ready', () => {
       onUp()
       this.#flush()
     })
-    this.#subscriptions = connectRedis(options.url, 'parley-subscriptions', onConnectError)
+    if (commands !== this.#publisher) commands.on('ready', onUp)
+    this.#subscriptions = connect('parley-subscriptions')
     this.#subscriber = createSubscriber({
       connection: this.#subscriptions,
       ownPrefix: `{"from":${JSON.stringify(options.nodeId)},`,
@@ -109,7 +114,7 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
       onRefused: (error) => onDown('subscribe', error),
     })
     this.#remote = new RedisPubSub({
-      publisher: this.commands,
+      publisher: this.#publisher,
       // It uses no more of it than this.
       subscriber: this.#subscriber as unknown as Redis,
     })
@@ -148,12 +153,13 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
   }
 
   state(): 'up' | 'down' {
-    return !this.#isClosed && isUp(this.commands) && this.#subscriber.isComplete() ? 'up' : 'down'
+    const isUpNow = isUp(this.#publisher) && this.commands.status === 'ready' && this.#subscriber.isComplete()
+    return isUpNow && !this.#isClosed ? 'up' : 'down'
   }
 
   async ping(): Promise<void> {
     if (this.state() === 'down') throw new Error('Redis is not connected')
-    await this.commands.ping()
+    await this.#publisher.ping()
   }
 
   lost(): number {
@@ -168,18 +174,19 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
     this.#isClosed = true
     clearInterval(this.#tending)
     this.#reconnected = undefined
-    await Promise.all([closeRedis(this.commands), closeRedis(this.#subscriptions)])
+    await Promise.all([...new Set([this.commands, this.#publisher, this.#subscriptions])].map(closeRedis))
   }
 
   async #send(channel: string, hint: Hint | AudienceHint): Promise<void> {
-    if (this.#isClosed || !isUp(this.commands) || this.#inFlight >= IN_FLIGHT_LIMIT) return this.#putOffUntilLater(channel, hint)
+    if (this.#isClosed || !isUp(this.#publisher) || this.#inFlight >= IN_FLIGHT_LIMIT)
+      return this.#putOffUntilLater(channel, hint)
     this.#inFlight++
     try {
       await this.#remote.publish(this.#options.prefix + channel, { from: this.#options.nodeId, hint } satisfies Message)
       this.#reported.delete('publish')
     } catch (error) {
       // A connection that broke was reported as such.
-      if (isUp(this.commands)) this.#report('publish', error)
+      if (isUp(this.#publisher)) this.#report('publish', error)
       this.#putOffUntilLater(channel, hint)
     } finally {
       this.#inFlight--
@@ -199,9 +206,9 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
   }
 
   #tend(): void {
-    if (isUp(this.commands)) {
+    if (isUp(this.#publisher)) {
       this.#flush()
-      watch(this.commands)
+      watch(this.#publisher)
     }
     this.#subscriber.tend()
   }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Redis } from 'ioredis'
+import { vi } from 'vitest'
 
 /** The Redis that is there already; tests use it under a prefix of their own. */
 export const REDIS_URL = 'redis://127.0.0.1:6379'
@@ -51,7 +52,8 @@ export interface RedisServer {
   close(): Promise<void>
 }
 
-export async function createRedisServer(): Promise<RedisServer> {
+/** `args` are options of redis-server besides. */
+export async function createRedisServer(...args: string[]): Promise<RedisServer> {
   const port = await freePort()
   const folder = await mkdtemp(join(tmpdir(), 'parley-redis-'))
   let child: ChildProcess | undefined
@@ -60,7 +62,7 @@ export async function createRedisServer(): Promise<RedisServer> {
     async start() {
       const started = spawn(
         'redis-server',
-        ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder],
+        ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder, ...args],
         { stdio: ['ignore', 'pipe', 'inherit'] },
       )
       child = started
@@ -83,4 +85,27 @@ export async function createRedisServer(): Promise<RedisServer> {
     },
   }
   return server
+}
+
+/** Nodes of a Redis Cluster of the test's own, which share the slots. */
+export async function createRedisCluster(size = 3): Promise<{ url: string; nodes: RedisServer[]; close(): Promise<void> }> {
+  const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--cluster-require-full-coverage', 'no']
+  const nodes = await Promise.all(Array.from({ length: size }, () => createRedisServer(...args)))
+  await Promise.all(nodes.map((node) => node.start()))
+  const connections = nodes.map((node) => new Redis(node.url))
+  const share = 16_384 / size
+  for (const [index, connection] of connections.entries()) {
+    const [from, to] = [Math.ceil(index * share), Math.ceil((index + 1) * share) - 1]
+    await connection.call('CLUSTER', 'ADDSLOTSRANGE', from, to)
+    await connection.call('CLUSTER', 'MEET', '127.0.0.1', new URL(nodes[0]?.url ?? '').port)
+  }
+  const whole = new RegExp(`cluster_state:ok[^]*cluster_slots_ok:16384[^]*cluster_known_nodes:${size}`)
+  const isWhole = async (connection: Redis): Promise<boolean> => whole.test(String(await connection.call('CLUSTER', 'INFO')))
+  for (const connection of connections) await vi.waitUntil(() => isWhole(connection), { timeout: 20_000, interval: 50 })
+  for (const connection of connections) connection.disconnect()
+  return {
+    url: nodes.map(({ url }) => url).join(','),
+    nodes,
+    close: async () => void (await Promise.all(nodes.map((node) => node.close()))),
+  }
 }
