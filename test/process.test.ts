@@ -1,83 +1,27 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
 import { copyDatabase, SECRET, startApp, tokenOf } from './support/app.ts'
 import { connectGraphqlWs, connectHttp, type GraphqlClient } from './support/graphql-client.ts'
 import { connectLegacy, type Frame, type LegacyClient } from './support/legacy-client.ts'
 import { clientFrame, OPCODE, openRawSocket } from './support/raw-socket.ts'
+import { endProcesses, run, start, type RunningServer } from './support/server-process.ts'
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const MAIN = join(ROOT, 'dist', 'main.js')
 const EVENTS = 'subscription { events { __typename } }'
 
 // Each test starts processes, which a loaded machine does slowly.
 vi.setConfig({ testTimeout: 60_000 })
 
-interface Process {
-  child: ChildProcess
-  out(): string
-  err(): string
-  /** Resolves when it has ended: with its exit code, or the signal that ended it. */
-  ended: Promise<number | NodeJS.Signals>
-}
-
-interface RunningServer extends Process {
-  port: number
-  url: string
-}
-
 const folders: string[] = []
-const children = new Set<ChildProcess>()
 
 /** A database of the test's own, with nothing in it. */
 async function newDatabase(): Promise<string> {
   const folder = await copyDatabase()
   folders.push(folder)
   return folder
-}
-
-/** Runs the server as a process of its own, with these settings and no others. */
-function run(env: Record<string, string>): Process {
-  const { PATH } = process.env
-  const child = spawn(process.execPath, [MAIN], {
-    env: { PATH, PORT: '0', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  children.add(child)
-  let out = ''
-  let err = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
-  const ended = new Promise<number | NodeJS.Signals>((resolve) => {
-    // "close" comes after the last of its output.
-    child.on('close', (code, signal) => {
-      children.delete(child)
-      resolve(code ?? (signal as NodeJS.Signals))
-    })
-  })
-  return { child, out: () => out, err: () => err, ended }
-}
-
-/** Runs the server until it says that it is ready. */
-async function start(env: Record<string, string>): Promise<RunningServer> {
-  const server = run(env)
-  const ready = new Promise<string>((resolve) => {
-    server.child.stdout?.on('data', () => {
-      const url = /^Parley is ready on (\S+)$[^]*\n$/m.exec(server.out())?.[1]
-      if (url !== undefined) resolve(url)
-    })
-  })
-  const died = server.ended.then((end) => {
-    throw new Error(`the server ended with ${end}:\n${server.err()}`)
-  })
-  const url = await Promise.race([ready, died])
-  died.catch(() => undefined)
-  return { ...server, url, port: Number(new URL(url).port) }
 }
 
 const ours = (folder: string, more: Record<string, string> = {}): Record<string, string> => ({
@@ -118,18 +62,7 @@ async function history(server: RunningServer): Promise<string[]> {
 
 const isMessage = ({ type, data }: Frame): boolean => type === 'message_sent' && typeof data.content === 'string'
 
-// What `npm start` runs, as of now; compiled once, for each process would take longer to do it than to start.
-beforeAll(() => {
-  execFileSync(
-    process.execPath,
-    [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '--noCheck', '--incremental', 'false'],
-    { cwd: ROOT },
-  )
-})
-afterEach(() => {
-  // Those that a failed test left.
-  for (const child of children) child.kill('SIGKILL')
-})
+afterEach(endProcesses)
 afterAll(async () => {
   for (const folder of folders) await rm(folder, { recursive: true, force: true })
 })

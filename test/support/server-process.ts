@@ -1,0 +1,63 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+
+export interface Process {
+  child: ChildProcess
+  out(): string
+  err(): string
+  /** Resolves when it has ended: with its exit code, or the signal that ended it. */
+  ended: Promise<number | NodeJS.Signals>
+}
+
+export interface RunningServer extends Process {
+  port: number
+  url: string
+}
+
+const children = new Set<ChildProcess>()
+
+/** Ends those that a failed test left. */
+export function endProcesses(): void {
+  for (const child of children) child.kill('SIGKILL')
+}
+
+/** Runs the server as a process of its own, with these settings and no others. */
+export function run(env: Record<string, string>): Process {
+  const { PATH } = process.env
+  const child = spawn(process.execPath, [MAIN], {
+    env: { PATH, PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  children.add(child)
+  let out = ''
+  let err = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
+  const ended = new Promise<number | NodeJS.Signals>((resolve) => {
+    // "close" comes after the last of its output.
+    child.on('close', (code, signal) => {
+      children.delete(child)
+      resolve(code ?? (signal as NodeJS.Signals))
+    })
+  })
+  return { child, out: () => out, err: () => err, ended }
+}
+
+/** Runs the server until it says that it is ready. */
+export async function start(env: Record<string, string>): Promise<RunningServer> {
+  const server = run(env)
+  const ready = new Promise<string>((resolve) => {
+    server.child.stdout?.on('data', () => {
+      const url = /^Parley is ready on (\S+)$[^]*\n$/m.exec(server.out())?.[1]
+      if (url !== undefined) resolve(url)
+    })
+  })
+  const died = server.ended.then((end) => {
+    throw new Error(`the server ended with ${end}:\n${server.err()}`)
+  })
+  const url = await Promise.race([ready, died])
+  died.catch(() => undefined)
+  return { ...server, url, port: Number(new URL(url).port) }
+}
