@@ -1,6 +1,9 @@
 import { once } from 'node:events'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { startApp, type TestApp } from './support/app.ts'
+
+// Much goes over sockets here, which a loaded machine does slowly.
+vi.setConfig({ testTimeout: 90_000 })
 
 let app: TestApp
 beforeAll(async () => {
