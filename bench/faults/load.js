@@ -1,4 +1,4 @@
-import { sleep } from './processes.js'
+import { sleep } from '../support/processes.js'
 
 /** How many messages of one client may wait for their acknowledgement; while they do, it writes no new ones. */
 const OUTSTANDING_LIMIT = 16

@@ -2,31 +2,12 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import { LOG_FOLDER, readOptions } from './options.js'
-import { endEverything, killEverything } from './processes.js'
+import { quitInOrder, unlessQuitting } from '../support/quit.js'
+import { OwnPostgres } from '../support/services.js'
 import { tableOf } from './report.js'
 import { run } from './run.js'
-import { OwnPostgres } from './services.js'
 
-let isQuitting = false
-
-/** Ends early, leaving nothing behind; asked a second time, it does not wait. */
-function quit(code) {
-  if (isQuitting) process.exit(code)
-  isQuitting = true
-  void endEverything().finally(() => process.exit(code))
-}
-
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => quit(130))
-for (const event of ['uncaughtException', 'unhandledRejection']) {
-  process.on(event, (error) => {
-    // Whatever is under way fails when its processes are ended.
-    if (isQuitting) return
-    console.error(error)
-    quit(1)
-  })
-}
-process.on('exit', killEverything)
-
+quitInOrder()
 const { systems, scenarios, output, ...load } = readOptions()
 rmSync(LOG_FOLDER, { recursive: true, force: true })
 mkdirSync(dirname(output), { recursive: true })
@@ -57,7 +38,7 @@ async function attempt(system, scenario, logFolder) {
   try {
     return { result: await run(system, scenario, { ...load, logFolder, postgres }) }
   } catch (error) {
-    if (isQuitting) await new Promise(() => undefined)
+    await unlessQuitting()
     console.error(error)
     return { error: error.message }
   }

@@ -1,6 +1,6 @@
-import { end, launch, peakRss, sleep } from './processes.js'
+import { listening } from '../support/listening.js'
+import { end, launch, peakRss, sleep } from '../support/processes.js'
 
-const START_PATIENCE_MS = 30_000
 const RESTART_AFTER_MS = 1000
 
 /** One server process. It prints its address when it is ready, and is started again when it ends unasked, as a supervisor would. */
@@ -33,23 +33,9 @@ export class ServerNode {
       this.port = undefined
       if (this.#isWanted) void this.#restart()
     })
-    await new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`a node did not start in time, see ${logFile}`)), START_PATIENCE_MS)
-      let output = ''
-      child.stdout.on('data', (chunk) => {
-        if (this.port !== undefined) return
-        const [, port] = /http:\/\/127\.0\.0\.1:(\d+)\s/.exec((output += chunk)) ?? []
-        if (port === undefined) return
-        clearTimeout(timer)
-        this.port = Number(port)
-        resolve()
-      })
-      // A supervisor's next attempt is another promise.
-      child.once('exit', () => {
-        clearTimeout(timer)
-        resolve()
-      })
-    })
+    // One that ended meanwhile is started again by the listener above.
+    const port = await listening(child, logFile)
+    if (port !== undefined) this.port = port
   }
 
   /** Ends it without a word. */

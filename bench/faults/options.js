@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { choose, fail, number } from '../support/options.js'
 import { scenarios } from './scenarios.js'
 import { parley } from './systems/parley.js'
 import { socketio, socketioCatchUp } from './systems/socketio.js'
@@ -45,23 +46,4 @@ export function readOptions() {
     seconds: number(values, 'seconds', 15),
     output: resolve(values.output),
   }
-}
-
-/** Those named in an option, separated by commas; all where it is absent. */
-function choose(values, option, all) {
-  const chosen = values[option]?.split(',') ?? all
-  const unknown = chosen.filter((name) => !all.includes(name))
-  if (unknown.length > 0) fail(`--${option}: came ${unknown.join(', ')}, expected some of ${all.join(', ')}`)
-  return chosen
-}
-
-function number(values, option, min) {
-  const value = Number(values[option])
-  if (Number.isSafeInteger(value) && value >= min) return value
-  return fail(`--${option}: came ${values[option]}, expected an integer from ${min} on`)
-}
-
-function fail(message) {
-  console.error(message)
-  process.exit(1)
 }

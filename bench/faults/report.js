@@ -1,3 +1,5 @@
+import { table } from '../support/table.js'
+
 const HEADER = [
   'scenario',
   'system',
@@ -20,9 +22,7 @@ export function tableOf(runs) {
   const rows = runs.map(({ scenario, title, system, result, error }) => {
     return [`${scenario}: ${title}`, system, ...(result ? figuresOf(result) : [error])]
   })
-  const widths = HEADER.map((_, column) => Math.max(...[HEADER, ...rows].map((row) => row[column]?.length ?? 0)))
-  const line = (cells) => `| ${widths.map((width, column) => (cells[column] ?? '').padEnd(width)).join(' | ')} |`
-  return [line(HEADER), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n')
+  return table(HEADER, rows)
 }
 
 function figuresOf(result) {

@@ -3,9 +3,9 @@ import { Ledger } from './ledger.js'
 import { Link } from './link.js'
 import { Writer, cast } from './load.js'
 import { ServerNode } from './node.js'
-import { sleep, until } from './processes.js'
-import { OwnRedis } from './services.js'
-import { JWT_SECRET, signToken } from './token.js'
+import { sleep, until } from '../support/processes.js'
+import { OwnRedis } from '../support/services.js'
+import { JWT_SECRET, signToken } from '../support/token.js'
 
 const NODE_COUNT = 2
 const SETTLE_MS = 1500
@@ -18,7 +18,7 @@ const LINGER_MS = 1000
  *
  * @param {import('./systems/system.js').System} system
  * @param {import('./scenarios.js').Scenario} scenario
- * @param {{ clients: number, rate: number, seconds: number, logFolder: string, postgres: import('./services.js').OwnPostgres }} options
+ * @param {{ clients: number, rate: number, seconds: number, logFolder: string, postgres: import('../support/services.js').OwnPostgres }} options
  */
 export async function run(system, scenario, { clients: count, rate, seconds, logFolder, postgres }) {
   const { users, conversations } = cast(count)

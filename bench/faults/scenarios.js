@@ -1,4 +1,4 @@
-import { sleep } from './processes.js'
+import { sleep } from '../support/processes.js'
 
 /**
  * What goes wrong while the clients write. `run` ends when the fault is over.
@@ -7,8 +7,8 @@ import { sleep } from './processes.js'
  * @property {number} seconds how long the writing goes on
  * @property {import('./node.js').ServerNode[]} nodes
  * @property {Map<number, import('./link.js').Link>} links by user id
- * @property {import('./services.js').OwnRedis} redis
- * @property {import('./services.js').OwnPostgres} postgres
+ * @property {import('../support/services.js').OwnRedis} redis
+ * @property {import('../support/services.js').OwnPostgres} postgres
  * @property {import('./ledger.js').Ledger} ledger
  * @property {string} busConnections the type, as Redis calls it, of the connections over which nodes hear of each other
  *

@@ -1,7 +1,7 @@
 import { createClient } from 'graphql-ws'
 import { WebSocket } from 'ws'
 import { delayOf } from '../backoff.js'
-import { sleep } from '../processes.js'
+import { sleep } from '../../support/processes.js'
 
 /**
  * A client of graphql-ws that comes back for ever, and subscribes again when a subscription ends.

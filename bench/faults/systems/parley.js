@@ -1,6 +1,6 @@
 import { WebSocket } from 'ws'
 import { delayOf } from '../backoff.js'
-import { signToken } from '../token.js'
+import { signToken } from '../../support/token.js'
 import { openGraphqlClient } from './graphql-client.js'
 
 const SUBSCRIPTION = `subscription ($after: ID) {

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { io } from 'socket.io-client'
 import { FIRST_DELAY_MS, LONGEST_DELAY_MS } from '../backoff.js'
 import { TABLE } from '../controls/table.js'
-import { query } from '../services.js'
+import { query } from '../../support/services.js'
 
 /** @type {import('./system.js').System} */
 const common = {

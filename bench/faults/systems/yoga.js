@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { TABLE } from '../controls/table.js'
 import { openGraphqlClient } from './graphql-client.js'
-import { query } from '../services.js'
+import { query } from '../../support/services.js'
 
 const SUBSCRIPTION = 'subscription { messageSent { id key conversation sender content } }'
 const SEND = `mutation ($key: ID!, $conversation: ID!, $content: String!) {

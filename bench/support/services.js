@@ -36,6 +36,13 @@ export class OwnRedis {
     return end(this.#process)
   }
 
+  /** How many commands it has carried out so far, on whoever's behalf. */
+  async commandCount() {
+    const info = await this.#command('INFO', 'commandstats')
+    const calls = [...info.matchAll(/^cmdstat_(?!info)[^:]+:calls=(\d+)/gm)]
+    return calls.reduce((sum, [, count]) => sum + Number(count), 0)
+  }
+
   /** Closes the connections of this type, `pubsub` or `normal`. */
   async killConnections(type) {
     await this.#command('CLIENT', 'KILL', 'TYPE', type, 'SKIPME', 'yes')
@@ -94,16 +101,34 @@ export class OwnPostgres {
     )
   }
 
+  get pid() {
+    return this.#process.pid
+  }
+
   /** Breaks all connections and stops, as a restart of the service does. */
   stop() {
     return end(this.#process, 'SIGINT')
   }
 
-  /** Creates an empty database and gives its URL. */
-  async createDatabase() {
-    const name = `faults_${++this.#databases}`
-    await this.#query(`CREATE DATABASE ${name}`)
+  /** Creates a database, empty or a copy of the one with the URL `template`, which nobody may be connected to; gives its URL. */
+  async createDatabase(template) {
+    const name = `bench_${++this.#databases}`
+    await this.#query(`CREATE DATABASE ${name}${template ? ` TEMPLATE ${databaseOf(template)}` : ''}`)
     return this.#url(name)
+  }
+
+  /** Has the statements in a database counted; of those who connect from now on. Resolves with what tells how many so far. */
+  async countStatements(url) {
+    await this.#query(`ALTER DATABASE ${databaseOf(url)} SET log_statement = 'all'`)
+    let count = 0
+    this.#process.stderr.setEncoding('utf8').on('data', (chunk) => {
+      count += chunk.match(/^.* LOG:  (statement|execute [^:]*): /gm)?.length ?? 0
+    })
+    return () => count
+  }
+
+  async dropDatabase(url) {
+    await this.#query(`DROP DATABASE ${databaseOf(url)} WITH (FORCE)`)
   }
 
   async remove() {
@@ -119,6 +144,8 @@ export class OwnPostgres {
     return query(this.#url('postgres'), sql)
   }
 }
+
+const databaseOf = (url) => new URL(url).pathname.slice(1)
 
 /** Runs a statement on a connection of its own. */
 export async function query(databaseUrl, sql) {

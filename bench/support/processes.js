@@ -53,7 +53,7 @@ export async function end(child, signal = 'SIGTERM', patienceMs = 15_000) {
 }
 
 export function makeFolder() {
-  const folder = mkdtempSync(join(tmpdir(), 'parley-faults-'))
+  const folder = mkdtempSync(join(tmpdir(), 'parley-bench-'))
   folders.add(folder)
   return folder
 }

@@ -1,0 +1,27 @@
+import { listening } from '../support/listening.js'
+import { end, launch } from '../support/processes.js'
+import { cpuSeconds, residentBytes } from './proc.js'
+
+/**
+ * Starts a server on a core of its own; resolves when it listens.
+ *
+ * @param {object} options
+ * @param {string} options.entry
+ * @param {Record<string, string>} options.env
+ * @param {number} options.core
+ * @param {string} options.logFile what it prints
+ * @param {string[]} [options.nodeOptions]
+ */
+export async function startServer({ entry, env, core, logFile, nodeOptions = [] }) {
+  const { PATH, HOME } = process.env
+  const args = ['--cpu-list', String(core), process.execPath, ...nodeOptions, entry]
+  const child = launch('taskset', args, { env: { PATH, HOME, PORT: '0', NODE_ENV: 'production', ...env }, logFile })
+  const port = await listening(child, logFile)
+  if (port === undefined) throw new Error(`a server ended, see ${logFile}`)
+  return {
+    port,
+    cpuSeconds: () => cpuSeconds(child.pid),
+    residentBytes: () => residentBytes(child.pid),
+    stop: () => end(child),
+  }
+}

@@ -1,0 +1,19 @@
+/** Those named in an option, separated by commas; all where it is absent. */
+export function choose(values, option, all) {
+  const chosen = values[option]?.split(',') ?? all
+  const unknown = chosen.filter((name) => !all.includes(name))
+  if (unknown.length > 0) fail(`--${option}: came ${unknown.join(', ')}, expected some of ${all.join(', ')}`)
+  return chosen
+}
+
+export function number(values, option, min) {
+  const value = Number(values[option])
+  if (Number.isSafeInteger(value) && value >= min) return value
+  return fail(`--${option}: came ${values[option]}, expected an integer from ${min} on`)
+}
+
+/** Ends the process: the command line makes no sense. */
+export function fail(message) {
+  console.error(message)
+  process.exit(1)
+}
