@@ -7,7 +7,7 @@ const SLOT_DIGITS = 3
 const NUMBER_DIGITS = 8
 const REST = ' Shall we meet at the station at half past seven? The train leaves at a quarter to.'
 
-/** 98 characters. */
+/** 96 characters. */
 export const contentOf = (slot, number) =>
   `m#${String(slot).padStart(SLOT_DIGITS, '0')}${String(number).padStart(NUMBER_DIGITS, '0')}${REST}`
 
