@@ -29,46 +29,70 @@ export interface Services {
 
 /** The context of one operation of a viewer. Loaders are made when a resolver first wants them. */
 export function createContext(services: Services, viewer: Viewer, connectionId: string | null): OperationContext {
-  let load: Loaders | undefined
-  let viewerLoad: ViewerLoaders | undefined
-  return {
-    ...services,
-    viewer,
-    connectionId,
-    get load() {
-      return (load ??= createLoaders(services.chat))
-    },
-    get viewerLoad() {
-      return (viewerLoad ??= createViewerLoaders(services.chat.reads, viewer.userId))
-    },
+  return new ViewerContext(services, viewer, connectionId)
+}
+
+class ViewerContext implements OperationContext {
+  readonly #services: Services
+  readonly viewer: Viewer
+  readonly connectionId: string | null
+  #load: Loaders | undefined
+  #viewerLoad: ViewerLoaders | undefined
+
+  constructor(services: Services, viewer: Viewer, connectionId: string | null) {
+    this.#services = services
+    this.viewer = viewer
+    this.connectionId = connectionId
+  }
+  get chat(): Chat {
+    return this.#services.chat
+  }
+  get feeds(): Feeds {
+    return this.#services.feeds
+  }
+  get admin(): Admin {
+    return this.#services.admin
+  }
+  get load(): Loaders {
+    return (this.#load ??= createLoaders(this.#services.chat))
+  }
+  get viewerLoad(): ViewerLoaders {
+    return (this.#viewerLoad ??= createViewerLoaders(this.#services.chat.reads, this.viewer.userId))
   }
 }
 
+const refuse = (): never => {
+  throw new Error('a shared execution has no viewer: the field that asks for one must carry @viewerDependent')
+}
+
 /** The context of an execution whose result goes to several viewers. */
-export function createSharedContext(services: Services): OperationContext {
-  const refuse = (): never => {
-    throw new Error('a shared execution has no viewer: the field that asks for one must carry @viewerDependent')
+export function createSharedContext({ chat }: Services): OperationContext {
+  return new SharedContext(chat)
+}
+
+class SharedContext implements OperationContext {
+  readonly chat: Chat
+  #load: Loaders | undefined
+
+  constructor(chat: Chat) {
+    this.chat = chat
   }
-  let load: Loaders | undefined
-  return {
-    chat: services.chat,
-    get load() {
-      return (load ??= createLoaders(services.chat))
-    },
-    get feeds() {
-      return refuse()
-    },
-    get admin() {
-      return refuse()
-    },
-    get viewer() {
-      return refuse()
-    },
-    get viewerLoad() {
-      return refuse()
-    },
-    get connectionId() {
-      return refuse()
-    },
+  get load(): Loaders {
+    return (this.#load ??= createLoaders(this.chat))
+  }
+  get feeds(): never {
+    return refuse()
+  }
+  get admin(): never {
+    return refuse()
+  }
+  get viewer(): never {
+    return refuse()
+  }
+  get viewerLoad(): never {
+    return refuse()
+  }
+  get connectionId(): never {
+    return refuse()
   }
 }

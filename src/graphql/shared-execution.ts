@@ -24,7 +24,8 @@ export function createSharedExecution(options: {
 }): SharedExecution {
   const { schema, services, report } = options
   interface Entry {
-    results: WeakMap<ChatEvent, ExecutionResult | Promise<ExecutionResult>>
+    /** An event reaches its subscribers one after the other, so that only the last result is asked for again. */
+    last: { event: ChatEvent; result: ExecutionResult | Promise<ExecutionResult> } | undefined
     references: number
   }
   const byDocument = new Map<DocumentNode, Map<string, Entry>>()
@@ -36,9 +37,9 @@ export function createSharedExecution(options: {
       let entries = byDocument.get(document)
       if (!entries) byDocument.set(document, (entries = new Map<string, Entry>()))
       let entry = entries.get(key)
-      if (!entry) entries.set(key, (entry = { results: new WeakMap(), references: 0 }))
+      if (!entry) entries.set(key, (entry = { last: undefined, references: 0 }))
       entry.references++
-      const { results } = entry
+      const shared = entry
 
       const run = (event: ChatEvent): ExecutionResult | Promise<ExecutionResult> => {
         return toClientResult(
@@ -56,12 +57,11 @@ export function createSharedExecution(options: {
 
       return {
         result(event) {
-          let result = results.get(event)
-          if (!result) results.set(event, (result = run(event)))
-          return result
+          if (shared.last?.event !== event) shared.last = { event, result: run(event) }
+          return shared.last.result
         },
         release() {
-          if (--entry.references > 0) return
+          if (--shared.references > 0) return
           entries.delete(key)
           if (entries.size === 0) byDocument.delete(document)
         },

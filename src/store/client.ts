@@ -1,6 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import type { SqlDriverAdapterFactory, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import pg from 'pg'
+import { nameOf } from './db.ts'
 import { PrismaClient } from './generated/client.ts'
 import { migrationAdapterFactory, scriptError } from './migration-adapter.ts'
 import { DatabaseStartError } from './start-error.ts'
@@ -73,16 +74,22 @@ function createPostgres(databaseUrl: string, options: DatabaseOptions): Database
   })
   // A server that restarts ends idle connections; without a listener each would end the process.
   pool.on('error', () => undefined)
-  return database('postgresql', new PrismaPg(pool), postgresMigrationFactory(config), options, {
-    async check() {
-      try {
-        await check(pool)
-      } catch (error) {
-        throw error instanceof DatabaseStartError ? error : unreachable(server, error)
-      }
+  return database(
+    'postgresql',
+    new PrismaPg(pool, { statementNameGenerator: ({ sql }) => nameOf(sql) as string }),
+    postgresMigrationFactory(config),
+    options,
+    {
+      async check() {
+        try {
+          await check(pool)
+        } catch (error) {
+          throw error instanceof DatabaseStartError ? error : unreachable(server, error)
+        }
+      },
+      release: () => pool.end(),
     },
-    release: () => pool.end(),
-  })
+  )
 }
 
 /** Where a URL leads; the messages name that, never the URL, which may hold a password. */

@@ -1,7 +1,16 @@
-import type { Prisma } from './generated/client.ts'
+import { Prisma } from './generated/client.ts'
 
 /** What queries run on: the client itself or one of its transactions. */
 export type Db = Prisma.TransactionClient
+
+/**
+ * Begins a statement that PostgreSQL is to plan once for each of its connections, under this name, instead of each time.
+ * For statements that are run often and whose text is always the same.
+ */
+export const named = (name: string): Prisma.Sql => Prisma.raw(`/* ${name} */`)
+
+/** The name that a statement was given by `named`. */
+export const nameOf = (sql: string): string | undefined => /^\s*\/\* (\w+) \*\//.exec(sql)?.[1]
 
 /** Keys as the parameter of a `json_to_recordset(...)` that has a column `ord`. */
 export const toJson = (keys: readonly object[]): string => JSON.stringify(keys.map((key, ord) => ({ ord, ...key })))

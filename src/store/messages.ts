@@ -1,5 +1,5 @@
 import { Prisma as Sql } from './generated/client.ts'
-import { byOrd, toJson, type Db } from './db.ts'
+import { byOrd, named, toJson, type Db } from './db.ts'
 import { epochMs, type LogEntry } from './event-log.ts'
 
 /** A stored message with what a push shows of its sender and conversation. `at` is in milliseconds since the epoch. */
@@ -120,14 +120,15 @@ export function createMessageStore(db: Db) {
    * (sender, key) pairs must differ from each other.
    */
   async function sendBatch(batch: readonly NewMessage[]): Promise<SendOutcome[]> {
+    // Each table is looked into by its key, whatever its statistics say: a batch may be one message as well as hundreds.
     const rows = await db.$queryRaw<SendRow[]>`
-      WITH input AS MATERIALIZED (
+      ${named('send_messages')} WITH input AS MATERIALIZED (
         SELECT * FROM json_to_recordset(${JSON.stringify(batch.map((message, ord) => ({ ord, ...message })))}::json)
           AS i(ord int, "senderId" int, "receiverId" int, "conversationId" text, content text, "messageType" text,
             "mediaUrl" text, key text)
       ), checked AS MATERIALIZED (
-        SELECT i.*, u.name, u.avatar, g.id AS group_id, d.id AS direct_id, t.access_seq,
-          coalesce(gc.id, d.id,
+        SELECT i.*, u.name, u.avatar, g.group_id, d.id AS direct_id, g.access_seq,
+          coalesce(g.id, d.id,
             format('direct_%s_%s', least(i."senderId", i."receiverId"), greatest(i."senderId", i."receiverId"))) AS target,
           CASE
             WHEN u.id IS NULL THEN 'no_sender'
@@ -138,32 +139,42 @@ export function createMessageStore(db: Db) {
                 format('direct_%s_%s', least(i."senderId", i."receiverId"), greatest(i."senderId", i."receiverId")))
               THEN 'wrong_conversation' ELSE 'ok' END
             WHEN g.id IS NULL OR g.closed_at IS NOT NULL THEN 'no_group'
-            WHEN m.user_id IS NULL THEN 'not_member'
-            WHEN NOT g.allow_send_messages AND m.role = 'MEMBER' THEN 'muted'
+            WHEN g.role IS NULL THEN 'not_member'
+            WHEN NOT g.allow_send_messages AND g.role = 'MEMBER' THEN 'muted'
             ELSE 'ok'
           END AS status
         FROM input i
-        LEFT JOIN users u ON u.id = i."senderId"
-        LEFT JOIN messages repeat ON repeat.sender_id = i."senderId" AND repeat.client_key = i.key
-        LEFT JOIN users r ON r.id = i."receiverId"
-        LEFT JOIN conversations d
-          ON d.user_low = least(i."senderId", i."receiverId") AND d.user_high = greatest(i."senderId", i."receiverId")
-          AND i."receiverId" IS NOT NULL
-        LEFT JOIN conversations gc ON gc.id = i."conversationId" AND gc.is_group AND i."receiverId" IS NULL
-        LEFT JOIN groups g ON g.conversation_id = gc.id
-        LEFT JOIN members m ON m.conversation_id = gc.id AND m.user_id = i."senderId"
-        LEFT JOIN topics t ON t.name = 'group:' || g.id
-      ), targets AS MATERIALIZED (
-        SELECT c.ord, t.side, t.topic FROM checked c CROSS JOIN LATERAL (VALUES
-          (1, CASE WHEN c.group_id IS NULL THEN 'user:' || c."senderId" ELSE 'group:' || c.group_id END),
-          (2, CASE WHEN c.group_id IS NULL THEN 'user:' || c."receiverId" END)
-        ) AS t(side, topic) WHERE c.status = 'ok' AND t.topic IS NOT NULL
+        LEFT JOIN LATERAL (SELECT id, name, avatar FROM users WHERE id = i."senderId" LIMIT 1) u ON true
+        LEFT JOIN LATERAL (
+          SELECT id FROM messages WHERE sender_id = i."senderId" AND client_key = i.key LIMIT 1
+        ) repeat ON true
+        LEFT JOIN LATERAL (SELECT id FROM users WHERE id = i."receiverId" LIMIT 1) r ON true
+        LEFT JOIN LATERAL (
+          SELECT id FROM conversations WHERE i."receiverId" IS NOT NULL
+            AND user_low = least(i."senderId", i."receiverId") AND user_high = greatest(i."senderId", i."receiverId") LIMIT 1
+        ) d ON true
+        LEFT JOIN LATERAL (
+          SELECT c.id, g.id AS group_id, g.closed_at, g.allow_send_messages, m.role, t.access_seq
+          FROM conversations c JOIN groups g ON g.conversation_id = c.id
+          LEFT JOIN members m ON m.conversation_id = c.id AND m.user_id = i."senderId"
+          LEFT JOIN topics t ON t.name = 'group:' || g.id
+          WHERE i."receiverId" IS NULL AND c.id = i."conversationId" AND c.is_group LIMIT 1
+        ) g ON true
+      ), targeted AS MATERIALIZED (
+        SELECT *, status = 'ok' AS ok,
+          CASE WHEN group_id IS NULL THEN 'user:' || "senderId" ELSE 'group:' || group_id END AS topic1,
+          CASE WHEN group_id IS NULL THEN 'user:' || "receiverId" END AS topic2
+        FROM checked
+      ), names AS MATERIALIZED (
+        SELECT name FROM (
+          SELECT topic1 AS name FROM targeted WHERE ok UNION SELECT topic2 FROM targeted WHERE ok AND topic2 IS NOT NULL
+        ) n ORDER BY name COLLATE "C"
       ), locked AS MATERIALIZED (
-        SELECT name, seq, access_seq FROM topics WHERE name IN (SELECT topic FROM targets) ORDER BY name COLLATE "C" FOR UPDATE
+        SELECT t.* FROM names n CROSS JOIN LATERAL (SELECT name, seq, access_seq FROM topics WHERE name = n.name FOR UPDATE) t
       ), accepted AS MATERIALIZED (
         -- The lock shows the topic as it is now, the checks saw what was before: where access changed meanwhile they don't count.
-        SELECT c.* FROM checked c LEFT JOIN locked l ON l.name = 'group:' || c.group_id
-        WHERE c.status = 'ok' AND l.access_seq IS NOT DISTINCT FROM c.access_seq
+        SELECT c.* FROM targeted c LEFT JOIN locked l ON l.name = c.topic1
+        WHERE c.ok AND (c.group_id IS NULL OR coalesce(l.access_seq, 0) <= coalesce(c.access_seq, 0))
       ), numbered AS MATERIALIZED (
         -- After the locks, so that in each topic the ids grow with seq.
         SELECT c.*, nextval('messages_id_seq') AS message_id, nextval('events_id_seq') AS event_id,
@@ -189,7 +200,7 @@ export function createMessageStore(db: Db) {
       ), entries AS MATERIALIZED (
         SELECT s.ord, t.side, t.topic, s.message_id, s.event_id, s.at,
           l.seq + row_number() OVER (PARTITION BY t.topic ORDER BY s.ord) AS seq
-        FROM stored s JOIN targets t ON t.ord = s.ord JOIN locked l ON l.name = t.topic
+        FROM stored s CROSS JOIN LATERAL (VALUES (1, s.topic1), (2, s.topic2)) AS t(side, topic) JOIN locked l ON l.name = t.topic
       ), logged AS (
         INSERT INTO events (topic, seq, id, kind, message_id, created_at, xid, snapshot)
         SELECT topic, seq, event_id, 'message_sent', message_id, at,

@@ -1,11 +1,7 @@
-/**
- * A text frame to a client, header and payload in one buffer (RFC 6455, section 5.2). Frames to clients are not masked,
- * so the same bytes serve every socket.
- */
-export function encodeTextFrame(text: string): Buffer {
-  const length = Buffer.byteLength(text)
+/** The header of a text frame to a client (RFC 6455, section 5.2), with room for `extra` bytes after it. */
+function withHeader(length: number, extra: number): { frame: Buffer; start: number } {
   const start = length < 126 ? 2 : length < 65_536 ? 4 : 10
-  const frame = Buffer.allocUnsafe(start + length)
+  const frame = Buffer.allocUnsafe(start + extra)
   // FIN and the opcode of text.
   frame[0] = 0x81
   if (start === 2) frame[1] = length
@@ -16,6 +12,23 @@ export function encodeTextFrame(text: string): Buffer {
     frame[1] = 127
     frame.writeBigUInt64BE(BigInt(length), 2)
   }
+  return { frame, start }
+}
+
+/**
+ * A text frame to a client, header and payload in one buffer (RFC 6455, section 5.2). Frames to clients are not masked,
+ * so the same bytes serve every socket.
+ */
+export function encodeTextFrame(text: string): Buffer {
+  const length = Buffer.byteLength(text)
+  const { frame, start } = withHeader(length, length)
   frame.write(text, start)
+  return frame
+}
+
+/** The first bytes of a text frame whose payload goes on with `restBytes` more, which follow in buffers of their own. */
+export function encodeTextFrameStart(beginning: Buffer, restBytes: number): Buffer {
+  const { frame, start } = withHeader(beginning.length + restBytes, beginning.length)
+  beginning.copy(frame, start)
   return frame
 }

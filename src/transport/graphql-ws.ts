@@ -8,7 +8,7 @@ import { ChatError } from '../errors.ts'
 import { statusOf } from '../graphql/errors.ts'
 import type { OperationRequest, Operations } from '../graphql/operations.ts'
 import type { Connection, Connections, EndReason } from './connections.ts'
-import { encodeTextFrame } from './frame.ts'
+import { encodeTextFrame, encodeTextFrameStart } from './frame.ts'
 import { SocketWriter } from './socket-writer.ts'
 import { refuseUpgrade, type Endpoint } from './upgrade.ts'
 
@@ -46,13 +46,28 @@ interface Job {
   peer: Peer
 }
 
-/** A result as the payload of `next`: made once, whoever gets it. */
-const payloads = new WeakMap<ExecutionResult, string>()
+/** The last result, and its bytes in a `next` message: the other subscribers of an event get the same one right after. */
+let lastNext: { result: ExecutionResult; payload: Buffer } | undefined
 
-function encodeNext(id: string, result: ExecutionResult): Buffer {
-  let payload = payloads.get(result)
-  if (payload === undefined) payloads.set(result, (payload = JSON.stringify(result)))
-  return encodeTextFrame(`{"id":${JSON.stringify(id)},"type":"next","payload":${payload}}`)
+/** From the payload of a `next` message on: made once, whoever gets it. */
+function payloadOf(result: ExecutionResult): Buffer {
+  if (lastNext?.result !== result) lastNext = { result, payload: Buffer.from(`${JSON.stringify(result)}}`) }
+  return lastNext.payload
+}
+
+/** Writes the `next` messages of one subscription, of which only the beginning is its own. */
+function nextWriter(id: string, writer: SocketWriter): (result: ExecutionResult, isDurable: boolean) => void {
+  const beginning = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
+  let start: Buffer = beginning
+  let restBytes = -1
+  return (result, isDurable) => {
+    const payload = payloadOf(result)
+    if (payload.length !== restBytes) {
+      restBytes = payload.length
+      start = encodeTextFrameStart(beginning, restBytes)
+    }
+    writer.write(start, isDurable, payload)
+  }
 }
 
 /**
@@ -84,8 +99,9 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
     })
     // The library looks at it only while it iterates.
     over.catch(() => undefined)
+    const write = nextWriter(id, peer.writer)
     const opened = await operations.subscribe(request, {
-      next: (result, event) => peer.writer.write(encodeNext(id, result), event.id !== null),
+      next: (result, event) => write(result, event.id !== null),
       end: (error) => (error ? fail(error) : finish()),
       ready: () => peer.writer.ready(),
     })

@@ -56,18 +56,16 @@ function limitedText(decoded: ReturnType<typeof decodeRequest>): string {
   return isPing(decoded.request) ? TEXTS.tooManyRequests : failureText(decoded.request.type)
 }
 
-/** The bytes of a feed's result, which all sessions share; null for what this protocol does not tell. */
-const pushFrames = new WeakMap<ExecutionResult, Buffer | null>()
+/** The last result that a session was given, and its bytes: the other sessions of an event get the same one right after. */
+let lastPush: { result: ExecutionResult; frame: Buffer | null } | undefined
 
+/** The bytes of a feed's result, which all sessions share; null for what this protocol does not tell. */
 function pushFrameOf(result: ExecutionResult): Buffer | null {
-  let frame = pushFrames.get(result)
-  if (frame === undefined) {
-    const event = (result.data as { events: FeedEvent }).events
-    const text = encodeEvent(event)
-    frame = text === null ? null : encodeTextFrame(text)
-    pushFrames.set(result, frame)
+  if (lastPush?.result !== result) {
+    const text = encodeEvent((result.data as { events: FeedEvent }).events)
+    lastPush = { result, frame: text === null ? null : encodeTextFrame(text) }
   }
-  return frame
+  return lastPush.frame
 }
 
 /** An answer that is still to come holds the place of its request. */
