@@ -22,7 +22,7 @@ const IDLE_PATIENCE_MS = 15_000
 
 quitInOrder()
 const options = readOptions()
-const { server, systems, scenarios, rounds, seconds, output, isProfile } = options
+const { server, systems, scenarios, rounds, seconds, output, isProfile, nodeOptions } = options
 const cores = takeCores()
 allowOpenFiles(OPEN_FILES)
 rmSync(LOG_FOLDER, { recursive: true, force: true })
@@ -56,7 +56,7 @@ if (!isProfile) {
     cpu: cpus()[0].model.trim(),
     cores: cpus().length,
   }
-  const result = { ...environment, rounds, seconds, ratios: ratiosOf(measurements), measurements, failures }
+  const result = { ...environment, nodeOptions, rounds, seconds, ratios: ratiosOf(measurements), measurements, failures }
   mkdirSync(dirname(output), { recursive: true })
   writeFileSync(output, `${JSON.stringify(result, null, 2)}\n`)
   const chart = chartOf(measurements, systems)
@@ -69,7 +69,7 @@ process.exit(failures.length > 0 ? 1 : 0)
 /** One run of a scenario on one system. A run that went wrong counts for nothing, and is told of at the end. */
 async function attempt(scenario, id, round) {
   const label = `${scenario.id}-${id}-${round + 1}`
-  const bench = { postgres, world, cores, logFolder: LOG_FOLDER, profiles }
+  const bench = { postgres, world, cores, logFolder: LOG_FOLDER, profiles, nodeOptions }
   try {
     let measured
     for (let tries = 0; tries < TRIES && (measured === undefined || measured.some(isNoisy)); tries++) {

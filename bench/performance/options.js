@@ -23,6 +23,7 @@ export function readOptions() {
       seconds: { type: 'string', default: '2' },
       output: { type: 'string', default: here('../results/performance.json') },
       profile: { type: 'boolean', default: false },
+      'node-options': { type: 'string', default: '--max-semi-space-size=32' },
     },
   })
   const server = resolve(values.server)
@@ -44,5 +45,6 @@ export function readOptions() {
     seconds: number(values, 'seconds', 1),
     output: resolve(values.output),
     isProfile: values.profile,
+    nodeOptions: values['node-options'].split(' ').filter((option) => option !== ''),
   }
 }

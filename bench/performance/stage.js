@@ -55,7 +55,7 @@ export class Stage {
 
   async start(nodes, label, prepareDatabase) {
     const { env, entry, storesMessages } = this.#system
-    const { postgres, world, cores, logFolder, profiles } = this.#bench
+    const { postgres, world, cores, logFolder, profiles, nodeOptions } = this.#bench
     if (storesMessages) this.databaseUrl = await postgres.createDatabase(world)
     await prepareDatabase?.(this.databaseUrl)
     if (nodes > 1) this.redis = await OwnRedis.start()
@@ -70,7 +70,7 @@ export class Stage {
         },
         core: cores.server,
         logFile: join(logFolder, `${label}-${index}.log`),
-        nodeOptions: profiles?.nodeOptions(`${label}-${index}`),
+        nodeOptions: [...nodeOptions, ...(profiles?.nodeOptions(`${label}-${index}`) ?? [])],
       }
       this.#servers.push(await startServer(options))
     }
