@@ -1,0 +1,362 @@
+import type { Db } from './db.ts'
+
+/** Times are ISO 8601 in UTC; null where it is not known. */
+export interface ImportedUser {
+  id: number
+  name: string
+  avatar: string | null
+  lastActive: string | null
+  createdAt: string | null
+}
+
+/** A direct conversation with the id that it had. */
+export interface ImportedConversation {
+  id: string
+  low: number
+  high: number
+  createdAt: string | null
+}
+
+export interface ImportedGroup {
+  id: number
+  conversationId: string
+  name: string
+  avatar: string | null
+  announcement: string | null
+  joinApprovalRequired: boolean
+  allowInvitation: boolean
+  allowSendMessages: boolean
+  createdAt: string | null
+  members: readonly { userId: number; role: 'OWNER' | 'ADMIN' | 'MEMBER'; joinedAt: string | null }[]
+}
+
+export interface ImportedMessage {
+  id: number
+  conversationId: string
+  senderId: number
+  isGroup: boolean
+  content: string
+  messageType: string
+  mediaUrl: string | null
+  at: string
+}
+
+/** Without a time it counts as of the time of the message, here and in a reaction. */
+export interface ImportedReceipt {
+  messageId: number
+  isGroup: boolean
+  userId: number
+  at: string | null
+}
+
+export interface ImportedReaction extends ImportedReceipt {
+  reaction: string
+}
+
+export type ImportProblem = 'no_user' | 'no_conversation' | 'no_message' | 'wrong_kind' | 'not_in' | 'own' | 'taken' | 'other_id'
+
+/** What became of an input; `detail` names what a problem is about. */
+export interface ImportResult {
+  status: 'added' | 'present' | 'changed' | ImportProblem
+  detail: string | null
+}
+
+/** How far the import of a file came. */
+export interface ImportProgress {
+  id: string
+  offset: number
+  lines: number
+  digest: string
+  bad: number
+}
+
+/**
+ * Stores what comes from another server, with its ids and without events: it is history. Each call is one statement for a
+ * batch, whose ids must differ from each other; what is there already stays as it is, and what can't be stored is told
+ * apart and takes nothing with it. Results come in the order of the inputs.
+ */
+export function createImportStore(db: Db) {
+  const json = (inputs: readonly object[]): string => JSON.stringify(inputs.map((input, ord) => ({ ...input, ord })))
+  const inOrder = (rows: (ImportResult & { ord: number })[]): ImportResult[] =>
+    rows.toSorted((a, b) => a.ord - b.ord).map(({ status, detail }) => ({ status, detail }))
+
+  return {
+    /** `update`: those that are there get name and picture of the input. */
+    async users(inputs: readonly ImportedUser[], update: boolean): Promise<ImportResult[]> {
+      return inOrder(
+        await db.$queryRaw`
+        WITH input AS MATERIALIZED (
+          SELECT * FROM json_to_recordset(${json(inputs)}::json)
+            AS i(ord int, id int, name text, avatar text, "lastActive" timestamptz, "createdAt" timestamptz)
+        ), topics AS (
+          INSERT INTO topics (name) SELECT 'user:' || id FROM input ORDER BY 1 ON CONFLICT DO NOTHING
+        ), inserted AS (
+          INSERT INTO users (id, name, avatar, last_active, created_at)
+          SELECT id, name, avatar, "lastActive", coalesce("createdAt", now()) FROM input ORDER BY id
+          ON CONFLICT DO NOTHING RETURNING id
+        ), differing AS MATERIALIZED (
+          SELECT i.* FROM input i JOIN users u ON u.id = i.id
+          WHERE ${update} AND (u.name, u.avatar) IS DISTINCT FROM (i.name, i.avatar) ORDER BY u.id FOR NO KEY UPDATE OF u
+        ), changed AS (
+          UPDATE users u SET name = d.name, avatar = d.avatar FROM differing d WHERE u.id = d.id
+        )
+        SELECT i.ord, CASE WHEN n.id IS NOT NULL THEN 'added' WHEN d.id IS NOT NULL THEN 'changed' ELSE 'present' END AS status,
+          null AS detail
+        FROM input i LEFT JOIN inserted n ON n.id = i.id LEFT JOIN differing d ON d.id = i.id`,
+      )
+    },
+
+    async conversations(inputs: readonly ImportedConversation[]): Promise<ImportResult[]> {
+      return inOrder(
+        await db.$queryRaw`
+        WITH input AS MATERIALIZED (
+          SELECT * FROM json_to_recordset(${json(inputs)}::json)
+            AS i(ord int, id text, low int, high int, "createdAt" timestamptz)
+        ), checked AS MATERIALIZED (
+          SELECT i.*, CASE
+              WHEN l.id IS NULL OR h.id IS NULL THEN 'no_user'
+              WHEN p.id = i.id THEN 'present'
+              WHEN p.id IS NOT NULL THEN 'other_id'
+              WHEN c.id IS NOT NULL THEN 'taken'
+              ELSE 'added'
+            END AS status,
+            CASE WHEN l.id IS NULL THEN i.low::text WHEN h.id IS NULL THEN i.high::text ELSE p.id END AS detail
+          FROM input i
+          LEFT JOIN LATERAL (SELECT id FROM users WHERE id = i.low LIMIT 1) l ON true
+          LEFT JOIN LATERAL (SELECT id FROM users WHERE id = i.high LIMIT 1) h ON true
+          LEFT JOIN LATERAL (SELECT id FROM conversations WHERE id = i.id LIMIT 1) c ON true
+          LEFT JOIN LATERAL (SELECT id FROM conversations WHERE user_low = i.low AND user_high = i.high LIMIT 1) p ON true
+        ), inserted AS (
+          INSERT INTO conversations (id, is_group, user_low, user_high, created_at)
+          SELECT id, false, low, high, coalesce("createdAt", now()) FROM checked WHERE status = 'added' ORDER BY ord
+        ), members AS (
+          INSERT INTO members (conversation_id, user_id, joined_at)
+          SELECT c.id, p.user_id, coalesce(c."createdAt", now()) FROM checked c CROSS JOIN LATERAL (VALUES (c.low), (c.high)) p(user_id)
+          WHERE c.status = 'added'
+        )
+        SELECT ord, status, detail FROM checked`,
+      )
+    },
+
+    async groups(inputs: readonly ImportedGroup[]): Promise<ImportResult[]> {
+      const results = inOrder(
+        await db.$queryRaw`
+        WITH input AS MATERIALIZED (
+          SELECT * FROM json_to_recordset(${json(inputs)}::json)
+            AS i(ord int, id int, "conversationId" text, name text, avatar text, announcement text, "joinApprovalRequired" boolean,
+              "allowInvitation" boolean, "allowSendMessages" boolean, "createdAt" timestamptz, members json)
+        ), people AS MATERIALIZED (
+          SELECT i.ord, m.* FROM input i
+          CROSS JOIN LATERAL json_to_recordset(i.members) AS m("userId" int, role text, "joinedAt" timestamptz)
+        ), missing AS MATERIALIZED (
+          SELECT ord, min("userId") AS "userId" FROM people p WHERE NOT EXISTS (SELECT FROM users WHERE id = p."userId") GROUP BY ord
+        ), checked AS MATERIALIZED (
+          SELECT i.*, x."userId", CASE
+              WHEN x.ord IS NOT NULL THEN 'no_user'
+              WHEN g.conversation_id = i."conversationId" THEN 'present'
+              WHEN g.id IS NOT NULL OR c.id IS NOT NULL THEN 'taken'
+              ELSE 'added'
+            END AS status
+          FROM input i LEFT JOIN missing x ON x.ord = i.ord
+          LEFT JOIN LATERAL (SELECT id, conversation_id FROM groups WHERE id = i.id LIMIT 1) g ON true
+          LEFT JOIN LATERAL (SELECT id FROM conversations WHERE id = i."conversationId" LIMIT 1) c ON true
+        ), added AS MATERIALIZED (
+          SELECT * FROM checked WHERE status = 'added' ORDER BY ord
+        ), conversations AS (
+          INSERT INTO conversations (id, is_group, created_at) SELECT "conversationId", true, coalesce("createdAt", now()) FROM added
+        ), topics AS (
+          INSERT INTO topics (name) SELECT 'group:' || id FROM added ORDER BY 1 ON CONFLICT DO NOTHING
+        ), groups AS (
+          INSERT INTO groups (id, conversation_id, name, avatar, announcement, join_approval_required, allow_invitation,
+            allow_send_messages, member_count, created_at)
+          SELECT id, "conversationId", name, avatar, announcement, "joinApprovalRequired", "allowInvitation", "allowSendMessages",
+            json_array_length(members), coalesce("createdAt", now()) FROM added
+        ), members AS (
+          INSERT INTO members (conversation_id, user_id, role, joined_at)
+          SELECT a."conversationId", p."userId", p.role::group_role, coalesce(p."joinedAt", a."createdAt", now())
+          FROM added a JOIN people p ON p.ord = a.ord
+        )
+        SELECT ord, status, "userId"::text AS detail FROM checked`,
+      )
+      await raise('groups_id_seq', Math.max(0, ...added(inputs, results).map(({ id }) => id)))
+      return results
+    },
+
+    /**
+     * Brings groups that are there to info and members of the inputs; tells for each whether something changed. The
+     * transaction holds the locks of their topics.
+     */
+    async updateGroups(inputs: readonly ImportedGroup[]): Promise<boolean[]> {
+      const rows = await db.$queryRaw<{ ord: number }[]>`
+        WITH input AS MATERIALIZED (
+          SELECT i.*, t.seq FROM json_to_recordset(${json(inputs)}::json)
+            AS i(ord int, id int, "conversationId" text, name text, avatar text, announcement text, "joinApprovalRequired" boolean,
+              "allowInvitation" boolean, "allowSendMessages" boolean, "createdAt" timestamptz, members json)
+          JOIN groups g ON g.id = i.id AND g.closed_at IS NULL JOIN topics t ON t.name = 'group:' || i.id
+        ), people AS MATERIALIZED (
+          SELECT i.ord, i."conversationId", i.seq, m."userId", m.role::group_role AS role, coalesce(m."joinedAt", now()) AS at FROM input i
+          CROSS JOIN LATERAL json_to_recordset(i.members) AS m("userId" int, role text, "joinedAt" timestamptz)
+        ), info AS (
+          UPDATE groups g SET name = i.name, avatar = i.avatar, announcement = i.announcement,
+            join_approval_required = i."joinApprovalRequired", allow_invitation = i."allowInvitation",
+            allow_send_messages = i."allowSendMessages", member_count = json_array_length(i.members)
+          FROM input i WHERE g.id = i.id AND
+            (g.name, g.avatar, g.announcement, g.join_approval_required, g.allow_invitation, g.allow_send_messages, g.member_count)
+            IS DISTINCT FROM (i.name, i.avatar, i.announcement, i."joinApprovalRequired", i."allowInvitation", i."allowSendMessages",
+              json_array_length(i.members))
+          RETURNING i.ord
+        ), gone AS (
+          DELETE FROM members m USING input i WHERE m.conversation_id = i."conversationId"
+            AND NOT EXISTS (SELECT FROM people p WHERE p.ord = i.ord AND p."userId" = m.user_id)
+          RETURNING i.ord
+        ), come AS (
+          INSERT INTO members (conversation_id, user_id, role, joined_at, since_seq)
+          SELECT "conversationId", "userId", role, at, seq FROM people p
+          WHERE NOT EXISTS (SELECT FROM members m WHERE m.conversation_id = p."conversationId" AND m.user_id = p."userId")
+          RETURNING conversation_id
+        ), roles AS (
+          UPDATE members m SET role = p.role FROM people p
+          WHERE m.conversation_id = p."conversationId" AND m.user_id = p."userId" AND m.role <> p.role
+          RETURNING p.ord
+        )
+        SELECT ord FROM info UNION SELECT ord FROM gone UNION SELECT ord FROM roles
+        UNION SELECT i.ord FROM come c JOIN input i ON i."conversationId" = c.conversation_id`
+      const changed = new Set(rows.map(({ ord }) => ord))
+      return inputs.map((_, ord) => changed.has(ord))
+    },
+
+    async messages(inputs: readonly ImportedMessage[]): Promise<ImportResult[]> {
+      const results = inOrder(
+        await db.$queryRaw`
+        WITH input AS MATERIALIZED (
+          SELECT * FROM json_to_recordset(${json(inputs)}::json)
+            AS i(ord int, id bigint, "conversationId" text, "senderId" int, "isGroup" boolean, content text, "messageType" text,
+              "mediaUrl" text, at timestamptz)
+        ), checked AS MATERIALIZED (
+          SELECT i.*, CASE
+              WHEN u.id IS NULL THEN 'no_user'
+              WHEN c.id IS NULL THEN 'no_conversation'
+              WHEN c.is_group <> i."isGroup" THEN 'wrong_kind'
+              WHEN NOT c.is_group AND i."senderId" NOT IN (c.user_low, c.user_high) THEN 'not_in'
+              WHEN m.id IS NULL THEN 'added'
+              WHEN (m.conversation_id, m.sender_id, m.content, m.message_type, m.media_url, m.created_at) IS NOT DISTINCT FROM
+                (i."conversationId", i."senderId", i.content, i."messageType", i."mediaUrl", i.at) THEN 'present'
+              ELSE 'taken'
+            END AS status
+          FROM input i
+          LEFT JOIN LATERAL (SELECT id FROM users WHERE id = i."senderId" LIMIT 1) u ON true
+          LEFT JOIN LATERAL (SELECT id, is_group, user_low, user_high FROM conversations WHERE id = i."conversationId" LIMIT 1) c ON true
+          LEFT JOIN LATERAL (SELECT * FROM messages WHERE id = i.id LIMIT 1) m ON true
+        ), inserted AS (
+          INSERT INTO messages (id, conversation_id, sender_id, content, message_type, media_url, created_at)
+          SELECT id, "conversationId", "senderId", content, "messageType", "mediaUrl", at FROM checked
+          WHERE status = 'added' ORDER BY id
+        )
+        SELECT ord, status, CASE WHEN status IN ('no_user', 'not_in') THEN "senderId"::text ELSE "conversationId" END AS detail
+        FROM checked`,
+      )
+      await raise('messages_id_seq', Math.max(0, ...added(inputs, results).map(({ id }) => id)))
+      return results
+    },
+
+    async receipts(inputs: readonly ImportedReceipt[]): Promise<ImportResult[]> {
+      return inOrder(
+        await db.$queryRaw`
+        WITH input AS MATERIALIZED (
+          SELECT * FROM json_to_recordset(${json(inputs)}::json)
+            AS i(ord int, "messageId" bigint, "isGroup" boolean, "userId" int, at timestamptz)
+        ), checked AS MATERIALIZED (
+          SELECT i.*, m.conversation_id, m.created_at, CASE
+              WHEN m.id IS NULL OR m.is_group <> i."isGroup" THEN 'no_message'
+              WHEN u.id IS NULL THEN 'no_user'
+              WHEN m.sender_id = i."userId" THEN 'own'
+              WHEN NOT m.is_group AND i."userId" NOT IN (m.user_low, m.user_high) THEN 'not_in'
+              ELSE 'added'
+            END AS status
+          FROM input i
+          LEFT JOIN LATERAL (
+            SELECT m.id, m.conversation_id, m.sender_id, m.created_at, c.is_group, c.user_low, c.user_high
+            FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE m.id = i."messageId" LIMIT 1
+          ) m ON true
+          LEFT JOIN LATERAL (SELECT id FROM users WHERE id = i."userId" LIMIT 1) u ON true
+        ), inserted AS (
+          INSERT INTO receipts (message_id, reader_id, conversation_id, read_at)
+          SELECT "messageId", "userId", conversation_id, coalesce(at, created_at) FROM checked WHERE status = 'added' ORDER BY 1, 2
+          ON CONFLICT DO NOTHING RETURNING message_id, reader_id
+        )
+        SELECT c.ord, CASE WHEN c.status = 'added' AND n.message_id IS NULL THEN 'present' ELSE c.status END AS status,
+          c."userId"::text AS detail
+        FROM checked c LEFT JOIN inserted n ON n.message_id = c."messageId" AND n.reader_id = c."userId"`,
+      )
+    },
+
+    async reactions(inputs: readonly ImportedReaction[]): Promise<ImportResult[]> {
+      return inOrder(
+        await db.$queryRaw`
+        WITH input AS MATERIALIZED (
+          SELECT * FROM json_to_recordset(${json(inputs)}::json)
+            AS i(ord int, "messageId" bigint, "isGroup" boolean, "userId" int, reaction text, at timestamptz)
+        ), checked AS MATERIALIZED (
+          SELECT i.*, m.created_at, CASE
+              WHEN m.id IS NULL OR m.is_group <> i."isGroup" THEN 'no_message'
+              WHEN u.id IS NULL THEN 'no_user'
+              WHEN NOT m.is_group AND i."userId" NOT IN (m.user_low, m.user_high) THEN 'not_in'
+              ELSE 'added'
+            END AS status
+          FROM input i
+          LEFT JOIN LATERAL (
+            SELECT m.id, m.created_at, c.is_group, c.user_low, c.user_high
+            FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE m.id = i."messageId" LIMIT 1
+          ) m ON true
+          LEFT JOIN LATERAL (SELECT id FROM users WHERE id = i."userId" LIMIT 1) u ON true
+        ), inserted AS (
+          INSERT INTO reactions (message_id, user_id, reaction, created_at)
+          SELECT "messageId", "userId", reaction, coalesce(at, created_at) FROM checked WHERE status = 'added' ORDER BY 1, 3, 2
+          ON CONFLICT DO NOTHING RETURNING message_id, user_id, reaction
+        )
+        SELECT c.ord, CASE WHEN c.status = 'added' AND n.message_id IS NULL THEN 'present' ELSE c.status END AS status,
+          c."userId"::text AS detail
+        FROM checked c
+        LEFT JOIN inserted n ON n.message_id = c."messageId" AND n.user_id = c."userId" AND n.reaction = c.reaction`,
+      )
+    },
+
+    /** Keeps the ids up to this one for messages to be imported: those sent from now on get higher ones. */
+    reserveMessages: (id: number): Promise<void> => raise('messages_id_seq', id),
+
+    async progress(id: string): Promise<ImportProgress | undefined> {
+      const [row] = await db.$queryRaw<ImportProgress[]>`
+        SELECT id, "offset"::float8 AS "offset", lines::float8 AS lines, digest, bad::float8 AS bad FROM imports WHERE id = ${id}`
+      return row
+    },
+
+    async saveProgress({ id, offset, lines, digest, bad }: ImportProgress): Promise<void> {
+      await db.$executeRaw`
+        INSERT INTO imports (id, "offset", lines, digest, bad) VALUES (${id}, ${offset}::bigint, ${lines}::bigint, ${digest}, ${bad}::bigint)
+        ON CONFLICT (id) DO UPDATE
+          SET "offset" = excluded."offset", lines = excluded.lines, digest = excluded.digest, bad = excluded.bad`
+    },
+
+    async removeProgress(id: string): Promise<void> {
+      await db.$executeRaw`DELETE FROM imports WHERE id = ${id}`
+    },
+
+    /** Has the planner know what the tables hold now, which the embedded database does not find out by itself. */
+    async analyze(): Promise<void> {
+      await db.$executeRaw`ANALYZE users, topics, conversations, groups, members, messages, receipts, reactions`
+    },
+  }
+
+  /** So that what is created from now on gets a higher id. Sequences are none of the transaction's: this is not taken back. */
+  async function raise(sequence: 'messages_id_seq' | 'groups_id_seq', id: number): Promise<void> {
+    if (id === 0) return
+    if (sequence === 'groups_id_seq')
+      await db.$queryRaw`SELECT setval('groups_id_seq', ${id}::bigint)::text FROM groups_id_seq WHERE last_value < ${id}::bigint OR NOT is_called`
+    else
+      await db.$queryRaw`SELECT setval('messages_id_seq', ${id}::bigint)::text FROM messages_id_seq WHERE last_value < ${id}::bigint OR NOT is_called`
+  }
+}
+
+/** The inputs that were stored. */
+const added = <T>(inputs: readonly T[], results: readonly ImportResult[]): T[] =>
+  inputs.filter((_, index) => results[index]?.status === 'added')
