@@ -98,7 +98,7 @@ export function encodeConnectionEstablished(about: { userId: number; connectionI
 }
 
 /** The response to a request that was carried out (section 3). */
-export function encodeSuccess(type: Exclude<RequestType, 'resume'>, echo: Echo): string {
+export function encodeSuccess(type: Exclude<RequestType, 'resume' | 'auth'>, echo: Echo): string {
   const { response } = REQUESTS[type]
   return encode(response.type, 200, TEXTS.success, response.data, echo)
 }
@@ -110,6 +110,12 @@ export const encodeHeartbeat = (echo: Echo): string => encodeSuccess('ping', ech
 export function encodeResumed({ replayed, complete }: { replayed: number; complete: boolean }, echo: Echo): string {
   const { type, data } = REQUESTS.resume.response
   return encode(type, 200, TEXTS.success, { ...data, replayed, complete }, echo)
+}
+
+/** The response to `auth`: until when the new token is good. */
+export function encodeAuthenticated(expiresAt: Date | string, echo: Echo): string {
+  const { type, data } = REQUESTS.auth.response
+  return encode(type, 200, TEXTS.success, { ...data, expires_at: formatTimestamp(expiresAt) }, echo)
 }
 
 /** An `error` frame (section 5). What `error` says goes to the client as it is: never an internal. */

@@ -12,16 +12,30 @@ export interface Field<T> {
    * holds it, for rules that span two members.
    */
   readonly problem: (value: unknown, path: string, data: JsonObject) => string | null
+  /** What `schema` can't say because it spans two members: what the object must satisfy that holds this field. */
+  readonly rule?: JsonSchema
   /** What null or nothing stands for; a field without is required. */
   readonly absent?: T
   /** Whether the empty string counts as absent too. */
   readonly emptyIsAbsent?: boolean
 }
 
+/** A field that can be left out. */
+export interface OptionalField<T> extends Field<T> {
+  readonly absent: T
+}
+
 export type Fields = Readonly<Record<string, Field<unknown>>>
 
 /** The type of an object that has these fields. */
 export type Values<F extends Fields> = { readonly [K in keyof F]: F[K] extends Field<infer T> ? T : never }
+
+type OptionalNames<F> = { [K in keyof F]: F[K] extends { readonly absent: unknown } ? K : never }[keyof F]
+
+/** The type of an object that has these fields as a client may send it: what can be left out may be null or missing. */
+export type WireValues<F extends Fields> = { readonly [K in Exclude<keyof F, OptionalNames<F>>]: Values<F>[K] } & {
+  readonly [K in OptionalNames<F>]?: Values<F>[K] | null
+}
 
 /** An object's own member; what is inherited does not count. */
 export function ownMember(object: JsonObject, name: string): unknown {
@@ -60,13 +74,20 @@ export function variant<const T extends boolean>(which: T): Field<T> {
   return field({ const: which }, 'true or false', (value) => value === which)
 }
 
+/** A text that is always the same. */
+export function literal<const T extends string>(text: T): Field<T> {
+  return field({ const: text }, JSON.stringify(text), (value) => value === text)
+}
+
 /** A string, with what else can be wrong with it and how a JSON Schema says so. */
 export function string(
   problemWith?: (text: string, path: string, data: JsonObject) => string | null,
   schema: JsonSchema = {},
+  rule?: JsonSchema,
 ): Field<string> {
   return {
     schema: { type: 'string', ...schema },
+    ...(rule && { rule }),
     problem(value, path, data) {
       if (typeof value !== 'string') return `${path} ${came(value)}, expected a string`
       return problemWith === undefined ? null : problemWith(value, path, data)
@@ -83,15 +104,15 @@ export function object<F extends Fields>(fields: F): Field<Values<F>> {
   return field(objectSchema(fields, Object.keys(fields)), 'an object', isJsonObject)
 }
 
-export function optional<T, const A>(inner: Field<T>, absent: A): Field<T | A> {
+export function optional<T, const A>(inner: Field<T>, absent: A): OptionalField<T | A> {
   return { schema: { anyOf: [inner.schema, { type: 'null' }], default: absent }, problem: inner.problem, absent }
 }
 
-export function nullable<T>(inner: Field<T>): Field<T | null> {
+export function nullable<T>(inner: Field<T>): OptionalField<T | null> {
   return optional(inner, null)
 }
 
-export function nullableOrEmpty(inner: Field<string>): Field<string | null> {
+export function nullableOrEmpty(inner: Field<string>): OptionalField<string | null> {
   const schema = { anyOf: [inner.schema, { const: '' }, { type: 'null' }], default: null }
   return { schema, problem: inner.problem, absent: null, emptyIsAbsent: true }
 }
@@ -104,5 +125,6 @@ export function requiredNames(fields: Fields): string[] {
 /** The JSON Schema of an object with these fields; further members are allowed. */
 export function objectSchema(fields: Fields, required: readonly string[]): JsonSchema {
   const properties = Object.fromEntries(Object.entries(fields).map(([name, { schema }]) => [name, schema]))
-  return { type: 'object', properties, required }
+  const rules = Object.values(fields).flatMap(({ rule }) => rule ?? [])
+  return { type: 'object', properties, required, ...(rules.length > 0 && { allOf: rules }) }
 }

@@ -4,8 +4,10 @@
  */
 import {
   DEFAULT_MESSAGE_TYPE,
+  HTTP_URL,
   LIMITS,
   MESSAGE_TYPE,
+  NUL_OR_SURROGATE,
   REACTION,
   excerpt,
   problemWithContent,
@@ -15,12 +17,29 @@ import {
   problemWithText,
   problemWithUrl,
 } from '../../chat/limits.ts'
-import { array, boolean, integer, nullable, nullableOrEmpty, object, optional, ownMember, string, variant } from './fields.ts'
-import type { Field, Fields, Values } from './fields.ts'
+import {
+  array,
+  boolean,
+  integer,
+  literal,
+  nullable,
+  nullableOrEmpty,
+  object,
+  optional,
+  ownMember,
+  string,
+  variant,
+} from './fields.ts'
+import type { Field, Fields, JsonSchema, Values, WireValues } from './fields.ts'
 
 const MAX_INT = 2_147_483_647
 const MAX_SESSION_ID = 128
 const CURSOR = /^[0-9]{1,19}$/
+
+/** What `problemWithText` checks, as a JSON Schema: lengths are of code points there too. */
+function unicode(minLength: number, maxLength: number): JsonSchema {
+  return { minLength, maxLength, not: { pattern: NUL_OR_SURROGATE.source } }
+}
 
 const text = string()
 const bool = boolean()
@@ -28,9 +47,15 @@ const count = integer(0, MAX_INT)
 const userId = integer(1, MAX_INT)
 const groupId = integer(1, MAX_INT)
 const messageId = integer(1, Number.MAX_SAFE_INTEGER)
-const timestamp = string(undefined, { format: 'date-time' })
+const timestamp = string(undefined, {
+  format: 'date-time',
+  pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$',
+})
 const isGroup = optional(bool, false)
-const sessionId = string((id, path) => problemWithText(id, path, 1, MAX_SESSION_ID), { minLength: 1, maxLength: MAX_SESSION_ID })
+const sessionId = string((id, path) => problemWithText(id, path, 1, MAX_SESSION_ID), unicode(1, MAX_SESSION_ID))
+const TOKEN_LIMIT = 8192
+/** A token: what is wrong with it must not show it. */
+const token = string((value, path) => problemWithText(value, path, 1, TOKEN_LIMIT), unicode(1, TOKEN_LIMIT))
 const cursor = string(problemWithCursor, { pattern: CURSOR.source })
 
 /** What is wrong with an event id to resume after (section 6); null if nothing is. */
@@ -39,7 +64,13 @@ export function problemWithCursor(id: string, path: string): string | null {
 }
 
 /** Top-level `message_id` of a request: echoed, and on `message_sent` the idempotency key (section 2). */
-export const ECHO = nullable(string(problemWithKey, { minLength: 1, maxLength: LIMITS.key }))
+export const ECHO = nullable(string(problemWithKey, unicode(1, LIMITS.key)))
+
+/**
+ * Formats of the JSON Schemas for the two rules that keywords can't express: what the WHATWG URL parser accepts, and a
+ * length in bytes. Who does not know a format ignores it.
+ */
+export const FORMATS = { url: 'http-url', reaction: `max-${LIMITS.reaction}-utf8-bytes` } as const
 
 export const TEXTS = {
   connected: '连接成功',
@@ -55,27 +86,40 @@ export const TEXTS = {
 } as const
 
 const messageBody = {
-  content: string((content, path, data) => problemWithContent(content, (ownMember(data, 'media_url') ?? null) !== null, path), {
-    maxLength: LIMITS.content,
-    description: 'Not empty, unless there is a media_url.',
-  }),
+  content: string(
+    (content, path, data) => problemWithContent(content, (ownMember(data, 'media_url') ?? null) !== null, path),
+    { ...unicode(0, LIMITS.content), description: 'Not empty, unless there is a media_url.' },
+    {
+      anyOf: [
+        { properties: { content: { minLength: 1 } } },
+        { required: ['media_url'], properties: { media_url: { type: 'string' } } },
+      ],
+    },
+  ),
   message_type: optional(string(problemWithMessageType, { pattern: MESSAGE_TYPE.source }), DEFAULT_MESSAGE_TYPE),
-  media_url: nullable(string(problemWithUrl, { format: 'uri', maxLength: LIMITS.url })),
+  media_url: nullable(
+    string(problemWithUrl, {
+      ...unicode(1, LIMITS.url),
+      format: FORMATS.url,
+      pattern: HTTP_URL.source,
+      description: 'An http or https URL.',
+    }),
+  ),
 }
 const reactionChange = {
   message_id: messageId,
   reaction: string(problemWithReaction, {
-    minLength: 1,
-    maxLength: LIMITS.reaction,
+    ...unicode(1, LIMITS.reaction),
+    format: FORMATS.reaction,
     pattern: REACTION.source,
-    description: `At most ${LIMITS.reaction} bytes of UTF-8.`,
+    description: `At most ${LIMITS.reaction} bytes of UTF-8, no white space and no control characters.`,
   }),
   is_group: isGroup,
 }
 
 /**
  * Requests: the fields of `data` in the order of their checks (null: `data` is not read), the text of failure and the
- * response. `groupFields` takes the place of `fields` where `is_group` is true. `ping` and `heartbeat` have no text of
+ * response: its fixed `data`, and `fields` that come with it. `groupFields` takes the place of `fields` where `is_group` is true. `ping` and `heartbeat` have no text of
  * failure of their own: all that can be wrong is a malformed `message_id`, and the text about the frame's form is nearest.
  */
 export const REQUESTS = {
@@ -112,10 +156,15 @@ export const REQUESTS = {
   },
   ping: { fields: null, failure: TEXTS.invalidJson, response: { type: 'heartbeat', data: {} } },
   heartbeat: { fields: null, failure: TEXTS.invalidJson, response: { type: 'heartbeat', data: {} } },
+  auth: {
+    fields: { token },
+    failure: TEXTS.unauthenticated,
+    response: { type: 'auth', data: { success: true }, fields: { expires_at: timestamp } },
+  },
   resume: {
     fields: { last_message_id: cursor },
     failure: '恢复失败',
-    response: { type: 'resume', data: { success: true } },
+    response: { type: 'resume', data: { success: true }, fields: { replayed: count, complete: bool } },
   },
 } as const
 
@@ -150,20 +199,35 @@ const groupInfo = {
 }
 const member = { group_id: groupId, user_id: userId, username: text, avatar: nullable(text), member_count: count }
 
-/** Pushes: the fields of `data` in documented order (section 4); `groupFields` where `is_group` is true. */
+/** The first frame of a connection (section 1). */
+export const CONNECTION_ESTABLISHED = {
+  type: 'connection_established',
+  fields: { user_id: userId, connection_id: text, server_time: timestamp },
+} as const
+
+/** An `error` frame (section 5). */
+export const ERROR = {
+  type: 'error',
+  fields: { code: integer(400, 599), message: text, details: object({ error: text }) },
+} as const
+
+/**
+ * Pushes: the fields of `data` in documented order (section 4); `groupFields` where `is_group` is true. All are durable
+ * events and carry a `message_id`, but those that say `isKept: false`.
+ */
 export const PUSHES = {
   message_sent: {
     fields: { ...messagePush, is_group: variant(false), timestamp },
     groupFields: { ...messagePush, is_group: variant(true), timestamp, group_id: nullable(groupId) },
   },
-  typing: { fields: { session_id: text, user_id: userId, user_name: text, typing: bool, timestamp } },
+  typing: { fields: { session_id: text, user_id: userId, user_name: text, typing: bool, timestamp }, isKept: false },
   message_read: { fields: { message_id: messageId, is_group: bool, reader_id: userId, read_at: timestamp } },
   reaction_added: { fields: reactionPush },
   reaction_removed: { fields: reactionPush },
-  online_status: { fields: { user_id: userId, online: bool, last_active: timestamp } },
-  group_updated: { fields: { group_id: groupId, update_type: text, data: object(groupInfo), timestamp } },
-  user_joined_group: { fields: { group_id: groupId, update_type: text, data: object(member), timestamp } },
-  user_left_group: { fields: { group_id: groupId, update_type: text, data: object(member), timestamp } },
+  online_status: { fields: { user_id: userId, online: bool, last_active: timestamp }, isKept: false },
+  group_updated: { fields: { group_id: groupId, update_type: literal('group_info'), data: object(groupInfo), timestamp } },
+  user_joined_group: { fields: { group_id: groupId, update_type: literal('member_joined'), data: object(member), timestamp } },
+  user_left_group: { fields: { group_id: groupId, update_type: literal('member_left'), data: object(member), timestamp } },
   notification: { fields: { notification_type: text, data: object({}) as Field<unknown> } },
 } as const
 
@@ -185,3 +249,38 @@ type DecodedData<S> = S extends { fields: null } ? unknown : Decoded<FieldsOf<S>
 export type LegacyRequest = {
   [T in RequestType]: { readonly type: T; readonly echo: string | undefined } & DecodedData<(typeof REQUESTS)[T]>
 }[RequestType]
+
+/** `WSGenericResponse` (section 2); I is `string` where a frame always has an id. */
+export interface Envelope<T extends string, D, I extends string | undefined = string | undefined> {
+  readonly type: T
+  readonly code: number
+  readonly msg: string
+  readonly data: D
+  readonly message_id: I
+}
+type Echoed<T extends string, D> = Omit<Envelope<T, D>, 'message_id'> & { readonly message_id?: string }
+
+/** A request's `data` as it goes over the wire. */
+export type RequestData<T extends RequestType> = (typeof REQUESTS)[T] extends { fields: null }
+  ? undefined
+  : EachWireValues<FieldsOf<(typeof REQUESTS)[T]>>
+type EachWireValues<F> = F extends Fields ? WireValues<F> : never
+
+type Response<T extends RequestType> = (typeof REQUESTS)[T]['response']
+type ResponseFields<R> = R extends { fields: infer F extends Fields } ? Values<F> : unknown
+
+/** The `data` of the answer to a request that was carried out. */
+export type ResponseData<T extends RequestType> = Response<T>['data'] & ResponseFields<Response<T>>
+export type ResponseFrame<T extends RequestType = RequestType> = {
+  [K in T]: Echoed<Response<K>['type'], ResponseData<K>>
+}[T]
+
+type PushOf<T extends PushType> = (typeof PUSHES)[T] extends { isKept: false }
+  ? Omit<Envelope<T, PushData<T>>, 'message_id'> & { readonly message_id?: undefined }
+  : Envelope<T, PushData<T>, string>
+export type PushFrame<T extends PushType = PushType> = { [K in T]: PushOf<K> }[T]
+
+export type ConnectionEstablishedData = Values<(typeof CONNECTION_ESTABLISHED)['fields']>
+export type ErrorFrame = Echoed<'error', Values<(typeof ERROR)['fields']>>
+/** Any frame from the server. */
+export type ServerFrame = Echoed<'connection_established', ConnectionEstablishedData> | ErrorFrame | ResponseFrame | PushFrame

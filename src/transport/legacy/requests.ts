@@ -4,6 +4,7 @@ import {
   LegacyAddReactionDocument,
   LegacyMarkMessageReadDocument,
   LegacyPingDocument,
+  LegacyRefreshTokenDocument,
   LegacyRemoveReactionDocument,
   LegacySendMessageDocument,
   LegacySetTypingDocument,
@@ -50,6 +51,8 @@ export function operationOf(request: Exclude<LegacyRequest, { type: 'resume' }>)
       }
       return { document: request.type === 'reaction_added' ? LegacyAddReactionDocument : LegacyRemoveReactionDocument, variables }
     }
+    case 'auth':
+      return { document: LegacyRefreshTokenDocument, variables: { token: request.token } }
     case 'ping':
     case 'heartbeat':
       return { document: LegacyPingDocument }
