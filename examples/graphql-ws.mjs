@@ -1,0 +1,32 @@
+import { createClient } from 'graphql-ws'
+import WebSocket from 'ws'
+import { backoff, readArguments } from './arguments.mjs'
+import { createReader, EVENTS } from './events.mjs'
+
+const { url, token } = readArguments('ws://127.0.0.1:4000/graphql')
+const reader = createReader(console.log)
+
+const client = createClient({
+  url,
+  webSocketImpl: WebSocket,
+  connectionParams: { authorization: `Bearer ${token}` },
+  // The library would subscribe again with the old `after`: coming back is done below, with the new one.
+  retryAttempts: 0,
+  // A line that is dead without a word is noticed by its missing pong.
+  keepAlive: 10_000,
+})
+
+for (let failures = 0; ; failures++) {
+  try {
+    for await (const { data, errors } of client.iterate({ query: EVENTS, variables: { after: reader.cursor } })) {
+      if (errors) throw new Error(errors[0].message)
+      reader.read(data.events)
+      failures = 0
+    }
+  } catch (problem) {
+    // 4401: the token has expired, 4403: it is not good, or an administrator has disconnected the user.
+    if (problem?.code === 4401 || problem?.code === 4403) throw new Error(problem.reason)
+    console.error('the line broke, coming back')
+  }
+  await backoff(failures)
+}

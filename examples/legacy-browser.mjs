@@ -1,0 +1,51 @@
+import { backoff, readArguments } from './arguments.mjs'
+
+// As in a browser: a WebSocket that can't set headers sends the token as a subprotocol, and resumes by a request.
+// Node has one like it since version 22; before, the one of `ws` does the same.
+const WebSocket = globalThis.WebSocket ?? (await import('ws')).default
+const { url, token } = readArguments('ws://127.0.0.1:4000/ws/connect')
+const seen = new Set()
+let cursor = '0'
+let failures = 0
+
+function connect() {
+  const socket = new WebSocket(url, ['bearer', token])
+  const heartbeat = setInterval(() => socket.send('{"type":"ping"}'), 10_000)
+  let heard = Date.now()
+  const watch = setInterval(() => Date.now() - heard > 25_000 && socket.close(), 5000)
+
+  // New events may come before what was missed: they wait for the answer to `resume`, and ids tell the order.
+  let held = []
+  function show({ type, data, message_id: id }) {
+    if (seen.has(id)) return
+    seen.add(id)
+    if (BigInt(id) > BigInt(cursor)) cursor = id
+    if (type === 'message_sent') console.log(`${data.sender_name}: ${data.content}`)
+  }
+
+  socket.onopen = () => socket.send(JSON.stringify({ type: 'resume', data: { last_message_id: cursor } }))
+  socket.onmessage = ({ data: text }) => {
+    heard = Date.now()
+    failures = 0
+    const frame = JSON.parse(text)
+    if (frame.type === 'error') return console.error(frame.code, frame.data.details.error)
+    if (frame.type === 'resume') {
+      for (const each of held.sort((a, b) => Number(a.message_id) - Number(b.message_id))) show(each)
+      held = undefined
+      // Only pushes of durable events have an id here: our requests send none that would be echoed.
+    } else if (frame.message_id !== undefined) {
+      if (held) held.push(frame)
+      else show(frame)
+    }
+  }
+  socket.onclose = ({ code, reason }) => {
+    clearInterval(heartbeat)
+    clearInterval(watch)
+    // 4401: get a new token first; 4403: an administrator has disconnected the user.
+    if (code === 4401 || code === 4403) return console.error(reason)
+    console.error('the line broke, coming back')
+    void backoff(failures++).then(connect)
+  }
+  socket.onerror = () => undefined
+}
+connect()

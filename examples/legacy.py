@@ -1,0 +1,54 @@
+"""The legacy protocol with Python's websockets: python3 legacy.py [URL] [TOKEN]"""
+
+import asyncio
+import json
+import os
+import random
+import sys
+
+import websockets
+
+URL = sys.argv[1] if len(sys.argv) > 1 else "ws://127.0.0.1:4000/ws/connect"
+TOKEN = sys.argv[2] if len(sys.argv) > 2 else os.environ.get("TOKEN")
+
+
+async def main() -> None:
+    seen: set[str] = set()
+    cursor = "0"
+    failures = 0
+    while True:
+        try:
+            headers = {"Authorization": f"Bearer {TOKEN}", "Last-Event-ID": cursor}
+            # The library pings by itself, and closes a line that is dead.
+            async with websockets.connect(URL, additional_headers=headers, ping_interval=20, ping_timeout=20) as socket:
+                async for text in socket:
+                    failures = 0
+                    frame = json.loads(text)
+                    event_id = frame.get("message_id")
+                    if frame["type"] == "error":
+                        print(frame["code"], frame["data"]["details"]["error"], file=sys.stderr)
+                    # An event that comes again has the same id.
+                    if event_id is None or event_id in seen:
+                        continue
+                    seen.add(event_id)
+                    cursor = max(cursor, event_id, key=int)
+                    if frame["type"] == "message_sent":
+                        print(f"{frame['data']['sender_name']}: {frame['data']['content']}", flush=True)
+            raise ConnectionError
+        except websockets.InvalidStatus as refusal:
+            if refusal.response.status_code == 401:
+                raise SystemExit("the token is not good") from None
+        except websockets.ConnectionClosed as closed:
+            # 4401: get a new token first; 4403: an administrator has disconnected the user.
+            if closed.rcvd and closed.rcvd.code in (4401, 4403):
+                raise SystemExit(closed.rcvd.reason) from None
+        except (OSError, EOFError, websockets.InvalidMessage):
+            pass
+        print("the line broke, coming back", file=sys.stderr)
+        await asyncio.sleep(min(10, 0.25 * 2**failures) * random.uniform(0.5, 1))
+        failures += 1
+
+
+if TOKEN is None:
+    raise SystemExit(__doc__)
+asyncio.run(main())

@@ -1,0 +1,47 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+export interface Script {
+  child: ChildProcess
+  out(): string
+  err(): string
+  /** Resolves when standard error holds the text, or the script has ended. */
+  says(text: string): Promise<void>
+  /** Resolves when it has ended, with its exit code, or the signal that ended it. */
+  ended: Promise<number | NodeJS.Signals>
+}
+
+/** Starts a compiled script as a process of its own, with these settings and no others. */
+export function startScript(name: string, args: readonly string[], env: Record<string, string> = {}): Script {
+  const { PATH } = process.env
+  const file = fileURLToPath(new URL(`../../dist/${name}.js`, import.meta.url))
+  const child = spawn(process.execPath, [file, ...args], { env: { PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  let out = ''
+  let err = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
+  const ended = new Promise<number | NodeJS.Signals>((resolve) => {
+    child.on('close', (code, signal) => resolve(code ?? (signal as NodeJS.Signals)))
+  })
+  const says = (text: string): Promise<void> =>
+    new Promise((resolve) => {
+      const look = (): void => {
+        if (err.includes(text)) resolve()
+      }
+      look()
+      child.stderr.on('data', look)
+      void ended.then(() => resolve())
+    })
+  return { child, out: () => out, err: () => err, says, ended }
+}
+
+/** Runs a script to its end. */
+export async function runScript(
+  name: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<{ status: number | NodeJS.Signals; out: string; err: string }> {
+  const script = startScript(name, args, env)
+  const status = await script.ended
+  return { status, out: script.out(), err: script.err() }
+}
