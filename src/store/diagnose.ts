@@ -1,0 +1,48 @@
+import type { Database } from './client.ts'
+
+/** What a database says of itself and how it answers. */
+export interface DatabaseFacts {
+  version: string
+  encoding: string
+  /** Of several round trips the median, in milliseconds. */
+  latencyMs: number
+  /** How far its clock is ahead of ours, in milliseconds. */
+  clockAheadMs: number
+  /** How many connections may be open at once, those for superusers left out; how many others are. */
+  maxConnections: number
+  usedConnections: number
+  /** Whether an acknowledged commit survives a power cut. */
+  isDurable: boolean
+  /** Whether it takes no writes. */
+  isReplica: boolean
+  /** Whether our user may make tables, as the migrations do. */
+  mayCreate: boolean
+}
+
+const ROUND_TRIPS = 15
+
+/** Asks a database that was opened. */
+export async function diagnoseDatabase({ raw, prisma }: Database): Promise<DatabaseFacts> {
+  const db = raw ?? prisma
+  const [facts] = await db.$queryRaw<Omit<DatabaseFacts, 'latencyMs' | 'clockAheadMs'>[]>`
+    SELECT current_setting('server_version') AS version, current_setting('server_encoding') AS encoding,
+      current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int AS "maxConnections",
+      (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()) AS "usedConnections",
+      current_setting('fsync')::boolean AND current_setting('synchronous_commit') <> 'off' AS "isDurable",
+      pg_is_in_recovery() AS "isReplica",
+      has_schema_privilege(current_user, 'public', 'CREATE') AS "mayCreate"`
+  const trips: { ms: number; aheadMs: number }[] = []
+  for (let trip = 0; trip < ROUND_TRIPS; trip++) {
+    const [sent, began] = [Date.now(), performance.now()]
+    const [row] = await db.$queryRaw<{ now: number }[]>`SELECT (extract(epoch from clock_timestamp()) * 1000)::float8 AS now`
+    const ms = performance.now() - began
+    trips.push({ ms, aheadMs: (row?.now ?? 0) - (sent + ms / 2) })
+  }
+  trips.sort((a, b) => a.ms - b.ms)
+  return {
+    ...(facts as DatabaseFacts),
+    latencyMs: trips[Math.floor(ROUND_TRIPS / 2)]?.ms ?? 0,
+    // The quickest answer tells the time best.
+    clockAheadMs: trips[0]?.aheadMs ?? 0,
+  }
+}
