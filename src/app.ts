@@ -2,8 +2,10 @@ import { randomUUID, type KeyObject } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { PubSubEngine } from 'graphql-subscriptions'
 import type { Logger } from 'pino'
+import { createAdmin, createAnswers } from './admin.ts'
 import { createBatchLoader } from './batch.ts'
 import { createAuth, signToken, type TokenClaims } from './chat/auth.ts'
+import { createRevocations } from './chat/revocations.ts'
 import { createChat, type Chat } from './chat/chat.ts'
 import { beat, BEAT_MS, LEASE_MS } from './chat/presence-lease.ts'
 import type { TypingChange } from './chat/typing.ts'
@@ -14,6 +16,7 @@ import { renderGraphiqlPage } from './graphql/graphiql.ts'
 import { createOperations } from './graphql/operations.ts'
 import { createSchema } from './graphql/schema.ts'
 import { createHttpHandler } from './graphql/yoga.ts'
+import { createActivity } from './live/activity.ts'
 import { createCheckpoints } from './live/checkpoints.ts'
 import { createFeeds } from './live/feed.ts'
 import { createTopics } from './live/topics.ts'
@@ -25,15 +28,16 @@ import { createRedisPubSub, type RedisPubSubEngine, type RedisStage } from './pu
 import { createKeptTexts } from './pubsub/redis-checkpoints.ts'
 import { createRedisRegistry, type RedisRegistry } from './pubsub/redis-registry.ts'
 import { createLocalRegistry } from './pubsub/registry.ts'
-import type { Settings } from './settings.ts'
+import { SettingsError, type Settings } from './settings.ts'
 import type { Circle } from './store/conversations.ts'
 import { createDatabase, DatabaseStartError, type Database } from './store/client.ts'
 import { migrate } from './store/migrate.ts'
 import { createStore, type Store } from './store/store.ts'
 import { createTimerWheel } from './timer-wheel.ts'
+import { createAddressLimit } from './transport/addresses.ts'
 import { createConnections } from './transport/connections.ts'
 import { createGraphqlWsEndpoint } from './transport/graphql-ws.ts'
-import { createHttpServer, type Readiness } from './transport/http.ts'
+import { createHttpServer, type HttpServer, type Readiness } from './transport/http.ts'
 import { createLegacyEndpoint } from './transport/legacy/endpoint.ts'
 
 /** A user's token to try the server with. */
@@ -54,6 +58,8 @@ export interface Started {
 export interface App {
   /** Resolves when the server answers; rejects with what is wrong, after undoing what was started. */
   start(): Promise<Started>
+  /** Takes another certificate for connections from now on. Throws where they don't belong together. */
+  useTls(tls: NonNullable<Settings['tls']>): void
   /** Stops within DRAIN_MS: running requests finish, sockets close with 1012. A second call does nothing more. */
   stop(): Promise<void>
 }
@@ -92,17 +98,20 @@ export function createApp(settings: Settings, log: Logger): App {
   }
 
   const stop = (): Promise<void> => (closing ??= close())
+  let running: Awaited<ReturnType<typeof start>> | undefined
 
   return {
     stop,
+    useTls: (tls) => running?.useTls(tls),
     async start() {
       try {
-        return await start(
+        running = await start(
           settings,
           log,
           (closer) => void closers.push(closer),
           () => closing !== undefined,
         )
+        return running.started
       } catch (error) {
         await stop()
         throw error
@@ -119,7 +128,7 @@ async function start(
   log: Logger,
   onStop: (closer: Closer) => void,
   isStopping: () => boolean,
-): Promise<Started> {
+): Promise<{ started: Started; useTls: HttpServer['useTls'] }> {
   const { databaseUrl, dataDir, jwtIssuer: issuer, jwtAudience: audience } = settings
 
   const database = await createDatabase({
@@ -130,11 +139,18 @@ async function start(
     statementTimeoutMs: settings.dbStatementTimeoutMs,
   })
   onStop(() => database.close())
-  const store = createStore(database.prisma)
+  const store = createStore(database)
 
   const wheel = createTimerWheel()
   onStop(() => wheel.stop())
-  const metrics = createMetrics(() => connections.counts())
+  const metrics = createMetrics({
+    connections: () => connections.counts(),
+    queued: () => connections.queued(),
+    topics: () => topics.size(),
+    pool: () => database.pool(),
+    redis: () => redis && redis.pubsub.state() === 'up',
+  })
+  const { counts } = metrics
   const failed = (stage: string) => (error: unknown) => {
     metrics.failed(stage)
     log.error({ err: error, stage }, 'failed')
@@ -154,8 +170,9 @@ async function start(
     store,
     publisher,
     wheel,
+    counts,
     loadCircle,
-    lanes: database.engine === 'embedded' ? 1 : 2,
+    lanes: 1,
     presenceGraceMs: settings.presenceGraceMs,
     presenceGroupLimit: settings.presenceGroupLimit,
     registry: redis?.registry ?? createLocalRegistry(),
@@ -168,31 +185,52 @@ async function start(
     },
   })
   onStop(() => chat.presence.stop())
-  const topics = await createTopics({ pubsub, log: store.log, onError: (stage, error) => failed(stage)(error) })
+  const topics = await createTopics({ pubsub, log: store.log, counts, onError: (stage, error) => failed(stage)(error) })
   onStop(() => topics.stop())
   if (databaseUrl !== undefined) onStop(every(settings.positionCheckMs, () => topics.check()))
   onStop(every(SWEEP_EVERY_MS, () => sweep(store, settings.eventRetentionHours).catch(failed('sweep'))))
 
+  const showConnection = (kind: 'opened' | 'closed', userId: number, connectionId: string, name: string): void => {
+    if (activity.isWatched)
+      activity.record({ kind, userId, connectionId, name, code: null, conversationId: null, content: () => null })
+  }
   const connections = createConnections({
     wheel,
     maxPerUser: settings.maxConnectionsPerUser,
-    onOpened: (userId) => chat.presence.opened(userId),
-    onClosed(userId, connectionId) {
+    onOpened(userId, connectionId, protocol) {
+      log.debug({ connectionId, userId, protocol }, 'a connection opened')
+      showConnection('opened', userId, connectionId, protocol)
+      chat.presence.opened(userId)
+    },
+    onClosed(userId, connectionId, protocol) {
+      log.debug({ connectionId, userId, protocol }, 'a connection closed')
+      showConnection('closed', userId, connectionId, protocol)
       chat.typing.connectionClosed(connectionId)
       chat.presence.closed(userId)
     },
   })
 
+  const revocations = createRevocations({
+    store,
+    onRevoked: (userId) => connections.disconnectUser(userId, 'the token was revoked'),
+  })
+  const answers = createAnswers({ connections, topics, revocations, activity: () => activity })
+  onStop(() => answers.stop())
   const control = await createControl({
     pubsub,
     nodeId,
     nodes: () => redis?.registry.nodes() ?? Promise.resolve([]),
-    handlers: {
-      disconnectUser: ({ userId, reason }: { userId: number; reason?: string }) => connections.disconnectUser(userId, reason),
-    },
+    handlers: answers.handlers,
     onError: failed('control'),
   })
   onStop(() => control.stop())
+  const activity = createActivity({
+    pubsub,
+    nodeId,
+    tellNodes: (watch) => control.ask('watch', watch),
+    onError: failed('activity'),
+  })
+  onStop(() => activity.stop())
   if (redis) {
     await pubsub.subscribe(
       TYPING_CHANNEL,
@@ -213,10 +251,17 @@ async function start(
     onStop(() => redis.registry.retire(settings.presenceGraceMs))
   }
 
+  const { jwksUrl } = settings
+  const key =
+    jwksUrl !== undefined
+      ? { kind: 'JWKS' as const, url: jwksUrl }
+      : (settings.jwt ?? { kind: 'HS256' as const, key: await devSecret(dataDir) })
+  const auth = createAuth({ key, issuer, audience, isRevoked: (viewer) => revocations.isRevoked(viewer) })
   const feeds = createFeeds({
     topics,
     log: store.log,
     loadCircle,
+    counts,
     resumeLimit: settings.resumeLimit,
     // So long may a node not know of an event that another one logged.
     overlapMs: redis ? 2 * settings.positionCheckMs + settings.dbStatementTimeoutMs : 0,
@@ -228,24 +273,52 @@ async function start(
     services: {
       chat,
       feeds,
-      admin: { disconnectUser: (userId, reason) => control.ask('disconnectUser', { userId, reason }) },
+      admin: createAdmin({
+        control,
+        revocations,
+        activity,
+        log: store.log,
+        audit: (entry) => log.warn(entry, 'an administrator watches activity'),
+      }),
+      tokens: {
+        async refresh(connectionId, token) {
+          const viewer = await auth.verify(token)
+          connections.renew(connectionId, viewer)
+          await chat.users.ensure(viewer)
+          return viewer.expiresAt
+        },
+      },
     },
     report,
+    activity,
+    counts,
     open: !settings.production,
+    persisted: settings.persistedDocuments,
   })
 
-  const key = settings.jwt ?? { kind: 'HS256' as const, key: await devSecret(dataDir) }
-  const auth = createAuth({ key, issuer, audience })
-  const signer = demoSigner(settings, key)
+  const signer = key.kind === 'JWKS' ? undefined : demoSigner(settings, key)
+  const unusable = [...(settings.persistedDocuments ?? [])].flatMap(([id, text]) =>
+    operations.prepare(text).errors.map(({ message }) => `PERSISTED_DOCUMENTS: ${JSON.stringify(id)}: ${message}`),
+  )
+  if (unusable.length > 0) throw new SettingsError(unusable)
   const rateLimit = createRateLimit(settings.rateLimitPerSecond, settings.rateLimitBurst)
   const transport = {
     auth,
     connections,
     operations,
     admit: (viewer: Parameters<Chat['users']['ensure']>[0]) => chat.users.ensure(viewer),
-    takeRequest: (userId: number) => rateLimit.take(userId),
+    takeRequest(userId: number) {
+      try {
+        rateLimit.take(userId)
+      } catch (error) {
+        counts.limited++
+        throw error
+      }
+    },
+    counts,
     maxFrameBytes: settings.maxFrameBytes,
     maxBufferedBytes: settings.maxBufferedBytes,
+    compress: settings.wsCompression,
   }
   const server = createHttpServer({
     ...transport,
@@ -253,12 +326,14 @@ async function start(
     port: settings.port,
     tls: settings.tls,
     allowedOrigins: settings.allowedOrigins,
+    addresses: createAddressLimit(settings.maxConnectionsPerAddress),
+    trustedProxies: settings.trustedProxies,
     maxBodyBytes: settings.maxFrameBytes,
     pingIntervalMs: settings.pingIntervalMs,
     graphiqlPage: settings.graphiql ? () => renderGraphiqlPage(signer?.(DEMO_ADMIN)) : undefined,
     handler: createHttpHandler({ schema, operations, report }),
     graphqlWs: createGraphqlWsEndpoint({ ...transport, schema }),
-    legacy: createLegacyEndpoint(transport),
+    legacy: createLegacyEndpoint({ ...transport, activity }),
     readiness: () => readiness(store, redis?.pubsub),
     metrics: () => metrics.render(),
     report,
@@ -273,14 +348,14 @@ async function start(
   await prepare(database, log, isStopping)
   // Two nodes that put it in at once get in each other's way; a server without demo data is a server all the same.
   if (settings.demo) await seedDemo(chat).catch(failed('demo data'))
+  await revocations.refresh()
+  onStop(every(settings.positionCheckMs, () => revocations.refresh().catch(failed('revocations'))))
   server.open()
 
-  return {
-    ...address,
-    demoTokens: signer
-      ? [...DEMO_USERS, DEMO_ADMIN].map((user) => ({ isAdmin: false, ...user, userId: user.id, token: signer(user) }))
-      : [],
-  }
+  const demoTokens = signer
+    ? [...DEMO_USERS, DEMO_ADMIN].map((user) => ({ isAdmin: false, ...user, userId: user.id, token: signer(user) }))
+    : []
+  return { started: { ...address, demoTokens }, useTls: server.useTls }
 }
 
 /** Brings the database to our schema, waiting for a server that is away. Throws DatabaseStartError. */

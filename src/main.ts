@@ -1,9 +1,21 @@
 import { SettingsError, loadSettings } from './settings.ts'
-import { createApp, type Started } from './app.ts'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { createApp, type App, type Started } from './app.ts'
 import { createLog } from './log.ts'
+import { startTracing } from './tracing.ts'
+import { version } from './version.ts'
+import { HELP } from './main-help.ts'
+import { readArguments, Refusal } from './options.ts'
 import { DatabaseStartError } from './store/client.ts'
 
+/** Where the last traces can't be sent, nobody waits for them longer. */
+const TRACES_MS = 2000
+
 async function main(): Promise<void> {
+  const given = readArguments(process.argv.slice(2), { help: { type: 'boolean' } })
+  if (given.isHelp) return console.log(HELP)
+  given.finish()
   const settings = loadSettings(process.env)
   const log = createLog(settings.logLevel)
 
@@ -15,6 +27,7 @@ async function main(): Promise<void> {
   process.on('uncaughtException', die)
   process.on('unhandledRejection', die)
 
+  const flushTraces = await startTracing(process.env, { 'service.version': version })
   const app = createApp(settings, log)
   let isStarted = false
   let isStopping = false
@@ -23,14 +36,30 @@ async function main(): Promise<void> {
     isStopping = true
     log.info({ signal }, 'stopping')
     setTimeout(() => process.exit(1), settings.drainMs + 500).unref()
-    void app.stop().then(() => process.exit(0))
+    void app
+      .stop()
+      .then(() => Promise.race([flushTraces().catch(() => undefined), wait(TRACES_MS)]))
+      .then(() => process.exit(0))
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
 
+  process.on('SIGHUP', () => reloadTls(app, log))
+
   const started = await app.start()
   isStarted = true
   greet(started, settings.tls !== undefined, settings.graphiql)
+}
+
+/** Certificates are renewed more often than servers are restarted: SIGHUP reads the files again. */
+function reloadTls(app: App, log: Logger): void {
+  try {
+    const { tls } = loadSettings(process.env)
+    if (tls) app.useTls(tls)
+    log.info(tls ? 'read the certificate again' : 'SIGHUP: there is no certificate to read again')
+  } catch (error) {
+    log.error({ err: error }, 'the certificate can not be used, the one before stays')
+  }
 }
 
 /** What a person who starts the server wants to know. */
@@ -56,7 +85,7 @@ function greet({ host, port, demoTokens }: Started, isTls: boolean, hasGraphiql:
 }
 
 main().catch((error: unknown) => {
-  const isExpected = error instanceof SettingsError || error instanceof DatabaseStartError
+  const isExpected = error instanceof SettingsError || error instanceof DatabaseStartError || error instanceof Refusal
   const { code, syscall, address, port, message } = error as NodeJS.ErrnoException & { address?: string; port?: number }
   if (isExpected) console.error(message)
   else if (syscall === 'listen')

@@ -38,7 +38,7 @@ export async function openDb({ databaseUrl, redisUrl, redisPrefix = 'chat:' }: O
     acquireTimeoutMs: 3000,
     statementTimeoutMs: 4000,
   })
-  const store = createStore(database.prisma)
+  const store = createStore(database)
   // What Redis does not take is found by the servers when they next compare with the log.
   const ignore = (): void => undefined
   const redis =

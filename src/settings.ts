@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, createSecretKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { BlockList, isIP } from 'node:net'
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 const NODE_ENVS = ['production', 'development', 'test'] as const
@@ -42,6 +43,8 @@ export interface Settings {
   readonly positionCheckMs: number
   /** Absent only outside production: whoever verifies tokens makes a secret for this process. */
   readonly jwt: JwtKey | undefined
+  /** Where to get the keys that tokens name, instead of one key. */
+  readonly jwksUrl: string | undefined
   readonly jwtIssuer: string | undefined
   readonly jwtAudience: string | undefined
   readonly production: boolean
@@ -57,8 +60,16 @@ export interface Settings {
   readonly rateLimitPerSecond: number
   readonly rateLimitBurst: number
   readonly maxConnectionsPerUser: number
+  /** 0 switches the limit off. */
+  readonly maxConnectionsPerAddress: number
+  /** Proxies whose word on the client's address counts. */
+  readonly trustedProxies: BlockList
+  /** The only documents that clients may send, by their ids; absent: any. */
+  readonly persistedDocuments: ReadonlyMap<string, string> | undefined
   readonly maxFrameBytes: number
   readonly maxBufferedBytes: number
+  /** permessage-deflate for clients that offer it. */
+  readonly wsCompression: boolean
   readonly eventRetentionHours: number
   readonly resumeLimit: number
   readonly drainMs: number
@@ -148,6 +159,51 @@ const parseOrigins = (value: string): readonly string[] =>
     return `${url.protocol}//${url.host}`
   })
 
+/** A set of addresses and networks, such as `10.0.0.0/8` or `::1`. Throws what is wrong with one of them. */
+function parseNetworks(values: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const value of values) {
+    const [address = '', bits] = value.split('/')
+    const version = isIP(address)
+    const longest = version === 6 ? 128 : 32
+    if (version === 0 || (bits !== undefined && !(/^\d{1,3}$/.test(bits) && Number(bits) <= longest))) throw new Error(value)
+    list.addSubnet(address, bits === undefined ? longest : Number(bits), version === 6 ? 'ipv6' : 'ipv4')
+  }
+  return list
+}
+
+const parseProxies = (value: string): BlockList => {
+  try {
+    return parseNetworks(value.split(',').map((each) => each.trim()))
+  } catch (error) {
+    throw new Refusal(shown((error as Error).message), 'addresses or networks such as 10.0.0.0/8, separated by commas')
+  }
+}
+
+/** Keys decide who is who: only over TLS, but from this machine. */
+const parseJwksUrl = (value: string): string => {
+  const text = parseUrl(['https:', 'http:'], true)(value)
+  const { protocol, hostname } = new URL(text)
+  if (protocol === 'http:' && !['localhost', '127.0.0.1', '[::1]'].includes(hostname))
+    throw new Refusal('a URL that starts with http://', 'one that starts with https://')
+  return text
+}
+
+const parseDocumentsFile = (path: string): ReadonlyMap<string, string> => {
+  const expected = 'the path of a JSON file with an object of documents by their ids'
+  let documents: unknown
+  try {
+    documents = JSON.parse(readFileSync(path, 'utf8'))
+  } catch {
+    throw new Refusal(`${shown(path)}, which can't be read as JSON`, expected)
+  }
+  const isObject = typeof documents === 'object' && documents !== null && !Array.isArray(documents)
+  const entries = isObject ? Object.entries(documents as object) : []
+  if (!isObject || entries.some(([, text]) => typeof text !== 'string'))
+    throw new Refusal(`${shown(path)}, which holds no such thing`, expected)
+  return new Map(entries as [string, string][])
+}
+
 const parseSecret = (value: string): JwtKey => {
   const bytes = Buffer.from(value)
   if (bytes.length < MIN_SECRET_BYTES) throw new Refusal(`${bytes.length} bytes`, `at least ${MIN_SECRET_BYTES} bytes`)
@@ -226,10 +282,13 @@ export const loadSettings = (env: NodeJS.ProcessEnv): Settings => {
 
   const secret = read('JWT_SECRET', parseSecret, undefined)
   const publicKey = read('JWT_PUBLIC_KEY', parsePublicKey, undefined)
-  if (has('JWT_SECRET') && has('JWT_PUBLIC_KEY'))
-    problems.push('JWT_SECRET, JWT_PUBLIC_KEY: came both, expected only one of them')
-  if (production && !has('JWT_SECRET') && !has('JWT_PUBLIC_KEY'))
-    problems.push('JWT_SECRET, JWT_PUBLIC_KEY: came neither, expected one of them with NODE_ENV=production')
+  const jwksUrl = read('JWKS_URL', parseJwksUrl, undefined)
+  const keys = ['JWT_SECRET', 'JWT_PUBLIC_KEY', 'JWKS_URL']
+  const given = keys.filter(has)
+  if (given.length > 1)
+    problems.push(`${given.join(', ')}: came ${given.length === 2 ? 'both' : 'all'}, expected only one of them`)
+  if (production && given.length === 0)
+    problems.push(`${keys.join(', ')}: came none, expected one of them with NODE_ENV=production`)
 
   const demo = read('DEMO', parseFlag, !production && !has('DATABASE_URL'))
   if (production && demo) problems.push('DEMO: came "1", expected 0 with NODE_ENV=production')
@@ -254,6 +313,7 @@ export const loadSettings = (env: NodeJS.ProcessEnv): Settings => {
     redisPrefix: read('REDIS_PREFIX', parseText, 'chat:'),
     positionCheckMs: read('POSITION_CHECK_MS', positive, 5000),
     jwt: secret ?? publicKey,
+    jwksUrl,
     jwtIssuer: read('JWT_ISSUER', parseText, undefined),
     jwtAudience: read('JWT_AUDIENCE', parseText, undefined),
     production,
@@ -265,8 +325,12 @@ export const loadSettings = (env: NodeJS.ProcessEnv): Settings => {
     rateLimitPerSecond: read('RATE_LIMIT_PER_SECOND', zeroOrMore, 50),
     rateLimitBurst: read('RATE_LIMIT_BURST', zeroOrMore, 100),
     maxConnectionsPerUser: read('MAX_CONNECTIONS_PER_USER', positive, 20),
+    maxConnectionsPerAddress: read('MAX_CONNECTIONS_PER_ADDRESS', zeroOrMore, 10_000),
+    trustedProxies: read('TRUSTED_PROXIES', parseProxies, parseNetworks([])),
+    persistedDocuments: read('PERSISTED_DOCUMENTS', parseDocumentsFile, undefined),
     maxFrameBytes: read('MAX_FRAME_BYTES', positive, 65_536),
     maxBufferedBytes: read('MAX_BUFFERED_BYTES', positive, 1_048_576),
+    wsCompression: read('WS_COMPRESSION', parseFlag, false),
     eventRetentionHours: read('EVENT_RETENTION_HOURS', positive, 168),
     resumeLimit: read('RESUME_LIMIT', positive, 1000),
     drainMs: read('DRAIN_MS', positive, 10_000),

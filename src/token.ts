@@ -1,7 +1,7 @@
-import { parseArgs } from 'node:util'
 import { signToken, type TokenClaims } from './chat/auth.ts'
 import { problemWithName, problemWithUrl } from './chat/limits.ts'
 import { devSecret } from './dev-secret.ts'
+import { integerUpTo, MAX_INT, readArguments, Refusal } from './options.ts'
 import { loadSettings, SettingsError } from './settings.ts'
 
 const HELP = `Prints a token for a user, signed with the server's own secret.
@@ -16,7 +16,11 @@ const HELP = `Prints a token for a user, signed with the server's own secret.
   --help          this text
 
 The secret is JWT_SECRET; without one, outside production, the secret that the server keeps in DATA_DIR.
-JWT_ISSUER and JWT_AUDIENCE go into the token where they are set.`
+JWT_ISSUER and JWT_AUDIENCE go into the token where they are set. These, NODE_ENV and DATA_DIR are the settings it reads.
+
+Examples:
+  npm run --silent token -- --sub 7 --name Ann
+  export ADMIN=$(npm run --silent token -- --sub 100 --admin --ttl 86400)`
 
 const OPTIONS = {
   sub: { type: 'string' },
@@ -27,62 +31,23 @@ const OPTIONS = {
   help: { type: 'boolean' },
 } as const
 
-const MAX_INT = 2_147_483_647
-
-/** What can't be done, in words for whoever called; one line for each problem. */
-class Refusal extends Error {}
-
 /** Reads the arguments; every bad one is reported at once. */
 function parseClaims(args: string[]): TokenClaims | 'help' {
-  // Not strict: that would stop at the first problem.
-  const { tokens } = parseArgs({ args, options: OPTIONS, strict: false, tokens: true })
-  const values = new Map<string, string>()
-  const problems = new Map<string, string>()
-
-  for (const token of tokens) {
-    if (token.kind === 'positional') problems.set(token.value, `${JSON.stringify(token.value)}: expected options only`)
-    if (token.kind !== 'option') continue
-    const { name, rawName, value, inlineValue } = token
-    const problem =
-      problemWithOption(name, value, inlineValue === true) ?? (values.has(name) ? 'came twice, expected it once' : null)
-    if (problem !== null) problems.set(name, `${rawName}: ${problem}`)
-    values.set(name, value ?? '')
-  }
-  if (values.has('help') && problems.size === 0) return 'help'
-
-  /** An option's value after its check, undefined where it is absent or was found bad before. */
-  const read = (name: string, check: (value: string, field: string) => string | null): string | undefined => {
-    const value = problems.has(name) ? undefined : values.get(name)
-    const problem = value === undefined ? null : check(value, `--${name}`)
-    if (problem !== null) problems.set(name, problem)
-    return value
-  }
-  const sub = read('sub', problemWithNumber)
-  const name = read('name', problemWithName)
-  const avatar = read('avatar', problemWithUrl)
-  const ttl = read('ttl', problemWithNumber)
-  if (!values.has('sub')) problems.set('sub', '--sub is missing, expected the id of a user')
-  if (problems.size > 0) throw new Refusal([...problems.values(), 'See --help.'].join('\n'))
+  const given = readArguments(args, OPTIONS)
+  if (given.isHelp) return 'help'
+  const sub = given.read('sub', integerUpTo(MAX_INT))
+  const name = given.read('name', problemWithName)
+  const avatar = given.read('avatar', problemWithUrl)
+  const ttl = given.read('ttl', integerUpTo(MAX_INT))
+  if (!given.has('sub')) given.refuse('sub', '--sub is missing, expected the id of a user')
+  given.finish()
   return {
     userId: Number(sub),
     ...(name === undefined ? {} : { name }),
     ...(avatar === undefined ? {} : { avatar }),
-    isAdmin: values.has('admin'),
+    isAdmin: given.has('admin'),
     ttlSeconds: Number(ttl ?? 3600),
   }
-}
-
-function problemWithOption(name: string, value: string | undefined, isInline: boolean): string | null {
-  if (!Object.hasOwn(OPTIONS, name)) return `expected one of --${Object.keys(OPTIONS).join(', --')}`
-  if (OPTIONS[name as keyof typeof OPTIONS].type === 'boolean')
-    return value === undefined ? null : 'came with a value, expected none'
-  // What looks like the next option is not taken for the value of this one.
-  return value === undefined || (!isInline && value.startsWith('--')) ? 'came without a value, expected one' : null
-}
-
-function problemWithNumber(value: string, field: string): string | null {
-  if (/^[1-9]\d{0,9}$/.test(value) && Number(value) <= MAX_INT) return null
-  return `${field} is ${JSON.stringify(value)}, expected an integer from 1 to ${MAX_INT}`
 }
 
 async function run(args: string[]): Promise<string> {

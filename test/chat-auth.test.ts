@@ -11,7 +11,7 @@ const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const otherRsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
 
 const authOf = (options: Partial<AuthOptions> = {}): Auth =>
-  createAuth({ key: HS256, issuer: undefined, audience: undefined, ...options })
+  createAuth({ key: HS256, issuer: undefined, audience: undefined, isRevoked: () => false, ...options })
 const auth = authOf()
 
 const inSeconds = (seconds: number): number => Math.floor(Date.now() / 1000) + seconds
@@ -28,9 +28,9 @@ const forge = (header: object, claims: unknown, key: string | undefined = SECRET
 }
 
 /** The reason of a refusal, which holds nothing of the token. */
-const reasonOf = (token: string, by: Auth = auth): string => {
+const reasonOf = async (token: string, by: Auth = auth): Promise<string> => {
   try {
-    by.verify(token)
+    await by.verify(token)
   } catch (error) {
     if (!(error instanceof ChatError)) throw error
     expect(error.code).toBe('UNAUTHENTICATED')
@@ -42,39 +42,41 @@ const reasonOf = (token: string, by: Auth = auth): string => {
 }
 
 describe('a good token', () => {
-  test('says who the viewer is', () => {
+  test('says who the viewer is', async () => {
     const exp = inSeconds(60)
     const claims = { exp, name: 'Ann 🦊', avatar: 'https://example.org/a.png', role: 'admin' }
-    expect(auth.verify(sign(claims))).toEqual({
+    const token = sign(claims)
+    expect(await auth.verify(token)).toEqual({
       userId: 7,
       name: 'Ann 🦊',
       avatar: 'https://example.org/a.png',
       isAdmin: true,
+      issuedAt: (jsonwebtoken.decode(token) as jsonwebtoken.JwtPayload).iat! * 1000,
       expiresAt: exp * 1000,
     })
-    const plain = { userId: 7, name: undefined, avatar: undefined, isAdmin: false, expiresAt: exp * 1000 }
-    expect(auth.verify(sign({ exp }))).toEqual(plain)
+    const plain = { userId: 7, name: undefined, avatar: undefined, isAdmin: false, issuedAt: 0, expiresAt: exp * 1000 }
+    expect(await auth.verify(sign({ exp }, { noTimestamp: true }))).toEqual(plain)
     const empty = { name: null, avatar: null, role: 'Admin' }
-    expect(auth.verify(sign(empty))).toMatchObject({ name: undefined, avatar: null, isAdmin: false })
+    expect(await auth.verify(sign(empty))).toMatchObject({ name: undefined, avatar: null, isAdmin: false })
   })
 
-  test.each([2_147_483_647, '2147483647'])('may give the user id as a number or a text', (sub) => {
-    expect(auth.verify(forge({ alg: 'HS256' }, { sub, exp: inSeconds(60) })).userId).toBe(2_147_483_647)
+  test.each([2_147_483_647, '2147483647'])('may give the user id as a number or a text', async (sub) => {
+    expect((await auth.verify(forge({ alg: 'HS256' }, { sub, exp: inSeconds(60) }))).userId).toBe(2_147_483_647)
   })
 
-  test('is what signToken makes', () => {
+  test('is what signToken makes', async () => {
     const by = authOf({ issuer: 'us', audience: 'chat' })
     const token = signToken(SECRET, { userId: 7, name: 'Ann', isAdmin: true, ttlSeconds: 60, issuer: 'us', audience: 'chat' })
-    expect(by.verify(token)).toMatchObject({ userId: 7, name: 'Ann', isAdmin: true })
-    expect(auth.verify(signToken(HS256.key, { userId: 8, ttlSeconds: 60 }))).toMatchObject({ userId: 8, isAdmin: false })
+    expect(await by.verify(token)).toMatchObject({ userId: 7, name: 'Ann', isAdmin: true })
+    expect(await auth.verify(signToken(HS256.key, { userId: 8, ttlSeconds: 60 }))).toMatchObject({ userId: 8, isAdmin: false })
   })
 
   test.each([
     ['RS256', rsa],
     ['ES256', ec],
-  ] as const)('may be signed with %s where that is the key', (kind, { privateKey, publicKey }) => {
+  ] as const)('may be signed with %s where that is the key', async (kind, { privateKey, publicKey }) => {
     const by = authOf({ key: { kind, key: publicKey } })
-    expect(by.verify(sign({}, { algorithm: kind }, privateKey)).userId).toBe(7)
+    expect((await by.verify(sign({}, { algorithm: kind }, privateKey))).userId).toBe(7)
   })
 })
 
@@ -82,26 +84,26 @@ describe('the algorithm is not for the token to choose', () => {
   const byRsa = authOf({ key: { kind: 'RS256', key: rsa.publicKey } })
   const claims = { sub: '7', exp: inSeconds(60) }
 
-  test.each(['none', 'None', 'NONE'])('%s is refused, with and without a signature', (alg) => {
-    expect(reasonOf(forge({ alg }, claims, ''))).toMatch(/not signed|malformed/)
-    expect(reasonOf(forge({ alg }, claims))).toMatch(/another algorithm|malformed/)
-    expect(reasonOf(forge({ alg }, claims, ''), byRsa)).toMatch(/not signed|malformed/)
+  test.each(['none', 'None', 'NONE'])('%s is refused, with and without a signature', async (alg) => {
+    expect(await reasonOf(forge({ alg }, claims, ''))).toMatch(/not signed|malformed/)
+    expect(await reasonOf(forge({ alg }, claims))).toMatch(/another algorithm|malformed/)
+    expect(await reasonOf(forge({ alg }, claims, ''), byRsa)).toMatch(/not signed|malformed/)
   })
 
-  test.each(['HS384', 'HS512'] as const)('%s with the right secret is refused', (algorithm) => {
-    expect(reasonOf(sign({}, { algorithm }))).toContain('another algorithm')
+  test.each(['HS384', 'HS512'] as const)('%s with the right secret is refused', async (algorithm) => {
+    expect(await reasonOf(sign({}, { algorithm }))).toContain('another algorithm')
   })
 
-  test('the public key is no secret', () => {
+  test('the public key is no secret', async () => {
     const pem = rsa.publicKey.export({ type: 'spki', format: 'pem' }).toString()
-    expect(reasonOf(forge({ alg: 'HS256', typ: 'JWT' }, claims, pem), byRsa)).toContain('another algorithm')
+    expect(await reasonOf(forge({ alg: 'HS256', typ: 'JWT' }, claims, pem), byRsa)).toContain('another algorithm')
   })
 
-  test('tokens of other kinds of keys are refused', () => {
-    expect(reasonOf(sign({}, { algorithm: 'RS256' }, rsa.privateKey))).toContain('another algorithm')
-    expect(reasonOf(sign({}, { algorithm: 'ES256' }, ec.privateKey), byRsa)).toContain('another algorithm')
-    expect(reasonOf(sign({}, { algorithm: 'PS256' }, rsa.privateKey), byRsa)).toContain('another algorithm')
-    expect(reasonOf(sign({}, { algorithm: 'RS256' }, otherRsa.privateKey), byRsa)).toContain('signature')
+  test('tokens of other kinds of keys are refused', async () => {
+    expect(await reasonOf(sign({}, { algorithm: 'RS256' }, rsa.privateKey))).toContain('another algorithm')
+    expect(await reasonOf(sign({}, { algorithm: 'ES256' }, ec.privateKey), byRsa)).toContain('another algorithm')
+    expect(await reasonOf(sign({}, { algorithm: 'PS256' }, rsa.privateKey), byRsa)).toContain('another algorithm')
+    expect(await reasonOf(sign({}, { algorithm: 'RS256' }, otherRsa.privateKey), byRsa)).toContain('signature')
   })
 })
 
@@ -121,8 +123,8 @@ describe('a token is refused', () => {
     ['that is no token', 'nonsense', 'malformed'],
     ['that is empty', '', 'malformed'],
     ['that is longer than 8192 characters', sign({ pad: 'x'.repeat(8192) }), 'longer than 8192'],
-  ])('%s', (_, token, reason) => {
-    expect(reasonOf(token)).toMatch(new RegExp(reason))
+  ])('%s', async (_, token, reason) => {
+    expect(await reasonOf(token)).toMatch(new RegExp(reason))
   })
 
   const noIds = [
@@ -145,13 +147,13 @@ describe('a token is refused', () => {
     {},
     [7],
   ]
-  test.each(noIds.map((sub) => ({ sub })))('for the user $sub', ({ sub }) => {
-    expect(reasonOf(forge({ alg: 'HS256' }, { sub, exp: inSeconds(60) }))).toContain('"sub" is not a user id')
+  test.each(noIds.map((sub) => ({ sub })))('for the user $sub', async ({ sub }) => {
+    expect(await reasonOf(forge({ alg: 'HS256' }, { sub, exp: inSeconds(60) }))).toContain('"sub" is not a user id')
   })
 
-  test('whose claims were changed', () => {
+  test('whose claims were changed', async () => {
     const [header = '', , signature = ''] = sign({}).split('.')
-    expect(reasonOf(`${header}.${encode({ sub: '8', exp: inSeconds(60) })}.${signature}`)).toContain('signature')
+    expect(await reasonOf(`${header}.${encode({ sub: '8', exp: inSeconds(60) })}.${signature}`)).toContain('signature')
   })
 
   test.each([
@@ -161,27 +163,30 @@ describe('a token is refused', () => {
     ['a name with NUL', { name: 'a\0' }],
     ['an avatar of another scheme', { avatar: 'javascript:alert(1)' }],
     ['an avatar that is an object', { avatar: {} }],
-  ])('that has %s', (_, claims) => {
-    expect(reasonOf(sign(claims))).toMatch(/^the claim (name|avatar) /)
+  ])('that has %s', async (_, claims) => {
+    expect(await reasonOf(sign(claims))).toMatch(/^the claim (name|avatar) /)
   })
 
-  test('that is for another audience or from another issuer', () => {
+  test('that is for another audience or from another issuer', async () => {
     const by = authOf({ issuer: 'us', audience: 'chat' })
     const token = (claims: object): string => forge({ alg: 'HS256' }, { sub: '7', exp: inSeconds(60), ...claims })
-    expect(by.verify(token({ iss: 'us', aud: 'chat' })).userId).toBe(7)
-    expect(by.verify(token({ iss: 'us', aud: ['mail', 'chat'] })).userId).toBe(7)
+    expect((await by.verify(token({ iss: 'us', aud: 'chat' }))).userId).toBe(7)
+    expect((await by.verify(token({ iss: 'us', aud: ['mail', 'chat'] }))).userId).toBe(7)
     for (const aud of ['mail', 'chat2', ['mail'], [], undefined])
-      expect(reasonOf(token({ iss: 'us', aud }), by)).toContain('audience')
-    for (const iss of ['them', undefined, ['them']]) expect(reasonOf(token({ iss, aud: 'chat' }), by)).toContain('issuer')
+      expect(await reasonOf(token({ iss: 'us', aud }), by)).toContain('audience')
+    for (const iss of ['them', undefined, ['them']]) expect(await reasonOf(token({ iss, aud: 'chat' }), by)).toContain('issuer')
   })
 })
 
 describe('the header', () => {
   const token = sign({})
 
-  test.each([`Bearer ${token}`, `bearer ${token}`, `BEARER   ${token} `])('may be in either case and with spaces', (header) => {
-    expect(auth.verifyHeader(header).userId).toBe(7)
-  })
+  test.each([`Bearer ${token}`, `bearer ${token}`, `BEARER   ${token} `])(
+    'may be in either case and with spaces',
+    async (header) => {
+      expect((await auth.verifyHeader(header)).userId).toBe(7)
+    },
+  )
 
   const bad = [
     undefined,
@@ -195,7 +200,7 @@ describe('the header', () => {
     `Bearer ${token},x`,
     `Bearer "${token}"`,
   ]
-  test.each(bad.map((header) => ({ header })))('is refused otherwise', ({ header }) => {
-    expect(() => auth.verifyHeader(header)).toThrow(expect.objectContaining({ code: 'UNAUTHENTICATED' }) as ChatError)
+  test.each(bad.map((header) => ({ header })))('is refused otherwise', async ({ header }) => {
+    await expect(auth.verifyHeader(header)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
   })
 })

@@ -173,6 +173,7 @@ describeEngines((on) => {
       name,
       avatar,
       isAdmin: false,
+      issuedAt: 0,
       expiresAt: Infinity,
     })
 

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
 import { createSecretKey } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { signToken } from '../src/chat/auth.ts'
@@ -143,7 +145,7 @@ describe.skipIf(skipCluster || skipRedisServer)('two processes', () => {
     const name = databaseName(database)
     await serverQuery(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`)
     try {
-      const port = Number(new URL(own.url).port) - 1
+      const port = await freePort()
       const server = run({ ...env, PORT: String(port), REDIS_URL: own.url })
       const ready = async (): Promise<number> => (await fetch(`http://127.0.0.1:${port}/ready`)).status
       await vi.waitFor(async () => expect(await ready()).toBe(503), { timeout: 20_000, interval: 50 })
@@ -160,3 +162,13 @@ describe.skipIf(skipCluster || skipRedisServer)('two processes', () => {
     }
   })
 })
+
+/** A port that nobody listens on now: the server is asked before it prints its own. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

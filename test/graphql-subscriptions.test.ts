@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChatEvent } from '../src/chat/events.ts'
 import { createSharedContext, type Services } from '../src/graphql/context.ts'
 import { createDocuments } from '../src/graphql/documents.ts'
+import { createCounts } from '../src/counts.ts'
 import { createSchema } from '../src/graphql/schema.ts'
 import { createSharedExecution } from '../src/graphql/shared-execution.ts'
 import { startApp, type TestApp, type TestUser } from './support/app.ts'
@@ -304,7 +305,7 @@ describe('a shared execution', () => {
 
   test('fails on a field that depends on the viewer, and says nothing of it', async () => {
     const reported: unknown[] = []
-    const execution = createSharedExecution({ schema, services, report: (error) => reported.push(error) })
+    const execution = createSharedExecution({ services, counts: createCounts(), report: (error) => reported.push(error) })
     const prepared = documents('subscription { messageSent { content conversation { unreadCount } } }')
     const operation = prepared.operations.get('') as NonNullable<ReturnType<typeof prepared.operations.get>>
     expect(operation.isShared).toBe(false)

@@ -414,9 +414,10 @@ describe('errors carry their code', () => {
       schema: createSchema(),
       services: { chat: { reads: new Proxy({}, { get: () => () => Promise.reject(failure) }) }, feeds: {}, admin: {} } as never,
       report: (error) => reported.push(error),
+      activity: { isWatched: false, record: () => undefined },
       open: true,
     })
-    const viewer = { userId: 1, name: undefined, avatar: undefined, isAdmin: false, expiresAt: 0 }
+    const viewer = { userId: 1, name: undefined, avatar: undefined, isAdmin: false, issuedAt: 0, expiresAt: 0 }
     const document = '{ a: user(id: "1") { name } b: user(id: "2") { name } c: user(id: "1") { name } }'
     const { errors } = await operations.run({ document, viewer, connectionId: null })
     expect(errors?.map(({ message, extensions }) => ({ message, extensions }))).toEqual(

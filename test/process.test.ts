@@ -1,8 +1,10 @@
+import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
 import { copyDatabase, SECRET, startApp, tokenOf } from './support/app.ts'
 import { connectGraphqlWs, connectHttp, type GraphqlClient } from './support/graphql-client.ts'
@@ -114,7 +116,7 @@ describe('starting', () => {
     const lines = listed.err().split('\n')
     for (const name of Object.keys(bad)) expect(lines.filter((each) => each.startsWith(`  ${name}`)).length).toBeGreaterThan(0)
     expect(listed.err()).not.toContain('short')
-    expect(keyless.err()).toMatch(/JWT_SECRET, JWT_PUBLIC_KEY: came neither/)
+    expect(keyless.err()).toMatch(/JWT_SECRET, JWT_PUBLIC_KEY, JWKS_URL: came none/)
     for (const { out, err } of [listed, keyless]) {
       expect(out()).toBe('')
       expect(err()).not.toMatch(/\n\s+at /)
@@ -223,7 +225,11 @@ describe('SIGTERM', () => {
     await sender.inbox.next(({ data }) => data.success === true)
     server.child.kill('SIGTERM')
 
-    expect(await sender.closed).toEqual({ code: 1012, reason: 'the server restarts: come back with resume' })
+    const goodbye = {
+      code: 1012,
+      reason: expect.stringMatching(/^the server restarts: come back with resume in \d+ ms$/) as string,
+    }
+    expect(await sender.closed).toEqual(goodbye)
     expect(await closed).toMatchObject({ code: 1012 })
     expect(await overSse.ended).toMatchObject([{ extensions: { code: 'UNAVAILABLE' } }])
     const late = connect(server.port, '127.0.0.1')
@@ -294,3 +300,41 @@ test('a peer that misses two pings is terminated, on both endpoints; one that an
   expect(await app.over(other).data(`{ user(id: "${user.id}") { online } }`)).toEqual({ user: { online: false } })
   await app.stop()
 })
+
+const hasOpenssl = spawnSync('openssl', ['version']).status === 0
+
+test.skipIf(!hasOpenssl)(
+  'SIGHUP takes a renewed certificate, and keeps the one before where it can not be used (needs openssl)',
+  async () => {
+    const certificates = await mkdtemp(join(tmpdir(), 'parley-certificates-'))
+    folders.push(certificates)
+    const [TLS_CERT, TLS_KEY] = [join(certificates, 'cert.pem'), join(certificates, 'key.pem')]
+    const renew = (name: string): void => {
+      const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', TLS_KEY, '-out', TLS_CERT]
+      execFileSync('openssl', ['req', '-x509', ...key, '-days', '2', '-subj', `/CN=${name}`], { stdio: 'ignore' })
+    }
+    renew('first')
+    const server = await start(ours(await newDatabase(), { TLS_CERT, TLS_KEY }))
+    const open = async (): Promise<TLSSocket> => {
+      const socket = connectTls({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false })
+      await once(socket, 'secureConnect')
+      return socket
+    }
+    const kept = await open()
+    const nameOf = (socket: TLSSocket): unknown => socket.getPeerCertificate().subject.CN
+    expect(nameOf(kept)).toBe('first')
+    const told = (text: string): Promise<void> => vi.waitFor(() => expect(server.err()).toContain(text))
+    renew('second')
+    server.child.kill('SIGHUP')
+    await told('read the certificate again')
+    expect(nameOf(await open())).toBe('second')
+    await writeFile(TLS_CERT, 'nonsense')
+    server.child.kill('SIGHUP')
+    await told('the one before stays')
+    expect(nameOf(await open())).toBe('second')
+    kept.write('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    expect(String((await once(kept, 'data'))[0])).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*x-content-type-options: nosniff/i)
+    server.child.kill('SIGTERM')
+    expect(await server.ended).toBe(0)
+  },
+)

@@ -1,5 +1,10 @@
 import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { WebSocket, WebSocketServer } from 'ws'
+import { encodeTextFrame } from '../src/transport/frame.ts'
+import { SocketWriter } from '../src/transport/socket-writer.ts'
 import { startApp, type TestApp } from './support/app.ts'
 
 // Much goes over sockets here, which a loaded machine does slowly.
@@ -59,4 +64,70 @@ test('a client that reads nothing is closed with 4508 and finds everything by re
   expect([...got, ...rest].map(({ data }) => data.content as string)).toEqual(contents)
   back.socket.close()
   await once(back.socket, 'close')
+})
+
+test('typing and presence wait while a client is slow, and only the latest word on each is told; nothing durable is lost', async () => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false })
+  await once(server, 'listening')
+  try {
+    const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    const [ws, request] = (await once(server, 'connection')) as [WebSocket, IncomingMessage]
+    await once(client, 'open')
+    const texts: string[] = []
+    client.on('message', (data) => texts.push((data as Buffer).toString()))
+    const limit = 8_000_000
+    const writer = new SocketWriter(ws, request.socket, limit)
+    const frame = (text: string): Buffer => encodeTextFrame(text)
+    client.pause()
+    let durable = 0
+    while (writer.waiting() < limit / 2) {
+      writer.write(frame(`durable ${durable++} ${'x'.repeat(60_000)}`))
+      await new Promise(setImmediate)
+    }
+    for (let n = 0; n < 100; n++) writer.write(frame(`ann ${n}`), () => 'ann')
+    writer.write(frame('bob'), () => 'bob')
+    writer.write(frame(`durable ${durable++}`))
+    client.resume()
+    await expect.poll(() => texts.filter((text) => !text.startsWith('durable'))).toEqual(['ann 99', 'bob'])
+    expect(texts.filter((text) => text.startsWith('durable')).map((text) => Number(text.split(' ')[1]))).toEqual([
+      ...Array(durable).keys(),
+    ])
+    // With room again they are told at once, and in their order.
+    writer.write(frame('ann 100'), () => 'ann')
+    writer.write(frame('ann 101'), () => 'ann')
+    await expect.poll(() => texts.slice(-2)).toEqual(['ann 100', 'ann 101'])
+    client.terminate()
+  } finally {
+    server.close()
+  }
+})
+
+test('clients that offer compression get it where it is switched on, with the same limit and the same frames', async () => {
+  const compressing = await startApp({ WS_COMPRESSION: '1', MAX_BUFFERED_BYTES: '65536' })
+  try {
+    const [ann, bob] = [await compressing.user(), await compressing.user()]
+    const sender = await compressing.ready(ann)
+    const reader = await compressing.ready(bob)
+    expect(reader.socket.extensions).toContain('permessage-deflate')
+    const before = (reader.socket as unknown as { _socket: Socket })._socket.bytesRead
+    const count = 60
+    for (let sent = 0; sent < count; sent++) {
+      const data = { receiver_id: bob.id, content: sent % 2 === 0 ? `${sent} ${LONG.slice(10)}` : String(sent) }
+      expect((await sender.request('message_sent', data)).code).toBe(200)
+    }
+    const pushes = (await reader.settle()).filter(({ type }) => type === 'message_sent')
+    expect(pushes.map(({ data }) => Number.parseInt(String(data.content), 10))).toEqual(
+      Array.from({ length: count }, (_, n) => n),
+    )
+    expect((reader.socket as unknown as { _socket: Socket })._socket.bytesRead - before).toBeLessThan(count * 1000)
+    // More at once than may wait: the replay goes at the reader's pace.
+    const back = await compressing.ready(bob, { headers: { 'last-event-id': '0' } })
+    expect((await back.inbox.next(({ type }) => type === 'resume')).data).toMatchObject({ replayed: count, complete: true })
+    const graphql = compressing.graphqlWs(bob)
+    expect(await graphql.data('{ viewer { id } }')).toEqual({ viewer: { id: String(bob.id) } })
+  } finally {
+    await compressing.stop()
+  }
+  const plain = await app.ready(await app.user())
+  expect(plain.socket.extensions).toBe('')
 })

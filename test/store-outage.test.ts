@@ -133,7 +133,7 @@ describeServer((on) => {
 describe('the embedded database', () => {
   test('once closed, everything is UNAVAILABLE', async () => {
     const database = await open()
-    const store = createStore(database.prisma)
+    const store = createStore(database)
     await database.close()
     const attempts = [
       store.ping(),

@@ -1,4 +1,5 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
+import { createRemoteJWKSet, jwtVerify, type JWTPayload } from 'jose'
 import jsonwebtoken from 'jsonwebtoken'
 import { ChatError } from '../errors.ts'
 import { problemWithName, problemWithUrl } from './limits.ts'
@@ -10,6 +11,8 @@ export interface Viewer {
   name: string | undefined
   avatar: string | null | undefined
   isAdmin: boolean
+  /** When the token was issued, in milliseconds since the epoch; 0 where it does not say. */
+  issuedAt: number
   expiresAt: number
 }
 
@@ -20,16 +23,22 @@ export interface TokenKey {
 }
 
 export interface AuthOptions {
-  key: TokenKey
+  /** A key, or where to get those that the tokens name (RFC 7517). */
+  key: TokenKey | { kind: 'JWKS'; url: string }
   issuer: string | undefined
   audience: string | undefined
+  /** Whether an administrator has revoked the viewer's tokens of then. */
+  isRevoked: (viewer: Viewer) => boolean
 }
 
 export interface Auth {
-  /** Verifies a token. Throws UNAUTHENTICATED with a reason that contains nothing of the token. */
-  verify(token: string): Viewer
+  /**
+   * Verifies a token. Rejects with UNAUTHENTICATED and a reason that contains nothing of the token, or with UNAVAILABLE where
+   * its key can't be fetched now.
+   */
+  verify(token: string): Promise<Viewer>
   /** Verifies the value of an `Authorization` header, `Bearer <jwt>`. */
-  verifyHeader(header: string | null | undefined): Viewer
+  verifyHeader(header: string | null | undefined): Promise<Viewer>
 }
 
 const refuse = (reason: string): ChatError => new ChatError('UNAUTHENTICATED', reason)
@@ -37,36 +46,86 @@ const refuse = (reason: string): ChatError => new ChatError('UNAUTHENTICATED', r
 /** Longest token that is looked at. */
 const TOKEN_LIMIT = 8192
 
-export function createAuth({ key, issuer, audience }: AuthOptions): Auth {
-  // jsonwebtoken makes a key object of a string or PEM at each call, at 50 times the cost.
-  const options: jsonwebtoken.VerifyOptions & { complete?: false } = { algorithms: [key.kind] }
-  if (issuer !== undefined) options.issuer = issuer
-  if (audience !== undefined) options.audience = audience
+type Claims = jsonwebtoken.JwtPayload | JWTPayload
 
-  function verify(token: string): Viewer {
+export function createAuth({ key, issuer, audience, isRevoked }: AuthOptions): Auth {
+  const limits = { ...(issuer === undefined ? {} : { issuer }), ...(audience === undefined ? {} : { audience }) }
+  const claimsOf = key.kind === 'JWKS' ? byKeySet(key.url, limits) : byKey(key, limits)
+
+  async function verify(token: string): Promise<Viewer> {
     if (token.length > TOKEN_LIMIT) throw refuse(`the token is longer than ${TOKEN_LIMIT} characters`)
-    let claims: string | jsonwebtoken.JwtPayload
-    try {
-      claims = jsonwebtoken.verify(token, key.key, options)
-    } catch (error) {
-      throw refuse(reasonOf(error as Error))
-    }
-    if (typeof claims === 'string') throw refuse('the token carries no claims')
-    return toViewer(claims)
+    const viewer = toViewer(await claimsOf(token))
+    if (isRevoked(viewer)) throw refuse('the token was revoked')
+    return viewer
   }
 
   return {
     verify,
-    verifyHeader(header) {
+    async verifyHeader(header) {
       if (!header) throw refuse('no token: expected the header "Authorization: Bearer <jwt>"')
       const match = /^Bearer +([\w.~+/=-]+) *$/i.exec(header)
       if (!match) throw refuse('the Authorization header is not of the form "Bearer <jwt>"')
-      return verify(match[1] as string)
+      return await verify(match[1] as string)
     },
   }
 }
 
-function toViewer({ sub, exp, name, avatar, role }: jsonwebtoken.JwtPayload): Viewer {
+interface ClaimLimits {
+  issuer?: string
+  audience?: string
+}
+
+function byKey({ kind, key }: TokenKey, limits: ClaimLimits): (token: string) => Claims {
+  // jsonwebtoken makes a key object of a string or PEM at each call, at 50 times the cost.
+  const options: jsonwebtoken.VerifyOptions & { complete?: false } = { algorithms: [kind], ...limits }
+  return (token) => {
+    let claims: string | jsonwebtoken.JwtPayload
+    try {
+      claims = jsonwebtoken.verify(token, key, options)
+    } catch (error) {
+      throw refuse(reasonOf(error as Error))
+    }
+    if (typeof claims === 'string') throw refuse('the token carries no claims')
+    return claims
+  }
+}
+
+/** Keys are fetched when a token first names one that is not known, at most every half minute, and kept for ten minutes. */
+function byKeySet(url: string, limits: ClaimLimits): (token: string) => Promise<Claims> {
+  const keys = createRemoteJWKSet(new URL(url), { timeoutDuration: 5000, cooldownDuration: 30_000, cacheMaxAge: 600_000 })
+  return async (token) => {
+    try {
+      return (await jwtVerify(token, keys, { algorithms: ['RS256', 'ES256'], ...limits })).payload
+    } catch (error) {
+      throw keySetError(error)
+    }
+  }
+}
+
+const KEY_SET_REASONS: Readonly<Record<string, string>> = {
+  ERR_JWT_EXPIRED: 'the token has expired',
+  ERR_JOSE_ALG_NOT_ALLOWED: 'the token is signed with another algorithm than this server expects',
+  ERR_JWS_SIGNATURE_VERIFICATION_FAILED: 'the signature of the token is wrong',
+  ERR_JWKS_NO_MATCHING_KEY: 'the token names a key that is not known',
+  ERR_JWKS_MULTIPLE_MATCHING_KEYS: 'the token does not name its key',
+  ERR_JWS_INVALID: 'the token is malformed',
+  ERR_JWT_INVALID: 'the token is malformed',
+}
+
+/** What jose says, as reasons of our own; anything else is a failure to get the keys. */
+function keySetError(error: unknown): ChatError {
+  const { code = '', claim } = error as { code?: string; claim?: string }
+  if (code === 'ERR_JWT_CLAIM_VALIDATION_FAILED') {
+    if (claim === 'aud') return refuse('the token is for another audience')
+    if (claim === 'iss') return refuse('the token is from another issuer')
+    return refuse(claim === 'nbf' ? 'the token is not valid yet' : 'the token is malformed')
+  }
+  const reason = KEY_SET_REASONS[code]
+  if (reason !== undefined) return refuse(reason)
+  return new ChatError('UNAVAILABLE', 'the keys of the tokens can not be fetched now; try again', { cause: error })
+}
+
+function toViewer({ sub, exp, iat, name, avatar, role }: Record<string, unknown>): Viewer {
   const userId = typeof sub === 'string' && /^[1-9]\d{0,9}$/.test(sub) ? Number(sub) : (sub as unknown)
   if (typeof userId !== 'number' || !Number.isInteger(userId) || userId < 1 || userId > 2_147_483_647) {
     throw refuse('the claim "sub" is not a user id: expected a number from 1 to 2147483647')
@@ -79,6 +138,7 @@ function toViewer({ sub, exp, name, avatar, role }: jsonwebtoken.JwtPayload): Vi
     name: (name as string | null | undefined) ?? undefined,
     avatar: avatar as string | null | undefined,
     isAdmin: role === 'admin',
+    issuedAt: typeof iat === 'number' ? iat * 1000 : 0,
     expiresAt: exp * 1000,
   }
 }

@@ -1,3 +1,4 @@
+import type { Counts } from '../counts.ts'
 import type { Publisher } from '../pubsub/publisher.ts'
 import type { PresenceRegistry } from '../pubsub/registry.ts'
 import type { Circle } from '../store/conversations.ts'
@@ -36,6 +37,7 @@ export interface ChatOptions {
   wheel: TimerWheel
   /** Whom a user shares conversations with; calls of one turn are gathered. */
   loadCircle: (userId: number) => Promise<Circle>
+  counts: Counts
   /** How many statements of the send path may be in flight. */
   lanes: number
   /** How long a user stays online after the last connection closed, in milliseconds. */
@@ -52,14 +54,14 @@ export interface ChatOptions {
 
 /** The rules of the chat over a store and a publisher. */
 export function createChat(options: ChatOptions): Chat {
-  const { store, publisher, wheel, loadCircle, registry, lanes, onError } = options
+  const { store, publisher, wheel, counts, loadCircle, registry, lanes, onError } = options
   const access = createAccess(store)
   const typing = createTyping({ store, access, publisher, wheel, tell: options.tellTyping })
   const notifications = createNotifications({ store, publisher })
   return {
     access,
     groups: createGroups({ store, publisher }),
-    messages: createMessages({ store, publisher, access, typing, lanes }),
+    messages: createMessages({ store, publisher, access, typing, counts, lanes }),
     notifications,
     presence: createPresence({
       store,

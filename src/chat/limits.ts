@@ -14,10 +14,12 @@ export const LIMITS = {
 
 export const DEFAULT_MESSAGE_TYPE = 'text'
 export const MESSAGE_TYPE = /^[a-z][a-z0-9_]{0,31}$/
-const HTTP_URL = /^https?:\/\/[^\s\p{Cc}]+$/iu
-export const REACTION = /^[^\s\p{Cc}]+$/u
-
-const NUL_OR_SURROGATE = /\0|\p{Surrogate}/u
+// The JSON Schemas of the legacy frames use these too, so no flag but u and nothing that other languages' engines lack.
+/* oxlint-disable no-control-regex */
+export const HTTP_URL = /^[Hh][Tt][Tt][Pp][Ss]?:\/\/[^\s\u0000-\u001f\u007f-\u009f]+$/u
+export const REACTION = /^[^\s\u0000-\u001f\u007f-\u009f]+$/u
+export const NUL_OR_SURROGATE = /[\u0000\ud800-\udfff]/u
+/* oxlint-enable no-control-regex */
 const UNPRINTABLE = /[\p{Cc}\p{Surrogate}\p{Bidi_Control}\u2028\u2029]/gu
 const EXCERPT_LENGTH = 40
 

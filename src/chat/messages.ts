@@ -1,7 +1,9 @@
 import { badInput, ChatError, forbidden, notFound } from '../errors.ts'
+import type { Counts } from '../counts.ts'
 import type { Publisher } from '../pubsub/publisher.ts'
 import type { MessageRecord, NewMessage, SendOutcome } from '../store/messages.ts'
 import type { Store } from '../store/store.ts'
+import { inSpan, SpanKind, traceParent, tracing } from '../tracing.ts'
 import { createWriteQueue } from '../write-queue.ts'
 import type { Access } from './access.ts'
 import { parseDirectId } from './access.ts'
@@ -33,29 +35,40 @@ export interface MessagesOptions {
   publisher: Publisher
   access: Access
   typing: Pick<Typing, 'messageSent'>
+  counts: Counts
   /** How many statements may be in flight. */
   lanes: number
 }
 
-export function createMessages({ store, publisher, access, typing, lanes }: MessagesOptions): Messages {
+export function createMessages({ store, publisher, access, typing, counts, lanes }: MessagesOptions): Messages {
   const queue = createWriteQueue<NewMessage, SendOutcome>({
-    write: (batch) => store.messages.sendBatch(batch),
+    write(batch) {
+      if (!tracing.isOn) return store.messages.sendBatch(batch)
+      const about = { name: 'statement send_messages', kind: SpanKind.CLIENT, links: batch.map(({ trace }) => trace) }
+      return inSpan({ ...about, attributes: { 'parley.batch_messages': batch.length } }, () => store.messages.sendBatch(batch))
+    },
     onWritten(outcomes) {
+      const committedAt = performance.now()
+      counts.batch(outcomes.length)
       for (const outcome of outcomes) {
         if (outcome.status !== 'sent') continue
         publisher.entries(outcome.entries)
         typing.messageSent(outcome.message.senderId, outcome.message.conversationId)
       }
+      // What was delivered in this turn has been written by then.
+      setImmediate(() => counts.committedToWritten((performance.now() - committedAt) / 1000))
     },
     laneOf: ({ senderId }) => senderId,
     keyOf: ({ senderId, key }) => (key === null ? null : `${senderId}:${key}`),
     lanes,
-    limit: 256,
+    limit: 512,
     capacity: 100_000,
   })
 
   async function write(message: NewMessage): Promise<MessageRecord> {
-    const outcome = await queue.add(message)
+    const acceptedAt = performance.now()
+    const outcome = await queue.add(tracing.isOn ? { ...message, trace: traceParent() } : message)
+    counts.acceptedToCommitted((performance.now() - acceptedAt) / 1000)
     switch (outcome.status) {
       case 'sent':
         return outcome.message

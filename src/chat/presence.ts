@@ -1,3 +1,4 @@
+import { createBatchLoader } from '../batch.ts'
 import type { Publisher } from '../pubsub/publisher.ts'
 import type { PresenceRegistry } from '../pubsub/registry.ts'
 import type { Circle } from '../store/conversations.ts'
@@ -53,6 +54,12 @@ export function createPresence(options: PresenceOptions): Presence {
   /** Users of whom the registry could not be told. */
   const unsettled = new Set<number>()
 
+  /** The calls of one user come one after the other, so that none is twice in a batch. */
+  const touch = createBatchLoader<readonly [userId: number, lastActive: number], void>(async (active) => {
+    await store.users.touch(new Map(active))
+    return active.map(() => undefined)
+  })
+
   function inTurn(userId: number, step: () => Promise<void>): void {
     const now = (running.get(userId) ?? Promise.resolve())
       .then(step)
@@ -64,7 +71,7 @@ export function createPresence(options: PresenceOptions): Presence {
   }
 
   async function announce(userId: number, online: boolean, lastActive: number): Promise<void> {
-    const [{ groups, partners }] = await Promise.all([loadCircle(userId), store.users.touch(new Map([[userId, lastActive]]))])
+    const [{ groups, partners }] = await Promise.all([loadCircle(userId), touch([userId, lastActive])])
     const told = groups.filter(({ memberCount }) => memberCount <= groupLimit).map(({ topic }) => topic)
     const topics = [...partners, ...told].filter((topic) => topic !== userTopic(userId))
     if (topics.length === 0) return

@@ -1,5 +1,6 @@
 import type { Viewer } from '../chat/auth.ts'
 import type { Chat } from '../chat/chat.ts'
+import type { ActivityFilter, WatchedActivity } from '../live/activity.ts'
 import type { Feeds } from '../live/feed.ts'
 import { createLoaders, createViewerLoaders, type Loaders, type ViewerLoaders } from './loaders.ts'
 
@@ -8,6 +9,7 @@ export interface OperationContext {
   readonly chat: Chat
   readonly feeds: Feeds
   readonly admin: Admin
+  readonly tokens: Tokens
   readonly load: Loaders
   readonly viewer: Viewer
   readonly viewerLoad: ViewerLoaders
@@ -17,14 +19,72 @@ export interface OperationContext {
 
 /** What admins do beyond the chat. */
 export interface Admin {
-  /** Closes the user's connections on every node; resolves with how many. */
-  disconnectUser(userId: number, reason: string | undefined): Promise<number>
+  /**
+   * Closes the user's connections on every node; resolves with how many. With `revokeBefore`, in milliseconds since the epoch,
+   * tokens that were issued earlier are no longer good.
+   */
+  disconnectUser(userId: number, reason: string | undefined, revokeBefore: number | undefined): Promise<number>
+  /** The nodes that live, the oldest first. */
+  nodes(): Promise<NodeRecord[]>
+  /** The user's connections on all nodes, the oldest first. */
+  connections(userId: number): Promise<ConnectionRecord[]>
+  /** A topic by its name; undefined where the log does not know it and nobody listens to it. */
+  topic(name: string): Promise<TopicRecord | undefined>
+  /** Shows what happens from now on; resolves with what ends that. It is noted in the log. */
+  watch(adminId: number, filter: ActivityFilter, onEntry: (entry: WatchedActivity) => void): Promise<() => void>
+}
+
+/** A node as it is now. */
+export interface NodeRecord {
+  id: string
+  version: string
+  /** In milliseconds since the epoch. */
+  startedAt: number
+  /** Open connections. */
+  protocols: Readonly<Record<string, number>>
+  /** How late its event loop was, the 99th percentile since it was asked before, in milliseconds. */
+  lagMs: number
+  /** The share of a core that it used since it was asked before. */
+  load: number
+  /** How many topics it listens to. */
+  topics: number
+}
+
+export interface ConnectionRecord {
+  id: string
+  node: string
+  userId: number
+  protocol: string
+  /** In milliseconds since the epoch. */
+  since: number
+  expiresAt: number
+  address: string
+  /** Bytes that wait for the client to read. */
+  queuedBytes: number
+}
+
+export interface TopicRecord {
+  name: string
+  /** The last `seq` in the log. */
+  head: number
+  /** The nodes that listen; `position` is the last `seq` that one delivered, null until it knows. */
+  nodes: { node: string; subscribers: number; position: number | null }[]
+}
+
+/** Tokens of living connections. */
+export interface Tokens {
+  /**
+   * Lets a connection go on with another token of the same user; resolves with when that expires, in milliseconds since the
+   * epoch. Rejects with UNAUTHENTICATED for a bad token, FORBIDDEN for another user's, NOT_FOUND where the connection has ended.
+   */
+  refresh(connectionId: string, token: string): Promise<number>
 }
 
 export interface Services {
   chat: Chat
   feeds: Feeds
   admin: Admin
+  tokens: Tokens
 }
 
 /** The context of one operation of a viewer. Loaders are made when a resolver first wants them. */
@@ -52,6 +112,9 @@ class ViewerContext implements OperationContext {
   }
   get admin(): Admin {
     return this.#services.admin
+  }
+  get tokens(): Tokens {
+    return this.#services.tokens
   }
   get load(): Loaders {
     return (this.#load ??= createLoaders(this.#services.chat))
@@ -84,6 +147,9 @@ class SharedContext implements OperationContext {
     return refuse()
   }
   get admin(): never {
+    return refuse()
+  }
+  get tokens(): never {
     return refuse()
   }
   get viewer(): never {

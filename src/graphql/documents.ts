@@ -21,6 +21,7 @@ import {
 
 import { costOf } from './cost.ts'
 import { reworded, withoutSuggestion } from './errors.ts'
+import { interpreted, type Execute, type Variables } from './execute.ts'
 
 /** What a text that can't be parsed is prepared to. */
 const NO_DOCUMENT: DocumentNode = { kind: Kind.DOCUMENT, definitions: [] }
@@ -45,7 +46,8 @@ export interface PreparedOperation {
    */
   resultVariables: readonly string[]
   /** How many fields it may resolve at most with these variables. */
-  cost: (variables: Readonly<Record<string, unknown>>) => number
+  cost: (variables: Variables) => number
+  execute: Execute
 }
 
 export interface DocumentLimits {
@@ -123,8 +125,8 @@ export function createDocuments(
   }
 }
 
-/** What there is to know of a valid document. */
-export function analyse(schema: GraphQLSchema, document: DocumentNode): PreparedDocument {
+/** What there is to know of a valid document, and how its operations are executed. */
+export function analyse(schema: GraphQLSchema, document: DocumentNode, executorOf = interpreted): PreparedDocument {
   const fragments = new Map<string, FragmentDefinitionNode>()
   for (const definition of document.definitions)
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)
@@ -171,6 +173,7 @@ export function analyse(schema: GraphQLSchema, document: DocumentNode): Prepared
       isShared: isShared && node.operation === 'subscription',
       resultVariables: [...resultVariables],
       cost: costOf(schema, document, node),
+      execute: executorOf(schema, document, node),
     })
   }
   return { document, errors: [], usesIntrospection, operations }

@@ -1,4 +1,6 @@
 import type { ChatEvent } from '../chat/events.ts'
+import type { WatchedActivity } from '../live/activity.ts'
+import type { ConnectionRecord, NodeRecord, TopicRecord } from './context.ts'
 import type {
   ConversationRecord,
   GroupRecord,
@@ -29,6 +31,20 @@ export interface GroupMemberModel {
 }
 
 export type EventModel = ChatEvent
+
+export type ActivityModel = WatchedActivity
+/** As it goes through a subscription's source. */
+export interface ActivityEvent {
+  id: null
+  at: number
+  kind: 'activity'
+  payload: ActivityModel
+}
+export type NodeModel = NodeRecord
+export type ConnectionModel = ConnectionRecord
+export type TopicModel = TopicRecord
+export type TopicOnNodeModel = TopicRecord['nodes'][number] & { head: number }
+
 type EventOf<K extends ChatEvent['kind']> = Extract<ChatEvent, { kind: K }>
 export type MessageSentModel = EventOf<'message_sent'>
 export type MessageReadModel = EventOf<'message_read'>

@@ -1,27 +1,22 @@
-import {
-  createSourceEventStream,
-  execute,
-  getOperationAST,
-  GraphQLError,
-  type DocumentNode,
-  type ExecutionArgs,
-  type ExecutionResult,
-  type GraphQLSchema,
-} from 'graphql'
+import { createSourceEventStream, GraphQLError, type DocumentNode, type ExecutionResult, type GraphQLSchema } from 'graphql'
 import type { Viewer } from '../chat/auth.ts'
-import type { ChatEvent } from '../chat/events.ts'
+import { conversationOf } from '../chat/events.ts'
+import { countIn, createCounts, type Counts } from '../counts.ts'
 import { ChatError } from '../errors.ts'
-import { createContext, type OperationContext, type Services } from './context.ts'
-import { analyse, createDocuments, DOCUMENT_LIMITS, type PreparedDocument } from './documents.ts'
+import type { Activity } from '../live/activity.ts'
+import { createContext, type Services } from './context.ts'
+import { analyse, createDocuments, DOCUMENT_LIMITS, type PreparedDocument, type PreparedOperation } from './documents.ts'
 import { toClientError, toClientResult, type ReportError } from './errors.ts'
+import { compiled, type Variables } from './execute.ts'
+import { inSpan, tracing } from '../tracing.ts'
 import { createSharedExecution } from './shared-execution.ts'
-import { Source, type OpenSource, type SourceHooks } from './source.ts'
+import { Source, type OpenSource, type SourceEvent, type SourceHooks } from './source.ts'
 
 export interface OperationRequest {
-  /** The document's text, or a document that is known to be valid. */
+  /** The document's text, or a document of the server's own, which is known to be valid. */
   document: string | DocumentNode
   operationName?: string | null | undefined
-  variables?: Readonly<Record<string, unknown>> | null | undefined
+  variables?: Variables | null | undefined
   viewer: Viewer
   /** The connection that it came over; null for a single HTTP request. */
   connectionId: string | null
@@ -32,7 +27,7 @@ export interface SubscriptionSink {
    * A result, in the order of the events. Subscribers of a shared operation get the same object, so that what is made
    * of it (an encoding) can be kept with it. `event` is what it tells of.
    */
-  next(result: ExecutionResult, event: ChatEvent): void
+  next(result: ExecutionResult, event: SourceEvent): void
   /** The subscription ended by itself; nothing comes after it. `error` where it could not go on. */
   end(error?: GraphQLError): void
   /** Resolves when there is room for more of a replay; undefined where there is now. */
@@ -43,10 +38,14 @@ export type OpenSubscription = OpenSource
 
 /** How every transport runs an operation. */
 export interface Operations {
+  /** The text that a request means: its own, or that of the persisted document it names. Throws BAD_USER_INPUT for an unknown one. */
+  textOf(request: { query?: string | null | undefined; extensions?: unknown }): string
   /** Parses and validates, with limits; the same text is worked on once. */
   prepare(text: string): PreparedDocument
   /** Why a request can't be executed at all; undefined where it can. `run` and `subscribe` answer with the same. */
   refusal(request: OperationRequest): readonly GraphQLError[] | undefined
+  /** Notes that a document was refused before there was a request to execute. */
+  noteRefused(errors: readonly GraphQLError[]): void
   /** Executes a query or mutation; never rejects. */
   run(request: OperationRequest): Promise<ExecutionResult> | ExecutionResult
   /** Resolves when no query or mutation is running any more; undefined where none is. */
@@ -57,10 +56,18 @@ export interface Operations {
   failure(error: unknown): GraphQLError
 }
 
+/** The part of the live trace that tells it what happens. */
+export type ActivityRecorder = Pick<Activity, 'isWatched' | 'record'>
+
 export interface OperationsOptions {
   schema: GraphQLSchema
   services: Services
   report: ReportError
+  /** The only documents of those who are no admins, by their ids; undefined: any. */
+  persisted?: ReadonlyMap<string, string> | undefined
+  /** Where admins watch; told of operations and deliveries while they do. */
+  activity: ActivityRecorder
+  counts?: Counts
   /** Introspection for everyone, and suggestions of field names in errors; else introspection for admins only. */
   open: boolean
 }
@@ -68,99 +75,176 @@ export interface OperationsOptions {
 /** How many results of one subscriber may wait for the execution of an earlier one. */
 const WAITING_LIMIT = 10_000
 
-export function createOperations({ schema, services, report, open }: OperationsOptions): Operations {
+const NO_VARIABLES: Variables = {}
+
+export function createOperations({
+  schema,
+  services,
+  report,
+  persisted,
+  activity,
+  counts = createCounts(),
+  open,
+}: OperationsOptions): Operations {
   const documents = createDocuments(schema, { suggestions: open })
   const known = new WeakMap<DocumentNode, PreparedDocument>()
-  const shared = createSharedExecution({ schema, services, report })
+  const shared = createSharedExecution({ services, report, counts })
+  const persistedTexts = new Set(persisted?.values())
   /** Queries and mutations that are being executed, and who waits for the last of them. */
   let running = 0
   const waiting: (() => void)[] = []
 
   function prepared({ document }: OperationRequest): PreparedDocument {
-    if (typeof document === 'string') return documents(document)
+    if (typeof document === 'string') {
+      const text = documents(document)
+      // The operator's own, as good as the server's.
+      return persistedTexts.has(document) && text.errors.length === 0 ? trusted(text.document) : text
+    }
+    return trusted(document)
+  }
+
+  function trusted(document: DocumentNode): PreparedDocument {
     let found = known.get(document)
-    if (!found) known.set(document, (found = analyse(schema, document)))
+    if (!found) known.set(document, (found = analyse(schema, document, compiled)))
     return found
   }
 
-  function refusalOf(request: OperationRequest, ready: PreparedDocument): readonly GraphQLError[] | undefined {
-    const { document, errors, usesIntrospection } = ready
-    if (errors.length > 0) return errors
-    if (usesIntrospection && !open && !request.viewer.isAdmin) {
-      return [toClientError(new ChatError('FORBIDDEN', 'introspection is for admins here'), report)]
-    }
-    const node = getOperationAST(document, request.operationName ?? undefined)
-    if (node) {
-      const cost = ready.operations.get(node.name?.value ?? '')?.cost(request.variables ?? {}) ?? 0
-      if (cost <= DOCUMENT_LIMITS.cost) return undefined
-      const message = `it may resolve ${cost} fields, expected at most ${DOCUMENT_LIMITS.cost}: ask for smaller pages`
-      return [toClientError(new ChatError('BAD_USER_INPUT', message), report)]
-    }
-    const message = request.operationName
-      ? `unknown operation ${JSON.stringify(request.operationName)}`
-      : 'operationName is missing: the document has several operations, or none'
-    return [toClientError(new ChatError('BAD_USER_INPUT', message), report)]
+  function operationIn({ operations }: PreparedDocument, name: string | null | undefined): PreparedOperation | undefined {
+    if (name) return operations.get(name)
+    return operations.size === 1 ? operations.values().next().value : undefined
   }
 
-  const argsOf = (
-    { operationName, variables, viewer, connectionId }: OperationRequest,
-    document: DocumentNode,
-  ): ExecutionArgs & { contextValue: OperationContext } => ({
-    schema,
-    document,
-    contextValue: createContext(services, viewer, connectionId),
-    ...(variables ? { variableValues: variables } : {}),
-    ...(operationName ? { operationName } : {}),
-  })
+  /** The operation that a request is for, or why it can't be executed. */
+  function operationOf(
+    request: OperationRequest,
+  ): { errors: readonly GraphQLError[] } | { ready: PreparedDocument; operation: PreparedOperation } {
+    const refused = (error: ChatError) => ({ errors: [toClientError(error, report)] })
+    const ready = prepared(request)
+    if (ready.errors.length > 0) return { errors: ready.errors }
+    if (ready.usesIntrospection && !open && !request.viewer.isAdmin) {
+      return refused(new ChatError('FORBIDDEN', 'introspection is for admins here'))
+    }
+    if (persisted && typeof request.document === 'string' && !request.viewer.isAdmin && !persistedTexts.has(request.document)) {
+      return refused(new ChatError('FORBIDDEN', 'only persisted documents are executed here'))
+    }
+    const operation = operationIn(ready, request.operationName)
+    if (!operation) {
+      const message = request.operationName
+        ? `unknown operation ${JSON.stringify(request.operationName)}`
+        : 'operationName is missing: the document has several operations, or none'
+      return refused(new ChatError('BAD_USER_INPUT', message))
+    }
+    const cost = operation.cost(request.variables ?? NO_VARIABLES)
+    if (cost <= DOCUMENT_LIMITS.cost) return { ready, operation }
+    const message = `it may resolve ${cost} fields, expected at most ${DOCUMENT_LIMITS.cost}: ask for smaller pages`
+    return refused(new ChatError('BAD_USER_INPUT', message))
+  }
+
+  const contextOf = ({ viewer, connectionId }: OperationRequest) => createContext(services, viewer, connectionId)
+
+  function refuse<R extends { errors: readonly GraphQLError[] }>(result: R): R {
+    countIn(counts.operations, `refused ${String(result.errors[0]?.extensions['code'])}`)
+    return result
+  }
+
+  /** Counts what came of an operation, and tells those who watch. */
+  function told(request: OperationRequest, { node }: PreparedOperation, result: ExecutionResult): ExecutionResult {
+    const name = node.name?.value ?? node.operation
+    // A ping says nothing.
+    const code = (result.errors?.[0]?.extensions['code'] as string | undefined) ?? 'ok'
+    countIn(counts.operations, `${node.operation} ${code}`)
+    if (!activity.isWatched || name === 'LegacyPing') return result
+    const { viewer, connectionId, variables } = request
+    const isSecret = variables != null && 'token' in variables
+    activity.record({
+      kind: 'operation',
+      userId: viewer.userId,
+      connectionId,
+      name,
+      code,
+      conversationId: conversationIn(variables),
+      content: () => (isSecret ? null : variables),
+    })
+    return result
+  }
+
+  function delivered({ viewer, connectionId }: OperationRequest, event: SourceEvent): void {
+    // Else who watches would be shown what they are shown.
+    if (event.kind === 'activity') return
+    const { kind, payload } = event
+    const entry = { kind: 'delivery' as const, userId: viewer.userId, connectionId, name: kind, code: null }
+    activity.record({ ...entry, conversationId: conversationOf(event), content: () => payload })
+  }
 
   return {
+    textOf({ query, extensions }) {
+      if (query) return query
+      const id = persistedId(extensions)
+      if (id === undefined) throw new ChatError('BAD_USER_INPUT', 'query is missing, expected the text of a GraphQL document')
+      const text = persisted?.get(id)
+      if (text === undefined) throw new ChatError('BAD_USER_INPUT', 'there is no persisted document with this id')
+      return text
+    },
+
     prepare: documents,
     failure: (error) => toClientError(error, report),
 
-    refusal: (request) => refusalOf(request, prepared(request)),
+    noteRefused: (errors) => void refuse({ errors }),
+
+    refusal(request) {
+      const found = operationOf(request)
+      return 'errors' in found ? refuse(found).errors : undefined
+    },
 
     run(request) {
-      const ready = prepared(request)
-      const errors = refusalOf(request, ready)
-      if (errors) return { errors }
-      const result = toClientResult(execute(argsOf(request, ready.document)), report, open)
-      if (!('then' in result)) return result
+      const found = operationOf(request)
+      if ('errors' in found) return refuse(found)
+      const { operation } = found
+      const execute = () => operation.execute(undefined, contextOf(request), request.variables ?? NO_VARIABLES)
+      const result = toClientResult(
+        tracing.isOn ? inSpan({ name: nameOf(operation) }, execute, ({ errors }) => errors !== undefined) : execute(),
+        report,
+        open,
+      )
+      if (!('then' in result)) return told(request, operation, result)
       running++
-      return result.finally(() => {
-        if (--running > 0) return
-        for (const resolve of waiting.splice(0)) resolve()
+      return result.then((settled) => {
+        running--
+        if (running === 0) for (const resolve of waiting.splice(0)) resolve()
+        return told(request, operation, settled)
       })
     },
 
     idle: () => (running === 0 ? undefined : new Promise((resolve) => waiting.push(resolve))),
 
     async subscribe(request, sink) {
-      const ready = prepared(request)
-      const errors = refusalOf(request, ready)
-      if (errors) return { errors }
-      const args = argsOf(request, ready.document)
-      const source = await createSourceEventStream(args)
+      const found = operationOf(request)
+      if ('errors' in found) return refuse(found)
+      const { ready, operation } = found
+      const variables = request.variables ?? NO_VARIABLES
+      const source = await createSourceEventStream({
+        schema,
+        document: ready.document,
+        contextValue: contextOf(request),
+        variableValues: variables,
+        operationName: request.operationName,
+      })
       if (!(source instanceof Source)) return toClientResult(source as ExecutionResult, report, open)
-      const node = getOperationAST(ready.document, request.operationName ?? undefined)
-      const operation = ready.operations.get(node?.name?.value ?? '')
-      if (!operation) throw new Error('a document was analysed without one of its operations')
-      const share = operation.isShared ? shared.share(ready, operation, request.variables ?? {}) : undefined
-      const execution = (event: ChatEvent): ExecutionResult | Promise<ExecutionResult> => {
+      const share = operation.isShared ? shared.share(ready, operation, variables) : undefined
+      const execution = (event: SourceEvent): ExecutionResult | Promise<ExecutionResult> => {
         if (share) return share.result(event)
-        return toClientResult(
-          execute({
-            ...args,
-            rootValue: event,
-            contextValue: createContext(services, request.viewer, request.connectionId),
-          }),
-          report,
-        )
+        counts.executions++
+        return toClientResult(operation.execute(event, contextOf(request), variables), report)
       }
+      told(request, operation, {})
       const sequence = createSequence(sink)
       let opened: OpenSource
       try {
         opened = await source.open({
-          event: (event) => sequence.add(execution(event), event),
+          event(event) {
+            if (activity.isWatched) delivered(request, event)
+            sequence.add(execution(event), event)
+          },
           ready: () => sequence.settled()?.then(() => sink.ready?.()) ?? sink.ready?.(),
           end(error) {
             share?.release()
@@ -190,9 +274,25 @@ export function createOperations({ schema, services, report, open }: OperationsO
   }
 }
 
+/** The id in `extensions.persistedQuery.sha256Hash`, where Apollo's and urql's clients put it. */
+function persistedId(extensions: unknown): string | undefined {
+  const { sha256Hash } =
+    (extensions as { persistedQuery?: { sha256Hash?: unknown } | null } | null | undefined)?.persistedQuery ?? {}
+  return typeof sha256Hash === 'string' ? sha256Hash : undefined
+}
+
+const nameOf = ({ node }: PreparedOperation): string => [node.operation, node.name?.value].filter(Boolean).join(' ')
+
+/** Where an operation is about a conversation, its id. */
+function conversationIn(variables: Variables | null | undefined): string | null {
+  const { conversationId, input } = (variables ?? {}) as { conversationId?: unknown; input?: { conversationId?: unknown } | null }
+  const id = conversationId ?? input?.conversationId
+  return typeof id === 'string' ? id : null
+}
+
 /** Passes results on in the order of their events, at once where they are there already. */
 function createSequence(sink: SubscriptionSink): {
-  add(result: ExecutionResult | Promise<ExecutionResult>, event: ChatEvent): void
+  add(result: ExecutionResult | Promise<ExecutionResult>, event: SourceEvent): void
   /** Calls after everything added so far. */
   call(step: () => void): void
   /** Resolves when everything added so far was passed on; undefined where it was. */

@@ -1,4 +1,5 @@
 import { GraphQLError, type ExecutionResult } from 'graphql'
+import type { SourceEvent } from './source.ts'
 import type { OperationRequest, Operations, OpenSubscription } from './operations.ts'
 
 /** A subscription's results for transports that iterate. */
@@ -14,12 +15,13 @@ const TOO_SLOW = 'too many results wait for this client: resume after the last e
 
 /**
  * Opens a subscription as an async iterator with a bound: a reader that falls too far behind gets an error and the end,
- * never a hole. An error is its last result. `onEnd` is called once, however it ends. Events come as soon as it is open.
+ * never a hole. An error is its last result. `onEnd` is called once, however it ends; `onResult` with each event before its result. Events come as soon as it is open.
  */
 export async function openResultStream(
   operations: Operations,
   request: OperationRequest,
   onEnd: () => void = () => undefined,
+  onResult: (event: SourceEvent) => void = () => undefined,
 ): Promise<ResultStream | ExecutionResult> {
   const waiting: ExecutionResult[] = []
   let readers: ((result: IteratorResult<ExecutionResult, void>) => void)[] = []
@@ -45,8 +47,9 @@ export async function openResultStream(
   let opened: OpenSubscription | ExecutionResult
   try {
     opened = await operations.subscribe(request, {
-      next(result) {
+      next(result, event) {
         if (ended) return
+        onResult(event)
         if (waiting.length < WAITING_LIMIT) give(result)
         else end(new GraphQLError(TOO_SLOW, { extensions: { code: 'UNAVAILABLE' } }))
       },

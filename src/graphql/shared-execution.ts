@@ -1,31 +1,36 @@
-import { execute, type DocumentNode, type ExecutionResult, type GraphQLSchema } from 'graphql'
-import type { ChatEvent } from '../chat/events.ts'
+import type { DocumentNode, ExecutionResult } from 'graphql'
+import type { Counts } from '../counts.ts'
 import { createSharedContext, type Services } from './context.ts'
 import { toClientResult, type ReportError } from './errors.ts'
 import type { PreparedDocument, PreparedOperation } from './documents.ts'
+import type { Variables } from './execute.ts'
+import type { SourceEvent } from './source.ts'
 
 export interface SharedOperation {
   /** The result for an event: executed once, whoever and however many ask. The same object for each of them. */
-  result(event: ChatEvent): ExecutionResult | Promise<ExecutionResult>
+  result(event: SourceEvent): ExecutionResult | Promise<ExecutionResult>
   /** To be called by each who got the operation, when they are done with it. */
   release(): void
 }
 
 export interface SharedExecution {
   /** The operation that all subscribers with this document and these variables share. */
-  share(prepared: PreparedDocument, operation: PreparedOperation, variables: Readonly<Record<string, unknown>>): SharedOperation
+  share(prepared: PreparedDocument, operation: PreparedOperation, variables: Variables): SharedOperation
 }
 
 /** Executes once for each event, document and variables (rule 3), in a context that holds no viewer. */
-export function createSharedExecution(options: {
-  schema: GraphQLSchema
+export function createSharedExecution({
+  services,
+  report,
+  counts,
+}: {
   services: Services
   report: ReportError
+  counts: Counts
 }): SharedExecution {
-  const { schema, services, report } = options
   interface Entry {
     /** An event reaches its subscribers one after the other, so that only the last result is asked for again. */
-    last: { event: ChatEvent; result: ExecutionResult | Promise<ExecutionResult> } | undefined
+    last: { event: SourceEvent; result: ExecutionResult | Promise<ExecutionResult> } | undefined
     references: number
   }
   const byDocument = new Map<DocumentNode, Map<string, Entry>>()
@@ -41,23 +46,17 @@ export function createSharedExecution(options: {
       entry.references++
       const shared = entry
 
-      const run = (event: ChatEvent): ExecutionResult | Promise<ExecutionResult> => {
-        return toClientResult(
-          execute({
-            schema,
-            document,
-            rootValue: event,
-            contextValue: createSharedContext(services),
-            variableValues: variables,
-            ...(name === undefined ? {} : { operationName: name }),
-          }),
-          report,
-        )
+      const run = (event: SourceEvent): ExecutionResult | Promise<ExecutionResult> => {
+        return toClientResult(operation.execute(event, createSharedContext(services), variables), report)
       }
 
       return {
         result(event) {
-          if (shared.last?.event !== event) shared.last = { event, result: run(event) }
+          if (shared.last?.event === event) counts.executionsSaved++
+          else {
+            counts.executions++
+            shared.last = { event, result: run(event) }
+          }
           return shared.last.result
         },
         release() {

@@ -1,6 +1,24 @@
 import type { ChatEvent } from '../chat/events.ts'
 import { ChatError } from '../errors.ts'
+import type { ActivityEvent } from './models.ts'
 import type { FeedEnd, FeedScope, Feeds } from '../live/feed.ts'
+
+/** What comes through a source: of the chat, or of what an administrator watches. */
+export type SourceEvent = ChatEvent | ActivityEvent
+
+/** What an event that is not kept is the latest word on, such as a user's presence; undefined for one that is durable. */
+export function latestOf(event: SourceEvent): (() => string) | undefined {
+  // What a replay left out is told before it, whatever waits.
+  if (event.id !== null || event.kind === 'resume_incomplete') return undefined
+  return () => {
+    if (event.kind === 'typing') return `typing ${event.payload.conversationId} ${event.payload.user.id}`
+    if (event.kind === 'presence') return `presence ${event.payload.userId}`
+    // Each says something of its own.
+    return `${event.kind} ${++lastWord}`
+  }
+}
+
+let lastWord = 0
 
 /** What a subscription takes from the viewer's feed. */
 export interface SourceOptions {
@@ -14,7 +32,7 @@ export interface SourceOptions {
 }
 
 export interface SourceListener {
-  event(event: ChatEvent): void
+  event(event: SourceEvent): void
   /** The stream ended by itself; `error` where it could not go on. */
   end(error?: ChatError): void
   /** Resolves when a replay may go on; undefined where it may right now. */
@@ -41,15 +59,21 @@ export interface OpenSource {
  * graphql-js takes it for what it is; nothing iterates it.
  */
 export class Source implements AsyncIterable<ChatEvent> {
-  readonly #options: SourceOptions
+  /** Attaches to what the subscription listens to; resolves when nothing can be missed any more. */
+  readonly open: (listener: SourceListener) => Promise<OpenSource>
 
-  constructor(options: SourceOptions) {
-    this.#options = options
+  constructor(open: Source['open']) {
+    this.open = open
   }
 
-  /** Attaches to what the subscription listens to; resolves when nothing can be missed any more. */
-  async open(listener: SourceListener): Promise<OpenSource> {
-    const { feeds, userId, scope, after, accepts } = this.#options
+  [Symbol.asyncIterator](): AsyncIterator<ChatEvent> {
+    throw new Error('a source is opened, not iterated')
+  }
+}
+
+/** A source that takes from a feed. */
+export function feedSource({ feeds, userId, scope, after, accepts }: SourceOptions): Source {
+  return new Source(async (listener) => {
     const feed = await feeds.open({
       userId,
       scope,
@@ -76,11 +100,7 @@ export class Source implements AsyncIterable<ChatEvent> {
       resume,
       close: () => feed.close(),
     }
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<ChatEvent> {
-    throw new Error('a source is opened, not iterated')
-  }
+  })
 }
 
 const ENDS: Record<FeedEnd, () => ChatError | undefined> = {

@@ -36,12 +36,12 @@ export function createHttpHandler({ schema, operations, report }: YogaOptions): 
     maskedErrors: { maskError: (error) => toClientError(error, report) },
     // The transport serves the page.
     graphiql: false,
-    plugins: [useWellFormedRequests(), useOperations(operations), useAcceptedTypes(), useStatus()],
+    plugins: [useWellFormedRequests(operations), useOperations(operations), useAcceptedTypes(), useStatus()],
   })
 }
 
 /** Refuses what is no GraphQL request with status 400, whatever the client accepts. */
-function useWellFormedRequests(): Plugin<HttpContext> {
+function useWellFormedRequests(operations: Operations): Plugin<HttpContext> {
   return {
     onRequestParse({ requestParser, setRequestParser }) {
       if (!requestParser) return
@@ -56,8 +56,11 @@ function useWellFormedRequests(): Plugin<HttpContext> {
           throw error
         }
         if ('status' in params || Array.isArray(params)) return params
-        if ((params.query ?? '') === '') throw malformed('query is missing, expected the text of a GraphQL document')
-        return params
+        try {
+          return { ...params, query: operations.textOf(params) }
+        } catch (error) {
+          throw malformed((error as Error).message)
+        }
       })
     },
   }
@@ -72,18 +75,18 @@ function useOperations(operations: Operations): Plugin<HttpContext> {
     onParse({ params, setParsedDocument }) {
       const { document, errors } = operations.prepare(String(params.source))
       const [syntaxError] = errors
-      if (syntaxError && document.definitions.length === 0)
+      if (syntaxError && document.definitions.length === 0) {
+        operations.noteRefused(errors)
         throw reworded(syntaxError, syntaxError.message, syntaxError.extensions)
+      }
       setParsedDocument(document)
     },
     onValidate({ params, setResult }) {
       const text = params.documentAST.loc?.source.body
+      const errors = text === undefined ? [] : operations.prepare(text).errors
+      if (errors.length > 0) operations.noteRefused(errors)
       // Copies: Yoga writes into them, and they are kept with the document for all transports.
-      setResult(
-        text === undefined
-          ? []
-          : operations.prepare(text).errors.map((error) => reworded(error, error.message, error.extensions)),
-      )
+      setResult(errors.map((error) => reworded(error, error.message, error.extensions)))
     },
     onExecute({ args, setExecuteFn }) {
       const { viewer } = args.contextValue as unknown as HttpContext

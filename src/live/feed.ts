@@ -8,6 +8,7 @@ import {
   type DurableEvent,
   type EphemeralEvent,
 } from '../chat/events.ts'
+import { createCounts, type Counts } from '../counts.ts'
 import { ChatError } from '../errors.ts'
 import type { Circle } from '../store/conversations.ts'
 import type { EventLog, LogEntry } from '../store/event-log.ts'
@@ -74,6 +75,7 @@ export interface FeedsOptions {
    * an event that it never got, so a resume gives such events again. 0 where events come in the order of their commits.
    */
   overlapMs?: number
+  counts?: Counts
   /** What closed connections were given, which tells a resume more than the cursor; undefined where there is one node. */
   checkpoints?: Checkpoints | undefined
 }
@@ -83,7 +85,7 @@ const HELD_LIMIT = 10_000
 const HELD_EPHEMERAL_LIMIT = 100
 
 export function createFeeds(options: FeedsOptions): Feeds {
-  const { topics, log, loadCircle, resumeLimit, overlapMs = 0, checkpoints } = options
+  const { topics, log, loadCircle, resumeLimit, overlapMs = 0, counts = createCounts(), checkpoints } = options
   return {
     async open({ userId, scope, sink }) {
       const own = userTopic(userId)
@@ -304,6 +306,8 @@ export function createFeeds(options: FeedsOptions): Feeds {
           const first = entries.find((entry) => entry.topic === topic && entry.seq > from && entry.seq <= until)
           if (first) given.push({ topic, after: isTooMuch ? first.seq - 1 : from, until })
         }
+        counts.replayed += told.replayed
+        counts.replays[told.complete ? 'complete' : 'incomplete']++
         done?.(told)
       }
 

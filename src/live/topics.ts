@@ -3,6 +3,8 @@ import { asChatEvent, type DurableEvent, type EphemeralEvent } from '../chat/eve
 import { AUDIENCE_CHANNEL, type AudienceHint, type Hint } from '../pubsub/publisher.ts'
 import type { EventLog, LogEntry, TopicRange } from '../store/event-log.ts'
 import { createBatchLoader } from '../batch.ts'
+import { inSpan, SpanKind, tracing } from '../tracing.ts'
+import { createCounts, type Counts } from '../counts.ts'
 
 /** One who listens to a topic. Calls come in the order of `seq`, without holes and repeats; they must not throw. */
 export interface TopicListener {
@@ -33,6 +35,10 @@ export interface Topics {
    */
   attach(topic: string, listener: TopicListener): Promise<number>
   detach(topic: string, listener: TopicListener): void
+  /** How many are listened to. */
+  size(): number
+  /** How many listen to a topic here, and the last `seq` delivered to them; undefined where nobody does. */
+  inspect(topic: string): { subscribers: number; position: number | null } | undefined
   /** Compares the positions of all topics with the log's and delivers what was missed. */
   check(): Promise<void>
   stop(): Promise<void>
@@ -41,6 +47,7 @@ export interface Topics {
 export interface TopicsOptions {
   pubsub: PubSubEngine
   log: Pick<EventLog, 'heads' | 'read'>
+  counts?: Counts
   /** Told of failures, which are retried: reading the log, or a listener's bug. */
   onError: (stage: 'heal' | 'listener' | 'unsubscribe' | 'check', error: unknown) => void
 }
@@ -52,7 +59,7 @@ const RETRY_MS = 250
 const MAX_RETRY_MS = 5000
 
 /** What this node listens to: a position for each topic, gaps healed from the log, repeats dropped (rule 2). */
-export async function createTopics({ pubsub, log, onError }: TopicsOptions): Promise<Topics> {
+export async function createTopics({ pubsub, log, counts = createCounts(), onError }: TopicsOptions): Promise<Topics> {
   const topics = new Map<string, Topic>()
   const loadHead = createBatchLoader<string, number>(async (names) => {
     const heads = await log.heads(names)
@@ -66,6 +73,7 @@ export async function createTopics({ pubsub, log, onError }: TopicsOptions): Pro
 
   function deliver(topic: Topic, seq: number, event: DurableEvent): void {
     topic.position = seq
+    counts.lag(Math.max(0, Date.now() - event.at) / 1000)
     for (const listener of topic.listeners) {
       try {
         listener.onEvent(event, seq)
@@ -91,7 +99,11 @@ export async function createTopics({ pubsub, log, onError }: TopicsOptions): Pro
       try {
         const { name, head } = topic
         const entries = await readEntries({ topic: name, after: topic.position as number, until: head })
-        for (const { seq, event } of entries) if (seq > (topic.position as number)) deliver(topic, seq, asChatEvent(event))
+        for (const { seq, event } of entries) {
+          if (seq <= (topic.position as number)) continue
+          counts.healed++
+          deliver(topic, seq, asChatEvent(event))
+        }
         if (entries.length === 0) await skip(topic, head)
         for (const seq of topic.early.keys()) if (seq <= (topic.position as number)) topic.early.delete(seq)
         drain(topic)
@@ -131,7 +143,15 @@ export async function createTopics({ pubsub, log, onError }: TopicsOptions): Pro
     }
   }
 
-  function onHint(topic: Topic, { seq, event }: Hint): void {
+  function onHint(topic: Topic, hint: Hint): void {
+    if (!tracing.isOn || hint.trace === undefined) return take(topic, hint)
+    const attributes = { 'parley.topic': topic.name, 'parley.listeners': topic.listeners.size }
+    inSpan({ name: `deliver ${hint.event.kind}`, kind: SpanKind.CONSUMER, parent: hint.trace, attributes }, () =>
+      take(topic, hint),
+    )
+  }
+
+  function take(topic: Topic, { seq, event }: Hint): void {
     if (seq === null) return tellEphemeral(topic.listeners, event as EphemeralEvent)
     if (seq > topic.head) topic.head = seq
     if (topic.position !== undefined) {
@@ -217,6 +237,13 @@ export async function createTopics({ pubsub, log, onError }: TopicsOptions): Pro
     detach(name, listener) {
       const topic = topics.get(name)
       if (topic?.listeners.delete(listener)) release(topic)
+    },
+
+    size: () => topics.size,
+
+    inspect(name) {
+      const topic = topics.get(name)
+      return topic && { subscribers: topic.listeners.size, position: topic.position ?? null }
     },
 
     async check() {

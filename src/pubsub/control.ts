@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { PubSubEngine } from 'graphql-subscriptions'
 
-/** What nodes ask of each other: each answers with a number, and whoever asks gets their sum. */
+/** What nodes ask of each other: each answers, and whoever asks gets all answers. */
 export interface Control {
-  /** Asks every node, this one included; who does not answer in time counts 0. */
-  ask(kind: string, payload: unknown): Promise<number>
+  /** Asks every node, this one included; resolves with the answers by node, without those that did not come in time. */
+  ask<T>(kind: string, payload: unknown): Promise<Map<string, T>>
   stop(): void
 }
 
@@ -13,8 +13,8 @@ export interface ControlOptions {
   nodeId: string
   /** The nodes that live; an empty list where there is only this one. */
   nodes: () => Promise<readonly string[]>
-  /** What this node does, by kind. */
-  handlers: Readonly<Record<string, (payload: never) => number>>
+  /** What this node does, by kind; what it answers must be JSON. */
+  handlers: Readonly<Record<string, (payload: never) => unknown>>
   onError: (error: unknown) => void
 }
 
@@ -28,7 +28,7 @@ interface Question {
 interface Answer {
   id: string
   node: string
-  result: number
+  result: unknown
 }
 
 const QUESTIONS = 'control'
@@ -42,12 +42,12 @@ const GIVE_UP_MS = 900
 export async function createControl({ pubsub, nodeId, nodes, handlers, onError }: ControlOptions): Promise<Control> {
   const open = new Map<string, (answer: Answer) => void>()
   /** What this node answered lately. */
-  const answered = new Map<string, number>()
+  const answered = new Map<string, unknown>()
 
   const answer = ({ id, from, kind, payload }: Question): void => {
     let result = answered.get(id)
     if (result === undefined) {
-      result = handlers[kind]?.(payload as never) ?? 0
+      result = handlers[kind]?.(payload as never) ?? null
       answered.set(id, result)
       if (answered.size > 1000) answered.delete(answered.keys().next().value as string)
     }
@@ -60,9 +60,9 @@ export async function createControl({ pubsub, nodeId, nodes, handlers, onError }
   ]
 
   return {
-    async ask(kind, payload) {
+    async ask<T>(kind: string, payload: unknown) {
       const question: Question = { id: randomUUID(), from: nodeId, kind, payload }
-      const results = new Map<string, number>()
+      const results = new Map<string, T>()
       const expected = new Set([nodeId, ...(await nodes().catch(() => []))])
       await new Promise<void>((resolve) => {
         const publish = (): void => void pubsub.publish(QUESTIONS, question).catch(onError)
@@ -75,13 +75,13 @@ export async function createControl({ pubsub, nodeId, nodes, handlers, onError }
           resolve()
         }
         open.set(question.id, ({ node, result }) => {
-          results.set(node, result)
+          results.set(node, result as T)
           expected.delete(node)
           if (expected.size === 0) finish()
         })
         publish()
       })
-      return [...results.values()].reduce((sum, result) => sum + result, 0)
+      return results
     },
 
     stop() {

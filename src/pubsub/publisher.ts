@@ -1,3 +1,4 @@
+import { inSpan, SpanKind, traceParent, tracing, type TraceParent } from '../tracing.ts'
 import type { PubSubEngine } from 'graphql-subscriptions'
 
 /**
@@ -6,6 +7,8 @@ import type { PubSubEngine } from 'graphql-subscriptions'
  */
 export interface Hint {
   seq: number | null
+  /** What published it, where that is traced; nodes that know nothing of it leave it alone. */
+  trace?: TraceParent | undefined
   event: { id: number | null; at: number; kind: string; payload: unknown }
 }
 
@@ -20,7 +23,7 @@ export interface AudienceHint {
 
 export interface Publisher {
   /** Publishes committed entries of the event log; returns at once, a failure is reported and never thrown. */
-  entries(entries: readonly { topic: string; seq: number; event: Hint['event'] }[]): void
+  entries(entries: readonly (Pick<Hint, 'event' | 'trace'> & { topic: string; seq: number })[]): void
   /** Publishes an event that is not kept to one topic. */
   ephemeral(topic: string, event: Hint['event']): void
   /** Publishes an event that is not kept to the listeners of several topics. */
@@ -38,7 +41,19 @@ export function createPublisher(pubsub: PubSubEngine, onFailure: (error: unknown
   }
   return {
     entries(entries) {
-      for (const { topic, seq, event } of entries) void publish(topic, { seq, event })
+      for (const { topic, seq, event, trace } of entries) {
+        if (!tracing.isOn) void publish(topic, { seq, event })
+        else
+          inSpan(
+            {
+              name: `publish ${event.kind}`,
+              kind: SpanKind.PRODUCER,
+              parent: trace ?? traceParent(),
+              attributes: { 'parley.topic': topic, 'parley.seq': seq },
+            },
+            () => publish(topic, { seq, event, trace: traceParent() }),
+          ).catch(onFailure)
+      }
     },
     ephemeral(topic, event) {
       void publish(topic, { seq: null, event })

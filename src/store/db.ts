@@ -3,6 +3,12 @@ import { Prisma } from './generated/client.ts'
 /** What queries run on: the client itself or one of its transactions. */
 export type Db = Prisma.TransactionClient
 
+/** The part of it that runs statements of our own. */
+export interface RawDb {
+  $queryRaw<T = unknown>(query: TemplateStringsArray | Prisma.Sql, ...values: unknown[]): Promise<T>
+  $executeRaw(query: TemplateStringsArray | Prisma.Sql, ...values: unknown[]): Promise<number>
+}
+
 /**
  * Begins a statement that PostgreSQL is to plan once for each of its connections, under this name, instead of each time.
  * For statements that are run often and whose text is always the same.

@@ -1,5 +1,6 @@
 import type { Prisma } from './generated/client.ts'
 import { Prisma as Sql } from './generated/client.ts'
+import type { TraceParent } from '../tracing.ts'
 import type { Db } from './db.ts'
 import type { MessageRecord } from './messages.ts'
 
@@ -17,6 +18,8 @@ export interface LogEntry {
   topic: string
   seq: number
   event: StoredEvent
+  /** What it was written by, where that is traced. */
+  trace?: TraceParent | undefined
 }
 
 /** A stretch of a topic: events with `after < seq <= until`. */

@@ -1,4 +1,5 @@
 import { Prisma as Sql } from './generated/client.ts'
+import type { TraceParent } from '../tracing.ts'
 import { byOrd, named, toJson, type Db } from './db.ts'
 import { epochMs, type LogEntry } from './event-log.ts'
 
@@ -27,6 +28,8 @@ export interface NewMessage {
   mediaUrl: string | null
   /** The sender's idempotency key. */
   key: string | null
+  /** What it is traced by. */
+  trace?: TraceParent | undefined
 }
 
 export type SendOutcome =
@@ -255,8 +258,9 @@ export function createMessageStore(db: Db) {
         at: row.at,
       }
       const event = { id: row.event_id, at: row.at, kind: 'message_sent', payload: message }
-      const entries: LogEntry[] = [{ topic: row.topic1, seq: row.seq1, event }]
-      if (row.topic2 !== null) entries.push({ topic: row.topic2, seq: row.seq2, event })
+      const { trace } = input
+      const entries: LogEntry[] = [{ topic: row.topic1, seq: row.seq1, event, trace }]
+      if (row.topic2 !== null) entries.push({ topic: row.topic2, seq: row.seq2, event, trace })
       return { status: 'sent', message, entries }
     })
   }

@@ -48,6 +48,21 @@ export async function migrate(database: Database, migrations?: readonly Migratio
   }
 }
 
+/** The migrations that a start would apply. Changes nothing; throws DatabaseStartError for a database that it would refuse. */
+export async function missingMigrations(database: Database): Promise<string[]> {
+  const ours = await readMigrations()
+  const adapter = await database.adapterFactory.connect()
+  try {
+    const applied = await readApplied(adapter)
+    if (isCurrent(applied, ours)) return []
+    if (applied) refuseHistory(applied, ours)
+    else await refuseForeignTables(adapter)
+    return ours.map(({ name }) => name).filter((name) => applied?.every((row) => row.name !== name) ?? true)
+  } finally {
+    await adapter.dispose()
+  }
+}
+
 /** Our migrations in their order. */
 export async function readMigrations(): Promise<Migration[]> {
   const entries = await readdir(MIGRATIONS_FOLDER, { withFileTypes: true })

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { readArguments, Refusal } from '../options.ts'
 import { openDatabase } from './client.ts'
 import { migrate } from './migrate.ts'
 import { diffToSchema, MIGRATIONS_FOLDER } from './schema-engine.ts'
@@ -30,10 +31,31 @@ async function newMigration(name: string): Promise<string> {
   }
 }
 
-const [name = ''] = process.argv.slice(2)
-if (/^[a-z0-9_]+$/.test(name)) {
-  console.log(await newMigration(name))
-} else {
-  console.error('Usage: npm run migration -- NAME   (lower-case letters, digits and underscores)')
+const HELP = `Writes a migration: the SQL from what the migrations make to what prisma/schema.prisma says.
+
+  npm run migration -- NAME
+
+  NAME     lower-case letters, digits and underscores
+  --help   this text
+
+The folder prisma/migrations/<time>_NAME is made, or nothing where both agree. Read the SQL before committing it: it may
+drop data. The next start of a server applies it. It needs no database and reads no settings.
+
+Example:
+  npm run migration -- add_something`
+
+try {
+  const given = readArguments(process.argv.slice(2), { help: { type: 'boolean' } }, 1)
+  const [name = ''] = given.positionals
+  if (!/^[a-z0-9_]+$/.test(name))
+    given.refuse('NAME', `NAME is ${JSON.stringify(name)}, expected lower-case letters, digits and underscores`)
+  if (given.isHelp) console.log(HELP)
+  else {
+    given.finish()
+    console.log(await newMigration(name))
+  }
+} catch (error) {
+  if (!(error instanceof Refusal)) throw error
+  console.error(error.message)
   process.exitCode = 1
 }

@@ -4,10 +4,19 @@ import type { SqlMigrationAwareDriverAdapterFactory, Transaction } from '@prisma
 import { PrismaPGlite } from 'pglite-prisma-adapter'
 import { migrationAdapterFactory, scriptError } from './migration-adapter.ts'
 
+/**
+ * The engine makes a checkpoint by itself when so much log was written, and where that falls into a commit, as it mostly does,
+ * it waits for ever for that very commit. So it must not come to that: we ask for checkpoints, between transactions.
+ */
+const NO_CHECKPOINTS = ['-c', 'max_wal_size=1TB']
+const CHECKPOINT_AFTER_BYTES = 64 * 1024 * 1024
+const CHECKPOINT_CHECK_MS = 2000
+
 /** PGlite's own parameters but `-F`, which switches syncing off, and less memory for buffers than its 128 MB. */
 const START_PARAMETERS = [
   ...PGlite.defaultStartParams.filter((parameter) => parameter !== '-F'),
   ...['-c', 'wal_sync_method=fsync', '-c', 'shared_buffers=32MB'],
+  ...NO_CHECKPOINTS,
 ]
 
 /** What the engine throws after every ordinary SQL error: PostgreSQL's jump back into its main loop. */
@@ -20,14 +29,21 @@ const ORDINARY_ERROR_STATUS = 100
  */
 export class GuardedPGlite extends PGlite {
   #broken: Error | undefined
+  #tending: NodeJS.Timeout | undefined
+  #wasUsed = false
 
   static async start(folder: string | undefined): Promise<GuardedPGlite> {
     const exitCode = process.exitCode
     try {
-      const pglite = new GuardedPGlite(folder === undefined ? {} : { dataDir: folder, startParams: START_PARAMETERS })
+      const pglite = new GuardedPGlite(
+        folder === undefined
+          ? { startParams: [...PGlite.defaultStartParams, ...NO_CHECKPOINTS] }
+          : { dataDir: folder, startParams: START_PARAMETERS },
+      )
       await pglite.waitReady
       pglite.#guard()
       if (folder !== undefined) pglite.#syncToDisk()
+      pglite.#tending = setInterval(() => void pglite.#tend().catch(() => undefined), CHECKPOINT_CHECK_MS).unref()
       return pglite
     } finally {
       // The engine's start leaves 99 there, its end 0.
@@ -37,6 +53,7 @@ export class GuardedPGlite extends PGlite {
 
   /** Lets what runs finish, then ends the engine; one that broke is left alone. */
   async stop(): Promise<void> {
+    clearInterval(this.#tending)
     if (this.closed) return
     await this._runExclusiveTransaction(() => Promise.resolve())
     if (this.#broken) return
@@ -50,9 +67,20 @@ export class GuardedPGlite extends PGlite {
 
   override execProtocolRawSync(message: Uint8Array): Uint8Array {
     this.#check()
+    this.#wasUsed = true
     const answer = super.execProtocolRawSync(message)
     this.#check()
     return answer
+  }
+
+  /** Makes a checkpoint where enough was written since the last one. What fails is tried again. */
+  async #tend(): Promise<void> {
+    if (!this.#wasUsed) return
+    const { rows } = await this.query<{ bytes: number }>(
+      'SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), redo_lsn)::float8 AS bytes FROM pg_control_checkpoint()',
+    )
+    if ((rows[0]?.bytes ?? 0) > CHECKPOINT_AFTER_BYTES) await this.exec('CHECKPOINT')
+    this.#wasUsed = false
   }
 
   #check(): void {

@@ -1,13 +1,16 @@
 import type { PrismaClient } from './generated/client.ts'
 import { createConversationStore } from './conversations.ts'
-import type { Db } from './db.ts'
+import type { Db, RawDb } from './db.ts'
 import { appendEvents, createEventLog, lockTopics, type LogEntry, type NewEvent } from './event-log.ts'
 import { createGroupStore } from './groups.ts'
+import { createImportStore } from './imports.ts'
 import { createMessageStore } from './messages.ts'
 import { createNotificationStore } from './notifications.ts'
 import { createReactionStore } from './reactions.ts'
 import { createReceiptStore } from './receipts.ts'
+import { createRevocationStore } from './revocations.ts'
 import { translateErrors } from './errors.ts'
+import { inSpan, SpanKind, tracing } from '../tracing.ts'
 import { createUserStore } from './users.ts'
 
 const createParts = (db: Db) => ({
@@ -18,6 +21,7 @@ const createParts = (db: Db) => ({
   receipts: createReceiptStore(db),
   reactions: createReactionStore(db),
   notifications: createNotificationStore(db),
+  imports: createImportStore(db),
 })
 
 type Parts = ReturnType<typeof createParts>
@@ -40,43 +44,60 @@ export interface Committed<T> {
 
 export type Store = ReturnType<typeof createStore>
 
-export function createStore(prisma: PrismaClient) {
+/** The client, but for its raw statements. */
+const withRaw = (client: PrismaClient, raw: RawDb): Db =>
+  Object.create(client, {
+    $queryRaw: { value: (query: Sql, ...values: unknown[]) => translateErrors(() => raw.$queryRaw(query, ...values)) },
+    $executeRaw: { value: (query: Sql, ...values: unknown[]) => translateErrors(() => raw.$executeRaw(query, ...values)) },
+  }) as Db
+
+type Sql = Parameters<RawDb['$queryRaw']>[0]
+
+/** `raw` runs the statements outside of transactions, where the client does not. */
+export function createStore({ prisma, raw }: { prisma: PrismaClient; raw: RawDb | undefined }) {
   // One place where a database that does not answer becomes UNAVAILABLE, whatever query found out.
   const client = prisma.$extends({
     query: { $allOperations: ({ args, query }) => translateErrors(() => query(args)) },
   }) as unknown as PrismaClient
+  const db = raw ? withRaw(client, raw) : client
+  /** Runs `change` in a transaction of the database. */
+  const transact = <T>(change: (tx: Transaction) => Promise<T>): Promise<Committed<T>> =>
+    translateErrors(() =>
+      client.$transaction(async (db) => {
+        const heads = new Map<string, number>()
+        const pending: NewEvent[] = []
+        const result = await change({
+          ...createParts(db),
+          async lock(topics) {
+            for (const [topic, seq] of await lockTopics(db, topics)) heads.set(topic, seq)
+          },
+          nextSeq(topic) {
+            const head = heads.get(topic)
+            if (head === undefined) throw new Error(`topic ${topic} is not locked by this transaction`)
+            return head + 1 + pending.filter((event) => event.topics.includes(topic)).length
+          },
+          append(event) {
+            pending.push(event)
+          },
+        })
+        return { result, entries: await appendEvents(db, heads, pending) }
+      }),
+    )
+
   return {
-    ...createParts(client),
-    log: createEventLog(client),
+    ...createParts(db),
+    log: createEventLog(db),
+    revocations: createRevocationStore(db),
 
     /** Runs `change` in one transaction and commits it with the events that it appended, all or nothing. */
     async transaction<T>(change: (tx: Transaction) => Promise<T>): Promise<Committed<T>> {
-      return await translateErrors(() =>
-        client.$transaction(async (db) => {
-          const heads = new Map<string, number>()
-          const pending: NewEvent[] = []
-          const result = await change({
-            ...createParts(db),
-            async lock(topics) {
-              for (const [topic, seq] of await lockTopics(db, topics)) heads.set(topic, seq)
-            },
-            nextSeq(topic) {
-              const head = heads.get(topic)
-              if (head === undefined) throw new Error(`topic ${topic} is not locked by this transaction`)
-              return head + 1 + pending.filter((event) => event.topics.includes(topic)).length
-            },
-            append(event) {
-              pending.push(event)
-            },
-          })
-          return { result, entries: await appendEvents(db, heads, pending) }
-        }),
-      )
+      const run = () => transact(change)
+      return await (tracing.isOn ? inSpan({ name: 'transaction', kind: SpanKind.CLIENT }, run) : run())
     },
 
     /** Resolves when the database answers a query; rejects otherwise. */
     async ping(): Promise<void> {
-      await client.$queryRaw`SELECT 1`
+      await db.$queryRaw`SELECT 1`
     },
   }
 }

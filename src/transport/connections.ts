@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Viewer } from '../chat/auth.ts'
+import { forbidden, notFound } from '../errors.ts'
 import type { Deadline, TimerWheel } from '../timer-wheel.ts'
 
 export type Protocol = 'legacy' | 'graphql-ws' | 'sse'
@@ -10,8 +11,29 @@ export type EndReason = 'expired' | 'disconnected' | 'restarting'
 /** A live connection of a user: a legacy socket, an acknowledged GraphQL socket or an SSE subscription. */
 export interface Connection {
   readonly id: string
+  /** By the token that it has now. */
+  readonly viewer: Viewer
   /** To be called when it has closed, however that came. */
   closed(): void
+}
+
+export interface ConnectionAbout {
+  protocol: Protocol
+  /** The client's. */
+  address: string
+  /** How many bytes wait for the client to read. */
+  queuedBytes: () => number
+}
+
+/** A connection as it is now; times are in milliseconds since the epoch. */
+export interface ConnectionState {
+  id: string
+  userId: number
+  protocol: Protocol
+  since: number
+  expiresAt: number
+  address: string
+  queuedBytes: number
 }
 
 export interface Connections {
@@ -21,11 +43,19 @@ export interface Connections {
    * Takes a connection in; undefined where the user has as many as allowed. `end` is called at most once, when the server
    * wants it closed; `text` is what the administrator gave as the reason.
    */
-  open(viewer: Viewer, protocol: Protocol, end: (reason: EndReason, text?: string) => void): Connection | undefined
+  open(viewer: Viewer, about: ConnectionAbout, end: (reason: EndReason, text?: string) => void): Connection | undefined
+  /** Goes on with another token of the same user. Throws NOT_FOUND where there is no such connection. */
+  renew(connectionId: string, viewer: Viewer): void
   /** Ends the user's connections; returns how many. */
   disconnectUser(userId: number, text: string | undefined): number
-  /** Ends all of them because the server stops, and from now on each new one as soon as it is open. */
-  restart(): void
+  /**
+   * What ends each of them because the server stops, `text` saying so; from now on each new one is ended as soon as it is open.
+   */
+  restart(): ((text: string) => void)[]
+  /** The user's. */
+  of(userId: number): ConnectionState[]
+  /** Outbound bytes that wait: of all together, and of the one with most. */
+  queued(): { sum: number; max: number }
   /** How many are open, by protocol. */
   counts(): Readonly<Record<Protocol, number>>
 }
@@ -33,18 +63,23 @@ export interface Connections {
 export interface ConnectionsOptions {
   wheel: TimerWheel
   maxPerUser: number
-  onOpened: (userId: number) => void
-  onClosed: (userId: number, connectionId: string) => void
+  onOpened: (userId: number, connectionId: string, protocol: Protocol) => void
+  onClosed: (userId: number, connectionId: string, protocol: Protocol) => void
 }
 
 interface Entry {
-  userId: number
+  id: string
+  about: ConnectionAbout
+  since: number
+  viewer: Viewer
+  expiry: Deadline
   end: (reason: EndReason, text?: string) => void
 }
 
 /** The connections of this node: counted for each user, ended when their token expires (PROTOCOL.md, section 1). */
 export function createConnections({ wheel, maxPerUser, onOpened, onClosed }: ConnectionsOptions): Connections {
   const byUser = new Map<number, Set<Entry>>()
+  const byId = new Map<string, Entry>()
   const counts: Record<Protocol, number> = { legacy: 0, 'graphql-ws': 0, sse: 0 }
   let isRestarting = false
 
@@ -59,14 +94,18 @@ export function createConnections({ wheel, maxPerUser, onOpened, onClosed }: Con
   return {
     hasRoom,
 
-    open(viewer, protocol, end) {
-      const { userId, expiresAt } = viewer
+    open(viewer, about, end) {
+      const { userId } = viewer
       if (!hasRoom(userId)) return undefined
       const id = randomUUID()
       const entries = byUser.get(userId) ?? new Set()
-      const expiry: Deadline = wheel.at(expiresAt, () => entry.end('expired'))
+      const { protocol } = about
       const entry: Entry = {
-        userId,
+        id,
+        about,
+        since: Date.now(),
+        viewer,
+        expiry: wheel.at(viewer.expiresAt, () => entry.end('expired')),
         end(reason, text) {
           entry.end = () => undefined
           end(reason, text)
@@ -74,27 +113,62 @@ export function createConnections({ wheel, maxPerUser, onOpened, onClosed }: Con
       }
       entries.add(entry)
       byUser.set(userId, entries)
+      byId.set(id, entry)
       counts[protocol]++
-      onOpened(userId)
+      onOpened(userId, id, protocol)
       // It was on its way when the others were ended.
       if (isRestarting) queueMicrotask(() => entry.end('restarting'))
       return {
         id,
+        get viewer() {
+          return entry.viewer
+        },
         closed() {
           if (!entries.delete(entry)) return
-          expiry.cancel()
+          byId.delete(id)
+          entry.expiry.cancel()
           if (entries.size === 0) byUser.delete(userId)
           counts[protocol]--
-          onClosed(userId, id)
+          onClosed(userId, id, protocol)
         },
       }
+    },
+
+    renew(connectionId, viewer) {
+      const entry = byId.get(connectionId)
+      if (!entry) throw notFound('the connection has ended')
+      if (viewer.userId !== entry.viewer.userId) throw forbidden('the token is of another user: connect anew with it')
+      entry.expiry.cancel()
+      entry.viewer = viewer
+      entry.expiry = wheel.at(viewer.expiresAt, () => entry.end('expired'))
     },
 
     disconnectUser: (userId, text) => endAll(byUser.get(userId) ?? [], 'disconnected', text),
 
     restart() {
       isRestarting = true
-      for (const entries of [...byUser.values()]) endAll(entries, 'restarting')
+      return [...byId.values()].map((entry) => (text: string) => entry.end('restarting', text))
+    },
+
+    of: (userId) =>
+      [...(byUser.get(userId) ?? [])].map(({ id, viewer, since, about: { protocol, address, queuedBytes } }) => ({
+        id,
+        userId,
+        protocol,
+        since,
+        expiresAt: viewer.expiresAt,
+        address,
+        queuedBytes: queuedBytes(),
+      })),
+
+    queued() {
+      let [sum, max] = [0, 0]
+      for (const { about } of byId.values()) {
+        const bytes = about.queuedBytes()
+        sum += bytes
+        if (bytes > max) max = bytes
+      }
+      return { sum, max }
     },
 
     counts: () => counts,

@@ -32,3 +32,9 @@ export function encodeTextFrameStart(beginning: Buffer, restBytes: number): Buff
   beginning.copy(frame, start)
   return frame
 }
+
+/** The payload of a frame that was encoded here. */
+export const payloadOf = (frame: Buffer): Buffer => frame.subarray(frame[1] === 127 ? 10 : frame[1] === 126 ? 4 : 2)
+
+/** What `ws` takes to offer permessage-deflate (RFC 7692). Short messages grow by it, and each socket's window is memory. */
+export const compression = (isOn: boolean) => (isOn ? { threshold: 1024, clientNoContextTakeover: true } : false)

@@ -4,11 +4,13 @@ import type { ExecutionResult, GraphQLError, GraphQLSchema } from 'graphql'
 import { handleProtocols, makeServer, type ConnectionInitMessage } from 'graphql-ws'
 import { WebSocketServer, type WebSocket } from 'ws'
 import type { Auth, Viewer } from '../chat/auth.ts'
+import { countIn, type Counts } from '../counts.ts'
 import { ChatError } from '../errors.ts'
 import { statusOf } from '../graphql/errors.ts'
+import { latestOf } from '../graphql/source.ts'
 import type { OperationRequest, Operations } from '../graphql/operations.ts'
 import type { Connection, Connections, EndReason } from './connections.ts'
-import { encodeTextFrame, encodeTextFrameStart } from './frame.ts'
+import { compression, encodeTextFrame, encodeTextFrameStart } from './frame.ts'
 import { SocketWriter } from './socket-writer.ts'
 import { refuseUpgrade, type Endpoint } from './upgrade.ts'
 
@@ -22,6 +24,9 @@ export interface GraphqlWsEndpointOptions {
   takeRequest: (userId: number) => void
   maxFrameBytes: number
   maxBufferedBytes: number
+  counts: Counts
+  /** Whether to offer compression. */
+  compress: boolean
 }
 
 /** How many operations of one socket may be open. */
@@ -31,10 +36,11 @@ const OPERATIONS_LIMIT = 100
 interface Peer {
   ws: WebSocket
   writer: SocketWriter
+  /** The client's. */
+  address: string
   /** Of the upgrade request, for clients that can set it. */
   authorization: string | undefined
   /** From connection_init on. */
-  viewer: Viewer | undefined
   connection: Connection | undefined
   operations: number
 }
@@ -56,17 +62,17 @@ function payloadOf(result: ExecutionResult): Buffer {
 }
 
 /** Writes the `next` messages of one subscription, of which only the beginning is its own. */
-function nextWriter(id: string, writer: SocketWriter): (result: ExecutionResult, isDurable: boolean) => void {
+function nextWriter(id: string, writer: SocketWriter): (result: ExecutionResult, keyOf: (() => string) | undefined) => void {
   const beginning = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
   let start: Buffer = beginning
   let restBytes = -1
-  return (result, isDurable) => {
+  return (result, keyOf) => {
     const payload = payloadOf(result)
     if (payload.length !== restBytes) {
       restBytes = payload.length
       start = encodeTextFrameStart(beginning, restBytes)
     }
-    writer.write(start, isDurable, payload)
+    writer.write(start, keyOf && (() => `${id} ${keyOf()}`), payload)
   }
 }
 
@@ -75,13 +81,20 @@ function nextWriter(id: string, writer: SocketWriter): (result: ExecutionResult,
  * iteration, straight to the socket's writer, as what they are on the wire.
  */
 export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endpoint {
-  const { schema, auth, admit, connections, operations, takeRequest, maxFrameBytes, maxBufferedBytes } = options
-  const server = new WebSocketServer({ noServer: true, maxPayload: maxFrameBytes, perMessageDeflate: false, handleProtocols })
+  const { schema, auth, admit, connections, operations, takeRequest, counts, maxFrameBytes, maxBufferedBytes } = options
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: maxFrameBytes,
+    perMessageDeflate: compression(options.compress),
+    handleProtocols,
+  })
+
+  const delivered = counts.deliveries['graphql-ws']
 
   /** Why the user can't do one more request now. */
-  function limited({ viewer, operations: open }: Peer): GraphQLError | undefined {
+  function limited({ connection, operations: open }: Peer): GraphQLError | undefined {
     try {
-      takeRequest((viewer as Viewer).userId)
+      takeRequest((connection as Connection).viewer.userId)
       if (open < OPERATIONS_LIMIT) return undefined
       throw new ChatError('RATE_LIMITED', `more than ${OPERATIONS_LIMIT} operations on one socket: complete another one first`)
     } catch (error) {
@@ -101,7 +114,12 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
     over.catch(() => undefined)
     const write = nextWriter(id, peer.writer)
     const opened = await operations.subscribe(request, {
-      next: (result, event) => write(result, event.id !== null),
+      next(result, event) {
+        const keyOf = latestOf(event)
+        if (keyOf) delivered.unkept++
+        else delivered.durable++
+        write(result, keyOf)
+      },
       end: (error) => (error ? fail(error) : finish()),
       ready: () => peer.writer.ready(),
     })
@@ -141,23 +159,35 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
       const { authorization } = connectionParams ?? {}
       let viewer: Viewer
       try {
-        viewer = auth.verifyHeader(typeof authorization === 'string' ? authorization : peer.authorization)
-      } catch {
+        viewer = await auth.verifyHeader(typeof authorization === 'string' ? authorization : peer.authorization)
+      } catch (error) {
+        // What can be tried again is no refusal.
+        if (error instanceof ChatError && error.code === 'UNAVAILABLE') throw error
         return false
       }
       if (connections.hasRoom(viewer.userId)) await admit(viewer)
       if (peer.ws.readyState !== peer.ws.OPEN) return false
-      peer.connection = connections.open(viewer, 'graphql-ws', (reason, text) => end(peer.ws, reason, text))
+      peer.connection = connections.open(
+        viewer,
+        { protocol: 'graphql-ws', address: peer.address, queuedBytes: () => peer.writer.waiting() },
+        (reason, text) => end(peer.ws, reason, text),
+      )
       if (!peer.connection) peer.ws.close(4429, 'Too many connections')
-      peer.viewer = viewer
       return peer.connection !== undefined
     },
 
-    onSubscribe({ extra: peer }, id, { query, operationName, variables }) {
+    onSubscribe({ extra: peer }, id, payload) {
+      countIn(counts.frames, 'graphql-ws subscribe')
       const refused = limited(peer)
       if (refused) return [refused]
-      const viewer = peer.viewer as Viewer
-      const connectionId = (peer.connection as Connection).id
+      const { operationName, variables } = payload
+      let query: string
+      try {
+        query = operations.textOf(payload)
+      } catch (error) {
+        return [operations.failure(error)]
+      }
+      const { viewer, id: connectionId } = peer.connection as Connection
       const request: OperationRequest = { document: query, operationName, variables, viewer, connectionId }
       const errors = operations.refusal(request)
       if (errors) return errors
@@ -179,17 +209,17 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
     server,
 
     refuse(socket, status, reason) {
-      const code = status === 403 ? 'FORBIDDEN' : 'UNAVAILABLE'
+      const code = status === 403 ? 'FORBIDDEN' : status === 429 ? 'RATE_LIMITED' : 'UNAVAILABLE'
       refuseUpgrade(socket, status, JSON.stringify({ errors: [{ message: reason, extensions: { code } }] }))
     },
 
-    upgrade(request: IncomingMessage, socket: Duplex, head: Buffer) {
+    upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string) {
       server.handleUpgrade(request, socket, head, (ws) => {
         const peer: Peer = {
           ws,
-          writer: new SocketWriter(ws, socket, maxBufferedBytes),
+          writer: new SocketWriter(ws, socket, maxBufferedBytes, counts),
+          address,
           authorization: request.headers.authorization,
-          viewer: undefined,
           connection: undefined,
           operations: 0,
         }
@@ -202,7 +232,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
 
   /** Gives the socket to the library, as the four members that it wants. */
   function serve(ws: WebSocket, peer: Peer): void {
-    const send = (text: string): void => peer.writer.write(encodeTextFrame(text), true)
+    const send = (text: string): void => peer.writer.write(encodeTextFrame(text))
     const closed = protocol.opened(
       {
         protocol: ws.protocol,
@@ -216,8 +246,9 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
           })
         },
         onPing(payload) {
+          countIn(counts.frames, 'graphql-ws ping')
           // A ping too many is not answered: the protocol knows no refusal of one.
-          if (peer.viewer && limited({ ...peer, operations: 0 })) return
+          if (peer.connection && limited({ ...peer, operations: 0 })) return
           send(JSON.stringify(payload ? { type: 'pong', payload } : { type: 'pong' }))
         },
       },
@@ -235,7 +266,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
 function end(ws: WebSocket, reason: EndReason, text: string | undefined): void {
   if (reason === 'expired') ws.close(4401, 'the token has expired')
   else if (reason === 'disconnected') ws.close(4403, text ?? 'disconnected by an administrator')
-  else ws.close(1012, 'the server restarts: come back with resume')
+  else ws.close(1012, text ?? 'the server restarts: come back with resume')
 }
 
 /** An error outside of any operation: what can be tried again later, else what nobody expected. */

@@ -1,16 +1,19 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import type { AddressInfo, BlockList } from 'node:net'
 import { Readable, type Duplex } from 'node:stream'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import type { ExecutionResult, GraphQLError } from 'graphql'
+import type { WebSocket } from 'ws'
 import type { Auth, Viewer } from '../chat/auth.ts'
+import type { Counts } from '../counts.ts'
 import { ChatError } from '../errors.ts'
 import { statusOf } from '../graphql/errors.ts'
 import type { OperationRequest, Operations } from '../graphql/operations.ts'
 import { openResultStream, type ResultStream } from '../graphql/result-stream.ts'
 import type { HttpHandler } from '../graphql/yoga.ts'
 import type { Connection, Connections, EndReason } from './connections.ts'
+import { clientAddress, type AddressLimit } from './addresses.ts'
 import { startPings, type Endpoint } from './upgrade.ts'
 
 export interface Readiness {
@@ -25,6 +28,11 @@ export interface HttpServerOptions {
   tls: { cert: string; key: string } | undefined
   /** Origins of browsers that may use the server; undefined: all. */
   allowedOrigins: readonly string[] | undefined
+  /** How many sockets and streams an address may have open. */
+  addresses: AddressLimit
+  /** Proxies whose `X-Forwarded-For` tells the address. */
+  trustedProxies: BlockList
+  counts: Counts
   maxBodyBytes: number
   pingIntervalMs: number
   /** The page that browsers get, without a token; undefined: none. */
@@ -51,6 +59,8 @@ export interface HttpServer {
    */
   listen(): Promise<{ host: string; port: number }>
   open(): void
+  /** Another certificate, for connections from now on. */
+  useTls(tls: { cert: string; key: string }): void
   /**
    * Takes no more connections and requests, lets what runs finish, then closes the sockets with 1012; after `limitMs`
    * whatever is left is cut.
@@ -111,30 +121,48 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       return
     }
     if (closed) throw new ChatError('UNAVAILABLE', TRY_AGAIN)
-    const viewer = auth.verifyHeader(request.headers.authorization)
+    const viewer = await auth.verifyHeader(request.headers.authorization)
     takeRequest(viewer.userId)
     if (request.method === 'POST') {
       // Yoga would read without a bound.
       Object.assign(request, { body: Readable.from([await readBody(request, maxBodyBytes)]) })
     }
     await admit(viewer)
-    await handler(request, response, { viewer, openStream: (operation) => openStream(viewer, operation) })
+    await handler(request, response, { viewer, openStream: (operation) => openStream(viewer, addressOf(request), operation) })
   }
 
-  /** A subscription over SSE counts as a connection of its viewer. */
-  async function openStream(viewer: Viewer, request: OperationRequest): Promise<ResultStream | ExecutionResult> {
+  const delivered = options.counts.deliveries.sse
+  const addressOf = (request: IncomingMessage): string => clientAddress(request, options.trustedProxies)
+  const refused = (what: string): ExecutionResult => ({
+    errors: [operations.failure(new ChatError('RATE_LIMITED', `too many connections of this ${what}: close another one first`))],
+  })
+
+  /** A subscription over SSE counts as a connection of its viewer and its address. */
+  async function openStream(viewer: Viewer, address: string, request: OperationRequest): Promise<ResultStream | ExecutionResult> {
     let stream: ResultStream | undefined
     let wanted: GraphQLError | undefined
-    const connection: Connection | undefined = connections.open(viewer, 'sse', (reason, text) => {
-      wanted = operations.failure(endError(reason, text))
-      stream?.fail(wanted)
-    })
+    const giveBack = options.addresses.take(address)
+    if (!giveBack) return refused('address')
+    const connection: Connection | undefined = connections.open(
+      viewer,
+      { protocol: 'sse', address, queuedBytes: () => 0 },
+      (reason, text) => {
+        wanted = operations.failure(endError(reason, text))
+        stream?.fail(wanted)
+      },
+    )
     if (!connection) {
-      return {
-        errors: [operations.failure(new ChatError('RATE_LIMITED', 'too many connections of this user: close another one first'))],
-      }
+      giveBack()
+      return refused('user')
     }
-    const opened = await openResultStream(operations, { ...request, connectionId: connection.id }, () => connection.closed())
+    const over = (): void => {
+      giveBack()
+      connection.closed()
+    }
+    const opened = await openResultStream(operations, { ...request, connectionId: connection.id }, over, ({ id }) => {
+      if (id === null) delivered.unkept++
+      else delivered.durable++
+    })
     if ('fail' in opened) {
       stream = opened
       if (wanted) stream.fail(wanted)
@@ -168,6 +196,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const listener: RequestListener = (request, response) => {
     // The client's next request shall find another connection, on another node.
     if (closed === 'draining') response.shouldKeepAlive = false
+    for (const [name, value] of SECURITY_HEADERS) response.setHeader(name, value)
+    if (options.tls) response.setHeader('Strict-Transport-Security', 'max-age=31536000')
     route(request, response).catch((error: unknown) => {
       const clientError = operations.failure(error)
       sendError(response, clientError, error instanceof ChatError ? error.status : statusOf(clientError).status)
@@ -181,7 +211,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (!endpoint) return void socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
     if (closed) return endpoint.refuse(socket, 503, TRY_AGAIN)
     if (!isAllowed(request.headers.origin)) return endpoint.refuse(socket, 403, 'this origin is not allowed')
-    endpoint.upgrade(request, socket, head).catch(report)
+    const address = addressOf(request)
+    const giveBack = options.addresses.take(address)
+    if (!giveBack) return endpoint.refuse(socket, 429, 'too many connections of this address: close another one first')
+    socket.once('close', giveBack)
+    endpoint.upgrade(request, socket, head, address).catch(report)
   }
 
   const timeouts = { headersTimeout: 10_000, requestTimeout: 30_000 }
@@ -196,6 +230,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       closed = undefined
     },
 
+    useTls: (tls) => (server as TlsServer).setSecureContext(tls),
+
     listen: () =>
       new Promise((resolve, reject) => {
         server.once('error', reject)
@@ -208,26 +244,24 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       }),
 
     async drain(limitMs) {
+      // First of all, so that whoever asks /ready sends clients elsewhere; it is answered until the sockets are closed.
       closed = 'draining'
-      const ended = new Promise<void>((resolve) => server.close(() => resolve()))
-      const limit = setTimeout(() => {
-        for (const { clients } of socketServers) for (const ws of clients) ws.terminate()
-        server.closeAllConnections()
-      }, limitMs)
-      for (const { clients } of socketServers) for (const ws of clients) ws.pause()
+      let limit: NodeJS.Timeout | undefined
+      const cut = new Promise<void>((resolve) => {
+        limit = setTimeout(() => {
+          for (const { clients } of socketServers) for (const ws of clients) ws.terminate()
+          server.closeAllConnections()
+          resolve()
+        }, limitMs)
+      })
+      for (const ws of sockets()) ws.pause()
       // Whatever a running operation lets start is waited for too.
       for (let busy = operations.idle(); busy; busy = operations.idle()) {
-        await Promise.race([busy, ended])
+        await Promise.race([busy, cut])
         await nextTurn()
       }
-      connections.restart()
-      for (const { clients } of socketServers) {
-        for (const ws of clients) {
-          ws.close(1012, 'the server restarts: come back with resume')
-          // Else the client's own close would never be read.
-          ws.resume()
-        }
-      }
+      await Promise.race([closeSockets(limitMs / 2), cut])
+      const ended = new Promise<void>((resolve) => server.close(() => resolve()))
       const idle = setInterval(() => server.closeIdleConnections(), 20)
       await ended
       clearInterval(idle)
@@ -235,7 +269,46 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       pings.stop()
     },
   }
+
+  function sockets(): WebSocket[] {
+    return socketServers.flatMap(({ clients }) => [...clients])
+  }
+
+  /**
+   * Closes all with 1012, a few at a time, and tells each to come back at a moment of its own: the other nodes shall not get
+   * all of them at once.
+   */
+  async function closeSockets(limitMs: number): Promise<void> {
+    const ends = connections.restart()
+    const spreadMs = Math.max(1000, ends.length)
+    const batches = Math.max(1, Math.floor(Math.min(limitMs, ends.length) / BATCH_MS))
+    const size = Math.ceil(ends.length / batches)
+    for (let start = 0; start < ends.length; start += size) {
+      if (start > 0) await wait(BATCH_MS)
+      for (const end of ends.slice(start, start + size)) end(comeBackIn(Math.ceil(Math.random() * spreadMs)))
+      // Else the client's own close would never be read.
+      for (const ws of sockets()) if (ws.readyState === ws.CLOSING) ws.resume()
+    }
+    // Those who have not said yet who they are.
+    for (const ws of sockets()) {
+      ws.close(1012, comeBackIn(Math.ceil(Math.random() * spreadMs)))
+      ws.resume()
+    }
+  }
 }
+
+/** Between two batches of closing sockets. */
+const BATCH_MS = 50
+
+const comeBackIn = (ms: number): string => `the server restarts: come back with resume in ${ms} ms`
+
+/** Nothing here is to be framed, guessed at or kept by caches; pages say more for themselves. */
+const SECURITY_HEADERS = [
+  ['X-Content-Type-Options', 'nosniff'],
+  ['X-Frame-Options', 'DENY'],
+  ['Referrer-Policy', 'no-referrer'],
+  ['Cache-Control', 'no-store'],
+] as const
 
 const TRY_AGAIN = 'the server starts or stops: try again in a moment'
 
@@ -245,7 +318,7 @@ const pathOf = ({ url = '/' }: IncomingMessage): string => url.split('?', 1)[0] 
 function endError(reason: EndReason, text: string | undefined): ChatError {
   if (reason === 'expired') return new ChatError('UNAUTHENTICATED', 'the token has expired')
   if (reason === 'disconnected') return new ChatError('FORBIDDEN', text ?? 'disconnected by an administrator')
-  return new ChatError('UNAVAILABLE', 'the server restarts: resume after the last event received')
+  return new ChatError('UNAVAILABLE', text ?? 'the server restarts: resume after the last event received')
 }
 
 /** The whole body. Throws BAD_USER_INPUT for none; rejects with TooLarge for more than `limit` bytes, without reading on. */

@@ -1,8 +1,13 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
+import { createCounts, type Counts } from '../counts.ts'
+import { payloadOf } from './frame.ts'
 
 /** Close code of a client that is too slow for its durable events (PROTOCOL.md, section 1). */
 const TOO_SLOW = 4508
+
+/** More users than anybody looks at who type or come and go. */
+const LATEST_LIMIT = 1000
 
 const NOTHING = Buffer.alloc(0)
 
@@ -27,21 +32,28 @@ function flush(): void {
 
 /**
  * Writes frames to a socket: what one turn of the event loop brings goes out in one write. It is where outbound data is
- * bounded, by class: a durable frame beyond the limit closes the socket, whose client resumes; a frame that is not kept
- * is left out from half the limit on.
+ * bounded, by class: a durable frame beyond the limit closes the socket, whose client resumes; from half the limit on a frame
+ * that is not kept waits until there is room, and only the latest of those with the same key.
  */
 export class SocketWriter {
   readonly #ws: WebSocket
   readonly #socket: Duplex
   readonly #maxBufferedBytes: number
+  readonly #counts: Pick<Counts, 'unkeptDropped' | 'tooSlow'>
+  /** Settles when the last compressed message has left; undefined where the socket does not compress. */
+  #compressed: Promise<void> | undefined
   #held: Buffer[] | undefined
   #heldBytes = 0
+  /** Frames that are not kept and found no room, the latest for each key. */
+  #latest: Map<string, Buffer> | undefined
 
-  /** `socket` is the one under `ws`, which must not compress. */
-  constructor(ws: WebSocket, socket: Duplex, maxBufferedBytes: number) {
+  /** `socket` is the one under `ws`. */
+  constructor(ws: WebSocket, socket: Duplex, maxBufferedBytes: number, counts = createCounts()) {
+    this.#counts = counts
     this.#ws = ws
     this.#socket = socket
     this.#maxBufferedBytes = maxBufferedBytes
+    if (ws.extensions !== '') this.#compressed = Promise.resolve()
     // Nothing may follow a close frame, whoever sends it (RFC 6455, section 5.5.1).
     const close = ws.close.bind(ws)
     ws.close = (...args) => {
@@ -50,18 +62,26 @@ export class SocketWriter {
     }
   }
 
-  /** Writes a whole frame, whose last bytes may be in a buffer of their own, unless the socket is closing. */
-  write(frame: Buffer, isDurable: boolean, rest?: Buffer): void {
+  /**
+   * Writes a whole frame, whose last bytes may be in a buffer of their own, unless the socket is closing. `keyOf` tells what a
+   * frame that is not kept is the latest word on; undefined for one that is durable.
+   */
+  write(frame: Buffer, keyOf?: () => string, rest?: Buffer): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return
     const length = frame.length + (rest?.length ?? 0)
-    const waiting = this.#socket.writableLength + this.#heldBytes
+    const waiting = this.waiting()
+    if (keyOf && this.#latest?.delete(keyOf())) this.#counts.unkeptDropped++
     if (waiting > 0) {
-      if (!isDurable && waiting + length > this.#maxBufferedBytes / 2) return
+      if (keyOf && waiting + length > this.#maxBufferedBytes / 2) {
+        return this.#keepLatest(keyOf(), rest ? Buffer.concat([frame, rest]) : frame)
+      }
       if (waiting + length > this.#maxBufferedBytes) {
+        this.#counts.tooSlow++
         this.#ws.close(TOO_SLOW, 'too slow: come back with resume')
         return
       }
     }
+    if (this.#compressed) return this.#compress(rest ? Buffer.concat([frame, rest]) : frame)
     if (!this.#held) {
       this.#held = []
       if (holding.push(this) === 1) setImmediate(flush)
@@ -71,13 +91,44 @@ export class SocketWriter {
     this.#heldBytes += length
   }
 
+  #keepLatest(key: string, frame: Buffer): void {
+    if (!this.#latest) {
+      this.#latest = new Map()
+      void this.#whenReady()
+    }
+    this.#latest.set(key, frame)
+    if (this.#latest.size <= LATEST_LIMIT) return
+    this.#counts.unkeptDropped++
+    this.#latest.delete(this.#latest.keys().next().value as string)
+  }
+
+  async #whenReady(): Promise<void> {
+    await this.ready()
+    const latest = this.#latest ?? new Map<string, Buffer>()
+    this.#latest = undefined
+    for (const [key, frame] of latest) this.write(frame, () => key)
+  }
+
   /** Resolves when there is room for more; undefined where there is now. */
   ready(): Promise<void> | undefined {
     const socket = this.#socket
-    if (socket.writableLength + this.#heldBytes < this.#maxBufferedBytes / 4 || socket.destroyed) return undefined
+    if (this.waiting() < this.#maxBufferedBytes / 4 || socket.destroyed) return undefined
+    if (this.#compressed) return this.#compressed
     this.release()
     // Its callback comes when all before it has left, or never will.
     return new Promise((resolve) => socket.write(NOTHING, () => resolve()))
+  }
+
+  /** Outbound bytes that wait, in this process. */
+  waiting(): number {
+    return this.#compressed ? this.#ws.bufferedAmount : this.#socket.writableLength + this.#heldBytes
+  }
+
+  /** Compressing is the library's work, one message after the other. */
+  #compress(frame: Buffer): void {
+    const payload = payloadOf(frame)
+    // Its callback comes also where the socket is gone.
+    this.#compressed = new Promise((resolve) => this.#ws.send(payload, { binary: false }, () => resolve()))
   }
 
   /** Lets go what it holds; called at the end of the turn. */

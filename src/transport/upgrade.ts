@@ -4,10 +4,10 @@ import type { WebSocketServer } from 'ws'
 
 /** One WebSocket endpoint: what happens with a request to upgrade. */
 export interface Endpoint {
-  /** Upgrades or refuses; never rejects. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
+  /** Upgrades or refuses; never rejects. `address` is the client's. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): Promise<void>
   /** Refuses in the endpoint's own form, before anything else was looked at. */
-  refuse(socket: Duplex, status: 403 | 503, reason: string): void
+  refuse(socket: Duplex, status: 403 | 429 | 503, reason: string): void
   server: WebSocketServer
 }
 

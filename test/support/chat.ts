@@ -1,3 +1,4 @@
+import { createCounts } from '../../src/counts.ts'
 import { expect } from 'vitest'
 import { createBatchLoader } from '../../src/batch.ts'
 import { createChat, type Chat } from '../../src/chat/chat.ts'
@@ -61,6 +62,7 @@ export function createTestChat(store: Store, { lanes = 2, presenceGraceMs = 0 } 
     return ids.map((id) => found.get(id) ?? { groups: [], past: [], partners: [] })
   })
   const chat = createChat({
+    counts: createCounts(),
     store,
     publisher: createPublisher(pubsub, (error) => errors.push(error)),
     wheel,

@@ -66,7 +66,7 @@ async function openTestStore(url: string | undefined, dataDir: string, remove: (
   const openOne: TestStore['another'] = async (options = {}) => {
     const database = await open({ databaseUrl: url, dataDir, ...options })
     opened.push(database)
-    return { store: createStore(database.prisma), database }
+    return { store: createStore(database), database }
   }
   const first = await openOne()
   await migrate(first.database)

@@ -1,3 +1,4 @@
+import { createCounts } from '../../src/counts.ts'
 import { PubSubEngine } from 'graphql-subscriptions'
 import { createBatchLoader } from '../../src/batch.ts'
 import { createChat, type Chat } from '../../src/chat/chat.ts'
@@ -123,6 +124,7 @@ export async function createNode(
     return userIds.map((userId) => found.get(userId) as Circle)
   })
   const chat = createChat({
+    counts: createCounts(),
     store,
     publisher,
     wheel,

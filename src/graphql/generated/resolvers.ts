@@ -1,5 +1,5 @@
 import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
-import type { UserModel, ConversationModel, GroupModel, GroupMemberModel, MessageModel, NotificationModel, ReactionSummaryModel, ReadReceiptModel, MessageSentModel, MessageReadModel, ReactionAddedModel, ReactionRemovedModel, TypingChangedModel, OnlineStatusChangedModel, GroupUpdatedModel, MemberJoinedModel, MemberLeftModel, NotificationReceivedModel, ResumeIncompleteModel } from '../models.ts';
+import type { UserModel, ConversationModel, GroupModel, GroupMemberModel, ActivityModel, NodeModel, ConnectionModel, TopicModel, TopicOnNodeModel, MessageModel, NotificationModel, ReactionSummaryModel, ReadReceiptModel, MessageSentModel, MessageReadModel, ReactionAddedModel, ReactionRemovedModel, TypingChangedModel, OnlineStatusChangedModel, GroupUpdatedModel, MemberJoinedModel, MemberLeftModel, NotificationReceivedModel, ResumeIncompleteModel } from '../models.ts';
 import type { OperationContext } from '../context.ts';
 export type Maybe<T> = T | null;
 export type InputMaybe<T> = Maybe<T>;
@@ -16,6 +16,83 @@ export type Scalars = {
   DateTime: { input: Date; output: number; }
   /** Any JSON value. */
   JSON: { input: unknown; output: unknown; }
+};
+
+/** One thing that happened on a connection, for admins. */
+export type Activity = {
+  __typename?: 'Activity';
+  /** `ok` or the code of the error; null where nothing can fail. */
+  code?: Maybe<Scalars['String']['output']>;
+  /** Null for a single HTTP request. */
+  connectionId?: Maybe<Scalars['ID']['output']>;
+  /** What was said; null unless contents were asked for. */
+  content?: Maybe<Scalars['JSON']['output']>;
+  conversationId?: Maybe<Scalars['ID']['output']>;
+  kind: ActivityKind;
+  name: Scalars['String']['output'];
+  /** The node that it happened on. */
+  node: Scalars['ID']['output'];
+  /** How many entries were left out before this one, since there were too many. */
+  skipped: Scalars['Int']['output'];
+  timestamp: Scalars['DateTime']['output'];
+  user: User;
+};
+
+export type ActivityKind =
+  /** A connection closed; the name is the protocol. */
+  | 'CLOSED'
+  /** An event was delivered; the name is its kind. */
+  | 'DELIVERY'
+  /** A frame of the legacy protocol came; the name is its type. */
+  | 'FRAME'
+  /** A connection opened; the name is the protocol. */
+  | 'OPENED'
+  /** A query or mutation was executed, or a subscription opened; the name is the operation's. */
+  | 'OPERATION';
+
+/** A live connection of a user, for admins. */
+export type ClientConnection = {
+  __typename?: 'ClientConnection';
+  /** The client's, as a trusted proxy tells it. */
+  address: Scalars['String']['output'];
+  /** When its token expires. */
+  expiresAt: Scalars['DateTime']['output'];
+  id: Scalars['ID']['output'];
+  /** The node that it is on. */
+  node: Scalars['ID']['output'];
+  /** `legacy`, `graphql-ws` or `sse`. */
+  protocol: Scalars['String']['output'];
+  /** Bytes that wait for the client to read. */
+  queue: Scalars['Int']['output'];
+  since: Scalars['DateTime']['output'];
+  user: User;
+};
+
+/** The nodes of this installation, for admins. */
+export type Cluster = {
+  __typename?: 'Cluster';
+  /** Those that live, the oldest first. */
+  nodes: Array<ClusterNode>;
+};
+
+/** One server process. */
+export type ClusterNode = {
+  __typename?: 'ClusterNode';
+  /** Open connections of all protocols. */
+  connections: Scalars['Int']['output'];
+  /** Made anew at each start. */
+  id: Scalars['ID']['output'];
+  /** How late its event loop was, the 99th percentile since somebody asked before, in milliseconds. */
+  lag: Scalars['Float']['output'];
+  /** The share of a core that it used since somebody asked before. */
+  load: Scalars['Float']['output'];
+  /** Open connections by protocol. */
+  protocols: Array<ProtocolCount>;
+  startedAt: Scalars['DateTime']['output'];
+  /** How many topics it listens to. */
+  topics: Scalars['Int']['output'];
+  /** The version of Parley that it runs. */
+  version: Scalars['String']['output'];
 };
 
 /** A direct conversation of two users or the conversation of a group. */
@@ -317,6 +394,11 @@ export type Mutation = {
   pushNewMessage: Scalars['Boolean']['output'];
   /** Admins only: stores a notification for each of the users and pushes it. False where nothing was pushed. */
   pushSystemNotification: Scalars['Boolean']['output'];
+  /**
+   * Lets the connection that this comes over go on with another token of the same user; returns when that expires. Another
+   * user's token is FORBIDDEN, a bad one UNAUTHENTICATED, and then nothing changes.
+   */
+  refreshToken: Scalars['DateTime']['output'];
   /** Removes a member: owner and admins plain members, only the owner admins. */
   removeGroupMember: Group;
   /** Takes a reaction back; a repeat changes nothing. */
@@ -359,6 +441,7 @@ export type MutationDecideJoinRequestArgs = {
 /** What can be done. Every change is committed before its mutation answers. */
 export type MutationDisconnectUserArgs = {
   reason?: InputMaybe<Scalars['String']['input']>;
+  revokeBefore?: InputMaybe<Scalars['DateTime']['input']>;
   userId: Scalars['ID']['input'];
 };
 
@@ -434,6 +517,12 @@ export type MutationPushSystemNotificationArgs = {
   data: Scalars['JSON']['input'];
   notificationType: Scalars['String']['input'];
   userIds: Array<Scalars['ID']['input']>;
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationRefreshTokenArgs = {
+  token: Scalars['String']['input'];
 };
 
 
@@ -559,9 +648,20 @@ export type PageInfo = {
   startCursor?: Maybe<Scalars['String']['output']>;
 };
 
+export type ProtocolCount = {
+  __typename?: 'ProtocolCount';
+  count: Scalars['Int']['output'];
+  /** `legacy`, `graphql-ws` or `sse`. */
+  protocol: Scalars['String']['output'];
+};
+
 /** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
 export type Query = {
   __typename?: 'Query';
+  /** Admins only: the nodes, and how they are. */
+  cluster: Cluster;
+  /** Admins only: a user's live connections on all nodes. */
+  connections: Array<ClientConnection>;
   /** A conversation of the viewer by id; null where there is none or the viewer is not in it. */
   conversation?: Maybe<Conversation>;
   /** The viewer's conversations by latest activity, empty groups included. */
@@ -572,10 +672,18 @@ export type Query = {
   message?: Maybe<Message>;
   /** The viewer's notifications, newest first. */
   notifications: NotificationConnection;
+  /** Admins only: a topic of the event log; null where nothing is known of it. */
+  topic?: Maybe<Topic>;
   /** A user by id; null where there is none. */
   user?: Maybe<User>;
   /** The user whose token this is. */
   viewer: User;
+};
+
+
+/** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
+export type QueryConnectionsArgs = {
+  userId: Scalars['ID']['input'];
 };
 
 
@@ -608,6 +716,12 @@ export type QueryMessageArgs = {
 export type QueryNotificationsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+/** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
+export type QueryTopicArgs = {
+  id: Scalars['ID']['input'];
 };
 
 
@@ -710,6 +824,11 @@ export type SendMessageInput = {
 /** What can be listened to: over WebSocket (`graphql-transport-ws`) or server-sent events. */
 export type Subscription = {
   __typename?: 'Subscription';
+  /**
+   * Admins only: a live trace of what happens to a user or in a conversation, for support work. Who watches what is written to the
+   * server's log.
+   */
+  activity: Activity;
   /** One conversation, members only; ends when the viewer stops being a member. */
   conversationEvents: Event;
   /** All that concerns the viewer, in order; with `after`, first all that was missed since that event. */
@@ -722,6 +841,14 @@ export type Subscription = {
   onlineStatus: OnlineStatusChanged;
   /** Who begins and stops typing in a conversation, the viewer excepted. */
   typing: TypingChanged;
+};
+
+
+/** What can be listened to: over WebSocket (`graphql-transport-ws`) or server-sent events. */
+export type SubscriptionActivityArgs = {
+  contents?: InputMaybe<Scalars['Boolean']['input']>;
+  conversationId?: InputMaybe<Scalars['ID']['input']>;
+  userId?: InputMaybe<Scalars['ID']['input']>;
 };
 
 
@@ -753,6 +880,31 @@ export type SubscriptionOnlineStatusArgs = {
 /** What can be listened to: over WebSocket (`graphql-transport-ws`) or server-sent events. */
 export type SubscriptionTypingArgs = {
   conversationId: Scalars['ID']['input'];
+};
+
+/** A topic of the event log, for admins. */
+export type Topic = {
+  __typename?: 'Topic';
+  /** The number of the last event. */
+  head: Scalars['Float']['output'];
+  /** `user:<id>` or `group:<id>`. */
+  id: Scalars['ID']['output'];
+  /** How many events the node that is furthest behind has not delivered yet. */
+  lag: Scalars['Float']['output'];
+  /** The nodes that listen. */
+  nodes: Array<TopicOnNode>;
+  /** Feeds that listen, on all nodes. */
+  subscribers: Scalars['Int']['output'];
+};
+
+export type TopicOnNode = {
+  __typename?: 'TopicOnNode';
+  /** How many events it has not delivered yet. */
+  lag: Scalars['Float']['output'];
+  node: Scalars['ID']['output'];
+  /** The number of the last event that it delivered; null while it starts to listen. */
+  position?: Maybe<Scalars['Float']['output']>;
+  subscribers: Scalars['Int']['output'];
 };
 
 /** A user began or stopped typing; to the conversation's other users, not kept. */
@@ -908,13 +1060,19 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
 
 /** Mapping between all available schema types and the resolvers types */
 export type ResolversTypes = {
+  Activity: ResolverTypeWrapper<ActivityModel>;
+  ActivityKind: ActivityKind;
   Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
+  ClientConnection: ResolverTypeWrapper<ConnectionModel>;
+  Cluster: ResolverTypeWrapper<Omit<Cluster, 'nodes'> & { nodes: Array<ResolversTypes['ClusterNode']> }>;
+  ClusterNode: ResolverTypeWrapper<NodeModel>;
   Conversation: ResolverTypeWrapper<ConversationModel>;
   ConversationConnection: ResolverTypeWrapper<Omit<ConversationConnection, 'edges'> & { edges: Array<ResolversTypes['ConversationEdge']> }>;
   ConversationEdge: ResolverTypeWrapper<Omit<ConversationEdge, 'node'> & { node: ResolversTypes['Conversation'] }>;
   CreateGroupInput: CreateGroupInput;
   DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
   Event: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['Event']>;
+  Float: ResolverTypeWrapper<Scalars['Float']['output']>;
   Group: ResolverTypeWrapper<GroupModel>;
   GroupMember: ResolverTypeWrapper<GroupMemberModel>;
   GroupMemberConnection: ResolverTypeWrapper<Omit<GroupMemberConnection, 'edges'> & { edges: Array<ResolversTypes['GroupMemberEdge']> }>;
@@ -939,6 +1097,7 @@ export type ResolversTypes = {
   NotificationReceived: ResolverTypeWrapper<NotificationReceivedModel>;
   OnlineStatusChanged: ResolverTypeWrapper<OnlineStatusChangedModel>;
   PageInfo: ResolverTypeWrapper<PageInfo>;
+  ProtocolCount: ResolverTypeWrapper<ProtocolCount>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   ReactionAdded: ResolverTypeWrapper<ReactionAddedModel>;
   ReactionRemoved: ResolverTypeWrapper<ReactionRemovedModel>;
@@ -948,6 +1107,8 @@ export type ResolversTypes = {
   SendMessageInput: SendMessageInput;
   String: ResolverTypeWrapper<Scalars['String']['output']>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
+  Topic: ResolverTypeWrapper<TopicModel>;
+  TopicOnNode: ResolverTypeWrapper<TopicOnNodeModel>;
   TypingChanged: ResolverTypeWrapper<TypingChangedModel>;
   UpdateGroupInput: UpdateGroupInput;
   User: ResolverTypeWrapper<UserModel>;
@@ -957,13 +1118,18 @@ export type ResolversTypes = {
 
 /** Mapping between all available schema types and the resolvers parents */
 export type ResolversParentTypes = {
+  Activity: ActivityModel;
   Boolean: Scalars['Boolean']['output'];
+  ClientConnection: ConnectionModel;
+  Cluster: Omit<Cluster, 'nodes'> & { nodes: Array<ResolversParentTypes['ClusterNode']> };
+  ClusterNode: NodeModel;
   Conversation: ConversationModel;
   ConversationConnection: Omit<ConversationConnection, 'edges'> & { edges: Array<ResolversParentTypes['ConversationEdge']> };
   ConversationEdge: Omit<ConversationEdge, 'node'> & { node: ResolversParentTypes['Conversation'] };
   CreateGroupInput: CreateGroupInput;
   DateTime: Scalars['DateTime']['output'];
   Event: ResolversInterfaceTypes<ResolversParentTypes>['Event'];
+  Float: Scalars['Float']['output'];
   Group: GroupModel;
   GroupMember: GroupMemberModel;
   GroupMemberConnection: Omit<GroupMemberConnection, 'edges'> & { edges: Array<ResolversParentTypes['GroupMemberEdge']> };
@@ -986,6 +1152,7 @@ export type ResolversParentTypes = {
   NotificationReceived: NotificationReceivedModel;
   OnlineStatusChanged: OnlineStatusChangedModel;
   PageInfo: PageInfo;
+  ProtocolCount: ProtocolCount;
   Query: Record<PropertyKey, never>;
   ReactionAdded: ReactionAddedModel;
   ReactionRemoved: ReactionRemovedModel;
@@ -995,6 +1162,8 @@ export type ResolversParentTypes = {
   SendMessageInput: SendMessageInput;
   String: Scalars['String']['output'];
   Subscription: Record<PropertyKey, never>;
+  Topic: TopicModel;
+  TopicOnNode: TopicOnNodeModel;
   TypingChanged: TypingChangedModel;
   UpdateGroupInput: UpdateGroupInput;
   User: UserModel;
@@ -1005,6 +1174,45 @@ export type ResolversParentTypes = {
 export type ViewerDependentDirectiveArgs = { };
 
 export type ViewerDependentDirectiveResolver<Result, Parent, ContextType = OperationContext, Args = ViewerDependentDirectiveArgs> = DirectiveResolverFn<Result, Parent, ContextType, Args>;
+
+export type ActivityResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Activity'] = ResolversParentTypes['Activity']> = {
+  code?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  connectionId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  content?: Resolver<Maybe<ResolversTypes['JSON']>, ParentType, ContextType>;
+  conversationId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  kind?: Resolver<ResolversTypes['ActivityKind'], ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  skipped?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+};
+
+export type ClientConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ClientConnection'] = ResolversParentTypes['ClientConnection']> = {
+  address?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  protocol?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  queue?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  since?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+};
+
+export type ClusterResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Cluster'] = ResolversParentTypes['Cluster']> = {
+  nodes?: Resolver<Array<ResolversTypes['ClusterNode']>, ParentType, ContextType>;
+};
+
+export type ClusterNodeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ClusterNode'] = ResolversParentTypes['ClusterNode']> = {
+  connections?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  lag?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  load?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  protocols?: Resolver<Array<ResolversTypes['ProtocolCount']>, ParentType, ContextType>;
+  startedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  topics?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  version?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
 
 export type ConversationResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Conversation'] = ResolversParentTypes['Conversation']> = {
   group?: Resolver<Maybe<ResolversTypes['Group']>, ParentType, ContextType>;
@@ -1148,6 +1356,7 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   pushMemberLeft: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationPushMemberLeftArgs, 'groupId' | 'userId'>>;
   pushNewMessage: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationPushNewMessageArgs, 'isGroup' | 'messageId'>>;
   pushSystemNotification: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationPushSystemNotificationArgs, 'data' | 'notificationType' | 'userIds'>>;
+  refreshToken: Resolver<ResolversTypes['DateTime'], ParentType, ContextType, RequireFields<MutationRefreshTokenArgs, 'token'>>;
   removeGroupMember: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationRemoveGroupMemberArgs, 'groupId' | 'userId'>>;
   removeReaction: Resolver<ResolversTypes['ReactionSummary'], ParentType, ContextType, RequireFields<MutationRemoveReactionArgs, 'messageId' | 'reaction'>>;
   sendMessage: Resolver<ResolversTypes['Message'], ParentType, ContextType, RequireFields<MutationSendMessageArgs, 'input'>>;
@@ -1198,12 +1407,20 @@ export type PageInfoResolvers<ContextType = OperationContext, ParentType extends
   startCursor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
 };
 
+export type ProtocolCountResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ProtocolCount'] = ResolversParentTypes['ProtocolCount']> = {
+  count?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  protocol?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export type QueryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
+  cluster: Resolver<ResolversTypes['Cluster'], ParentType, ContextType>;
+  connections: Resolver<Array<ResolversTypes['ClientConnection']>, ParentType, ContextType, RequireFields<QueryConnectionsArgs, 'userId'>>;
   conversation: Resolver<Maybe<ResolversTypes['Conversation']>, ParentType, ContextType, RequireFields<QueryConversationArgs, 'id'>>;
   conversations: Resolver<ResolversTypes['ConversationConnection'], ParentType, ContextType, RequireFields<QueryConversationsArgs, 'first'>>;
   group: Resolver<Maybe<ResolversTypes['Group']>, ParentType, ContextType, RequireFields<QueryGroupArgs, 'id'>>;
   message: Resolver<Maybe<ResolversTypes['Message']>, ParentType, ContextType, RequireFields<QueryMessageArgs, 'id'>>;
   notifications: Resolver<ResolversTypes['NotificationConnection'], ParentType, ContextType, RequireFields<QueryNotificationsArgs, 'first'>>;
+  topic: Resolver<Maybe<ResolversTypes['Topic']>, ParentType, ContextType, RequireFields<QueryTopicArgs, 'id'>>;
   user: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType, RequireFields<QueryUserArgs, 'id'>>;
   viewer: Resolver<ResolversTypes['User'], ParentType, ContextType>;
 };
@@ -1251,12 +1468,28 @@ export type ResumeIncompleteResolvers<ContextType = OperationContext, ParentType
 };
 
 export type SubscriptionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
+  activity: SubscriptionResolver<ResolversTypes['Activity'], "activity", ParentType, ContextType, RequireFields<SubscriptionActivityArgs, 'contents'>>;
   conversationEvents: SubscriptionResolver<ResolversTypes['Event'], "conversationEvents", ParentType, ContextType, RequireFields<SubscriptionConversationEventsArgs, 'conversationId'>>;
   events: SubscriptionResolver<ResolversTypes['Event'], "events", ParentType, ContextType, Partial<SubscriptionEventsArgs>>;
   messageSent: SubscriptionResolver<ResolversTypes['Message'], "messageSent", ParentType, ContextType, Partial<SubscriptionMessageSentArgs>>;
   notificationReceived: SubscriptionResolver<ResolversTypes['Notification'], "notificationReceived", ParentType, ContextType>;
   onlineStatus: SubscriptionResolver<ResolversTypes['OnlineStatusChanged'], "onlineStatus", ParentType, ContextType, Partial<SubscriptionOnlineStatusArgs>>;
   typing: SubscriptionResolver<ResolversTypes['TypingChanged'], "typing", ParentType, ContextType, RequireFields<SubscriptionTypingArgs, 'conversationId'>>;
+};
+
+export type TopicResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Topic'] = ResolversParentTypes['Topic']> = {
+  head?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  lag?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  nodes?: Resolver<Array<ResolversTypes['TopicOnNode']>, ParentType, ContextType>;
+  subscribers?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type TopicOnNodeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['TopicOnNode'] = ResolversParentTypes['TopicOnNode']> = {
+  lag?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  position?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
+  subscribers?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
 
 export type TypingChangedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['TypingChanged'] = ResolversParentTypes['TypingChanged']> = {
@@ -1287,6 +1520,10 @@ export type UserEdgeResolvers<ContextType = OperationContext, ParentType extends
 };
 
 export type Resolvers<ContextType = OperationContext> = {
+  Activity?: ActivityResolvers<ContextType>;
+  ClientConnection?: ClientConnectionResolvers<ContextType>;
+  Cluster?: ClusterResolvers<ContextType>;
+  ClusterNode?: ClusterNodeResolvers<ContextType>;
   Conversation?: ConversationResolvers<ContextType>;
   ConversationConnection?: ConversationConnectionResolvers<ContextType>;
   ConversationEdge?: ConversationEdgeResolvers<ContextType>;
@@ -1312,6 +1549,7 @@ export type Resolvers<ContextType = OperationContext> = {
   NotificationReceived?: NotificationReceivedResolvers<ContextType>;
   OnlineStatusChanged?: OnlineStatusChangedResolvers<ContextType>;
   PageInfo?: PageInfoResolvers<ContextType>;
+  ProtocolCount?: ProtocolCountResolvers<ContextType>;
   Query?: QueryResolvers<ContextType>;
   ReactionAdded?: ReactionAddedResolvers<ContextType>;
   ReactionRemoved?: ReactionRemovedResolvers<ContextType>;
@@ -1319,6 +1557,8 @@ export type Resolvers<ContextType = OperationContext> = {
   ReadReceipt?: ReadReceiptResolvers<ContextType>;
   ResumeIncomplete?: ResumeIncompleteResolvers<ContextType>;
   Subscription?: SubscriptionResolvers<ContextType>;
+  Topic?: TopicResolvers<ContextType>;
+  TopicOnNode?: TopicOnNodeResolvers<ContextType>;
   TypingChanged?: TypingChangedResolvers<ContextType>;
   User?: UserResolvers<ContextType>;
   UserConnection?: UserConnectionResolvers<ContextType>;

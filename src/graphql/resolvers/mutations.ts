@@ -1,15 +1,12 @@
-import { badInput, ChatError, forbidden } from '../../errors.ts'
+import { badInput, ChatError } from '../../errors.ts'
 import type { OperationContext } from '../context.ts'
 import type { MutationResolvers, UpdateGroupInput } from '../generated/resolvers.ts'
 import { requireBigId, requireIntId } from '../ids.ts'
+import { requireAdmin } from './admins.ts'
 
 const user = (id: string): number => requireIntId(id, 'user')
 const group = (id: string): number => requireIntId(id, 'group')
 const message = (id: string): number => requireBigId(id, 'message')
-
-function requireAdmin({ viewer }: OperationContext): void {
-  if (!viewer.isAdmin) throw forbidden('only admins may do this')
-}
 
 /** Whether a push succeeded: false where there was nothing to push, as the five functions answer. */
 async function pushed(context: OperationContext, push: () => Promise<void>): Promise<boolean> {
@@ -28,6 +25,9 @@ function requireValues<K extends keyof UpdateGroupInput>(input: UpdateGroupInput
   for (const field of fields)
     if (input[field] === null) throw badInput(`${String(field)} is null, expected a value or nothing at all`)
 }
+
+/** How much clocks may differ. */
+const CLOCKS_MS = 60_000
 
 export const mutations: MutationResolvers = {
   // Not async up to the queue: the order in which a connection's messages are executed is the order in which they are stored.
@@ -122,9 +122,18 @@ export const mutations: MutationResolvers = {
     return context.chat.users.upsert({ id: user(id), name, avatar })
   },
 
-  disconnectUser: (_root, { userId, reason }, context) => {
+  refreshToken: async (_root, { token }, { tokens, connectionId }) => {
+    if (connectionId === null)
+      throw badInput('a single HTTP request has no connection that could go on: send the new token with the next one')
+    return await tokens.refresh(connectionId, token)
+  },
+
+  disconnectUser: (_root, { userId, reason, revokeBefore }, context) => {
     requireAdmin(context)
+    const before = revokeBefore?.getTime()
+    if (before !== undefined && before > Date.now() + CLOCKS_MS)
+      throw badInput('revokeBefore lies in the future, expected a time up to now')
     if (reason != null && Buffer.byteLength(reason) > 100) throw badInput('reason is longer than 100 bytes of UTF-8')
-    return context.admin.disconnectUser(user(userId), reason ?? undefined)
+    return context.admin.disconnectUser(user(userId), reason ?? undefined, before)
   },
 }

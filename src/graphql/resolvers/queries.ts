@@ -1,6 +1,7 @@
 import type { ConversationPosition } from '../../chat/reads.ts'
 import type { QueryResolvers } from '../generated/resolvers.ts'
-import { parseBigId, parseIntId } from '../ids.ts'
+import { parseBigId, parseIntId, requireIntId } from '../ids.ts'
+import { requireAdmin } from './admins.ts'
 import { decodeCursor, isId, pageSize, toPage } from '../pagination.ts'
 
 type PositionKey = readonly [activityAt: number, lastMessageId: number, id: string]
@@ -60,5 +61,20 @@ export const queries: QueryResolvers = {
       ({ id }) => id,
       (row) => row,
     )
+  },
+
+  cluster: async (_root, _args, context) => {
+    requireAdmin(context)
+    return { nodes: await context.admin.nodes() }
+  },
+
+  connections: (_root, { userId }, context) => {
+    requireAdmin(context)
+    return context.admin.connections(requireIntId(userId, 'user'))
+  },
+
+  topic: async (_root, { id }, context) => {
+    requireAdmin(context)
+    return (await context.admin.topic(id)) ?? null
   },
 }

@@ -1,13 +1,16 @@
 import { conversationOf, type ChatEvent } from '../../chat/events.ts'
 import type { OperationContext } from '../context.ts'
 import type { ResolversTypes, SubscriptionResolvers } from '../generated/resolvers.ts'
-import { parseEventId, parseIntId } from '../ids.ts'
-import type { EventModel } from '../models.ts'
-import { Source, type SourceOptions } from '../source.ts'
+import { badInput } from '../../errors.ts'
+import { parseEventId, parseIntId, requireIntId } from '../ids.ts'
+import { requireAdmin } from './admins.ts'
+import type { ActivityFilter } from '../../live/activity.ts'
+import type { ActivityEvent, EventModel } from '../models.ts'
+import { feedSource, Source, type SourceOptions } from '../source.ts'
 
 /** A source for the viewer. The generated type wants a stream of parents, which the source's events are. */
 const source = ({ feeds, viewer }: OperationContext, options: Omit<SourceOptions, 'feeds' | 'userId'>) =>
-  new Source({ feeds, userId: viewer.userId, ...options }) as unknown as AsyncIterable<never>
+  feedSource({ feeds, userId: viewer.userId, ...options }) as unknown as AsyncIterable<never>
 
 /** The scope of one conversation: a group's topic, else the user's own. Throws as `Access.conversation` does. */
 async function scopeOf(id: string, { chat, viewer }: OperationContext): Promise<{ id: string; scope: SourceOptions['scope'] }> {
@@ -72,4 +75,41 @@ export const subscriptions: SubscriptionResolvers = {
       source(context, { scope: { kind: 'user' }, accepts: ({ kind }) => kind === 'notification' }),
     resolve: payloadOf,
   },
+
+  activity: {
+    subscribe(_root, { userId, conversationId, contents }, context) {
+      requireAdmin(context)
+      if (userId == null && conversationId == null)
+        throw badInput('neither userId nor conversationId is given, expected one of them')
+      const filter = {
+        userId: userId == null ? undefined : requireIntId(userId, 'user'),
+        conversationId: conversationId ?? undefined,
+        contents: contents ?? false,
+      }
+      return activitySource(context, filter) as unknown as AsyncIterable<never>
+    },
+    resolve: payloadOf,
+  },
+}
+
+/** What happens is shown as it comes, and nothing of before. */
+function activitySource({ admin, viewer }: OperationContext, filter: ActivityFilter): Source {
+  return new Source(async (listener) => {
+    let isStarted = false
+    const early: ActivityEvent[] = []
+    const end = await admin.watch(viewer.userId, filter, (entry) => {
+      const event: ActivityEvent = { id: null, at: entry.at, kind: 'activity', payload: entry }
+      if (isStarted) listener.event(event)
+      else early.push(event)
+    })
+    return {
+      start() {
+        isStarted = true
+        for (const event of early) listener.event(event)
+        return Promise.resolve()
+      },
+      resume: () => Promise.reject(badInput('what is not kept can not be resumed')),
+      close: end,
+    }
+  })
 }

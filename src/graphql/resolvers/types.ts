@@ -7,10 +7,10 @@ import type { GroupModel, UserModel } from '../models.ts'
 type Context = OperationContext
 
 /** A part of a user that an event may carry, and then at once; else of the stored user. */
-function userField<K extends 'name' | 'avatar' | 'lastActive'>(user: UserModel, field: K, { load }: Context) {
+function userField<K extends 'name' | 'avatar' | 'lastActive'>(user: UserModel, field: K, context: Context) {
   const value = user[field]
   if (value !== undefined) return value as Exclude<UserModel[K], undefined>
-  return load.user.load(user.id).then((stored) => {
+  return context.load.user.load(user.id).then((stored) => {
     if (!stored) throw new Error(`user ${user.id} is gone`)
     return stored[field] as Exclude<UserModel[K], undefined>
   })
@@ -26,10 +26,10 @@ type GroupField =
   | 'allowSendMessages'
   | 'conversationId'
 
-function groupField<K extends GroupField>(group: GroupModel, field: K, { load }: Context) {
+function groupField<K extends GroupField>(group: GroupModel, field: K, context: Context) {
   const value = group[field]
   if (value !== undefined) return value as Exclude<GroupModel[K], undefined>
-  return load.group.load(group.id).then((stored) => {
+  return context.load.group.load(group.id).then((stored) => {
     if (!stored) throw new Error(`group ${group.id} is gone`)
     return stored[field] as Exclude<GroupModel[K], undefined>
   })
@@ -63,6 +63,34 @@ export const types = {
     parseValue: (value) => value,
     parseLiteral: (node, variables) => valueFromASTUntyped(node, variables) as unknown,
   }),
+
+  ClusterNode: {
+    connections: ({ protocols }) => Object.values(protocols).reduce((sum, count) => sum + count, 0),
+    protocols: ({ protocols }) => Object.entries(protocols).map(([protocol, count]) => ({ protocol, count })),
+    lag: ({ lagMs }) => lagMs,
+  },
+
+  ClientConnection: {
+    user: ({ userId }) => ({ id: userId }),
+    queue: ({ queuedBytes }) => queuedBytes,
+  },
+
+  Topic: {
+    id: ({ name }) => name,
+    subscribers: ({ nodes }) => nodes.reduce((sum, { subscribers }) => sum + subscribers, 0),
+    lag: ({ head, nodes }) => Math.max(0, ...nodes.map(({ position }) => head - (position ?? head))),
+    nodes: ({ head, nodes }) => nodes.map((node) => ({ ...node, head })),
+  },
+
+  TopicOnNode: {
+    lag: ({ head, position }) => Math.max(0, head - (position ?? head)),
+  },
+
+  Activity: {
+    kind: ({ kind }) => kind.toUpperCase() as Uppercase<typeof kind>,
+    timestamp: ({ at }) => at,
+    user: ({ userId }) => ({ id: userId }),
+  },
 
   User: {
     name: (user, _, context) => userField(user, 'name', context),

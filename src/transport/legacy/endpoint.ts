@@ -1,12 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { GraphQLError } from 'graphql'
-import { WebSocketServer } from 'ws'
+import { WebSocketServer, type WebSocket } from 'ws'
 import type { Auth, Viewer } from '../../chat/auth.ts'
+import type { Counts } from '../../counts.ts'
 import { ChatError } from '../../errors.ts'
 import { statusOf } from '../../graphql/errors.ts'
-import type { Operations, SubscriptionSink } from '../../graphql/operations.ts'
+import { latestOf } from '../../graphql/source.ts'
+import type { ActivityRecorder, OpenSubscription, Operations, SubscriptionSink } from '../../graphql/operations.ts'
 import type { Connections, EndReason } from '../connections.ts'
+import { compression } from '../frame.ts'
 import { SocketWriter } from '../socket-writer.ts'
 import { refuseUpgrade, type Endpoint } from '../upgrade.ts'
 import { encodeError, failureText } from './codec.ts'
@@ -20,9 +23,25 @@ export interface LegacyEndpointOptions {
   admit: (viewer: Viewer) => Promise<void>
   connections: Connections
   operations: Operations
+  activity: ActivityRecorder
   takeRequest: (userId: number) => void
   maxFrameBytes: number
   maxBufferedBytes: number
+  counts: Counts
+  /** Whether to offer compression. */
+  compress: boolean
+}
+
+/** What is known of a client whose upgrade is taken. */
+interface Upgraded {
+  socket: Duplex
+  viewer: Viewer
+  address: string
+  /** Not started yet. */
+  feed: OpenSubscription
+  attach: (session: Session, onEnd: () => void) => void
+  /** Whether the feed starts with a replay. */
+  resumes: boolean
 }
 
 const SUBPROTOCOL = 'bearer'
@@ -36,11 +55,11 @@ const MSG_OF: Readonly<Record<number, string>> = {
 
 /** `/ws/connect`: who may connect, and as whom (PROTOCOL.md, section 1). */
 export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
-  const { auth, admit, connections, operations, takeRequest, maxFrameBytes, maxBufferedBytes } = options
+  const { auth, admit, connections, operations, activity, takeRequest, counts, maxFrameBytes, maxBufferedBytes } = options
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: maxFrameBytes,
-    perMessageDeflate: false,
+    perMessageDeflate: compression(options.compress),
     handleProtocols: (protocols) => (protocols.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
   })
 
@@ -61,7 +80,7 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
       ended = true
     }
     const sink: SubscriptionSink = {
-      next: (result, event) => session?.push(result, event.id !== null),
+      next: (result, event) => session?.push(result, latestOf(event)),
       end: () => end(),
       ready: () => session?.ready(),
     }
@@ -78,8 +97,8 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
     }
   }
 
-  async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const viewer = verify(auth, request)
+  async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): Promise<void> {
+    const viewer = await verify(auth, request)
     const after = request.headers['last-event-id'] as string | undefined
     const problem = after === undefined ? null : problemWithCursor(after, 'Last-Event-ID')
     if (problem !== null) throw new ChatError('BAD_USER_INPUT', problem)
@@ -92,47 +111,42 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
       feed.close()
       throw tooMany()
     }
-    let isUpgraded = false
-    socket.once('close', () => {
-      if (!isUpgraded) feed.close()
-    })
+    const unlessUpgraded = (): void => feed.close()
+    socket.once('close', unlessUpgraded)
     server.handleUpgrade(request, socket, head, (ws) => {
-      isUpgraded = true
-      const writer = new SocketWriter(ws, socket, maxBufferedBytes)
-      const connection = connections.open(viewer, 'legacy', (reason: EndReason, text) => {
-        if (reason === 'expired') session.expire()
-        else if (reason === 'disconnected') ws.close(4403, text ?? 'disconnected by an administrator')
-        else ws.close(1012, 'the server restarts: come back with resume')
-      })
-      if (!connection) throw new Error('a connection that had room was refused')
-      ws.on('close', () => {
-        feed.close()
-        connection.closed()
-      })
-      // What a client does wrong on the level of the protocol ends in ws's own close code.
-      ws.on('error', () => undefined)
+      socket.off('close', unlessUpgraded)
+      serve(ws, { socket, viewer, address, feed, attach, resumes: after !== undefined })
       server.emit('connection', ws, request)
-      const session = openSession({
-        ws,
-        writer,
-        viewer,
-        connectionId: connection.id,
-        operations,
-        takeRequest,
-        feed,
-        resumes: after !== undefined,
-      })
-      attach(session, () => ws.close(1012, 'come back with resume'))
-      session.start()
     })
+  }
+
+  /** On its own, so that what lives as long as the connection does not hold the request, which is larger than all the rest. */
+  function serve(ws: WebSocket, { socket, viewer, address, feed, attach, resumes }: Upgraded): void {
+    const writer = new SocketWriter(ws, socket, maxBufferedBytes, counts)
+    const about = { protocol: 'legacy' as const, address, queuedBytes: () => writer.waiting() }
+    const connection = connections.open(viewer, about, (reason: EndReason, text) => {
+      if (reason === 'expired') session.expire()
+      else if (reason === 'disconnected') ws.close(4403, text ?? 'disconnected by an administrator')
+      else ws.close(1012, text ?? 'the server restarts: come back with resume')
+    })
+    if (!connection) throw new Error('a connection that had room was refused')
+    ws.on('close', () => {
+      feed.close()
+      connection.closed()
+    })
+    // What a client does wrong on the level of the protocol ends in ws's own close code.
+    ws.on('error', () => undefined)
+    const session = openSession({ ws, writer, connection, operations, activity, takeRequest, counts, feed, resumes })
+    attach(session, () => ws.close(1012, 'come back with resume'))
+    session.start()
   }
 
   return {
     server,
     refuse,
-    async upgrade(request, socket, head) {
+    async upgrade(request, socket, head, address) {
       try {
-        await upgrade(request, socket, head)
+        await upgrade(request, socket, head, address)
       } catch (error) {
         const clientError = operations.failure(error)
         refuse(socket, statusOf(clientError).status, clientError.message)
@@ -142,7 +156,7 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
 }
 
 /** The viewer by the `Authorization` header, or by the subprotocols `bearer, <jwt>` that browsers can send. */
-function verify(auth: Auth, { headers }: IncomingMessage): Viewer {
+function verify(auth: Auth, { headers }: IncomingMessage): Promise<Viewer> {
   if (headers.authorization !== undefined) return auth.verifyHeader(headers.authorization)
   const [scheme, token, ...rest] = (headers['sec-websocket-protocol'] ?? '').split(',').map((part) => part.trim())
   if (scheme === SUBPROTOCOL && token && rest.length === 0) return auth.verify(token)

@@ -1,12 +1,15 @@
 import type { ExecutionResult, GraphQLError } from 'graphql'
 import type { WebSocket } from 'ws'
-import type { Viewer } from '../../chat/auth.ts'
+import { countIn, type Counts } from '../../counts.ts'
 import { statusOf } from '../../graphql/errors.ts'
-import type { Operations, OpenSubscription } from '../../graphql/operations.ts'
+import type { ActivityRecorder, Operations, OpenSubscription } from '../../graphql/operations.ts'
+import { inSpan, SpanKind, tracing } from '../../tracing.ts'
+import type { Connection } from '../connections.ts'
 import { encodeTextFrame } from '../frame.ts'
 import type { SocketWriter } from '../socket-writer.ts'
 import {
   decodeRequest,
+  encodeAuthenticated,
   encodeConnectionEstablished,
   encodeError,
   encodeHeartbeat,
@@ -21,11 +24,13 @@ import { operationOf } from './requests.ts'
 export interface SessionOptions {
   ws: WebSocket
   writer: SocketWriter
-  viewer: Viewer
-  connectionId: string
+  connection: Connection
   operations: Operations
+  /** Where admins watch. */
+  activity: ActivityRecorder
   /** Takes one request of the user; throws RATE_LIMITED where none is left. */
   takeRequest: (userId: number) => void
+  counts: Counts
   /** The viewer's feed, not started yet. */
   feed: OpenSubscription
   /** Whether the feed starts with a replay, which is answered as `resume` is (PROTOCOL.md, section 6). */
@@ -36,8 +41,8 @@ export interface SessionOptions {
 export interface Session {
   /** Greets, and lets the feed begin; whatever that gives must reach `push` by then. */
   start(): void
-  /** A result of the feed. */
-  push(result: ExecutionResult, isDurable: boolean): void
+  /** A result of the feed; `keyOf` as the writer takes it. */
+  push(result: ExecutionResult, keyOf: (() => string) | undefined): void
   /** Resolves when there is room for more of a replay; undefined where there is now. */
   ready(): Promise<void> | undefined
   /** Says that the token has expired, and closes. */
@@ -46,6 +51,8 @@ export interface Session {
 
 /** How many requests of one connection may wait for their answers before it is no longer read. */
 const OUTSTANDING_LIMIT = 100
+
+const hasErrors = ({ errors }: ExecutionResult): boolean => errors !== undefined
 
 const isPing = (request: LegacyRequest): request is Extract<LegacyRequest, { type: 'ping' | 'heartbeat' }> =>
   request.type === 'ping' || request.type === 'heartbeat'
@@ -79,13 +86,13 @@ interface Place {
  * which never wait. Messages are sent without waiting for each other; anything else waits for what came before it.
  */
 export function openSession(options: SessionOptions): Session {
-  const { ws, writer, viewer, connectionId, operations, takeRequest, feed, resumes } = options
+  const { ws, writer, connection, operations, activity, takeRequest, counts, feed, resumes } = options
   const places: Place[] = []
   const queue: { request: LegacyRequest; place: Place }[] = []
   let running = 0
   let runningSends = 0
 
-  const send = (text: string): void => writer.write(encodeTextFrame(text), true)
+  const send = (text: string): void => writer.write(encodeTextFrame(text))
 
   function reserve(): Place {
     const place: Place = { text: undefined, isDone: false }
@@ -108,6 +115,17 @@ export function openSession(options: SessionOptions): Session {
     return encodeError({ code: status, msg: failureText(request.type), error: error.message }, request.echo)
   }
 
+  const run = (request: Exclude<LegacyRequest, { type: 'resume' }>): Promise<ExecutionResult> | ExecutionResult => {
+    const operation = { ...operationOf(request), viewer: connection.viewer, connectionId: connection.id }
+    if (!tracing.isOn) return operations.run(operation)
+    const attributes = { 'parley.connection_id': connection.id, 'parley.user_id': connection.viewer.userId }
+    return inSpan(
+      { name: `frame ${request.type}`, attributes, kind: SpanKind.SERVER },
+      () => operations.run(operation),
+      hasErrors,
+    )
+  }
+
   /** Executes a request; the text to answer with, or none where it was answered on the way. */
   async function execute(request: LegacyRequest): Promise<string | undefined> {
     if (request.type === 'resume') {
@@ -117,8 +135,10 @@ export function openSession(options: SessionOptions): Session {
       })
       return undefined
     }
-    const { errors } = await operations.run({ ...operationOf(request), viewer, connectionId })
-    return errors?.[0] ? failed(request, errors[0]) : encodeSuccess(request.type, request.echo)
+    const { data, errors } = await run(request)
+    if (errors?.[0]) return failed(request, errors[0])
+    if (request.type === 'auth') return encodeAuthenticated(data?.['refreshToken'] as string, request.echo)
+    return encodeSuccess(request.type, request.echo)
   }
 
   function start({ request, place }: { request: LegacyRequest; place: Place }): void {
@@ -151,11 +171,27 @@ export function openSession(options: SessionOptions): Session {
     ws.close(1012, 'come back with resume')
   }
 
+  function tell(decoded: ReturnType<typeof decodeRequest>): void {
+    const { viewer, id } = connection
+    const { type, ...rest } = decoded.ok ? decoded.request : { type: 'invalid' as const, error: decoded.error }
+    activity.record({
+      kind: 'frame',
+      userId: viewer.userId,
+      connectionId: id,
+      name: type,
+      code: decoded.ok ? 'ok' : String(decoded.code),
+      conversationId: 'conversationId' in rest ? rest.conversationId : 'sessionId' in rest ? rest.sessionId : null,
+      content: () => (type === 'auth' ? null : rest),
+    })
+  }
+
   function receive(text: string): void {
     const decoded = decodeRequest(text)
+    countIn(counts.frames, `legacy ${decoded.ok ? decoded.request.type : 'invalid'}`)
+    if (activity.isWatched) tell(decoded)
     const echo = decoded.ok ? decoded.request.echo : decoded.echo
     try {
-      takeRequest(viewer.userId)
+      takeRequest(connection.viewer.userId)
     } catch (error) {
       const { message } = operations.failure(error)
       answer(reserve(), encodeError({ code: 429, msg: limitedText(decoded), error: message }, echo))
@@ -164,7 +200,7 @@ export function openSession(options: SessionOptions): Session {
     if (!decoded.ok) return answer(reserve(), encodeError(decoded, echo))
     const { request } = decoded
     if (isPing(request)) {
-      void operations.run({ ...operationOf(request), viewer, connectionId })
+      void run(request)
       return send(encodeHeartbeat(echo))
     }
     queue.push({ request, place: reserve() })
@@ -178,17 +214,20 @@ export function openSession(options: SessionOptions): Session {
 
   return {
     start() {
-      send(encodeConnectionEstablished({ userId: viewer.userId, connectionId, serverTime: new Date() }))
+      send(encodeConnectionEstablished({ userId: connection.viewer.userId, connectionId: connection.id, serverTime: new Date() }))
       const replayed = resumes
         ? { replayed: (replay: { replayed: number; complete: boolean }) => send(encodeResumed(replay, undefined)) }
         : {}
       feed.start(replayed).catch(stop)
     },
-    push(result, isDurable) {
+    push(result, keyOf) {
       // An event that could not be executed must not be left out in silence.
       if (result.errors) return stop()
       const frame = pushFrameOf(result)
-      if (frame !== null) writer.write(frame, isDurable)
+      if (frame === null) return
+      if (keyOf) counts.deliveries.legacy.unkept++
+      else counts.deliveries.legacy.durable++
+      writer.write(frame, keyOf)
     },
     ready: () => writer.ready(),
     expire() {

@@ -1,0 +1,100 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { Admin, ConnectionRecord, NodeRecord, TopicRecord } from './graphql/context.ts'
+import type { Revocations } from './chat/revocations.ts'
+import type { Activity, Watch } from './live/activity.ts'
+import type { Topics } from './live/topics.ts'
+import type { Control } from './pubsub/control.ts'
+import type { EventLog } from './store/event-log.ts'
+import type { Connections } from './transport/connections.ts'
+import { version } from './version.ts'
+
+type TopicOnNode = Pick<TopicRecord['nodes'][number], 'subscribers' | 'position'> | null
+
+/** What this node answers when another one asks, by kind. */
+export function createAnswers(parts: {
+  connections: Connections
+  topics: Topics
+  revocations: Revocations
+  activity: () => Activity
+}) {
+  const { connections, topics, revocations, activity } = parts
+  const startedAt = Date.now()
+  const delay = monitorEventLoopDelay({ resolution: 20 })
+  delay.enable()
+  let before = process.cpuUsage()
+  let beforeAt = process.hrtime.bigint()
+
+  /** The share of a core since the last time. */
+  function load(): number {
+    const used = process.cpuUsage(before)
+    const now = process.hrtime.bigint()
+    const share = (used.user + used.system) / Math.max(1, Number(now - beforeAt) / 1000)
+    before = process.cpuUsage()
+    beforeAt = now
+    return share
+  }
+
+  return {
+    stop: () => delay.disable(),
+    handlers: {
+      disconnectUser({ userId, reason, revokeBefore }: { userId: number; reason?: string; revokeBefore?: number }): number {
+        if (revokeBefore !== undefined) revocations.learn(userId, revokeBefore)
+        return connections.disconnectUser(userId, reason)
+      },
+      node(): Omit<NodeRecord, 'id'> {
+        // Of the monitor's own 20 ms what is more.
+        const lagMs = Math.max(0, delay.percentile(99) / 1e6 - 20)
+        delay.reset()
+        return { version, startedAt, protocols: connections.counts(), lagMs, load: load(), topics: topics.size() }
+      },
+      connections: ({ userId }: { userId: number }): Omit<ConnectionRecord, 'node'>[] => connections.of(userId),
+      topic: ({ name }: { name: string }): TopicOnNode => topics.inspect(name) ?? null,
+      watch(watch: Watch): true {
+        activity().learn(watch)
+        return true
+      },
+    },
+  }
+}
+
+export interface AdminOptions {
+  control: Control
+  revocations: Revocations
+  activity: Activity
+  log: Pick<EventLog, 'heads'>
+  /** Where it is written who looked at what was said. */
+  audit: (entry: { adminId: number; userId: number | undefined; conversationId: string | undefined; contents: boolean }) => void
+}
+
+/** What admins ask and do, on all nodes. */
+export function createAdmin({ control, revocations, activity, log, audit }: AdminOptions): Admin {
+  return {
+    async disconnectUser(userId, reason, revokeBefore) {
+      if (revokeBefore !== undefined) await revocations.revoke(userId, revokeBefore)
+      const counts = await control.ask<number>('disconnectUser', { userId, reason, revokeBefore })
+      return [...counts.values()].reduce((sum, count) => sum + count, 0)
+    },
+
+    async nodes() {
+      const answers = await control.ask<Omit<NodeRecord, 'id'>>('node', {})
+      return [...answers].map(([id, answer]) => ({ id, ...answer })).sort((a, b) => a.startedAt - b.startedAt)
+    },
+
+    async connections(userId) {
+      const answers = await control.ask<Omit<ConnectionRecord, 'node'>[]>('connections', { userId })
+      return [...answers].flatMap(([node, list]) => list.map((each) => ({ ...each, node }))).sort((a, b) => a.since - b.since)
+    },
+
+    async topic(name) {
+      const [heads, answers] = await Promise.all([log.heads([name]), control.ask<TopicOnNode>('topic', { name })])
+      const nodes = [...answers].flatMap(([node, answer]) => (answer ? [{ node, ...answer }] : []))
+      const head = heads.get(name) ?? 0
+      return head === 0 && nodes.length === 0 ? undefined : { name, head, nodes }
+    },
+
+    watch(adminId, filter, onEntry) {
+      audit({ adminId, ...filter })
+      return activity.watch(filter, onEntry)
+    },
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * What a server counts of its own work, as plain numbers: a delivery pays an addition. `metrics.ts` reads them when it is
+ * asked; what has to be sorted by size or time is observed for each batch or message, never for each delivery.
+ */
+export interface Counts {
+  /** Frames and messages that came, by `<protocol> <type>`. */
+  readonly frames: Map<string, number>
+  /** Operations, by `<query, mutation or subscription> <ok or code>`. */
+  readonly operations: Map<string, number>
+  readonly deliveries: Readonly<Record<'legacy' | 'graphql-ws' | 'sse', { durable: number; unkept: number }>>
+  /** Executions of subscriptions, and those that sharing made unneeded. */
+  executions: number
+  executionsSaved: number
+  /** Frames that are not kept for which a slow client had no room, until a later word took their place. */
+  unkeptDropped: number
+  /** Sockets that were closed because their client was too slow. */
+  tooSlow: number
+  /** Events that a topic had to read from the log. */
+  healed: number
+  /** Events given by resumes. */
+  replayed: number
+  readonly replays: { complete: number; incomplete: number }
+  /** Requests that were refused by the rate limit. */
+  limited: number
+  /** How many messages a statement stored. */
+  batch(size: number): void
+  /** Seconds from taking a message in until its commit. */
+  acceptedToCommitted(seconds: number): void
+  /** Seconds from the commit of a batch until what it caused here was written. */
+  committedToWritten(seconds: number): void
+  /** Seconds from an event's time until a topic delivered it here. */
+  lag(seconds: number): void
+}
+
+const nothing = (): undefined => undefined
+
+export const createCounts = (
+  observers: Partial<Pick<Counts, 'batch' | 'acceptedToCommitted' | 'committedToWritten' | 'lag'>> = {},
+): Counts => ({
+  frames: new Map(),
+  operations: new Map(),
+  deliveries: {
+    legacy: { durable: 0, unkept: 0 },
+    'graphql-ws': { durable: 0, unkept: 0 },
+    sse: { durable: 0, unkept: 0 },
+  },
+  executions: 0,
+  executionsSaved: 0,
+  unkeptDropped: 0,
+  tooSlow: 0,
+  healed: 0,
+  replayed: 0,
+  replays: { complete: 0, incomplete: 0 },
+  limited: 0,
+  batch: nothing,
+  acceptedToCommitted: nothing,
+  committedToWritten: nothing,
+  lag: nothing,
+  ...observers,
+})
+
+export function countIn(map: Map<string, number>, key: string): void {
+  map.set(key, (map.get(key) ?? 0) + 1)
+}

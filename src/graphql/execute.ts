@@ -1,0 +1,58 @@
+import {
+  execute,
+  GraphQLError,
+  type DocumentNode,
+  type ExecutionResult,
+  type GraphQLSchema,
+  type OperationDefinitionNode,
+} from 'graphql'
+import { compileQuery, isCompiledQuery } from 'graphql-jit'
+import type { OperationContext } from './context.ts'
+
+export type Variables = Readonly<Record<string, unknown>>
+
+/** Executes an operation; at once where no resolver waits. Never throws or rejects. */
+export type Execute = (
+  rootValue: unknown,
+  contextValue: OperationContext,
+  variables: Variables,
+) => Promise<ExecutionResult> | ExecutionResult
+
+/** Walks the document each time, as graphql-js does. */
+export function interpreted(schema: GraphQLSchema, document: DocumentNode, { name }: OperationDefinitionNode): Execute {
+  const operationName = name === undefined ? {} : { operationName: name.value }
+  return (rootValue, contextValue, variableValues) =>
+    execute({ schema, document, rootValue, contextValue, variableValues, ...operationName })
+}
+
+/**
+ * Makes a function of the operation when it is first executed: half the time and a fifth of the garbage. For the server's own
+ * documents: what clients send makes no code.
+ */
+export function compiled(schema: GraphQLSchema, document: DocumentNode, { name }: OperationDefinitionNode): Execute {
+  let run: Execute | undefined
+  return (rootValue, contextValue, variables) => (run ??= compile())(rootValue, contextValue, variables)
+
+  function compile(): Execute {
+    const { query } = compiledQueryOf(schema, document, name?.value)
+    return (rootValue, contextValue, variables) => {
+      const result = query(rootValue, contextValue, variables) as ReturnType<Execute>
+      return 'then' in result ? result.then(withCauses) : withCauses(result)
+    }
+  }
+}
+
+function compiledQueryOf(schema: GraphQLSchema, document: DocumentNode, operationName: string | undefined) {
+  const query = compileQuery(schema, document, operationName)
+  if (!isCompiledQuery(query)) throw new Error(`a document can't be compiled: ${query.errors?.join(', ')}`)
+  return query
+}
+
+/** What a resolver's value is not allowed to be has no cause here, and with graphql-js it has: so nobody takes it for a client's fault. */
+function withCauses(result: ExecutionResult): ExecutionResult {
+  if (!result.errors || !('data' in result)) return result
+  const errors = result.errors.map((error) =>
+    error.originalError ? error : new GraphQLError('', { path: error.path, originalError: new Error(error.message) }),
+  )
+  return { ...result, errors }
+}

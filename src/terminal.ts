@@ -1,0 +1,69 @@
+export type Colour = 'red' | 'green' | 'yellow'
+
+const CODES: Record<Colour, number> = { red: 31, green: 32, yellow: 33 }
+
+/** Colours a text for a stream: only where it is a terminal and the environment does not say NO_COLOR. */
+export function createPaint(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv): (colour: Colour, text: string) => string {
+  if (stream.isTTY !== true || (env['NO_COLOR'] ?? '') !== '') return (_, text) => text
+  return (colour, text) => `\u001b[${CODES[colour]}m${text}\u001b[39m`
+}
+
+/** Seconds as `m:ss` or `h:mm:ss`. */
+export function clockTime(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds))
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60]
+  const minutes = h > 0 ? `${h}:${String(m).padStart(2, '0')}` : String(m)
+  return `${minutes}:${String(s).padStart(2, '0')}`
+}
+
+const WIDTH = 24
+const REDRAW_MS = 100
+const PLAIN_EVERY_MS = 5000
+
+export interface Progress {
+  /** Shows how far it is, if it is time to; `fraction` is 0 to 1. */
+  show(fraction: number, lines: number, note: string): void
+  /** Writes a line of its own, above the bar. */
+  print(line: string): void
+  /** Takes the bar away. */
+  end(): void
+}
+
+/** A bar with rate and time left on a terminal, a plain line every few seconds elsewhere. `since`: when it began, and with how much done. */
+export function createProgress(
+  stream: NodeJS.WriteStream,
+  since: { fraction: number; lines: number },
+  now: () => number = Date.now,
+): Progress {
+  const isTerminal = stream.isTTY
+  const began = now()
+  let shownAt = began
+  let isDrawn = false
+  const clear = (): void => {
+    if (isDrawn) stream.write('\r\u001b[K')
+    isDrawn = false
+  }
+  return {
+    show(fraction, lines, note) {
+      const at = now()
+      if (at - shownAt < (isTerminal ? REDRAW_MS : PLAIN_EVERY_MS)) return
+      shownAt = at
+      const seconds = (at - began) / 1000
+      const rate = Math.round((lines - since.lines) / seconds)
+      const left = ((1 - fraction) * seconds) / Math.max(fraction - since.fraction, Number.EPSILON)
+      const percent = `${Math.floor(fraction * 100)}%`
+      const text = `${percent.padStart(4)}  ${lines} lines  ${rate}/s  ${clockTime(left)} left${note}`
+      clear()
+      if (!isTerminal) return void stream.write(`${text.trimStart()}\n`)
+      const full = Math.round(fraction * WIDTH)
+      const bar = `[${'#'.repeat(full)}${'-'.repeat(WIDTH - full)}] ${text}`
+      stream.write(bar.slice(0, Math.max(10, stream.columns - 1)))
+      isDrawn = true
+    },
+    print(line) {
+      clear()
+      stream.write(`${line}\n`)
+    },
+    end: clear,
+  }
+}
