@@ -349,7 +349,9 @@ async function start(
   // Two nodes that put it in at once get in each other's way; a server without demo data is a server all the same.
   if (settings.demo) await seedDemo(chat).catch(failed('demo data'))
   await revocations.refresh()
-  onStop(every(settings.positionCheckMs, () => revocations.refresh().catch(failed('revocations'))))
+  if (databaseUrl !== undefined) {
+    onStop(every(settings.positionCheckMs, () => revocations.refresh().catch(failed('revocations'))))
+  }
   server.open()
 
   const demoTokens = signer
