@@ -1,7 +1,7 @@
 import type { ChatEvent } from '../chat/events.ts'
 import { ChatError } from '../errors.ts'
 import type { ActivityEvent } from './models.ts'
-import type { FeedEnd, FeedScope, Feeds } from '../live/feed.ts'
+import type { FeedEnd, FeedScope, Feeds, FeedSink } from '../live/feed.ts'
 
 /** What comes through a source: of the chat, or of what an administrator watches. */
 export type SourceEvent = ChatEvent | ActivityEvent
@@ -72,35 +72,60 @@ export class Source implements AsyncIterable<ChatEvent> {
 }
 
 /** A source that takes from a feed. */
-export function feedSource({ feeds, userId, scope, after, accepts }: SourceOptions): Source {
+export function feedSource(options: SourceOptions): Source {
   return new Source(async (listener) => {
-    const feed = await feeds.open({
-      userId,
-      scope,
-      sink: {
-        event(event) {
-          if (accepts(event)) listener.event(event)
-        },
-        end: (reason) => listener.end(ENDS[reason]()),
-        ready: () => listener.ready?.(),
-      },
-    })
-    const resume = (from: number, { replayed }: SourceHooks): Promise<void> =>
-      feed.resume(from, {
-        begin({ complete }) {
-          if (!complete) listener.event({ id: null, at: Date.now(), kind: 'resume_incomplete', payload: null })
-        },
-        ...(replayed ? { done: replayed } : {}),
-      })
-    return {
-      async start(hooks = {}) {
-        if (after !== undefined) await resume(after, hooks)
-        feed.start()
-      },
-      resume,
-      close: () => feed.close(),
-    }
+    const stream = new FeedStream(options, listener)
+    await stream.open(options)
+    return stream
   })
+}
+
+/** An open source that takes from a feed, whose events it passes on. */
+class FeedStream implements FeedSink, OpenSource {
+  readonly #listener: SourceListener
+  readonly #accepts: SourceOptions['accepts']
+  readonly #after: number | undefined
+  #feed: Awaited<ReturnType<Feeds['open']>> | undefined
+
+  constructor({ accepts, after }: SourceOptions, listener: SourceListener) {
+    this.#listener = listener
+    this.#accepts = accepts
+    this.#after = after
+  }
+
+  async open({ feeds, userId, scope }: SourceOptions): Promise<void> {
+    this.#feed = await feeds.open({ userId, scope, sink: this })
+  }
+
+  event(event: ChatEvent): void {
+    if (this.#accepts(event)) this.#listener.event(event)
+  }
+
+  end(reason: FeedEnd): void {
+    this.#listener.end(ENDS[reason]())
+  }
+
+  ready(): Promise<void> | undefined {
+    return this.#listener.ready?.()
+  }
+
+  async start(hooks: SourceHooks = {}): Promise<void> {
+    if (this.#after !== undefined) await this.resume(this.#after, hooks)
+    this.#feed?.start()
+  }
+
+  async resume(after: number, { replayed }: SourceHooks): Promise<void> {
+    await this.#feed?.resume(after, {
+      begin: ({ complete }) => {
+        if (!complete) this.#listener.event({ id: null, at: Date.now(), kind: 'resume_incomplete', payload: null })
+      },
+      ...(replayed ? { done: replayed } : {}),
+    })
+  }
+
+  close(): void {
+    this.#feed?.close()
+  }
 }
 
 const ENDS: Record<FeedEnd, () => ChatError | undefined> = {

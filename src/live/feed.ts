@@ -40,12 +40,18 @@ export interface Replay {
   complete: boolean
 }
 
+/** `begin` is called before the first replayed event, `done` between the last and the first live one. */
+export interface ResumeHooks {
+  begin?: (replay: Replay) => void
+  done?: (replay: Replay) => void
+}
+
 export interface Feed {
   /**
    * Gives what was missed since the event `after`, oldest first, leaving out what this feed gave already; live events
-   * wait meanwhile. `begin` is called before the first replayed event, `done` between the last and the first live one.
+   * wait meanwhile.
    */
-  resume(after: number, hooks: { begin?: (replay: Replay) => void; done?: (replay: Replay) => void }): Promise<void>
+  resume(after: number, hooks: ResumeHooks): Promise<void>
   close(): void
 }
 
@@ -84,295 +90,355 @@ export interface FeedsOptions {
 const HELD_LIMIT = 10_000
 const HELD_EPHEMERAL_LIMIT = 100
 
+type FeedParts = Required<Omit<FeedsOptions, 'checkpoints'>> & Pick<FeedsOptions, 'checkpoints'>
+
 export function createFeeds(options: FeedsOptions): Feeds {
-  const { topics, log, loadCircle, resumeLimit, overlapMs = 0, counts = createCounts(), checkpoints } = options
+  const parts: FeedParts = { overlapMs: 0, counts: createCounts(), ...options }
   return {
-    async open({ userId, scope, sink }) {
-      const own = userTopic(userId)
-      const scopeName = scope.kind === 'group' ? `${groupTopic(scope.groupId)} ${scope.withOwn === true}` : scope.kind
-      const lines = new Map<string, Line>()
-      /** What was given to the sink, to be left out of a replay; open ends are current memberships. */
-      const given: Stretch[] = []
-      /** The memberships whose start is not still to be told by an event of the own topic. */
-      const memberships = new Set<string>()
-      let started = false
-      let closed = false
-      /** How many resumes run or wait, and the last of them: they go one after the other. */
-      let resuming = 0
-      let lastResume: Promise<void> = Promise.resolve()
-      let lastEphemeral: EphemeralEvent | undefined
-      const recorder = checkpoints && new CheckpointRecorder()
-
-      interface Line extends TopicListener {
-        topic: string
-        /** Events up to this `seq` are from before the membership: the node may be behind the log that told of it. */
-        since: number
-        /** The start of the next membership, where that is told before the end of this one. */
-        next: number | undefined
-        /** Waiting events; null when they go straight to the sink. */
-        held: { event: ChatEvent; seq: number }[] | null
-        /** Whether it is attached and has caught up, so that nothing but a resume keeps its events waiting. */
-        ready: boolean
-        /** What live delivery gives of the topic, once attached. */
-        stretch: Stretch | undefined
-        /** The last `seq` given, or the one after which it began. */
-        seq: number
-      }
-
-      const createLine = (topic: string, since: number): Line => {
-        const line: Line = {
-          topic,
-          since,
-          next: undefined,
-          held: [],
-          ready: false,
-          stretch: undefined,
-          seq: since,
-          onEvent(event, seq) {
-            if (line.held === null) give(line, event, seq)
-            else if (line.held.length < HELD_LIMIT) line.held.push({ event, seq })
-            else end('overflow')
-          },
-          onEphemeral(event) {
-            // One that is told to an audience comes over each of the topics that this feed shares with it.
-            if (closed || event === lastEphemeral || isOwnPresence(event)) return
-            lastEphemeral = event
-            // What is not kept is not worth keeping back for long: it only waits so that nothing precedes a replay.
-            if (line.held === null) sink.event(event)
-            else if (line.held.length < HELD_EPHEMERAL_LIMIT) line.held.push({ event, seq: 0 })
-          },
-        }
-        lines.set(topic, line)
-        return line
-      }
-
-      const isOwnPresence = (event: EphemeralEvent): boolean =>
-        (event.kind === 'presence' && event.payload.userId === userId) ||
-        (event.kind === 'typing' && event.payload.user.id === userId)
-
-      const isOpen = (line: Line): boolean => !closed && lines.get(line.topic) === line
-
-      function give(line: Line, event: DurableEvent, seq: number): void {
-        if (!isOpen(line) || seq <= line.since) return
-        line.seq = seq
-        recorder?.given(line.topic, seq, event.id)
-        sink.event(event)
-        if (line.topic === own) {
-          const opening = scope.kind === 'all' ? openingOf(event) : undefined
-          if (opening) void join(opening.topic, opening.sinceSeq)
-        } else if (closingOf(event) === userId) leave(line, seq)
-      }
-
-      function releaseAll(): void {
-        if (started && resuming === 0) for (const line of [...lines.values()]) if (line.ready) release(line)
-      }
-
-      function release(line: Line): void {
-        const held = line.held ?? []
-        line.held = null
-        for (const { event, seq } of held) {
-          if (!isOpen(line)) return
-          if (event.id === null) sink.event(event)
-          else give(line, event, seq)
-        }
-      }
-
-      function leave(line: Line, seq: number): void {
-        if (line.stretch) line.stretch.until = seq
-        lines.delete(line.topic)
-        topics.detach(line.topic, line)
-        if (scope.kind === 'group') end('left')
-        else if (line.next !== undefined) void join(line.topic, line.next)
-      }
-
-      async function attach(line: Line): Promise<void> {
-        const position = await topics.attach(line.topic, line)
-        if (!isOpen(line)) return topics.detach(line.topic, line)
-        line.stretch = { topic: line.topic, after: Math.max(position, line.since), until: Infinity }
-        line.seq = line.stretch.after
-        given.push(line.stretch)
-      }
-
-      /** A membership that starts while the feed is open: its events from the start, then live. */
-      async function join(topic: string, since: number): Promise<void> {
-        let line = lines.get(topic)
-        if (line && line.since > since) return
-        if (line && line.since < since) {
-          line.next = since
-          return
-        }
-        try {
-          if (!line) {
-            line = createLine(topic, since)
-            await attach(line)
-          }
-          if (!line.stretch || !isOpen(line)) return
-          // It may have been committed, and had events, while the feed was being opened.
-          const ranges = missing({ topic, after: since, until: line.stretch.after }, given)
-          line.stretch.after = since
-          if (ranges.length > 0) line.seq = Math.min(line.seq, since)
-          memberships.add(stretchKey(topic, since))
-          if (ranges.length > 0) await catchUp(line, ranges)
-          line.ready = true
-          releaseAll()
-        } catch (error) {
-          end('failed', error)
-        }
-      }
-
-      /** Puts what the log has before what came live meanwhile. */
-      async function catchUp(line: Line, ranges: Stretch[]): Promise<void> {
-        line.ready = false
-        line.held ??= []
-        const entries: LogEntry[] = []
-        for (const { topic, after, until } of ranges) {
-          for (let from = after; from < until && isOpen(line) && entries.length <= HELD_LIMIT;) {
-            const read = await log.read({ topic, after: from, until }, resumeLimit)
-            entries.push(...read)
-            from = read.at(-1)?.seq ?? until
-          }
-        }
-        if (entries.length > HELD_LIMIT) return end('overflow')
-        line.held = [...entries.map(({ event, seq }) => ({ event: asChatEvent(event), seq })), ...(line.held ?? [])]
-      }
-
-      function end(reason: FeedEnd, error?: unknown): void {
-        if (closed) return
-        close()
-        sink.end(reason, error)
-      }
-
-      function close(): void {
-        if (closed) return
-        closed = true
-        saveCheckpoint()
-        for (const line of lines.values()) topics.detach(line.topic, line)
-        lines.clear()
-      }
-
-      function saveCheckpoint(): void {
-        const seqs: Record<string, number> = {}
-        for (const key of memberships) seqs[key] = WHOLE
-        for (const { topic, since, seq } of lines.values()) seqs[stretchKey(topic, since)] = seq
-        const checkpoint = recorder?.close(scopeName, seqs)
-        if (checkpoint) checkpoints?.save(userId, checkpoint)
-      }
-
-      const resume: Feed['resume'] = (after, hooks) => {
-        resuming++
-        const through = recorder?.replays(after, !started && resuming === 1)
-        for (const line of lines.values()) line.held ??= []
-        const now = lastResume
-          .then(() => replay(after, hooks))
-          .then(through)
-          .finally(() => {
-            resuming--
-            releaseAll()
-          })
-        lastResume = now.catch(() => undefined)
-        return now
-      }
-
-      const replay: Feed['resume'] = async (after, { begin, done }) => {
-        if (closed) return
-        const stretches = stretchesOf(await loadCircle(userId))
-        const { known, positions } = await log.positionsAfter(after, [...new Set(stretches.map(({ topic }) => topic))])
-        const isSwept = stretches.some((stretch) => {
-          const position = positions.get(stretch.topic)
-          return position && position.sweptId > after && position.sweptSeq > stretch.after
-        })
-        const before = checkpoints && after > 0 ? matching(await checkpoints.load(userId), scopeName, after) : []
-        const overlap = known && before.length === 0 ? await readOverlap(after, stretches, positions) : NO_OVERLAP
-        const ranges = stretches.flatMap((stretch) => {
-          const logged = positions.get(stretch.topic)?.seq ?? 0
-          const seqs = before.map((checkpoint) => seqOf(checkpoint, stretch, after))
-          const position = Math.min(overlap.starts.get(stretch.topic) ?? logged, ...seqs)
-          return known ? missing({ ...stretch, after: Math.max(stretch.after, position) }, given) : []
-        })
-        const limit = resumeLimit + overlap.count
-        const entries = ranges.length > 0 ? await log.readNewest(ranges, limit + 1) : []
-        const isTooMuch = entries.length > limit
-        if (isTooMuch) entries.shift()
-        if (closed) return
-        const told = { replayed: entries.length, complete: known && !isSwept && !isTooMuch && overlap.isWhole }
-        begin?.(told)
-        for (const { topic, seq, event } of entries) {
-          await sink.ready?.()
-          if (closed) return
-          recorder?.given(topic, seq, event.id)
-          sink.event(asChatEvent(event))
-        }
-        for (const { topic, after: from, until } of ranges) {
-          const first = entries.find((entry) => entry.topic === topic && entry.seq > from && entry.seq <= until)
-          if (first) given.push({ topic, after: isTooMuch ? first.seq - 1 : from, until })
-        }
-        counts.replayed += told.replayed
-        counts.replays[told.complete ? 'complete' : 'incomplete']++
-        done?.(told)
-      }
-
-      /** From where to read topics again, since the event `after` may have overtaken what they hold: see `overlapMs`. */
-      async function readOverlap(
-        after: number,
-        stretches: readonly Stretch[],
-        positions: ReadonlyMap<string, { seq: number }>,
-      ): Promise<Overlap> {
-        if (overlapMs === 0 || after === 0) return NO_OVERLAP
-        const before = stretches.flatMap((stretch) => {
-          const until = Math.min(stretch.until, positions.get(stretch.topic)?.seq ?? 0)
-          return stretch.after < until ? [{ ...stretch, until }] : []
-        })
-        if (before.length === 0) return NO_OVERLAP
-        return overlapOf(await log.readNewest(before, resumeLimit + 1), { after, overlapMs, limit: resumeLimit })
-      }
-
-      /** What is the user's in the scope. A membership whose start is still to be given is left to that event. */
-      function stretchesOf({ groups, past }: Circle): Stretch[] {
-        const all = [
-          ...groups.map(({ topic, sinceSeq }) => ({ topic, after: sinceSeq, until: Infinity })),
-          ...past.map(({ topic, sinceSeq, untilSeq }) => ({ topic, after: sinceSeq, until: untilSeq })),
-        ].filter(({ topic, after }) => memberships.has(stretchKey(topic, after)))
-        const mine = { topic: own, after: 0, until: Infinity }
-        if (scope.kind === 'user') return [mine]
-        if (scope.kind === 'all') return [mine, ...all]
-        const ofGroup = all.filter(({ topic }) => topic === groupTopic(scope.groupId))
-        return scope.withOwn ? [mine, ...ofGroup] : ofGroup
-      }
-
-      async function openLines(): Promise<void> {
-        const first = createLine(scope.kind === 'group' ? groupTopic(scope.groupId) : own, 0)
-        await attach(first)
-        if (scope.kind === 'user') return
-        if (scope.kind === 'group' && scope.withOwn) await attach(createLine(own, 0))
-        // Read after the topic is attached: what starts or ends later comes as an event there.
-        const { groups, past } = await loadCircle(userId)
-        for (const { topic, sinceSeq } of [...groups, ...past]) memberships.add(stretchKey(topic, sinceSeq))
-        if (scope.kind === 'all') {
-          await Promise.all(groups.map(({ topic, sinceSeq }) => attach(createLine(topic, sinceSeq))))
-          return
-        }
-        const membership = groups.find(({ topic }) => topic === first.topic)
-        if (!membership) throw new ChatError('FORBIDDEN', 'not a member of this group')
-        first.since = membership.sinceSeq
-        if (first.stretch) first.stretch.after = Math.max(first.stretch.after, first.since)
-      }
-
+    async open(feedOptions) {
+      const feed = new UserFeed(parts, feedOptions)
       try {
-        await openLines()
+        await feed.open()
       } catch (error) {
-        close()
+        feed.close()
         throw error
       }
-
-      return {
-        resume,
-        close,
-        start() {
-          started = true
-          for (const line of lines.values()) if (line.stretch) line.ready = true
-          releaseAll()
-        },
-      }
+      return feed
     },
+  }
+}
+
+/** A topic that a feed listens to. */
+class Line implements TopicListener {
+  readonly feed: UserFeed
+  readonly topic: string
+  /** Events up to this `seq` are from before the membership: the node may be behind the log that told of it. */
+  since: number
+  /** The start of the next membership, where that is told before the end of this one. */
+  next: number | undefined = undefined
+  /** Waiting events; null when they go straight to the sink. */
+  held: { event: ChatEvent; seq: number }[] | null = []
+  /** Whether it is attached and has caught up, so that nothing but a resume keeps its events waiting. */
+  isReady = false
+  /** Whether the feed still has it. */
+  isOpen = true
+  /** What live delivery gives of the topic, once attached. */
+  stretch: Stretch | undefined = undefined
+  /** The last `seq` given, or the one after which it began. */
+  seq: number
+
+  constructor(feed: UserFeed, topic: string, since: number) {
+    this.feed = feed
+    this.topic = topic
+    this.since = since
+    this.seq = since
+  }
+
+  onEvent(event: DurableEvent, seq: number): void {
+    this.feed.take(this, event, seq)
+  }
+
+  onEphemeral(event: EphemeralEvent): void {
+    this.feed.takeEphemeral(this, event)
+  }
+}
+
+/**
+ * The feed of one connection's subscription. There is one for each, mostly idle, and each event passes through all that listen:
+ * hence methods instead of functions of its own for each.
+ */
+class UserFeed implements Feed {
+  readonly #parts: FeedParts
+  readonly #userId: number
+  readonly #scope: FeedScope
+  readonly #sink: FeedSink
+  readonly #own: string
+  #lines: Line[] = []
+  /** What was given to the sink, to be left out of a replay; open ends are current memberships. */
+  readonly #given: Stretch[] = []
+  /** The memberships whose start is not still to be told by an event of the own topic. */
+  #memberships: Set<string> | undefined
+  #isStarted = false
+  #isClosed = false
+  /** How many resumes run or wait, and the last of them: they go one after the other. */
+  #resuming = 0
+  #lastResume: Promise<void> | undefined
+  #lastEphemeral: EphemeralEvent | undefined
+  readonly #recorder: CheckpointRecorder | undefined
+
+  constructor(parts: FeedParts, { userId, scope, sink }: FeedOptions) {
+    this.#parts = parts
+    this.#userId = userId
+    this.#scope = scope
+    this.#sink = sink
+    this.#own = userTopic(userId)
+    this.#recorder = parts.checkpoints && new CheckpointRecorder()
+  }
+
+  async open(): Promise<void> {
+    const scope = this.#scope
+    const first = this.#addLine(scope.kind === 'group' ? groupTopic(scope.groupId) : this.#own, 0)
+    await this.#attach(first)
+    if (scope.kind === 'user') return
+    if (scope.kind === 'group' && scope.withOwn) await this.#attach(this.#addLine(this.#own, 0))
+    // Read after the topic is attached: what starts or ends later comes as an event there.
+    const { groups, past } = await this.#parts.loadCircle(this.#userId)
+    for (const { topic, sinceSeq } of [...groups, ...past]) this.#addMembership(topic, sinceSeq)
+    if (scope.kind === 'all') {
+      await Promise.all(groups.map(({ topic, sinceSeq }) => this.#attach(this.#addLine(topic, sinceSeq))))
+      return
+    }
+    const membership = groups.find(({ topic }) => topic === first.topic)
+    if (!membership) throw new ChatError('FORBIDDEN', 'not a member of this group')
+    first.since = membership.sinceSeq
+    if (first.stretch) first.stretch.after = Math.max(first.stretch.after, first.since)
+  }
+
+  start(): void {
+    this.#isStarted = true
+    for (const line of this.#lines) if (line.stretch) line.isReady = true
+    this.#releaseAll()
+  }
+
+  /** An event of a line's topic. */
+  take(line: Line, event: DurableEvent, seq: number): void {
+    if (line.held === null) this.#give(line, event, seq)
+    else if (line.held.length < HELD_LIMIT) line.held.push({ event, seq })
+    else this.#end('overflow')
+  }
+
+  /** An event of a line's topic that is not kept. */
+  takeEphemeral(line: Line, event: EphemeralEvent): void {
+    // One that is told to an audience comes over each of the topics that this feed shares with it.
+    if (this.#isClosed || event === this.#lastEphemeral || this.#isOwnPresence(event)) return
+    this.#lastEphemeral = event
+    // What is not kept is not worth keeping back for long: it only waits so that nothing precedes a replay.
+    if (line.held === null) this.#sink.event(event)
+    else if (line.held.length < HELD_EPHEMERAL_LIMIT) line.held.push({ event, seq: 0 })
+  }
+
+  #isOwnPresence(event: EphemeralEvent): boolean {
+    return (
+      (event.kind === 'presence' && event.payload.userId === this.#userId) ||
+      (event.kind === 'typing' && event.payload.user.id === this.#userId)
+    )
+  }
+
+  #addLine(topic: string, since: number): Line {
+    const line = new Line(this, topic, since)
+    this.#lines.push(line)
+    return line
+  }
+
+  #removeLine(line: Line): void {
+    line.isOpen = false
+    this.#lines = this.#lines.filter((other) => other !== line)
+    this.#parts.topics.detach(line.topic, line)
+  }
+
+  #addMembership(topic: string, since: number): void {
+    this.#memberships ??= new Set()
+    this.#memberships.add(stretchKey(topic, since))
+  }
+
+  #give(line: Line, event: DurableEvent, seq: number): void {
+    if (!line.isOpen || seq <= line.since) return
+    line.seq = seq
+    this.#recorder?.given(line.topic, seq, event.id)
+    this.#sink.event(event)
+    if (line.topic === this.#own) {
+      const opening = this.#scope.kind === 'all' ? openingOf(event) : undefined
+      if (opening) void this.#join(opening.topic, opening.sinceSeq)
+    } else if (closingOf(event) === this.#userId) this.#leave(line, seq)
+  }
+
+  #releaseAll(): void {
+    if (this.#isStarted && this.#resuming === 0) for (const line of this.#lines) if (line.isReady) this.#release(line)
+  }
+
+  #release(line: Line): void {
+    const held = line.held ?? []
+    line.held = null
+    for (const { event, seq } of held) {
+      if (!line.isOpen) return
+      if (event.id === null) this.#sink.event(event)
+      else this.#give(line, event, seq)
+    }
+  }
+
+  #leave(line: Line, seq: number): void {
+    if (line.stretch) line.stretch.until = seq
+    this.#removeLine(line)
+    if (this.#scope.kind === 'group') this.#end('left')
+    else if (line.next !== undefined) void this.#join(line.topic, line.next)
+  }
+
+  async #attach(line: Line): Promise<void> {
+    const position = await this.#parts.topics.attach(line.topic, line)
+    if (!line.isOpen) return this.#parts.topics.detach(line.topic, line)
+    line.stretch = { topic: line.topic, after: Math.max(position, line.since), until: Infinity }
+    line.seq = line.stretch.after
+    this.#given.push(line.stretch)
+  }
+
+  /** A membership that starts while the feed is open: its events from the start, then live. */
+  async #join(topic: string, since: number): Promise<void> {
+    let line = this.#lines.find((known) => known.topic === topic)
+    if (line && line.since > since) return
+    if (line && line.since < since) {
+      line.next = since
+      return
+    }
+    try {
+      if (!line) {
+        line = this.#addLine(topic, since)
+        await this.#attach(line)
+      }
+      if (!line.stretch || !line.isOpen) return
+      // It may have been committed, and had events, while the feed was being opened.
+      const ranges = missing({ topic, after: since, until: line.stretch.after }, this.#given)
+      line.stretch.after = since
+      if (ranges.length > 0) line.seq = Math.min(line.seq, since)
+      this.#addMembership(topic, since)
+      if (ranges.length > 0) await this.#catchUp(line, ranges)
+      line.isReady = true
+      this.#releaseAll()
+    } catch (error) {
+      this.#end('failed', error)
+    }
+  }
+
+  /** Puts what the log has before what came live meanwhile. */
+  async #catchUp(line: Line, ranges: Stretch[]): Promise<void> {
+    const { log, resumeLimit } = this.#parts
+    line.isReady = false
+    line.held ??= []
+    const entries: LogEntry[] = []
+    for (const { topic, after, until } of ranges) {
+      for (let from = after; from < until && line.isOpen && entries.length <= HELD_LIMIT;) {
+        const read = await log.read({ topic, after: from, until }, resumeLimit)
+        entries.push(...read)
+        from = read.at(-1)?.seq ?? until
+      }
+    }
+    if (entries.length > HELD_LIMIT) return this.#end('overflow')
+    line.held = [...entries.map(({ event, seq }) => ({ event: asChatEvent(event), seq })), ...(line.held ?? [])]
+  }
+
+  #end(reason: FeedEnd, error?: unknown): void {
+    if (this.#isClosed) return
+    this.close()
+    this.#sink.end(reason, error)
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#saveCheckpoint()
+    for (const line of this.#lines) {
+      line.isOpen = false
+      this.#parts.topics.detach(line.topic, line)
+    }
+    this.#lines = []
+  }
+
+  /** What its checkpoints are told apart by. */
+  #scopeName(): string {
+    const scope = this.#scope
+    return scope.kind === 'group' ? `${groupTopic(scope.groupId)} ${scope.withOwn === true}` : scope.kind
+  }
+
+  #saveCheckpoint(): void {
+    if (!this.#recorder) return
+    const seqs: Record<string, number> = {}
+    for (const key of this.#memberships ?? []) seqs[key] = WHOLE
+    for (const { topic, since, seq } of this.#lines) seqs[stretchKey(topic, since)] = seq
+    const checkpoint = this.#recorder.close(this.#scopeName(), seqs)
+    if (checkpoint) this.#parts.checkpoints?.save(this.#userId, checkpoint)
+  }
+
+  resume(after: number, hooks: ResumeHooks): Promise<void> {
+    this.#resuming++
+    const through = this.#recorder?.replays(after, !this.#isStarted && this.#resuming === 1)
+    for (const line of this.#lines) line.held ??= []
+    const now = (this.#lastResume ?? Promise.resolve())
+      .then(() => this.#replay(after, hooks))
+      .then(through)
+      .finally(() => {
+        this.#resuming--
+        this.#releaseAll()
+      })
+    this.#lastResume = now.catch(() => undefined)
+    return now
+  }
+
+  async #replay(after: number, { begin, done }: ResumeHooks): Promise<void> {
+    if (this.#isClosed) return
+    const { log, loadCircle, resumeLimit, counts, checkpoints } = this.#parts
+    const stretches = this.#stretchesOf(await loadCircle(this.#userId))
+    const { known, positions } = await log.positionsAfter(after, [...new Set(stretches.map(({ topic }) => topic))])
+    const isSwept = stretches.some((stretch) => {
+      const position = positions.get(stretch.topic)
+      return position && position.sweptId > after && position.sweptSeq > stretch.after
+    })
+    const saved = checkpoints && after > 0 ? await checkpoints.load(this.#userId) : []
+    const before = matching(saved, this.#scopeName(), after)
+    const overlap = known && before.length === 0 ? await this.#readOverlap(after, stretches, positions) : NO_OVERLAP
+    const ranges = stretches.flatMap((stretch) => {
+      const logged = positions.get(stretch.topic)?.seq ?? 0
+      const seqs = before.map((checkpoint) => seqOf(checkpoint, stretch, after))
+      const position = Math.min(overlap.starts.get(stretch.topic) ?? logged, ...seqs)
+      return known ? missing({ ...stretch, after: Math.max(stretch.after, position) }, this.#given) : []
+    })
+    const limit = resumeLimit + overlap.count
+    const entries = ranges.length > 0 ? await log.readNewest(ranges, limit + 1) : []
+    const isTooMuch = entries.length > limit
+    if (isTooMuch) entries.shift()
+    if (this.#isClosed) return
+    const told = { replayed: entries.length, complete: known && !isSwept && !isTooMuch && overlap.isWhole }
+    begin?.(told)
+    for (const { topic, seq, event } of entries) {
+      await this.#sink.ready?.()
+      if (this.#isClosed) return
+      this.#recorder?.given(topic, seq, event.id)
+      this.#sink.event(asChatEvent(event))
+    }
+    for (const { topic, after: from, until } of ranges) {
+      const first = entries.find((entry) => entry.topic === topic && entry.seq > from && entry.seq <= until)
+      if (first) this.#given.push({ topic, after: isTooMuch ? first.seq - 1 : from, until })
+    }
+    counts.replayed += told.replayed
+    counts.replays[told.complete ? 'complete' : 'incomplete']++
+    done?.(told)
+  }
+
+  /** From where to read topics again, since the event `after` may have overtaken what they hold: see `overlapMs`. */
+  async #readOverlap(
+    after: number,
+    stretches: readonly Stretch[],
+    positions: ReadonlyMap<string, { seq: number }>,
+  ): Promise<Overlap> {
+    const { log, overlapMs, resumeLimit } = this.#parts
+    if (overlapMs === 0 || after === 0) return NO_OVERLAP
+    const before = stretches.flatMap((stretch) => {
+      const until = Math.min(stretch.until, positions.get(stretch.topic)?.seq ?? 0)
+      return stretch.after < until ? [{ ...stretch, until }] : []
+    })
+    if (before.length === 0) return NO_OVERLAP
+    return overlapOf(await log.readNewest(before, resumeLimit + 1), { after, overlapMs, limit: resumeLimit })
+  }
+
+  /** What is the user's in the scope. A membership whose start is still to be given is left to that event. */
+  #stretchesOf({ groups, past }: Circle): Stretch[] {
+    const scope = this.#scope
+    const all = [
+      ...groups.map(({ topic, sinceSeq }) => ({ topic, after: sinceSeq, until: Infinity })),
+      ...past.map(({ topic, sinceSeq, untilSeq }) => ({ topic, after: sinceSeq, until: untilSeq })),
+    ].filter(({ topic, after }) => this.#memberships?.has(stretchKey(topic, after)))
+    const mine = { topic: this.#own, after: 0, until: Infinity }
+    if (scope.kind === 'user') return [mine]
+    if (scope.kind === 'all') return [mine, ...all]
+    const ofGroup = all.filter(({ topic }) => topic === groupTopic(scope.groupId))
+    return scope.withOwn ? [mine, ...ofGroup] : ofGroup
   }
 }

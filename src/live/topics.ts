@@ -19,10 +19,11 @@ interface Topic {
   listeners: Set<TopicListener>
   /** Those who listen or are about to. */
   references: number
-  ready: Promise<void>
+  /** Resolves when its position is known; undefined from then on. */
+  opening: Promise<void> | undefined
   subscription: number | undefined
-  /** Hints that came before their turn. */
-  early: Map<number, DurableEvent>
+  /** Hints that came before their turn; undefined where none did. */
+  early: Map<number, DurableEvent> | undefined
   /** The highest `seq` that the log is known to hold. */
   head: number
   healing: boolean
@@ -83,12 +84,16 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
     }
   }
 
-  /** Delivers early hints whose turn has come. */
+  /** Delivers early hints whose turn has come, and forgets those of before. */
   function drain(topic: Topic): void {
-    for (let event; (event = topic.early.get((topic.position as number) + 1));) {
-      topic.early.delete((topic.position as number) + 1)
+    const { early } = topic
+    if (!early) return
+    for (const seq of early.keys()) if (seq <= (topic.position as number)) early.delete(seq)
+    for (let event; (event = early.get((topic.position as number) + 1));) {
+      early.delete((topic.position as number) + 1)
       deliver(topic, (topic.position as number) + 1, event)
     }
+    if (early.size === 0) topic.early = undefined
   }
 
   async function heal(topic: Topic): Promise<void> {
@@ -105,7 +110,6 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
           deliver(topic, seq, asChatEvent(event))
         }
         if (entries.length === 0) await skip(topic, head)
-        for (const seq of topic.early.keys()) if (seq <= (topic.position as number)) topic.early.delete(seq)
         drain(topic)
         retryMs = RETRY_MS
       } catch (error) {
@@ -130,7 +134,7 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
   function goBack(topic: Topic, head: number): void {
     onError('check', new Error(`the log of ${topic.name} ends at ${head}, before ${topic.head}, which was told of`))
     topic.position = topic.head = head
-    topic.early.clear()
+    topic.early = undefined
   }
 
   function tellEphemeral(listeners: Iterable<TopicListener>, event: EphemeralEvent): void {
@@ -158,10 +162,11 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
       if (seq <= topic.position) return
       if (seq === topic.position + 1) {
         deliver(topic, seq, event as DurableEvent)
-        if (topic.early.size > 0) drain(topic)
+        drain(topic)
         return
       }
     }
+    topic.early ??= new Map()
     if (topic.early.size < READ_LIMIT) topic.early.set(seq, event as DurableEvent)
     if (topic.position !== undefined) void heal(topic)
   }
@@ -171,8 +176,8 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
     const head = await loadHead(topic.name)
     topic.position = head
     if (head > topic.head) topic.head = head
-    for (const seq of topic.early.keys()) if (seq <= head) topic.early.delete(seq)
     drain(topic)
+    topic.opening = undefined
     if (topic.head > topic.position) void heal(topic)
   }
 
@@ -212,18 +217,18 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
           position: undefined,
           listeners: new Set(),
           references: 0,
-          ready: Promise.resolve(),
+          opening: undefined,
           subscription: undefined,
-          early: new Map(),
+          early: undefined,
           head: 0,
           healing: false,
         }
         topics.set(name, topic)
         topic.references++
-        topic.ready = open(topic)
+        topic.opening = open(topic)
       } else topic.references++
       try {
-        await topic.ready
+        await topic.opening
       } catch (error) {
         release(topic)
         // A topic that could not be opened must not be found by the next one who asks.
@@ -248,7 +253,7 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
 
     async check() {
       // One that is being opened may have read its head before what it subscribed to could reach it.
-      await Promise.allSettled([...topics.values()].flatMap((topic) => (topic.position === undefined ? topic.ready : [])))
+      await Promise.allSettled([...topics.values()].flatMap((topic) => topic.opening ?? []))
       const known = [...topics.values()].filter((topic) => topic.position !== undefined)
       if (known.length === 0) return
       const positions = known.map((topic) => topic.position as number)
