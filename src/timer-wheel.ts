@@ -14,9 +14,24 @@ export interface TimerWheel {
  * deadlines, and keeps no process alive.
  */
 export function createTimerWheel(tickMs = 50): TimerWheel {
-  const slots = new Map<number, Set<{ at: number; due: () => void }>>()
+  const slots = new Map<number, Set<Entry>>()
   let timer: NodeJS.Timeout | undefined
   let nextSlot = 0
+
+  class Entry implements Deadline {
+    readonly slot: number
+    readonly due: () => void
+
+    constructor(slot: number, due: () => void) {
+      this.slot = slot
+      this.due = due
+    }
+
+    cancel(): void {
+      const entries = slots.get(this.slot)
+      if (entries?.delete(this) && entries.size === 0) slots.delete(this.slot)
+    }
+  }
 
   function turn(): void {
     const now = Math.floor(Date.now() / tickMs)
@@ -48,16 +63,11 @@ export function createTimerWheel(tickMs = 50): TimerWheel {
         timer.unref()
       }
       const slot = Math.max(Math.floor(at / tickMs), nextSlot)
-      const entry = { at, due }
+      const entry = new Entry(slot, due)
       const entries = slots.get(slot)
       if (entries) entries.add(entry)
       else slots.set(slot, new Set([entry]))
-      return {
-        cancel() {
-          const current = slots.get(slot)
-          if (current?.delete(entry) && current.size === 0) slots.delete(slot)
-        },
-      }
+      return entry
     },
     stop() {
       clearInterval(timer)

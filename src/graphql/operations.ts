@@ -1,6 +1,5 @@
-import { createSourceEventStream, GraphQLError, type DocumentNode, type ExecutionResult, type GraphQLSchema } from 'graphql'
+import { createSourceEventStream, type DocumentNode, type ExecutionResult, type GraphQLError, type GraphQLSchema } from 'graphql'
 import type { Viewer } from '../chat/auth.ts'
-import { conversationOf } from '../chat/events.ts'
 import { countIn, createCounts, type Counts } from '../counts.ts'
 import { ChatError } from '../errors.ts'
 import type { Activity } from '../live/activity.ts'
@@ -9,8 +8,9 @@ import { analyse, createDocuments, DOCUMENT_LIMITS, type PreparedDocument, type 
 import { toClientError, toClientResult, type ReportError } from './errors.ts'
 import { compiled, type Variables } from './execute.ts'
 import { inSpan, tracing } from '../tracing.ts'
-import { createSharedExecution } from './shared-execution.ts'
-import { Source, type OpenSource, type SourceEvent, type SourceHooks } from './source.ts'
+import { createSharedExecution, type SharedOperation } from './shared-execution.ts'
+import { Source, type OpenSource, type SourceEvent } from './source.ts'
+import { Subscription, type SubscriptionSink } from './subscription.ts'
 
 export interface OperationRequest {
   /** The document's text, or a document of the server's own, which is known to be valid. */
@@ -20,18 +20,6 @@ export interface OperationRequest {
   viewer: Viewer
   /** The connection that it came over; null for a single HTTP request. */
   connectionId: string | null
-}
-
-export interface SubscriptionSink {
-  /**
-   * A result, in the order of the events. Subscribers of a shared operation get the same object, so that what is made
-   * of it (an encoding) can be kept with it. `event` is what it tells of.
-   */
-  next(result: ExecutionResult, event: SourceEvent): void
-  /** The subscription ended by itself; nothing comes after it. `error` where it could not go on. */
-  end(error?: GraphQLError): void
-  /** Resolves when there is room for more of a replay; undefined where there is now. */
-  ready?(): Promise<void> | undefined
 }
 
 export type OpenSubscription = OpenSource
@@ -72,9 +60,6 @@ export interface OperationsOptions {
   open: boolean
 }
 
-/** How many results of one subscriber may wait for the execution of an earlier one. */
-const WAITING_LIMIT = 10_000
-
 const NO_VARIABLES: Variables = {}
 
 export function createOperations({
@@ -89,6 +74,7 @@ export function createOperations({
   const documents = createDocuments(schema, { suggestions: open })
   const known = new WeakMap<DocumentNode, PreparedDocument>()
   const shared = createSharedExecution({ services, report, counts })
+  const parts = { report, activity }
   const persistedTexts = new Set(persisted?.values())
   /** Queries and mutations that are being executed, and who waits for the last of them. */
   let running = 0
@@ -168,13 +154,14 @@ export function createOperations({
     return result
   }
 
-  function delivered({ viewer, connectionId }: OperationRequest, event: SourceEvent): void {
-    // Else who watches would be shown what they are shown.
-    if (event.kind === 'activity') return
-    const { kind, payload } = event
-    const entry = { kind: 'delivery' as const, userId: viewer.userId, connectionId, name: kind, code: null }
-    activity.record({ ...entry, conversationId: conversationOf(event), content: () => payload })
-  }
+  /** An operation that is executed for its subscriber alone. */
+  const unshared = (execute: (event: SourceEvent) => ExecutionResult | Promise<ExecutionResult>): SharedOperation => ({
+    result(event) {
+      counts.executions++
+      return toClientResult(execute(event), report)
+    },
+    release: () => undefined,
+  })
 
   return {
     textOf({ query, extensions }) {
@@ -230,46 +217,19 @@ export function createOperations({
         operationName: request.operationName,
       })
       if (!(source instanceof Source)) return toClientResult(source as ExecutionResult, report, open)
-      const share = operation.isShared ? shared.share(ready, operation, variables) : undefined
-      const execution = (event: SourceEvent): ExecutionResult | Promise<ExecutionResult> => {
-        if (share) return share.result(event)
-        counts.executions++
-        return toClientResult(operation.execute(event, contextOf(request), variables), report)
-      }
+      const executed = operation.isShared
+        ? shared.share(ready, operation, variables)
+        : unshared((event) => operation.execute(event, contextOf(request), variables))
       told(request, operation, {})
-      const sequence = createSequence(sink)
-      let opened: OpenSource
+      const { viewer, connectionId } = request
+      const subscription = new Subscription(parts, { userId: viewer.userId, connectionId, executed, sink })
       try {
-        opened = await source.open({
-          event(event) {
-            if (activity.isWatched) delivered(request, event)
-            sequence.add(execution(event), event)
-          },
-          ready: () => sequence.settled()?.then(() => sink.ready?.()) ?? sink.ready?.(),
-          end(error) {
-            share?.release()
-            sequence.end(error && toClientError(error, report))
-          },
-        })
+        await subscription.open(source)
       } catch (error) {
-        share?.release()
+        subscription.close()
         return { errors: [toClientError(error, report)] }
       }
-      let closed = false
-      // What a replay did is told after its last event, also where that is still being executed.
-      const inSequence = ({ replayed }: SourceHooks): SourceHooks =>
-        replayed ? { replayed: (replay) => sequence.call(() => replayed(replay)) } : {}
-      return {
-        start: (hooks = {}) => opened.start(inSequence(hooks)),
-        resume: (after, hooks) => opened.resume(after, inSequence(hooks)),
-        close() {
-          if (closed) return
-          closed = true
-          share?.release()
-          sequence.stop()
-          opened.close()
-        },
-      }
+      return subscription
     },
   }
 }
@@ -288,67 +248,4 @@ function conversationIn(variables: Variables | null | undefined): string | null 
   const { conversationId, input } = (variables ?? {}) as { conversationId?: unknown; input?: { conversationId?: unknown } | null }
   const id = conversationId ?? input?.conversationId
   return typeof id === 'string' ? id : null
-}
-
-/** Passes results on in the order of their events, at once where they are there already. */
-function createSequence(sink: SubscriptionSink): {
-  add(result: ExecutionResult | Promise<ExecutionResult>, event: SourceEvent): void
-  /** Calls after everything added so far. */
-  call(step: () => void): void
-  /** Resolves when everything added so far was passed on; undefined where it was. */
-  settled(): Promise<void> | undefined
-  end(error?: GraphQLError): void
-  stop(): void
-} {
-  let tail: Promise<void> | undefined
-  let waiting = 0
-  let stopped = false
-
-  const after = (step: () => void | Promise<void>): void => {
-    const now: Promise<void> = (tail ?? Promise.resolve()).then(step).finally(() => {
-      if (tail === now) tail = undefined
-    })
-    tail = now
-  }
-
-  return {
-    add(result, event) {
-      if (stopped) return
-      if (!tail && !('then' in result)) return sink.next(result, event)
-      if (++waiting > WAITING_LIMIT) {
-        stopped = true
-        sink.end(
-          new GraphQLError('too many events wait to be executed: resume after the last event received', {
-            extensions: { code: 'UNAVAILABLE' },
-          }),
-        )
-        return
-      }
-      after(async () => {
-        const done = await result
-        waiting--
-        if (!stopped) sink.next(done, event)
-      })
-    },
-    call(step) {
-      if (!tail) step()
-      else
-        after(() => {
-          if (!stopped) step()
-        })
-    },
-    settled: () => tail,
-    end(error) {
-      const finish = (): void => {
-        if (stopped) return
-        stopped = true
-        sink.end(error)
-      }
-      if (tail) after(finish)
-      else finish()
-    },
-    stop() {
-      stopped = true
-    },
-  }
 }

@@ -9,7 +9,7 @@ import type { SourceEvent } from './source.ts'
 export interface SharedOperation {
   /** The result for an event: executed once, whoever and however many ask. The same object for each of them. */
   result(event: SourceEvent): ExecutionResult | Promise<ExecutionResult>
-  /** To be called by each who got the operation, when they are done with it. */
+  /** To be called once by each who got the operation, when they are done with it. */
   release(): void
 }
 
@@ -28,12 +28,35 @@ export function createSharedExecution({
   report: ReportError
   counts: Counts
 }): SharedExecution {
-  interface Entry {
-    /** An event reaches its subscribers one after the other, so that only the last result is asked for again. */
-    last: { event: SourceEvent; result: ExecutionResult | Promise<ExecutionResult> } | undefined
+  interface Entry extends SharedOperation {
     references: number
   }
   const byDocument = new Map<DocumentNode, Map<string, Entry>>()
+
+  function createEntry(operation: PreparedOperation, variables: Variables, forget: () => void): Entry {
+    /** An event reaches its subscribers one after the other, so that only the last result is asked for again. */
+    let last: { event: SourceEvent; result: ExecutionResult | Promise<ExecutionResult> } | undefined
+
+    function execute(event: SourceEvent): ExecutionResult | Promise<ExecutionResult> {
+      counts.executions++
+      const result = toClientResult(operation.execute(event, createSharedContext(services), variables), report)
+      last = { event, result }
+      return result
+    }
+
+    const entry: Entry = {
+      references: 0,
+      result(event) {
+        if (last?.event !== event) return execute(event)
+        counts.executionsSaved++
+        return last.result
+      },
+      release() {
+        if (--entry.references === 0) forget()
+      },
+    }
+    return entry
+  }
 
   return {
     share({ document }, operation, variables) {
@@ -42,29 +65,15 @@ export function createSharedExecution({
       let entries = byDocument.get(document)
       if (!entries) byDocument.set(document, (entries = new Map<string, Entry>()))
       let entry = entries.get(key)
-      if (!entry) entries.set(key, (entry = { last: undefined, references: 0 }))
-      entry.references++
-      const shared = entry
-
-      const run = (event: SourceEvent): ExecutionResult | Promise<ExecutionResult> => {
-        return toClientResult(operation.execute(event, createSharedContext(services), variables), report)
-      }
-
-      return {
-        result(event) {
-          if (shared.last?.event === event) counts.executionsSaved++
-          else {
-            counts.executions++
-            shared.last = { event, result: run(event) }
-          }
-          return shared.last.result
-        },
-        release() {
-          if (--shared.references > 0) return
+      if (!entry) {
+        entry = createEntry(operation, variables, () => {
           entries.delete(key)
           if (entries.size === 0) byDocument.delete(document)
-        },
+        })
+        entries.set(key, entry)
       }
+      entry.references++
+      return entry
     },
   }
 }

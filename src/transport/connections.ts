@@ -17,12 +17,15 @@ export interface Connection {
   closed(): void
 }
 
-export interface ConnectionAbout {
-  protocol: Protocol
+/** What a transport says of a connection, and is asked of it. */
+export interface ConnectionPeer {
+  readonly protocol: Protocol
   /** The client's. */
-  address: string
+  readonly address: string
   /** How many bytes wait for the client to read. */
-  queuedBytes: () => number
+  queuedBytes(): number
+  /** Called at most once, when the server wants it closed; `text` is what the administrator gave as the reason. */
+  disconnect(reason: EndReason, text?: string): void
 }
 
 /** A connection as it is now; times are in milliseconds since the epoch. */
@@ -39,11 +42,8 @@ export interface ConnectionState {
 export interface Connections {
   /** Whether the user may have one more. */
   hasRoom(userId: number): boolean
-  /**
-   * Takes a connection in; undefined where the user has as many as allowed. `end` is called at most once, when the server
-   * wants it closed; `text` is what the administrator gave as the reason.
-   */
-  open(viewer: Viewer, about: ConnectionAbout, end: (reason: EndReason, text?: string) => void): Connection | undefined
+  /** Takes a connection in; undefined where the user has as many as allowed. */
+  open(viewer: Viewer, peer: ConnectionPeer): Connection | undefined
   /** Goes on with another token of the same user. Throws NOT_FOUND where there is no such connection. */
   renew(connectionId: string, viewer: Viewer): void
   /** Ends the user's connections; returns how many. */
@@ -67,104 +67,109 @@ export interface ConnectionsOptions {
   onClosed: (userId: number, connectionId: string, protocol: Protocol) => void
 }
 
-interface Entry {
-  id: string
-  about: ConnectionAbout
-  since: number
-  viewer: Viewer
-  expiry: Deadline
-  end: (reason: EndReason, text?: string) => void
-}
-
 /** The connections of this node: counted for each user, ended when their token expires (PROTOCOL.md, section 1). */
 export function createConnections({ wheel, maxPerUser, onOpened, onClosed }: ConnectionsOptions): Connections {
-  const byUser = new Map<number, Set<Entry>>()
-  const byId = new Map<string, Entry>()
+  const byUser = new Map<number, Live[]>()
+  const byId = new Map<string, Live>()
   const counts: Record<Protocol, number> = { legacy: 0, 'graphql-ws': 0, sse: 0 }
   let isRestarting = false
 
-  const hasRoom = (userId: number): boolean => (byUser.get(userId)?.size ?? 0) < maxPerUser
+  class Live implements Connection {
+    readonly id = randomUUID()
+    readonly since = Date.now()
+    readonly peer: ConnectionPeer
+    viewer: Viewer
+    #expiry: Deadline
+    #isEnded = false
 
-  function endAll(entries: Iterable<Entry>, reason: EndReason, text?: string): number {
-    const ended = [...entries]
-    for (const { end } of ended) end(reason, text)
-    return ended.length
+    constructor(viewer: Viewer, peer: ConnectionPeer) {
+      this.viewer = viewer
+      this.peer = peer
+      this.#expiry = this.#expires()
+    }
+
+    #expires(): Deadline {
+      return wheel.at(this.viewer.expiresAt, () => this.end('expired'))
+    }
+
+    renew(viewer: Viewer): void {
+      this.#expiry.cancel()
+      this.viewer = viewer
+      this.#expiry = this.#expires()
+    }
+
+    end(reason: EndReason, text?: string): void {
+      if (this.#isEnded) return
+      this.#isEnded = true
+      this.peer.disconnect(reason, text)
+    }
+
+    closed(): void {
+      if (!byId.delete(this.id)) return
+      const { userId } = this.viewer
+      this.#expiry.cancel()
+      const others = of(userId).filter((other) => other !== this)
+      if (others.length > 0) byUser.set(userId, others)
+      else byUser.delete(userId)
+      counts[this.peer.protocol]--
+      onClosed(userId, this.id, this.peer.protocol)
+    }
   }
+
+  const of = (userId: number): readonly Live[] => byUser.get(userId) ?? []
+  const hasRoom = (userId: number): boolean => of(userId).length < maxPerUser
 
   return {
     hasRoom,
 
-    open(viewer, about, end) {
+    open(viewer, peer) {
       const { userId } = viewer
       if (!hasRoom(userId)) return undefined
-      const id = randomUUID()
-      const entries = byUser.get(userId) ?? new Set()
-      const { protocol } = about
-      const entry: Entry = {
-        id,
-        about,
-        since: Date.now(),
-        viewer,
-        expiry: wheel.at(viewer.expiresAt, () => entry.end('expired')),
-        end(reason, text) {
-          entry.end = () => undefined
-          end(reason, text)
-        },
-      }
-      entries.add(entry)
-      byUser.set(userId, entries)
-      byId.set(id, entry)
-      counts[protocol]++
-      onOpened(userId, id, protocol)
+      const connection = new Live(viewer, peer)
+      const others = byUser.get(userId)
+      if (others) others.push(connection)
+      else byUser.set(userId, [connection])
+      byId.set(connection.id, connection)
+      counts[peer.protocol]++
+      onOpened(userId, connection.id, peer.protocol)
       // It was on its way when the others were ended.
-      if (isRestarting) queueMicrotask(() => entry.end('restarting'))
-      return {
-        id,
-        get viewer() {
-          return entry.viewer
-        },
-        closed() {
-          if (!entries.delete(entry)) return
-          byId.delete(id)
-          entry.expiry.cancel()
-          if (entries.size === 0) byUser.delete(userId)
-          counts[protocol]--
-          onClosed(userId, id, protocol)
-        },
-      }
+      if (isRestarting) queueMicrotask(() => connection.end('restarting'))
+      return connection
     },
 
     renew(connectionId, viewer) {
-      const entry = byId.get(connectionId)
-      if (!entry) throw notFound('the connection has ended')
-      if (viewer.userId !== entry.viewer.userId) throw forbidden('the token is of another user: connect anew with it')
-      entry.expiry.cancel()
-      entry.viewer = viewer
-      entry.expiry = wheel.at(viewer.expiresAt, () => entry.end('expired'))
+      const connection = byId.get(connectionId)
+      if (!connection) throw notFound('the connection has ended')
+      if (viewer.userId !== connection.viewer.userId) throw forbidden('the token is of another user: connect anew with it')
+      connection.renew(viewer)
     },
 
-    disconnectUser: (userId, text) => endAll(byUser.get(userId) ?? [], 'disconnected', text),
+    disconnectUser(userId, text) {
+      const ended = [...of(userId)]
+      for (const connection of ended) connection.end('disconnected', text)
+      return ended.length
+    },
 
     restart() {
       isRestarting = true
-      return [...byId.values()].map((entry) => (text: string) => entry.end('restarting', text))
+      return [...byId.values()].map((connection) => (text: string) => connection.end('restarting', text))
     },
 
     of: (userId) =>
-      [...(byUser.get(userId) ?? [])].map(({ id, viewer, since, about: { protocol, address, queuedBytes } }) => ({
+      of(userId).map(({ id, viewer, since, peer }) => ({
         id,
         userId,
-        protocol,
+        protocol: peer.protocol,
         since,
         expiresAt: viewer.expiresAt,
-        address,
-        queuedBytes: queuedBytes(),
+        address: peer.address,
+        queuedBytes: peer.queuedBytes(),
       })),
 
     queued() {
       let [sum, max] = [0, 0]
-      for (const { about } of byId.values()) {
-        const bytes = about.queuedBytes()
+      for (const { peer } of byId.values()) {
+        const bytes = peer.queuedBytes()
         sum += bytes
         if (bytes > max) max = bytes
       }

@@ -9,7 +9,7 @@ import { ChatError } from '../errors.ts'
 import { statusOf } from '../graphql/errors.ts'
 import { latestOf } from '../graphql/source.ts'
 import type { OperationRequest, Operations } from '../graphql/operations.ts'
-import type { Connection, Connections, EndReason } from './connections.ts'
+import type { Connection, ConnectionPeer, Connections, EndReason } from './connections.ts'
 import { compression, encodeTextFrame, encodeTextFrameStart } from './frame.ts'
 import { SocketWriter } from './socket-writer.ts'
 import { refuseUpgrade, type Endpoint } from './upgrade.ts'
@@ -33,16 +33,33 @@ export interface GraphqlWsEndpointOptions {
 const OPERATIONS_LIMIT = 100
 
 /** What belongs to one socket. */
-interface Peer {
-  ws: WebSocket
-  writer: SocketWriter
-  /** The client's. */
-  address: string
-  /** Of the upgrade request, for clients that can set it. */
+class Peer implements ConnectionPeer {
+  readonly protocol = 'graphql-ws'
+  readonly ws: WebSocket
+  readonly writer: SocketWriter
+  readonly address: string
+  /** Of the upgrade request, for clients that can set it; until it is used. */
   authorization: string | undefined
   /** From connection_init on. */
-  connection: Connection | undefined
-  operations: number
+  connection: Connection | undefined = undefined
+  operations = 0
+
+  constructor(ws: WebSocket, writer: SocketWriter, { address, authorization }: Pick<Peer, 'address' | 'authorization'>) {
+    this.ws = ws
+    this.writer = writer
+    this.address = address
+    this.authorization = authorization
+  }
+
+  queuedBytes(): number {
+    return this.writer.waiting()
+  }
+
+  disconnect(reason: EndReason, text?: string): void {
+    if (reason === 'expired') this.ws.close(4401, 'the token has expired')
+    else if (reason === 'disconnected') this.ws.close(4403, text ?? 'disconnected by an administrator')
+    else this.ws.close(1012, text ?? 'the server restarts: come back with resume')
+  }
 }
 
 /** What a subscription or an operation is executed with; the library passes it on. */
@@ -92,7 +109,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
   const delivered = counts.deliveries['graphql-ws']
 
   /** Why the user can't do one more request now. */
-  function limited({ connection, operations: open }: Peer): GraphQLError | undefined {
+  function limited({ connection, operations: open }: Pick<Peer, 'connection' | 'operations'>): GraphQLError | undefined {
     try {
       takeRequest((connection as Connection).viewer.userId)
       if (open < OPERATIONS_LIMIT) return undefined
@@ -167,11 +184,8 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
       }
       if (connections.hasRoom(viewer.userId)) await admit(viewer)
       if (peer.ws.readyState !== peer.ws.OPEN) return false
-      peer.connection = connections.open(
-        viewer,
-        { protocol: 'graphql-ws', address: peer.address, queuedBytes: () => peer.writer.waiting() },
-        (reason, text) => end(peer.ws, reason, text),
-      )
+      peer.authorization = undefined
+      peer.connection = connections.open(viewer, peer)
       if (!peer.connection) peer.ws.close(4429, 'Too many connections')
       return peer.connection !== undefined
     },
@@ -215,14 +229,8 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
 
     upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string) {
       server.handleUpgrade(request, socket, head, (ws) => {
-        const peer: Peer = {
-          ws,
-          writer: new SocketWriter(ws, socket, maxBufferedBytes, counts),
-          address,
-          authorization: request.headers.authorization,
-          connection: undefined,
-          operations: 0,
-        }
+        const { authorization } = request.headers
+        const peer = new Peer(ws, new SocketWriter(ws, socket, maxBufferedBytes, counts), { address, authorization })
         server.emit('connection', ws, request)
         serve(ws, peer)
       })
@@ -248,14 +256,14 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
         onPing(payload) {
           countIn(counts.frames, 'graphql-ws ping')
           // A ping too many is not answered: the protocol knows no refusal of one.
-          if (peer.connection && limited({ ...peer, operations: 0 })) return
+          if (peer.connection && limited({ connection: peer.connection, operations: 0 })) return
           send(JSON.stringify(payload ? { type: 'pong', payload } : { type: 'pong' }))
         },
       },
       peer,
     )
     // What a client does wrong on the level of the protocol ends in ws's own close code.
-    ws.on('error', () => undefined)
+    ws.on('error', ignore)
     ws.on('close', (code, reason) => {
       peer.connection?.closed()
       closed(code, reason.toString()).catch((error: unknown) => operations.failure(error))
@@ -263,11 +271,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
   }
 }
 
-function end(ws: WebSocket, reason: EndReason, text: string | undefined): void {
-  if (reason === 'expired') ws.close(4401, 'the token has expired')
-  else if (reason === 'disconnected') ws.close(4403, text ?? 'disconnected by an administrator')
-  else ws.close(1012, text ?? 'the server restarts: come back with resume')
-}
+const ignore = (): void => undefined
 
 /** An error outside of any operation: what can be tried again later, else what nobody expected. */
 function closeOn(ws: WebSocket, error: GraphQLError): void {

@@ -143,14 +143,15 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     let wanted: GraphQLError | undefined
     const giveBack = options.addresses.take(address)
     if (!giveBack) return refused('address')
-    const connection: Connection | undefined = connections.open(
-      viewer,
-      { protocol: 'sse', address, queuedBytes: () => 0 },
-      (reason, text) => {
+    const connection: Connection | undefined = connections.open(viewer, {
+      protocol: 'sse',
+      address,
+      queuedBytes: () => 0,
+      disconnect(reason, text) {
         wanted = operations.failure(endError(reason, text))
         stream?.fail(wanted)
       },
-    )
+    })
     if (!connection) {
       giveBack()
       return refused('user')
@@ -214,7 +215,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const address = addressOf(request)
     const giveBack = options.addresses.take(address)
     if (!giveBack) return endpoint.refuse(socket, 429, 'too many connections of this address: close another one first')
-    socket.once('close', giveBack)
+    socket.on('close', giveBack)
     endpoint.upgrade(request, socket, head, address).catch(report)
   }
 

@@ -82,11 +82,11 @@ export class SocketWriter {
       }
     }
     if (this.#compressed) return this.#compress(rest ? Buffer.concat([frame, rest]) : frame)
-    if (!this.#held) {
-      this.#held = []
+    if (this.#held) this.#held.push(frame)
+    else {
+      this.#held = [frame]
       if (holding.push(this) === 1) setImmediate(flush)
     }
-    this.#held.push(frame)
     if (rest) this.#held.push(rest)
     this.#heldBytes += length
   }
@@ -129,6 +129,11 @@ export class SocketWriter {
     const payload = payloadOf(frame)
     // Its callback comes also where the socket is gone.
     this.#compressed = new Promise((resolve) => this.#ws.send(payload, { binary: false }, () => resolve()))
+  }
+
+  /** Closes the socket after what was written (RFC 6455, section 5.5.1). */
+  close(code: number, reason: string): void {
+    this.#ws.close(code, reason)
   }
 
   /** Lets go what it holds; called at the end of the turn. */

@@ -6,16 +6,16 @@ import type { Auth, Viewer } from '../../chat/auth.ts'
 import type { Counts } from '../../counts.ts'
 import { ChatError } from '../../errors.ts'
 import { statusOf } from '../../graphql/errors.ts'
-import { latestOf } from '../../graphql/source.ts'
-import type { ActivityRecorder, OpenSubscription, Operations, SubscriptionSink } from '../../graphql/operations.ts'
-import type { Connections, EndReason } from '../connections.ts'
+import type { ActivityRecorder, OpenSubscription, Operations } from '../../graphql/operations.ts'
+import type { Connections } from '../connections.ts'
 import { compression } from '../frame.ts'
 import { SocketWriter } from '../socket-writer.ts'
 import { refuseUpgrade, type Endpoint } from '../upgrade.ts'
 import { encodeError, failureText } from './codec.ts'
 import { problemWithCursor, TEXTS } from './frames.ts'
 import { LegacyFeedDocument } from './operations.generated.ts'
-import { openSession, type Session } from './session.ts'
+import { Pushes } from './pushes.ts'
+import { Session, type SessionParts } from './session.ts'
 
 export interface LegacyEndpointOptions {
   auth: Auth
@@ -39,12 +39,15 @@ interface Upgraded {
   address: string
   /** Not started yet. */
   feed: OpenSubscription
-  attach: (session: Session, onEnd: () => void) => void
+  /** Where the feed goes. */
+  pushes: Pushes
   /** Whether the feed starts with a replay. */
   resumes: boolean
 }
 
 const SUBPROTOCOL = 'bearer'
+
+const ignore = (): void => undefined
 
 const MSG_OF: Readonly<Record<number, string>> = {
   400: failureText('resume'),
@@ -56,6 +59,7 @@ const MSG_OF: Readonly<Record<number, string>> = {
 /** `/ws/connect`: who may connect, and as whom (PROTOCOL.md, section 1). */
 export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
   const { auth, admit, connections, operations, activity, takeRequest, counts, maxFrameBytes, maxBufferedBytes } = options
+  const parts: SessionParts = { operations, activity, takeRequest, counts }
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: maxFrameBytes,
@@ -73,28 +77,11 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
   const tooMany = (): ChatError => new ChatError('RATE_LIMITED', 'too many connections of this user: close another one first')
 
   /** Opens the feed before the upgrade, so that whoever is accepted misses nothing. */
-  async function openFeed(viewer: Viewer, after: string | undefined) {
-    let session: Session | undefined
-    let ended = false
-    let end = (): void => {
-      ended = true
-    }
-    const sink: SubscriptionSink = {
-      next: (result, event) => session?.push(result, latestOf(event)),
-      end: () => end(),
-      ready: () => session?.ready(),
-    }
+  async function openFeed(viewer: Viewer, after: string | undefined, pushes: Pushes): Promise<OpenSubscription> {
     const variables = { after: after ?? null }
-    const feed = await operations.subscribe({ document: LegacyFeedDocument, variables, viewer, connectionId: null }, sink)
-    if (!('start' in feed)) throw (feed.errors as readonly GraphQLError[])[0] as GraphQLError
-    return {
-      feed,
-      attach(opened: Session, onEnd: () => void) {
-        session = opened
-        end = onEnd
-        if (ended) onEnd()
-      },
-    }
+    const feed = await operations.subscribe({ document: LegacyFeedDocument, variables, viewer, connectionId: null }, pushes)
+    if ('start' in feed) return feed
+    throw (feed.errors as readonly GraphQLError[])[0] as GraphQLError
   }
 
   async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): Promise<void> {
@@ -104,7 +91,8 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
     if (problem !== null) throw new ChatError('BAD_USER_INPUT', problem)
     if (!connections.hasRoom(viewer.userId)) throw tooMany()
     await admit(viewer)
-    const { feed, attach } = await openFeed(viewer, after)
+    const pushes = new Pushes(counts)
+    const feed = await openFeed(viewer, after, pushes)
     // The client may be gone, and others may have come meanwhile.
     if (socket.destroyed) return feed.close()
     if (!connections.hasRoom(viewer.userId)) {
@@ -115,30 +103,25 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
     socket.once('close', unlessUpgraded)
     server.handleUpgrade(request, socket, head, (ws) => {
       socket.off('close', unlessUpgraded)
-      serve(ws, { socket, viewer, address, feed, attach, resumes: after !== undefined })
+      serve(ws, { socket, viewer, address, feed, pushes, resumes: after !== undefined })
       server.emit('connection', ws, request)
     })
   }
 
   /** On its own, so that what lives as long as the connection does not hold the request, which is larger than all the rest. */
-  function serve(ws: WebSocket, { socket, viewer, address, feed, attach, resumes }: Upgraded): void {
+  function serve(ws: WebSocket, { socket, viewer, address, feed, pushes, resumes }: Upgraded): void {
     const writer = new SocketWriter(ws, socket, maxBufferedBytes, counts)
-    const about = { protocol: 'legacy' as const, address, queuedBytes: () => writer.waiting() }
-    const connection = connections.open(viewer, about, (reason: EndReason, text) => {
-      if (reason === 'expired') session.expire()
-      else if (reason === 'disconnected') ws.close(4403, text ?? 'disconnected by an administrator')
-      else ws.close(1012, text ?? 'the server restarts: come back with resume')
-    })
+    const session = new Session(parts, { ws, writer, address, feed })
+    const connection = connections.open(viewer, session)
     if (!connection) throw new Error('a connection that had room was refused')
     ws.on('close', () => {
       feed.close()
       connection.closed()
     })
     // What a client does wrong on the level of the protocol ends in ws's own close code.
-    ws.on('error', () => undefined)
-    const session = openSession({ ws, writer, connection, operations, activity, takeRequest, counts, feed, resumes })
-    attach(session, () => ws.close(1012, 'come back with resume'))
-    session.start()
+    ws.on('error', ignore)
+    pushes.attach(writer)
+    session.start(connection, { resumes })
   }
 
   return {

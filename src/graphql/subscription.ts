@@ -1,0 +1,156 @@
+import { GraphQLError, type ExecutionResult } from 'graphql'
+import { conversationOf } from '../chat/events.ts'
+import type { ChatError } from '../errors.ts'
+import type { Activity } from '../live/activity.ts'
+import { toClientError, type ReportError } from './errors.ts'
+import type { SharedOperation } from './shared-execution.ts'
+import type { OpenSource, Source, SourceEvent, SourceHooks, SourceListener } from './source.ts'
+
+/** Who gets a subscription's results. */
+export interface SubscriptionSink {
+  /**
+   * A result, in the order of the events. Subscribers of a shared operation get the same object, so that what is made
+   * of it (an encoding) can be kept with it. `event` is what it tells of.
+   */
+  next(result: ExecutionResult, event: SourceEvent): void
+  /** The subscription ended by itself; nothing comes after it. `error` where it could not go on. */
+  end(error?: GraphQLError): void
+  /** Resolves when there is room for more of a replay; undefined where there is now. */
+  ready?(): Promise<void> | undefined
+}
+
+/** What all subscriptions have in common. */
+export interface SubscriptionParts {
+  report: ReportError
+  /** Where admins watch. */
+  activity: Pick<Activity, 'isWatched' | 'record'>
+}
+
+export interface SubscriptionOptions {
+  userId: number
+  connectionId: string | null
+  /** What makes results of events. */
+  executed: SharedOperation
+  sink: SubscriptionSink
+}
+
+/** How many results of one subscriber may wait for the execution of an earlier one. */
+const WAITING_LIMIT = 10_000
+
+/**
+ * An open subscription: its source's events become results, which are passed on in the order of the events, at once where
+ * they are there already. One for each subscriber, and each event goes through all of them: hence no function of its own for each.
+ */
+export class Subscription implements SourceListener, OpenSource {
+  readonly #parts: SubscriptionParts
+  readonly #userId: number
+  readonly #connectionId: string | null
+  readonly #executed: SharedOperation
+  readonly #sink: SubscriptionSink
+  #source: OpenSource | undefined
+  /** Settles when everything so far was passed on; undefined where it was. */
+  #tail: Promise<void> | undefined
+  /** How many results are still being executed, or wait for those. */
+  #waiting = 0
+  #isStopped = false
+  #isReleased = false
+
+  constructor(parts: SubscriptionParts, { userId, connectionId, executed, sink }: SubscriptionOptions) {
+    this.#parts = parts
+    this.#userId = userId
+    this.#connectionId = connectionId
+    this.#executed = executed
+    this.#sink = sink
+  }
+
+  /** Attaches to the source; its events wait for `start`. */
+  async open(source: Source): Promise<void> {
+    this.#source = await source.open(this)
+  }
+
+  event(event: SourceEvent): void {
+    if (this.#isStopped) return
+    if (this.#parts.activity.isWatched) this.#tellWatchers(event)
+    const result = this.#executed.result(event)
+    if (!this.#tail && !('then' in result)) this.#sink.next(result, event)
+    else this.#addLater(result, event)
+  }
+
+  #addLater(result: ExecutionResult | Promise<ExecutionResult>, event: SourceEvent): void {
+    if (++this.#waiting > WAITING_LIMIT) {
+      this.#isStopped = true
+      const message = 'too many events wait to be executed: resume after the last event received'
+      return this.#sink.end(new GraphQLError(message, { extensions: { code: 'UNAVAILABLE' } }))
+    }
+    this.#after(async () => {
+      const done = await result
+      this.#waiting--
+      if (!this.#isStopped) this.#sink.next(done, event)
+    })
+  }
+
+  /** Calls after everything that came so far was passed on. */
+  #after(step: () => void | Promise<void>): void {
+    const now: Promise<void> = (this.#tail ?? Promise.resolve()).then(step).finally(() => {
+      if (this.#tail === now) this.#tail = undefined
+    })
+    this.#tail = now
+  }
+
+  #tellWatchers(event: SourceEvent): void {
+    // Else who watches would be shown what they are shown.
+    if (event.kind === 'activity') return
+    const { kind, payload } = event
+    const about = { kind: 'delivery' as const, userId: this.#userId, connectionId: this.#connectionId, name: kind, code: null }
+    this.#parts.activity.record({ ...about, conversationId: conversationOf(event), content: () => payload })
+  }
+
+  ready(): Promise<void> | undefined {
+    return this.#tail?.then(() => this.#sink.ready?.()) ?? this.#sink.ready?.()
+  }
+
+  end(error?: ChatError): void {
+    this.#release()
+    const clientError = error && toClientError(error, this.#parts.report)
+    const finish = (): void => {
+      if (this.#isStopped) return
+      this.#isStopped = true
+      this.#sink.end(clientError)
+    }
+    if (this.#tail) this.#after(finish)
+    else finish()
+  }
+
+  async start(hooks: SourceHooks = {}): Promise<void> {
+    await this.#source?.start(this.#inSequence(hooks))
+  }
+
+  async resume(after: number, hooks: SourceHooks): Promise<void> {
+    await this.#source?.resume(after, this.#inSequence(hooks))
+  }
+
+  /** What a replay did is told after its last event, also where that is still being executed. */
+  #inSequence({ replayed }: SourceHooks): SourceHooks {
+    if (!replayed) return {}
+    return {
+      replayed: (replay) => {
+        if (!this.#tail) replayed(replay)
+        else
+          this.#after(() => {
+            if (!this.#isStopped) replayed(replay)
+          })
+      },
+    }
+  }
+
+  close(): void {
+    this.#release()
+    this.#isStopped = true
+    this.#source?.close()
+  }
+
+  #release(): void {
+    if (!this.#isReleased) this.#executed.release()
+    this.#isReleased = true
+  }
+}
