@@ -72,6 +72,8 @@ interface TypingNews {
   change: TypingChange
 }
 
+/** How many statements of messages may be in flight: one is worked on while another one is written to the disk. */
+const SEND_LANES = 2
 const RETRY_MS = 500
 const HOUR_MS = 3_600_000
 const SWEEP_EVERY_MS = HOUR_MS / 6
@@ -172,7 +174,8 @@ async function start(
     wheel,
     counts,
     loadCircle,
-    lanes: 1,
+    // The embedded database has one connection.
+    lanes: databaseUrl === undefined ? 1 : SEND_LANES,
     presenceGraceMs: settings.presenceGraceMs,
     presenceGroupLimit: settings.presenceGroupLimit,
     registry: redis?.registry ?? createLocalRegistry(),

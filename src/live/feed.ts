@@ -154,8 +154,8 @@ class UserFeed implements Feed {
   readonly #sink: FeedSink
   readonly #own: string
   #lines: Line[] = []
-  /** What was given to the sink, to be left out of a replay; open ends are current memberships. */
-  readonly #given: Stretch[] = []
+  /** What was given to the sink by replays, and by lines that have ended. */
+  #givenBefore: Stretch[] | undefined
   /** The memberships whose start is not still to be told by an event of the own topic. */
   #memberships: Set<string> | undefined
   #isStarted = false
@@ -226,14 +226,27 @@ class UserFeed implements Feed {
 
   #addLine(topic: string, since: number): Line {
     const line = new Line(this, topic, since)
-    this.#lines.push(line)
+    // Mostly there is one, and an array that grows takes room for seventeen.
+    if (this.#lines.length === 0) this.#lines = [line]
+    else this.#lines.push(line)
     return line
   }
 
   #removeLine(line: Line): void {
     line.isOpen = false
     this.#lines = this.#lines.filter((other) => other !== line)
+    if (line.stretch) this.#addGiven(line.stretch)
     this.#parts.topics.detach(line.topic, line)
+  }
+
+  #addGiven(stretch: Stretch): void {
+    this.#givenBefore ??= []
+    this.#givenBefore.push(stretch)
+  }
+
+  /** What was given to the sink, to be left out of a replay; open ends are current memberships. */
+  #given(): Stretch[] {
+    return [...this.#lines.flatMap(({ stretch }) => stretch ?? []), ...(this.#givenBefore ?? [])]
   }
 
   #addMembership(topic: string, since: number): void {
@@ -278,7 +291,6 @@ class UserFeed implements Feed {
     if (!line.isOpen) return this.#parts.topics.detach(line.topic, line)
     line.stretch = { topic: line.topic, after: Math.max(position, line.since), until: Infinity }
     line.seq = line.stretch.after
-    this.#given.push(line.stretch)
   }
 
   /** A membership that starts while the feed is open: its events from the start, then live. */
@@ -296,7 +308,7 @@ class UserFeed implements Feed {
       }
       if (!line.stretch || !line.isOpen) return
       // It may have been committed, and had events, while the feed was being opened.
-      const ranges = missing({ topic, after: since, until: line.stretch.after }, this.#given)
+      const ranges = missing({ topic, after: since, until: line.stretch.after }, this.#given())
       line.stretch.after = since
       if (ranges.length > 0) line.seq = Math.min(line.seq, since)
       this.#addMembership(topic, since)
@@ -384,11 +396,12 @@ class UserFeed implements Feed {
     const saved = checkpoints && after > 0 ? await checkpoints.load(this.#userId) : []
     const before = matching(saved, this.#scopeName(), after)
     const overlap = known && before.length === 0 ? await this.#readOverlap(after, stretches, positions) : NO_OVERLAP
+    const given = this.#given()
     const ranges = stretches.flatMap((stretch) => {
       const logged = positions.get(stretch.topic)?.seq ?? 0
       const seqs = before.map((checkpoint) => seqOf(checkpoint, stretch, after))
       const position = Math.min(overlap.starts.get(stretch.topic) ?? logged, ...seqs)
-      return known ? missing({ ...stretch, after: Math.max(stretch.after, position) }, this.#given) : []
+      return known ? missing({ ...stretch, after: Math.max(stretch.after, position) }, given) : []
     })
     const limit = resumeLimit + overlap.count
     const entries = ranges.length > 0 ? await log.readNewest(ranges, limit + 1) : []
@@ -405,7 +418,7 @@ class UserFeed implements Feed {
     }
     for (const { topic, after: from, until } of ranges) {
       const first = entries.find((entry) => entry.topic === topic && entry.seq > from && entry.seq <= until)
-      if (first) this.#given.push({ topic, after: isTooMuch ? first.seq - 1 : from, until })
+      if (first) this.#addGiven({ topic, after: isTooMuch ? first.seq - 1 : from, until })
     }
     counts.replayed += told.replayed
     counts.replays[told.complete ? 'complete' : 'incomplete']++

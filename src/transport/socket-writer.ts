@@ -55,10 +55,10 @@ export class SocketWriter {
     this.#maxBufferedBytes = maxBufferedBytes
     if (ws.extensions !== '') this.#compressed = Promise.resolve()
     // Nothing may follow a close frame, whoever sends it (RFC 6455, section 5.5.1).
-    const close = ws.close.bind(ws)
-    ws.close = (...args) => {
+    const { close } = ws
+    ws.close = (code, reason) => {
       this.release()
-      close(...args)
+      close.call(ws, code, reason)
     }
   }
 
