@@ -206,8 +206,9 @@ export function createMessageStore(db: Db) {
         FROM stored s CROSS JOIN LATERAL (VALUES (1, s.topic1), (2, s.topic2)) AS t(side, topic) JOIN locked l ON l.name = t.topic
       ), logged AS (
         INSERT INTO events (topic, seq, id, kind, message_id, created_at, xid, snapshot)
+        -- Selected, so that they are made into text once and not for each row.
         SELECT topic, seq, event_id, 'message_sent', message_id, at,
-          pg_current_xact_id()::text::bigint, pg_current_snapshot()::text
+          (SELECT pg_current_xact_id()::text::bigint), (SELECT pg_current_snapshot()::text)
         FROM entries
       ), advanced AS (
         UPDATE topics t SET seq = t.seq + a.count
