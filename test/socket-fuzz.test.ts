@@ -124,6 +124,22 @@ test('any bytes instead of a request, and requests that break off, end that conn
   expect(app.logged.filter(({ level }) => Number(level) >= 50)).toEqual([])
 })
 
+test('who does not come to the end of the headers is cut off after 10 s, however much comes of them', async () => {
+  const openedAt = Date.now()
+  const ways = ['', 'GET /graphql HTTP/1.1\r\n', 'GET /ws/connect HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n'].map(
+    async (head) => {
+      const socket = connect(app.port, '127.0.0.1')
+      socket.on('error', () => undefined).resume()
+      socket.write(head)
+      const drip = setInterval(() => head && socket.write('X-More: x\r\n'), 500)
+      await once(socket, 'close')
+      clearInterval(drip)
+      return Date.now() - openedAt
+    },
+  )
+  for (const ms of await Promise.all(ways)) expect(ms).toBeLessThan(15_000)
+})
+
 describe('thousands of connections that come and go', () => {
   afterEach(() => endProcesses())
 

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import type { AddressInfo, BlockList } from 'node:net'
+import type { AddressInfo, BlockList, Socket } from 'node:net'
 import { Readable, type Duplex } from 'node:stream'
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import type { ExecutionResult, GraphQLError } from 'graphql'
@@ -14,7 +14,7 @@ import { openResultStream, type ResultStream } from '../graphql/result-stream.ts
 import type { HttpHandler } from '../graphql/yoga.ts'
 import type { Connection, Connections, EndReason } from './connections.ts'
 import { clientAddress, type AddressLimit } from './addresses.ts'
-import { startPings, type Endpoint } from './upgrade.ts'
+import { refuseUpgrade, startPings, type Endpoint } from './upgrade.ts'
 
 export interface Readiness {
   isReady: boolean
@@ -189,7 +189,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       case '/ws/connect':
         return sendJson(response, 426, { error: 'expected a WebSocket upgrade' }, { Upgrade: 'websocket', Connection: 'Upgrade' })
       default:
-        return sendJson(response, 404, { error: 'nothing is here: expected /graphql, /ws/connect, /health, /ready or /metrics' })
+        return sendJson(response, 404, { error: NOTHING_HERE })
     }
   }
 
@@ -208,7 +208,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     // Between here and the endpoint's own listener a reset of the connection must not end the process.
     socket.on('error', () => undefined)
     const endpoint = endpoints[pathOf(request)]
-    if (!endpoint) return void socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
+    if (!endpoint) return refuseUpgrade(socket, 404, JSON.stringify({ error: NOTHING_HERE }))
     if (closed) return endpoint.refuse(socket, 503, TRY_AGAIN)
     if (!isAllowed(request.headers.origin)) return endpoint.refuse(socket, 403, 'this origin is not allowed')
     const address = addressOf(request)
@@ -218,11 +218,18 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     endpoint.upgrade(request, socket, head, address).catch(report)
   }
 
-  const timeouts = { headersTimeout: 10_000, requestTimeout: 30_000 }
+  // Node looks only every half minute unless told.
+  const timeouts = { headersTimeout: HEADERS_MS, requestTimeout: 30_000, connectionsCheckingInterval: 1000 }
   const server: Server = options.tls
-    ? createTlsServer({ ...timeouts, ...options.tls }, listener)
+    ? createTlsServer({ ...timeouts, handshakeTimeout: HEADERS_MS, ...options.tls }, listener)
     : createServer(timeouts, listener)
   server.on('upgrade', upgrade)
+  /** All there are, also those that have not come to a request or to the end of the TLS handshake. */
+  const open = new Set<Socket>()
+  function forget(this: Socket): void {
+    open.delete(this)
+  }
+  server.on('connection', (socket: Socket) => open.add(socket) && socket.once('close', forget))
   const pings = startPings(socketServers, options.pingIntervalMs)
 
   return {
@@ -249,8 +256,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       let limit: NodeJS.Timeout | undefined
       const cut = new Promise<void>((resolve) => {
         limit = setTimeout(() => {
-          for (const { clients } of socketServers) for (const ws of clients) ws.terminate()
-          server.closeAllConnections()
+          for (const socket of open) socket.destroy()
           resolve()
         }, limitMs)
       })
@@ -264,6 +270,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const ended = new Promise<void>((resolve) => server.close(() => resolve()))
       const idle = setInterval(() => server.closeIdleConnections(), 20)
       await ended
+      // A socket that was cut is closed, and its connection with it, in a later turn.
+      do await nextTurn()
+      while (open.size > 0)
       clearInterval(idle)
       clearTimeout(limit)
       pings.stop()
@@ -297,6 +306,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   }
 }
 
+/** How long a client may take for the TLS handshake, and for the headers of a request. */
+const HEADERS_MS = 10_000
+
 /** Between two batches of closing sockets. */
 const BATCH_MS = 50
 
@@ -310,6 +322,7 @@ const SECURITY_HEADERS = [
   ['Cache-Control', 'no-store'],
 ] as const
 
+const NOTHING_HERE = 'nothing is here: expected /graphql, /ws/connect, /health, /ready or /metrics'
 const TRY_AGAIN = 'the server starts or stops: try again in a moment'
 
 const pathOf = ({ url = '/' }: IncomingMessage): string => url.split('?', 1)[0] as string
@@ -326,10 +339,15 @@ async function readBody(request: IncomingMessage, limit: number): Promise<Buffer
   if (Number(request.headers['content-length'] ?? 0) > limit) throw new TooLarge(limit)
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > limit) throw new TooLarge(limit)
-    chunks.push(chunk)
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size > limit) throw new TooLarge(limit)
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    // What else can go wrong is on the client's end of the line, and nothing to wake anybody for.
+    throw error instanceof TooLarge ? error : new ChatError('BAD_USER_INPUT', 'the body broke off')
   }
   if (size === 0) throw new ChatError('BAD_USER_INPUT', 'the request has no body, expected a JSON object with "query"')
   return Buffer.concat(chunks)
