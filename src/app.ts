@@ -35,7 +35,7 @@ import { migrate } from './store/migrate.ts'
 import { createStore, type Store } from './store/store.ts'
 import { createTimerWheel } from './timer-wheel.ts'
 import { createAddressLimit } from './transport/addresses.ts'
-import { createConnections } from './transport/connections.ts'
+import { createConnections, REVOKED } from './transport/connections.ts'
 import { createGraphqlWsEndpoint } from './transport/graphql-ws.ts'
 import { createHttpServer, type HttpServer, type Readiness } from './transport/http.ts'
 import { createLegacyEndpoint } from './transport/legacy/endpoint.ts'
@@ -197,6 +197,7 @@ async function start(
   const connections = createConnections({
     wheel,
     maxPerUser: settings.maxConnectionsPerUser,
+    isRevoked: (viewer) => revocations.isRevoked(viewer),
     onOpened(userId, connectionId, protocol) {
       log.debug({ connectionId, userId, protocol }, 'a connection opened')
       showConnection('opened', userId, connectionId, protocol)
@@ -212,7 +213,7 @@ async function start(
 
   const revocations = createRevocations({
     store,
-    onRevoked: (userId) => connections.disconnectUser(userId, 'the token was revoked'),
+    onRevoked: (userId) => connections.disconnectUser(userId, REVOKED),
   })
   const answers = createAnswers({ connections, topics, revocations, activity: () => activity })
   onStop(() => answers.stop())

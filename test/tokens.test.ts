@@ -3,6 +3,8 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import jsonwebtoken from 'jsonwebtoken'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createTimerWheel } from '../src/timer-wheel.ts'
+import { createConnections } from '../src/transport/connections.ts'
 import { SECRET, startApp, tokenOf, type TestApp, type TestUser } from './support/app.ts'
 import { skipCluster, startCluster } from './support/cluster.ts'
 import { connectGraphqlWs, connectHttp } from './support/graphql-client.ts'
@@ -116,6 +118,28 @@ describe('revoked tokens', () => {
     } finally {
       await app.stop()
     }
+  })
+
+  test('end the connection that was on its way when they were revoked', async () => {
+    const wheel = createTimerWheel()
+    const revoked = new Set<number>()
+    const connections = createConnections({
+      wheel,
+      maxPerUser: 2,
+      isRevoked: ({ issuedAt: at }) => revoked.has(at),
+      onOpened: () => undefined,
+      onClosed: () => undefined,
+    })
+    const opened = (at: number): Promise<string> =>
+      new Promise((resolve) => {
+        const viewer = { userId: 1, name: 'Ann', avatar: null, isAdmin: false, issuedAt: at, expiresAt: Date.now() + 60_000 }
+        const about = { protocol: 'legacy' as const, address: '', queuedBytes: () => 0 }
+        connections.open(viewer, about, (reason, text) => resolve(`${reason}: ${text}`))
+        setImmediate(() => resolve('goes on'))
+      })
+    revoked.add(1000)
+    expect(await Promise.all([opened(1000), opened(2000)])).toEqual(['disconnected: the token was revoked', 'goes on'])
+    wheel.stop()
   })
 
   test.skipIf(skipCluster)('are refused by every node, and by one that starts later', async () => {

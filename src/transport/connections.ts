@@ -63,9 +63,14 @@ export interface Connections {
 export interface ConnectionsOptions {
   wheel: TimerWheel
   maxPerUser: number
+  /** Whether the viewer's token was revoked after it was verified. */
+  isRevoked: (viewer: Viewer) => boolean
   onOpened: (userId: number, connectionId: string, protocol: Protocol) => void
   onClosed: (userId: number, connectionId: string, protocol: Protocol) => void
 }
+
+/** What a connection is told whose token an administrator has revoked. */
+export const REVOKED = 'the token was revoked'
 
 interface Entry {
   id: string
@@ -77,7 +82,8 @@ interface Entry {
 }
 
 /** The connections of this node: counted for each user, ended when their token expires (PROTOCOL.md, section 1). */
-export function createConnections({ wheel, maxPerUser, onOpened, onClosed }: ConnectionsOptions): Connections {
+export function createConnections(options: ConnectionsOptions): Connections {
+  const { wheel, maxPerUser, isRevoked, onOpened, onClosed } = options
   const byUser = new Map<number, Set<Entry>>()
   const byId = new Map<string, Entry>()
   const counts: Record<Protocol, number> = { legacy: 0, 'graphql-ws': 0, sse: 0 }
@@ -118,6 +124,7 @@ export function createConnections({ wheel, maxPerUser, onOpened, onClosed }: Con
       onOpened(userId, id, protocol)
       // It was on its way when the others were ended.
       if (isRestarting) queueMicrotask(() => entry.end('restarting'))
+      else if (isRevoked(viewer)) queueMicrotask(() => entry.end('disconnected', REVOKED))
       return {
         id,
         get viewer() {
