@@ -269,22 +269,24 @@ async function start(
     checkpoints: redis && createCheckpoints(createKeptTexts({ redis: redis.pubsub.commands, prefix: settings.redisPrefix })),
   })
   const schema = createSchema()
+  const admin = createAdmin({
+    control,
+    revocations,
+    activity,
+    log: store.log,
+    audit: (entry) => log.warn(entry, 'an administrator watches activity'),
+  })
   const operations = createOperations({
     schema,
     services: {
       chat,
       feeds,
-      admin: createAdmin({
-        control,
-        revocations,
-        activity,
-        log: store.log,
-        audit: (entry) => log.warn(entry, 'an administrator watches activity'),
-      }),
+      admin,
       tokens: {
         async refresh(connectionId, token) {
           const viewer = await auth.verify(token)
           connections.renew(connectionId, viewer)
+          if (!viewer.isAdmin) admin.endWatches(connectionId)
           await chat.users.ensure(viewer)
           return viewer.expiresAt
         },
