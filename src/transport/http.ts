@@ -34,6 +34,8 @@ export interface HttpServerOptions {
   trustedProxies: BlockList
   counts: Counts
   maxBodyBytes: number
+  /** How many bytes may wait for the reader of a stream. */
+  maxBufferedBytes: number
   pingIntervalMs: number
   /** The page that browsers get, without a token; undefined: none. */
   graphiqlPage: (() => string) | undefined
@@ -128,7 +130,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       Object.assign(request, { body: Readable.from([await readBody(request, maxBodyBytes)]) })
     }
     await admit(viewer)
-    await handler(request, response, { viewer, openStream: (operation) => openStream(viewer, addressOf(request), operation) })
+    await handler(request, response, {
+      viewer,
+      openStream: (operation) => openStream(viewer, addressOf(request), response, operation),
+    })
   }
 
   const delivered = options.counts.deliveries.sse
@@ -137,15 +142,25 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     errors: [operations.failure(new ChatError('RATE_LIMITED', `too many connections of this ${what}: close another one first`))],
   })
 
-  /** A subscription over SSE counts as a connection of its viewer and its address. */
-  async function openStream(viewer: Viewer, address: string, request: OperationRequest): Promise<ResultStream | ExecutionResult> {
+  /**
+   * A subscription over SSE counts as a connection of its viewer and its address, until its response is closed: one that has
+   * ended and is not read to its end is cut.
+   */
+  async function openStream(
+    viewer: Viewer,
+    address: string,
+    response: ServerResponse,
+    request: OperationRequest,
+  ): Promise<ResultStream | ExecutionResult> {
     let stream: ResultStream | undefined
     let wanted: GraphQLError | undefined
+    let limit: NodeJS.Timeout | undefined
     const giveBack = options.addresses.take(address)
     if (!giveBack) return refused('address')
+    const queuedBytes = (): number => (stream?.queuedBytes() ?? 0) + response.writableLength
     const connection: Connection | undefined = connections.open(
       viewer,
-      { protocol: 'sse', address, queuedBytes: () => 0 },
+      { protocol: 'sse', address, queuedBytes },
       (reason, text) => {
         wanted = operations.failure(endError(reason, text))
         stream?.fail(wanted)
@@ -156,17 +171,33 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       return refused('user')
     }
     const over = (): void => {
+      clearTimeout(limit)
+      void stream?.return()
       giveBack()
       connection.closed()
     }
-    const opened = await openResultStream(operations, { ...request, connectionId: connection.id }, over, ({ id }) => {
-      if (id === null) delivered.unkept++
-      else delivered.durable++
-    })
+    response.once('close', over)
+    const opened = await openResultStream(
+      operations,
+      { ...request, connectionId: connection.id },
+      {
+        maxBufferedBytes: options.maxBufferedBytes,
+        counts: options.counts,
+        onEnd() {
+          if (!response.closed) limit = setTimeout(() => response.destroy(), LINGER_MS).unref()
+        },
+        onResult({ id }) {
+          if (id === null) delivered.unkept++
+          else delivered.durable++
+        },
+      },
+    )
     if ('fail' in opened) {
       stream = opened
       if (wanted) stream.fail(wanted)
     }
+    // The client may be gone, now or from the beginning.
+    if (response.closed) over()
     return opened
   }
 
@@ -308,6 +339,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
 /** How long a client may take for the TLS handshake, and for the headers of a request. */
 const HEADERS_MS = 10_000
+
+/** How long a client may take to read the end of a stream; as long as `ws` waits for the end of a socket. */
+const LINGER_MS = 30_000
 
 /** Between two batches of closing sockets. */
 const BATCH_MS = 50
