@@ -257,7 +257,13 @@ async function start(
     jwksUrl !== undefined
       ? { kind: 'JWKS' as const, url: jwksUrl }
       : (settings.jwt ?? { kind: 'HS256' as const, key: await devSecret(dataDir) })
-  const auth = createAuth({ key, issuer, audience, isRevoked: (viewer) => revocations.isRevoked(viewer) })
+  const auth = createAuth({
+    key,
+    issuer,
+    audience,
+    isRevoked: (viewer) => revocations.isRevoked(viewer),
+    onError: failed('token keys'),
+  })
   const feeds = createFeeds({
     topics,
     log: store.log,
