@@ -115,17 +115,20 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   async function serveGraphql(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (!isAllowed(request.headers.origin)) throw new ChatError('FORBIDDEN', 'this origin is not allowed')
-    allowOrigin(request, response)
-    if (request.method === 'OPTIONS') return answerPreflight(request, response)
     const wantsPage = request.method === 'GET' && request.headers.accept?.includes('text/html') === true
     if (wantsPage && options.graphiqlPage !== undefined) {
+      // Not for scripts of other origins: in the demo a token is in it.
       response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(options.graphiqlPage())
       return
     }
+    allowOrigin(request, response)
+    if (request.method === 'OPTIONS') return answerPreflight(request, response)
     if (closed) throw new ChatError('UNAVAILABLE', TRY_AGAIN)
     const viewer = await auth.verifyHeader(request.headers.authorization)
     takeRequest(viewer.userId)
     if (request.method === 'POST') {
+      if (!JSON_TYPE.test(request.headers['content-type'] ?? ''))
+        throw new HttpError(415, 'expected Content-Type: application/json')
       // Yoga would read without a bound.
       Object.assign(request, { body: Readable.from([await readBody(request, maxBodyBytes)]) })
     }
@@ -254,6 +257,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const server: Server = options.tls
     ? createTlsServer({ ...timeouts, handshakeTimeout: HEADERS_MS, ...options.tls }, listener)
     : createServer(timeouts, listener)
+  // Of who does not read; an open stream is written to every 12 s.
+  server.setTimeout(SILENCE_MS)
   server.on('upgrade', upgrade)
   /** All there are, also those that have not come to a request or to the end of the TLS handshake. */
   const open = new Set<Socket>()
@@ -337,8 +342,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   }
 }
 
+/** What no form of another page can send without asking first. */
+const JSON_TYPE = /^application\/json\s*(?:;|$)/i
+
 /** How long a client may take for the TLS handshake, and for the headers of a request. */
 const HEADERS_MS = 10_000
+
+/** How long nothing may move on a connection that a response is written to. */
+const SILENCE_MS = 60_000
 
 /** How long a client may take to read the end of a stream; as long as `ws` waits for the end of a socket. */
 const LINGER_MS = 30_000
@@ -368,31 +379,37 @@ function endError(reason: EndReason, text: string | undefined): ChatError {
   return new ChatError('UNAVAILABLE', text ?? 'the server restarts: resume after the last event received')
 }
 
-/** The whole body. Throws BAD_USER_INPUT for none; rejects with TooLarge for more than `limit` bytes, without reading on. */
+/** The whole body. Throws BAD_USER_INPUT for none; rejects with 413 for more than `limit` bytes, without reading on. */
 async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > limit) throw new TooLarge(limit)
+  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit)
   const chunks: Buffer[] = []
   let size = 0
   try {
     for await (const chunk of request as AsyncIterable<Buffer>) {
       size += chunk.length
-      if (size > limit) throw new TooLarge(limit)
+      if (size > limit) throw tooLarge(limit)
       chunks.push(chunk)
     }
   } catch (error) {
     // What else can go wrong is on the client's end of the line, and nothing to wake anybody for.
-    throw error instanceof TooLarge ? error : new ChatError('BAD_USER_INPUT', 'the body broke off')
+    throw error instanceof HttpError ? error : new ChatError('BAD_USER_INPUT', 'the body broke off')
   }
   if (size === 0) throw new ChatError('BAD_USER_INPUT', 'the request has no body, expected a JSON object with "query"')
   return Buffer.concat(chunks)
 }
 
-class TooLarge extends ChatError {
-  override get status(): number {
-    return 413
+/** What a client does wrong with HTTP itself, which has a status of its own for it. */
+class HttpError extends ChatError {
+  readonly #status: number
+
+  constructor(status: number, message: string) {
+    super('BAD_USER_INPUT', message)
+    this.#status = status
   }
 
-  constructor(limit: number) {
-    super('BAD_USER_INPUT', `the body is larger than ${limit} bytes`)
+  override get status(): number {
+    return this.#status
   }
 }
+
+const tooLarge = (limit: number): HttpError => new HttpError(413, `the body is larger than ${limit} bytes`)
