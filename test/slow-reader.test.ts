@@ -136,6 +136,28 @@ test('clients that offer compression get it where it is switched on, with the sa
   expect(plain.socket.extensions).toBe('')
 })
 
+test('who leaves large answers over HTTP unread gets no more of them, until they are read', async () => {
+  const [ann, bob] = [await app.user(), await app.user()]
+  const sender = await app.ready(ann)
+  for (let n = 0; n < 100; n++) await sender.request('message_sent', { receiver_id: bob.id, content: LONG })
+  const pages = Array.from({ length: 30 }, (_, n) => `a${n}: messages(first: 100) { edges { node { content } } }`)
+  const query = `{ conversation(id: "direct_${ann.id}_${bob.id}") { ${pages.join(' ')} } }`
+  const body = JSON.stringify({ query })
+  const token = tokenOf({ userId: bob.id, name: bob.name })
+  const head = ['POST /graphql HTTP/1.1', 'Host: x', `Authorization: Bearer ${token}`, 'Content-Type: application/json']
+  const socket = connect(app.port, '127.0.0.1')
+  socket.on('error', () => undefined).pause()
+  socket.write(`${[...head, 'Connection: close', `Content-Length: ${Buffer.byteLength(body)}`].join('\r\n')}\r\n\r\n${body}`)
+  const small = async (): Promise<unknown> => (await app.over(bob).run('{ viewer { id } }')).errors?.[0]?.extensions.code ?? 'ok'
+  await expect.poll(small, { timeout: 30_000 }).toBe('RATE_LIMITED')
+  expect(await app.over(ann).data('{ viewer { id } }')).toEqual({ viewer: { id: String(ann.id) } })
+  let read = 0
+  socket.on('data', (chunk) => (read += chunk.length)).resume()
+  await once(socket, 'end')
+  expect(read).toBeGreaterThan(100 * 30 * 15_000)
+  expect(await small()).toBe('ok')
+})
+
 describe('server-sent events', () => {
   const EVENTS = 'subscription ($after: ID) { events(after: $after) { id ... on MessageSent { message { content } } } }'
   const sse = async (user: TestUser): Promise<Socket> => {

@@ -14,6 +14,7 @@ import { openResultStream, type ResultStream } from '../graphql/result-stream.ts
 import type { HttpHandler } from '../graphql/yoga.ts'
 import type { Connection, Connections, EndReason } from './connections.ts'
 import { clientAddress, type AddressLimit } from './addresses.ts'
+import { createOpenAnswers } from './open-answers.ts'
 import { refuseUpgrade, startPings, type Endpoint } from './upgrade.ts'
 
 export interface Readiness {
@@ -75,6 +76,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { allowedOrigins, maxBodyBytes, handler, operations, connections, auth, admit, takeRequest, report } = options
   const endpoints: Readonly<Record<string, Endpoint>> = { '/graphql': options.graphqlWs, '/ws/connect': options.legacy }
   const socketServers = [options.graphqlWs.server, options.legacy.server]
+  const answers = createOpenAnswers()
   /** Why nothing is served now; undefined where it is. */
   let closed: 'starting' | 'draining' | undefined = 'starting'
 
@@ -126,6 +128,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (closed) throw new ChatError('UNAVAILABLE', TRY_AGAIN)
     const viewer = await auth.verifyHeader(request.headers.authorization)
     takeRequest(viewer.userId)
+    answers.take(viewer.userId, response)
     if (request.method === 'POST') {
       if (!JSON_TYPE.test(request.headers['content-type'] ?? ''))
         throw new HttpError(415, 'expected Content-Type: application/json')
@@ -257,7 +260,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const server: Server = options.tls
     ? createTlsServer({ ...timeouts, handshakeTimeout: HEADERS_MS, ...options.tls }, listener)
     : createServer(timeouts, listener)
-  // Of who does not read; an open stream is written to every 12 s.
+  // Of who does not read; streams have limits of their own.
   server.setTimeout(SILENCE_MS)
   server.on('upgrade', upgrade)
   /** All there are, also those that have not come to a request or to the end of the TLS handshake. */
@@ -349,7 +352,7 @@ const JSON_TYPE = /^application\/json\s*(?:;|$)/i
 const HEADERS_MS = 10_000
 
 /** How long nothing may move on a connection that a response is written to. */
-const SILENCE_MS = 60_000
+const SILENCE_MS = 30_000
 
 /** How long a client may take to read the end of a stream; as long as `ws` waits for the end of a socket. */
 const LINGER_MS = 30_000
