@@ -329,6 +329,7 @@ async function start(
     maxBufferedBytes: settings.maxBufferedBytes,
     compress: settings.wsCompression,
   }
+  let asked: Promise<Readiness> | undefined
   const server = createHttpServer({
     ...transport,
     host: settings.host,
@@ -343,7 +344,8 @@ async function start(
     handler: createHttpHandler({ schema, operations, report }),
     graphqlWs: createGraphqlWsEndpoint({ ...transport, schema }),
     legacy: createLegacyEndpoint({ ...transport, activity }),
-    readiness: () => readiness(store, redis?.pubsub),
+    // Asked without a token: however often that is, storage and bus are asked once at a time.
+    readiness: () => (asked ??= readiness(store, redis?.pubsub).finally(() => (asked = undefined))),
     metrics: () => metrics.render(),
     report,
   })

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { request as httpsRequest } from 'node:https'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
@@ -238,6 +239,23 @@ describe('the other paths', () => {
   ])('%s is answered with %i', async (path, status, body) => {
     const response = await fetch(app.http + path)
     expect({ status: response.status, body: (await response.json()) as unknown }).toMatchObject({ status, body })
+  })
+
+  test('/ready asks the database once at a time, whoever and however many ask', async () => {
+    let answer: (() => void) | undefined
+    const waiting = new Promise<void>((resolve) => (answer = resolve))
+    const query = vi.spyOn(PGlite.prototype, 'query').mockImplementation(() => waiting as Promise<never>)
+    const socket = connect(app.port, '127.0.0.1')
+    // In one piece, so that all are there at once.
+    socket.write('GET /ready HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(50))
+    const pings = (): number => query.mock.calls.filter(([sql]) => sql === 'SELECT 1').length
+    await expect.poll(pings).toBeGreaterThan(0)
+    answer?.()
+    let text = ''
+    socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+    await expect.poll(() => text.split('HTTP/1.1 503').length - 1).toBe(50)
+    expect(pings()).toBe(1)
+    socket.destroy()
   })
 
   test('/ready says 503 while the database does not answer; /health goes on', async () => {

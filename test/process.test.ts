@@ -107,6 +107,17 @@ describe('starting', () => {
     expect(server.err()).not.toMatch(/"level":[456]0/)
   })
 
+  test.each([
+    ['an exception', "throw Error('a bug')"],
+    ['a rejection', "Promise.reject(Error('a bug'))"],
+  ])('%s that nobody handles is logged, and the process exits 1', async (_, bug) => {
+    const NODE_OPTIONS = `--import="data:text/javascript,process.on('SIGUSR2',()=>{${bug}})"`
+    const server = await start(ours(await newDatabase(), { NODE_OPTIONS }))
+    server.child.kill('SIGUSR2')
+    expect(await server.ended).toBe(1)
+    expect(server.err()).toMatch(/"level":60,.*"message":"a bug".*"msg":"unexpected failure, the process ends"/)
+  })
+
   test('names every bad setting and exits 1, and makes no folder', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'parley-test-'))
     folders.push(folder)
