@@ -68,6 +68,9 @@ export interface AdminOptions {
 
 /** What admins ask and do, on all nodes. */
 export function createAdmin({ control, revocations, activity, log, audit }: AdminOptions): Admin {
+  /** What ends the watches that are open over a connection. */
+  const watches = new Map<string | null, Set<() => void>>()
+
   return {
     async disconnectUser(userId, reason, revokeBefore) {
       if (revokeBefore !== undefined) await revocations.revoke(userId, revokeBefore)
@@ -92,9 +95,34 @@ export function createAdmin({ control, revocations, activity, log, audit }: Admi
       return head === 0 && nodes.length === 0 ? undefined : { name, head, nodes }
     },
 
-    watch(adminId, filter, onEntry) {
+    async watch({ adminId, connectionId, entry, ended }, filter) {
       audit({ adminId, ...filter })
-      return activity.watch(filter, onEntry)
+      const open = watches.get(connectionId) ?? new Set()
+      watches.set(connectionId, open.add(endForThem))
+      let isOver = false
+      let stop = (): void => undefined
+      function end(): void {
+        isOver = true
+        open.delete(endForThem)
+        if (open.size === 0 && watches.get(connectionId) === open) watches.delete(connectionId)
+        stop()
+      }
+      function endForThem(): void {
+        end()
+        ended()
+      }
+      try {
+        stop = await activity.watch(filter, entry)
+      } catch (error) {
+        end()
+        throw error
+      }
+      if (isOver) stop()
+      return end
+    },
+
+    endWatches(connectionId) {
+      for (const end of [...(watches.get(connectionId) ?? [])]) end()
     },
   }
 }

@@ -35,7 +35,7 @@ import { migrate } from './store/migrate.ts'
 import { createStore, type Store } from './store/store.ts'
 import { createTimerWheel } from './timer-wheel.ts'
 import { createAddressLimit } from './transport/addresses.ts'
-import { createConnections } from './transport/connections.ts'
+import { createConnections, REVOKED } from './transport/connections.ts'
 import { createGraphqlWsEndpoint } from './transport/graphql-ws.ts'
 import { createHttpServer, type HttpServer, type Readiness } from './transport/http.ts'
 import { createLegacyEndpoint } from './transport/legacy/endpoint.ts'
@@ -200,6 +200,7 @@ async function start(
   const connections = createConnections({
     wheel,
     maxPerUser: settings.maxConnectionsPerUser,
+    isRevoked: (viewer) => revocations.isRevoked(viewer),
     onOpened(userId, connectionId, protocol) {
       log.debug({ connectionId, userId, protocol }, 'a connection opened')
       showConnection('opened', userId, connectionId, protocol)
@@ -215,7 +216,7 @@ async function start(
 
   const revocations = createRevocations({
     store,
-    onRevoked: (userId) => connections.disconnectUser(userId, 'the token was revoked'),
+    onRevoked: (userId) => connections.disconnectUser(userId, REVOKED),
   })
   const answers = createAnswers({ connections, topics, revocations, activity: () => activity })
   onStop(() => answers.stop())
@@ -259,7 +260,13 @@ async function start(
     jwksUrl !== undefined
       ? { kind: 'JWKS' as const, url: jwksUrl }
       : (settings.jwt ?? { kind: 'HS256' as const, key: await devSecret(dataDir) })
-  const auth = createAuth({ key, issuer, audience, isRevoked: (viewer) => revocations.isRevoked(viewer) })
+  const auth = createAuth({
+    key,
+    issuer,
+    audience,
+    isRevoked: (viewer) => revocations.isRevoked(viewer),
+    onError: failed('token keys'),
+  })
   const feeds = createFeeds({
     topics,
     log: store.log,
@@ -271,22 +278,24 @@ async function start(
     checkpoints: redis && createCheckpoints(createKeptTexts({ redis: redis.pubsub.commands, prefix: settings.redisPrefix })),
   })
   const schema = createSchema()
+  const admin = createAdmin({
+    control,
+    revocations,
+    activity,
+    log: store.log,
+    audit: (entry) => log.warn(entry, 'an administrator watches activity'),
+  })
   const operations = createOperations({
     schema,
     services: {
       chat,
       feeds,
-      admin: createAdmin({
-        control,
-        revocations,
-        activity,
-        log: store.log,
-        audit: (entry) => log.warn(entry, 'an administrator watches activity'),
-      }),
+      admin,
       tokens: {
         async refresh(connectionId, token) {
           const viewer = await auth.verify(token)
           connections.renew(connectionId, viewer)
+          if (!viewer.isAdmin) admin.endWatches(connectionId)
           await chat.users.ensure(viewer)
           return viewer.expiresAt
         },
@@ -323,6 +332,7 @@ async function start(
     maxBufferedBytes: settings.maxBufferedBytes,
     compress: settings.wsCompression,
   }
+  let asked: Promise<Readiness> | undefined
   const server = createHttpServer({
     ...transport,
     host: settings.host,
@@ -337,7 +347,8 @@ async function start(
     handler: createHttpHandler({ schema, operations, report }),
     graphqlWs: createGraphqlWsEndpoint({ ...transport, schema }),
     legacy: createLegacyEndpoint({ ...transport, activity }),
-    readiness: () => readiness(store, redis?.pubsub),
+    // Asked without a token: however often that is, storage and bus are asked once at a time.
+    readiness: () => (asked ??= readiness(store, redis?.pubsub).finally(() => (asked = undefined))),
     metrics: () => metrics.render(),
     report,
   })

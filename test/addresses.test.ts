@@ -20,6 +20,9 @@ describe("a client's address", () => {
     ['the last that no trusted proxy wrote of itself', '10.0.0.0/8', '10.1.2.3', '6.6.6.6, 1.1.1.1, 10.9.9.9', '1.1.1.1'],
     ['the proxy, where it says nothing', '10.0.0.0/8', '10.1.2.3', undefined, '10.1.2.3'],
     ['never what is no address', '10.0.0.0/8', '10.1.2.3', 'unknown, <script>', '10.1.2.3'],
+    ['never what is before something that is no address', '10.0.0.0/8', '10.1.2.3', '6.6.6.6, unknown', '10.1.2.3'],
+    ['without the port that some proxies add', '10.0.0.0/8', '10.1.2.3', '6.6.6.6, 1.1.1.1:5678', '1.1.1.1'],
+    ['without the port, IPv6', '10.0.0.0/8', '10.1.2.3', '6.6.6.6, [2001:db9::1]:5678', '2001:db9::1'],
     ['IPv4 also on a socket for both', '127.0.0.1', '::ffff:127.0.0.1', '::ffff:1.1.1.1', '1.1.1.1'],
     ['IPv6', '::1,2001:db8::/32', '2001:db8::7', '2001:db9::1', '2001:db9::1'],
   ])('is %s', (_, proxies, peer, forwarded, expected) => {
@@ -36,6 +39,14 @@ test('a place is given back once', () => {
   giveBack?.()
   expect(limit.take('a')).toBeDefined()
   expect(limit.take('a')).toBeUndefined()
+})
+
+test('an IPv6 address counts with its network, which is one client’s, and with no other', () => {
+  const limit = createAddressLimit(1)
+  expect(limit.take('2001:db8:0:1::1')).toBeDefined()
+  for (const same of ['2001:db8:0:1:ffff::2', '2001:0db8::1:0:0:0:1', '2001:db8:0:1:1:2:3:4'])
+    expect(limit.take(same)).toBeUndefined()
+  for (const other of ['2001:db8:0:2::1', '2001:db8::1', '::1', 'fe80::1']) expect(limit.take(other)).toBeDefined()
 })
 
 test('one connection of an address more than allowed is refused on both endpoints and on SSE, others are not', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { startApp, type TestApp } from './support/app.ts'
+import { startApp, tokenOf, type TestApp } from './support/app.ts'
 import { skipCluster, startCluster } from './support/cluster.ts'
+import { connectGraphqlWs } from './support/graphql-client.ts'
 
 const CLUSTER = '{ cluster { nodes { id version startedAt connections protocols { protocol count } lag load topics } } }'
 const CONNECTIONS = `query ($id: ID!) {
@@ -103,6 +104,35 @@ describe('on one node', () => {
       expect(JSON.stringify(open.inbox.drain())).not.toContain('a token')
       hidden.close()
       open.close()
+    }))
+
+  test('activity tells nobody a token, whatever its variable is called', () =>
+    withApp(async (app) => {
+      const ann = await app.user()
+      const watch = await app.admin.subscribe(ACTIVITY, { user: String(ann.id), contents: true })
+      await expect.poll(() => app.logged.some(({ msg }) => msg === 'an administrator watches activity')).toBe(true)
+      const t = tokenOf({ userId: ann.id, name: ann.name })
+      await app.graphqlWs(ann).data('mutation Renew($t: String!) { refreshToken(token: $t) }', { t })
+      const { data } = await watch.inbox.next((result) => result.data.activity.name === 'Renew')
+      expect(data.activity).toMatchObject({ kind: 'OPERATION', code: 'ok', content: null })
+      watch.close()
+    }))
+
+  test('activity ends when the connection goes on with a token that is no admin’s', () =>
+    withApp(async (app) => {
+      const [ann, bob] = [await app.user(), await app.user()]
+      const token = (isAdmin: boolean): string => tokenOf({ userId: bob.id, name: bob.name, isAdmin })
+      const console = connectGraphqlWs(app.graphqlUrl.replace('http', 'ws'), token(true))
+      const watch = await console.subscribe(ACTIVITY, { user: String(ann.id) })
+      await expect.poll(() => app.logged.some(({ msg }) => msg === 'an administrator watches activity')).toBe(true)
+      const renew = 'mutation ($token: String!) { refreshToken(token: $token) }'
+      await console.data(renew, { token: token(true) })
+      await app.over(ann).data('{ viewer { id } }')
+      expect((await watch.inbox.next()).data.activity).toMatchObject({ kind: 'OPERATION', name: 'query' })
+      await console.data(renew, { token: token(false) })
+      expect(await watch.ended).toMatchObject([{ extensions: { code: 'FORBIDDEN' } }])
+      expect((await console.run(CLUSTER)).errors).toMatchObject([{ extensions: { code: 'FORBIDDEN' } }])
+      await console.close()
     }))
 
   test('activity of a conversation leaves out all else', () =>

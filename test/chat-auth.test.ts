@@ -11,7 +11,7 @@ const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const otherRsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
 
 const authOf = (options: Partial<AuthOptions> = {}): Auth =>
-  createAuth({ key: HS256, issuer: undefined, audience: undefined, isRevoked: () => false, ...options })
+  createAuth({ key: HS256, issuer: undefined, audience: undefined, isRevoked: () => false, onError: () => undefined, ...options })
 const auth = authOf()
 
 const inSeconds = (seconds: number): number => Math.floor(Date.now() / 1000) + seconds

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createLog } from '../src/log.ts'
 import { startApp, tokenOf, type TestApp } from './support/app.ts'
 import { skipCluster, startCluster } from './support/cluster.ts'
 import { run } from './support/server-process.ts'
@@ -155,4 +156,22 @@ test('no token and nothing that was said gets into the log, at its most talkativ
   await once(server.child, 'exit')
   expect(server.err()).toMatch(/"connectionId":"[0-9a-f-]{36}","userId":7,"protocol":"legacy","msg":"a connection opened"/)
   expect(server.out() + server.err()).not.toMatch(/what was said|eyJ/)
+})
+
+test('of an error the log tells type, text, stack and code, without what the database adds of the row, and without a token in it', () => {
+  const lines: string[] = []
+  const log = createLog('info', { write: (line) => void lines.push(line) })
+  const row = { detail: 'Failing row contains (1, what was said)', where: 'what was said', meta: { row: ['what was said'] } }
+  const cause = Object.assign(new Error('violates a constraint'), row)
+  const err = Object.assign(new Error(`refused ${tokenOf({ userId: 7 })}`, { cause }), { code: '23514', ...row })
+  log.error({ err }, 'failed')
+  expect(JSON.parse(lines[0] as string).err).toEqual({
+    type: 'Error',
+    message: 'refused [token]: violates a constraint',
+    stack: expect.stringMatching(/^Error: refused \[token\]\n[^]*caused by: Error: violates a constraint/) as string,
+    code: '23514',
+  })
+  expect(lines[0]).not.toContain('what was said')
+  log.error({ err: 'no error' }, 'failed')
+  expect(JSON.parse(lines[1] as string).err).toBe('no error')
 })

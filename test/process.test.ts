@@ -107,6 +107,17 @@ describe('starting', () => {
     expect(server.err()).not.toMatch(/"level":[456]0/)
   })
 
+  test.each([
+    ['an exception', "throw Error('a bug')"],
+    ['a rejection', "Promise.reject(Error('a bug'))"],
+  ])('%s that nobody handles is logged, and the process exits 1', async (_, bug) => {
+    const NODE_OPTIONS = `--import="data:text/javascript,process.on('SIGUSR2',()=>{${bug}})"`
+    const server = await start(ours(await newDatabase(), { NODE_OPTIONS }))
+    server.child.kill('SIGUSR2')
+    expect(await server.ended).toBe(1)
+    expect(server.err()).toMatch(/"level":60,.*"message":"a bug".*"msg":"unexpected failure, the process ends"/)
+  })
+
   test('names every bad setting and exits 1, and makes no folder', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'parley-test-'))
     folders.push(folder)
@@ -255,6 +266,34 @@ describe('SIGTERM', () => {
     stuck.socket.destroy()
   })
 
+  test('ends in time and with 0, whatever clients leave undone', async () => {
+    const server = await start(ours(await newDatabase(), { DRAIN_MS: '1500' }))
+    const open = async (text: string): Promise<Socket> => {
+      const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
+      socket.on('error', () => undefined).resume()
+      await once(socket, 'connect')
+      socket.write(text)
+      return socket
+    }
+    const upgrade = 'Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n'
+    const post = `POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokenFor(ann)}\r\nContent-Length: 9\r\n\r\n{`
+    const sockets = await Promise.all(
+      [
+        '',
+        'GET /graphql HTTP/1.1\r\n',
+        `GET /nothing HTTP/1.1\r\n${upgrade}\r\n`,
+        `GET /graphql HTTP/1.1\r\n${upgrade}\r\n`,
+        post,
+      ].map(open),
+    )
+    const unread = await openRawSocket(server.port, '/ws/connect', { Authorization: `Bearer ${tokenFor(ann)}` })
+    unread.socket.pause()
+    server.child.kill('SIGTERM')
+    expect(await server.ended).toBe(0)
+    expect(server.err()).not.toMatch(/"level":[456]0/)
+    for (const socket of [...sockets, unread.socket]) socket.destroy()
+  })
+
   test('twice exits at once, with 1; in production too, where no token was printed', async () => {
     const { DEMO: _, ...env } = ours(await newDatabase(), { DRAIN_MS: '600000', NODE_ENV: 'production' })
     const server = await start(env)
@@ -314,7 +353,7 @@ test.skipIf(!hasOpenssl)(
       execFileSync('openssl', ['req', '-x509', ...key, '-days', '2', '-subj', `/CN=${name}`], { stdio: 'ignore' })
     }
     renew('first')
-    const server = await start(ours(await newDatabase(), { TLS_CERT, TLS_KEY }))
+    const server = await start(ours(await newDatabase(), { TLS_CERT, TLS_KEY, DRAIN_MS: '2000' }))
     const open = async (): Promise<TLSSocket> => {
       const socket = connectTls({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false })
       await once(socket, 'secureConnect')
@@ -334,6 +373,9 @@ test.skipIf(!hasOpenssl)(
     expect(nameOf(await open())).toBe('second')
     kept.write('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n')
     expect(String((await once(kept, 'data'))[0])).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*x-content-type-options: nosniff/i)
+    // One that never shakes hands does not keep it.
+    const silent = connect(server.port, '127.0.0.1')
+    await once(silent, 'connect')
     server.child.kill('SIGTERM')
     expect(await server.ended).toBe(0)
   },

@@ -1,11 +1,15 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { connect, type AddressInfo, type Socket } from 'node:net'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
+import { createCounts } from '../src/counts.ts'
+import type { OperationRequest, Operations, SubscriptionSink } from '../src/graphql/operations.ts'
+import { openResultStream, type ResultStream } from '../src/graphql/result-stream.ts'
+import type { SourceEvent } from '../src/graphql/source.ts'
 import { encodeTextFrame } from '../src/transport/frame.ts'
 import { SocketWriter } from '../src/transport/socket-writer.ts'
-import { startApp, type TestApp } from './support/app.ts'
+import { startApp, tokenOf, type TestApp, type TestUser } from './support/app.ts'
 
 // Much goes over sockets here, which a loaded machine does slowly.
 vi.setConfig({ testTimeout: 90_000 })
@@ -130,4 +134,123 @@ test('clients that offer compression get it where it is switched on, with the sa
   }
   const plain = await app.ready(await app.user())
   expect(plain.socket.extensions).toBe('')
+})
+
+test('who leaves large answers over HTTP unread gets no more of them, until they are read', async () => {
+  const [ann, bob] = [await app.user(), await app.user()]
+  const sender = await app.ready(ann)
+  for (let n = 0; n < 100; n++) await sender.request('message_sent', { receiver_id: bob.id, content: LONG })
+  const pages = Array.from({ length: 30 }, (_, n) => `a${n}: messages(first: 100) { edges { node { content } } }`)
+  const query = `{ conversation(id: "direct_${ann.id}_${bob.id}") { ${pages.join(' ')} } }`
+  const body = JSON.stringify({ query })
+  const token = tokenOf({ userId: bob.id, name: bob.name })
+  const head = ['POST /graphql HTTP/1.1', 'Host: x', `Authorization: Bearer ${token}`, 'Content-Type: application/json']
+  const socket = connect(app.port, '127.0.0.1')
+  socket.on('error', () => undefined).pause()
+  socket.write(`${[...head, 'Connection: close', `Content-Length: ${Buffer.byteLength(body)}`].join('\r\n')}\r\n\r\n${body}`)
+  const small = async (): Promise<unknown> => (await app.over(bob).run('{ viewer { id } }')).errors?.[0]?.extensions.code ?? 'ok'
+  await expect.poll(small, { timeout: 30_000 }).toBe('RATE_LIMITED')
+  expect(await app.over(ann).data('{ viewer { id } }')).toEqual({ viewer: { id: String(ann.id) } })
+  let read = 0
+  socket.on('data', (chunk) => (read += chunk.length)).resume()
+  await once(socket, 'end')
+  expect(read).toBeGreaterThan(100 * 30 * 15_000)
+  expect(await small()).toBe('ok')
+})
+
+describe('server-sent events', () => {
+  const EVENTS = 'subscription ($after: ID) { events(after: $after) { id ... on MessageSent { message { content } } } }'
+  const sse = async (user: TestUser): Promise<Socket> => {
+    const body = JSON.stringify({ query: EVENTS })
+    const socket = connect(app.port, '127.0.0.1')
+    await once(socket, 'connect')
+    socket.pause()
+    const head = ['POST /graphql HTTP/1.1', 'Host: x', `Authorization: Bearer ${tokenOf({ userId: user.id, name: user.name })}`]
+    head.push('Accept: text/event-stream', 'Content-Type: application/json', `Content-Length: ${Buffer.byteLength(body)}`)
+    socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
+    await expect.poll(() => metric('parley_connections{protocol="sse"}')).toBe(1)
+    return socket
+  }
+  const metric = async (sample: string): Promise<number> => {
+    const text = await (await fetch(`${app.http}/metrics`)).text()
+    return Number(
+      text
+        .split('\n')
+        .find((line) => line.startsWith(`${sample} `))
+        ?.split(' ')[1],
+    )
+  }
+
+  test('a client that reads nothing holds no more than the limit, is told to resume where it reads on, and else cut off', async () => {
+    const [ann, bob] = [await app.user(), await app.user()]
+    const sender = await app.ready(ann)
+    const before = await metric('parley_drops_total{class="socket"}')
+    const stalled = await sse(bob)
+    const contents: string[] = []
+    let most = 0
+    while ((await metric('parley_drops_total{class="socket"}')) === before) {
+      for (let n = 0; n < 20; n++) {
+        const content = `${contents.length} ${LONG.slice(10)}`
+        contents.push(content)
+        await sender.request('message_sent', { receiver_id: bob.id, content })
+      }
+      most = Math.max(most, await metric('parley_queued_bytes{of="most"}'))
+    }
+    // What waits here, and what Node and the library hold on its way to the kernel.
+    expect(most).toBeGreaterThan(30_000)
+    expect(most).toBeLessThan(65_536 + 10 * LONG.length)
+    let text = ''
+    stalled.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+    stalled.resume()
+    await expect.poll(() => text).toContain('event: complete')
+    expect(text).toContain('"code":"UNAVAILABLE"')
+    const got = [...text.matchAll(/"id":"(\d+)","message":\{"content":"(\d+) /g)].map(([, id, n]) => ({ id, n: Number(n) }))
+    expect(got.map(({ n }) => n)).toEqual(got.map((_, n) => n))
+    expect(got.length).toBeLessThan(contents.length)
+    const back = await app.over(bob).subscribe(EVENTS, { after: got.at(-1)?.id ?? '0' })
+    for (let n = got.length; n < contents.length; n++)
+      expect((await back.inbox.next()).data.events.message.content).toBe(contents[n])
+    back.close()
+    stalled.destroy()
+
+    await expect.poll(() => metric('parley_connections{protocol="sse"}')).toBe(0)
+    const silent = await sse(bob)
+    const dropped = await metric('parley_drops_total{class="socket"}')
+    while ((await metric('parley_drops_total{class="socket"}')) === dropped)
+      await sender.request('message_sent', { receiver_id: bob.id, content: LONG })
+    expect(await metric('parley_connections{protocol="sse"}')).toBe(1)
+    await expect.poll(() => metric('parley_connections{protocol="sse"}'), { timeout: 40_000, interval: 500 }).toBe(0)
+    silent.destroy()
+  })
+
+  test('typing and presence wait while a client is slow, and only the latest word on each is told', async () => {
+    let sink: SubscriptionSink | undefined
+    const counts = createCounts()
+    const operations = {
+      subscribe(_request: unknown, given: SubscriptionSink) {
+        sink = given
+        return Promise.resolve({ start: () => Promise.resolve(), resume: () => Promise.resolve(), close: () => undefined })
+      },
+    } as unknown as Operations
+    const options = { maxBufferedBytes: 1000, counts, onEnd: () => undefined, onResult: () => undefined }
+    const stream = (await openResultStream(operations, {} as OperationRequest, options)) as ResultStream
+    const durable = (n: number): void =>
+      sink?.next({ data: { n, text: 'x'.repeat(200) } }, { id: n, at: 0, kind: 'notification' } as unknown as SourceEvent)
+    const typing = (id: number, n: number): void =>
+      sink?.next({ data: { id, n } }, {
+        id: null,
+        at: 0,
+        kind: 'typing',
+        payload: { conversationId: 'direct_1_2', user: { id } },
+      } as unknown as SourceEvent)
+    for (let n = 1; n <= 3; n++) durable(n)
+    for (let n = 1; n <= 10; n++) typing(7, n)
+    typing(8, 1)
+    durable(4)
+    expect(sink?.ready?.()).toBeInstanceOf(Promise)
+    const got: unknown[] = []
+    for (let n = 0; n < 6; n++) got.push((await stream.next()).value?.data)
+    expect(got).toMatchObject([{ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }, { id: 7, n: 10 }, { id: 8, n: 1 }])
+    expect([counts.unkeptDropped, stream.queuedBytes(), sink?.ready?.()]).toEqual([9, 0, undefined])
+  })
 })

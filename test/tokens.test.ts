@@ -1,8 +1,10 @@
 import { createSecretKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from 'node:crypto'
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import jsonwebtoken from 'jsonwebtoken'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { createTimerWheel } from '../src/timer-wheel.ts'
+import { createConnections } from '../src/transport/connections.ts'
 import { SECRET, startApp, tokenOf, type TestApp, type TestUser } from './support/app.ts'
 import { skipCluster, startCluster } from './support/cluster.ts'
 import { connectGraphqlWs, connectHttp } from './support/graphql-client.ts'
@@ -118,6 +120,28 @@ describe('revoked tokens', () => {
     }
   })
 
+  test('end the connection that was on its way when they were revoked', async () => {
+    const wheel = createTimerWheel()
+    const revoked = new Set<number>()
+    const connections = createConnections({
+      wheel,
+      maxPerUser: 2,
+      isRevoked: ({ issuedAt: at }) => revoked.has(at),
+      onOpened: () => undefined,
+      onClosed: () => undefined,
+    })
+    const opened = (at: number): Promise<string> =>
+      new Promise((resolve) => {
+        const viewer = { userId: 1, name: 'Ann', avatar: null, isAdmin: false, issuedAt: at, expiresAt: Date.now() + 60_000 }
+        const about = { protocol: 'legacy' as const, address: '', queuedBytes: () => 0 }
+        connections.open(viewer, about, (reason, text) => resolve(`${reason}: ${text}`))
+        setImmediate(() => resolve('goes on'))
+      })
+    revoked.add(1000)
+    expect(await Promise.all([opened(1000), opened(2000)])).toEqual(['disconnected: the token was revoked', 'goes on'])
+    wheel.stop()
+  })
+
   test.skipIf(skipCluster)('are refused by every node, and by one that starts later', async () => {
     const cluster = await startCluster(2, { POSITION_CHECK_MS: '200' })
     const [one, two] = cluster.nodes as [TestApp, TestApp]
@@ -145,6 +169,8 @@ describe('JWKS_URL', () => {
   let keys: (JsonWebKey & { kid: string })[] = []
   let fetched = 0
   let provider: Server
+  /** How the provider answers now, where it does not answer with the keys. */
+  let answer: ((response: ServerResponse) => void) | undefined
   let app: TestApp
 
   const newKey = (kid: string) => {
@@ -156,18 +182,23 @@ describe('JWKS_URL', () => {
       algorithm: 'ES256',
       keyid: kid,
     })
+  const pass = (seconds: number): void => void vi.setSystemTime(Date.now() + seconds * 1000)
   const viewer = async (token: string) => await connectHttp(app.graphqlUrl, token).run('{ viewer { id } }')
 
   beforeAll(async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
     provider = createServer((_request, response) => {
       fetched++
+      if (answer) return answer(response)
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ keys }))
     })
     await new Promise<void>((resolve) => provider.listen(0, '127.0.0.1', resolve))
     const { port } = provider.address() as AddressInfo
     app = await startApp({ JWT_SECRET: '', JWKS_URL: `http://127.0.0.1:${port}/keys` })
   })
+  afterEach(() => (answer = undefined))
   afterAll(async () => {
+    vi.useRealTimers()
     await app.stop()
     provider.close()
   })
@@ -192,6 +223,44 @@ describe('JWKS_URL', () => {
       ])
     }
   })
+
+  test('a new key is fetched when a token names it, and one that was taken out is refused', async () => {
+    const [first, second] = [newKey('before'), newKey('after')]
+    keys = [first.jwk]
+    pass(31)
+    expect((await viewer(sign(first))).errors).toBeUndefined()
+    keys = [second.jwk]
+    pass(31)
+    expect((await viewer(sign(second))).errors).toBeUndefined()
+    expect((await viewer(sign(first))).errors).toMatchObject([{ message: 'the token names a key that is not known' }])
+  })
+
+  test.each([
+    ['is down', (response: ServerResponse) => void response.destroy()],
+    ['does not end its answer', (response: ServerResponse) => void response.writeHead(200).write('{"keys":[')],
+    ['answers without end', (response: ServerResponse) => void response.writeHead(200).end(Buffer.alloc(20_000_000, ' '))],
+    ['answers nonsense', (response: ServerResponse) => void response.writeHead(200).end('<html>')],
+    ['answers with an error', (response: ServerResponse) => void response.writeHead(500).end()],
+  ])(
+    'while the provider %s the keys of before stay good, the log says so once, and a new key is not called bad',
+    async (_, how) => {
+      const [known, unknown] = [newKey('known'), newKey('unknown')]
+      keys = [known.jwk]
+      pass(31)
+      expect((await viewer(sign(known))).errors).toBeUndefined()
+      answer = how
+      pass(601)
+      const logged = app.logged.length
+      const results = await Promise.all([1, 2, 3].map(() => viewer(sign(known))))
+      expect(results).toEqual(results.map(() => ({ data: { viewer: { id: '77' } } })))
+      expect((await viewer(sign(unknown))).errors).toMatchObject([{ extensions: { code: 'UNAVAILABLE' } }])
+      expect(app.logged.slice(logged)).toMatchObject([{ stage: 'token keys', msg: 'failed' }])
+      answer = undefined
+      pass(6)
+      keys = [unknown.jwk]
+      expect((await viewer(sign(unknown))).errors).toBeUndefined()
+    },
+  )
 
   test('where the keys can not be had, it is the server that is not available, and not the token that is bad', async () => {
     const dead = await startApp({ JWT_SECRET: '', JWKS_URL: 'http://127.0.0.1:9/keys' })

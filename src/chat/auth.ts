@@ -1,5 +1,5 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
-import { createRemoteJWKSet, jwtVerify, type JWTPayload } from 'jose'
+import { createLocalJWKSet, createRemoteJWKSet, customFetch, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
 import jsonwebtoken from 'jsonwebtoken'
 import { ChatError } from '../errors.ts'
 import { problemWithName, problemWithUrl } from './limits.ts'
@@ -29,6 +29,8 @@ export interface AuthOptions {
   audience: string | undefined
   /** Whether an administrator has revoked the viewer's tokens of then. */
   isRevoked: (viewer: Viewer) => boolean
+  /** Told where the keys can't be fetched. */
+  onError: (error: unknown) => void
 }
 
 export interface Auth {
@@ -48,9 +50,9 @@ const TOKEN_LIMIT = 8192
 
 type Claims = jsonwebtoken.JwtPayload | JWTPayload
 
-export function createAuth({ key, issuer, audience, isRevoked }: AuthOptions): Auth {
+export function createAuth({ key, issuer, audience, isRevoked, onError }: AuthOptions): Auth {
   const limits = { ...(issuer === undefined ? {} : { issuer }), ...(audience === undefined ? {} : { audience }) }
-  const claimsOf = key.kind === 'JWKS' ? byKeySet(key.url, limits) : byKey(key, limits)
+  const claimsOf = key.kind === 'JWKS' ? byKeySet(key.url, limits, onError) : byKey(key, limits)
 
   async function verify(token: string): Promise<Viewer> {
     if (token.length > TOKEN_LIMIT) throw refuse(`the token is longer than ${TOKEN_LIMIT} characters`)
@@ -90,9 +92,60 @@ function byKey({ kind, key }: TokenKey, limits: ClaimLimits): (token: string) =>
   }
 }
 
-/** Keys are fetched when a token first names one that is not known, at most every half minute, and kept for ten minutes. */
-function byKeySet(url: string, limits: ClaimLimits): (token: string) => Promise<Claims> {
-  const keys = createRemoteJWKSet(new URL(url), { timeoutDuration: 5000, cooldownDuration: 30_000, cacheMaxAge: 600_000 })
+/** Largest key set that is read. */
+const KEY_SET_LIMIT = 1_048_576
+/** How long the keys are not asked for again after that failed. */
+const PAUSE_MS = 5000
+
+/** As `fetch`, but the answer is read here, and only so much of it. */
+async function fetchBounded(url: string, init: RequestInit): Promise<Response> {
+  const response = await fetch(url, init)
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    size += chunk.length
+    if (size > KEY_SET_LIMIT) throw new Error(`the key set is larger than ${KEY_SET_LIMIT} bytes`)
+    chunks.push(chunk)
+  }
+  return response.ok ? new Response(Buffer.concat(chunks)) : response
+}
+
+/**
+ * Keys are fetched when a token first names one that is not known, at most every half minute, and kept for ten minutes; while
+ * they can't be fetched again those of before stay good, so that an outage of the provider is none of the chat.
+ */
+function remoteKeys(url: string, onError: (error: unknown) => void): JWTVerifyGetKey {
+  const durations = { timeoutDuration: 5000, cooldownDuration: 30_000, cacheMaxAge: 600_000 }
+  const remote = createRemoteJWKSet(new URL(url), { ...durations, [customFetch]: fetchBounded })
+  let failure: { error: unknown; until: number; before: JWTVerifyGetKey | undefined } | undefined
+
+  return async (header, token) => {
+    if (!failure || Date.now() >= failure.until) {
+      try {
+        const key = await remote(header, token)
+        failure = undefined
+        return key
+      } catch (error) {
+        if (isAboutToken(error)) throw error
+        const known = remote.jwks()
+        // Those who waited for the same answer are told of it once.
+        if (!failure || Date.now() >= failure.until) onError(error)
+        failure = { error, until: Date.now() + PAUSE_MS, before: known && createLocalJWKSet(known) }
+      }
+    }
+    const { error, before } = failure
+    if (!before) throw error
+    try {
+      return await before(header, token)
+    } catch {
+      // A key that was not known before may be a new one.
+      throw error
+    }
+  }
+}
+
+function byKeySet(url: string, limits: ClaimLimits, onError: (error: unknown) => void): (token: string) => Promise<Claims> {
+  const keys = remoteKeys(url, onError)
   return async (token) => {
     try {
       return (await jwtVerify(token, keys, { algorithms: ['RS256', 'ES256'], ...limits })).payload
@@ -111,6 +164,8 @@ const KEY_SET_REASONS: Readonly<Record<string, string>> = {
   ERR_JWS_INVALID: 'the token is malformed',
   ERR_JWT_INVALID: 'the token is malformed',
 }
+
+const isAboutToken = (error: unknown): boolean => Object.hasOwn(KEY_SET_REASONS, (error as { code?: string }).code ?? '')
 
 /** What jose says, as reasons of our own; anything else is a failure to get the keys. */
 function keySetError(error: unknown): ChatError {

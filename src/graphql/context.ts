@@ -31,7 +31,18 @@ export interface Admin {
   /** A topic by its name; undefined where the log does not know it and nobody listens to it. */
   topic(name: string): Promise<TopicRecord | undefined>
   /** Shows what happens from now on; resolves with what ends that. It is noted in the log. */
-  watch(adminId: number, filter: ActivityFilter, onEntry: (entry: WatchedActivity) => void): Promise<() => void>
+  watch(watcher: Watcher, filter: ActivityFilter): Promise<() => void>
+  /** Ends what is shown over a connection, whose new token is no administrator's. */
+  endWatches(connectionId: string): void
+}
+
+/** Who is shown what happens. */
+export interface Watcher {
+  adminId: number
+  connectionId: string | null
+  entry(entry: WatchedActivity): void
+  /** It was ended for them. */
+  ended(): void
 }
 
 /** A node as it is now. */

@@ -45,6 +45,8 @@ export interface PreparedOperation {
    * subscription's root field, which only choose the events.
    */
   resultVariables: readonly string[]
+  /** Whether it is given a token, which nobody else may see. */
+  takesToken: boolean
   /** How many fields it may resolve at most with these variables. */
   cost: (variables: Variables) => number
   execute: Execute
@@ -137,6 +139,7 @@ export function analyse(schema: GraphQLSchema, document: DocumentNode, executorO
     const resultVariables = new Set<string>()
     const seen = new Set<string>()
     let isShared = true
+    let takesToken = false
     const walk = (root: OperationDefinitionNode | FragmentDefinitionNode, isRoot: boolean): void => {
       const typeInfo = new TypeInfo(schema)
       let rootField: FieldNode | undefined
@@ -147,8 +150,9 @@ export function analyse(schema: GraphQLSchema, document: DocumentNode, executorO
           Field: {
             enter(field) {
               if (field.name.value === '__schema' || field.name.value === '__type') usesIntrospection = true
-              if (typeInfo.getFieldDef()?.astNode?.directives?.some(({ name }) => name.value === 'viewerDependent'))
-                isShared = false
+              const definition = typeInfo.getFieldDef()
+              if (definition?.astNode?.directives?.some(({ name }) => name.value === 'viewerDependent')) isShared = false
+              if (definition?.args.some(({ name }) => name === 'token')) takesToken = true
               if (isRoot && typeInfo.getParentType() === schema.getSubscriptionType()) rootField = field
             },
           },
@@ -172,6 +176,7 @@ export function analyse(schema: GraphQLSchema, document: DocumentNode, executorO
       node,
       isShared: isShared && node.operation === 'subscription',
       resultVariables: [...resultVariables],
+      takesToken,
       cost: costOf(schema, document, node),
       execute: executorOf(schema, document, node),
     })

@@ -134,14 +134,13 @@ export function createOperations({
   }
 
   /** Counts what came of an operation, and tells those who watch. */
-  function told(request: OperationRequest, { node }: PreparedOperation, result: ExecutionResult): ExecutionResult {
+  function told(request: OperationRequest, { node, takesToken }: PreparedOperation, result: ExecutionResult): ExecutionResult {
     const name = node.name?.value ?? node.operation
     // A ping says nothing.
     const code = (result.errors?.[0]?.extensions['code'] as string | undefined) ?? 'ok'
     countIn(counts.operations, `${node.operation} ${code}`)
     if (!activity.isWatched || name === 'LegacyPing') return result
     const { viewer, connectionId, variables } = request
-    const isSecret = variables != null && 'token' in variables
     activity.record({
       kind: 'operation',
       userId: viewer.userId,
@@ -149,7 +148,7 @@ export function createOperations({
       name,
       code,
       conversationId: conversationIn(variables),
-      content: () => (isSecret ? null : variables),
+      content: () => (takesToken ? null : variables),
     })
     return result
   }

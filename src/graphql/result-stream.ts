@@ -1,37 +1,95 @@
 import { GraphQLError, type ExecutionResult } from 'graphql'
-import type { SourceEvent } from './source.ts'
+import type { Counts } from '../counts.ts'
+import { LatestWords } from '../latest-words.ts'
+import { latestOf, type SourceEvent } from './source.ts'
 import type { OperationRequest, Operations, OpenSubscription } from './operations.ts'
 
 /** A subscription's results for transports that iterate. */
 export interface ResultStream extends AsyncGenerator<ExecutionResult, void, void> {
   /** Ends it with an error from outside, which is its last result. */
   fail(error: GraphQLError): void
+  /** Bytes of the results that wait to be asked for. */
+  queuedBytes(): number
 }
 
-/** How many results may wait for a slow reader. */
-const WAITING_LIMIT = 10_000
+export interface ResultStreamOptions {
+  /** How many bytes may wait for a slow reader. */
+  maxBufferedBytes: number
+  counts: Pick<Counts, 'unkeptDropped' | 'tooSlow'>
+  /** Called once, however it ends. */
+  onEnd: () => void
+  /** Called with each event before its result. */
+  onResult: (event: SourceEvent) => void
+}
 
 const TOO_SLOW = 'too many results wait for this client: resume after the last event received'
 
+/** The last result that had to wait, and its size: the other streams of an event get the same one right after. */
+let lastSized: { result: ExecutionResult; bytes: number } | undefined
+
+function sizeOf(result: ExecutionResult): number {
+  if (lastSized?.result !== result) lastSized = { result, bytes: Buffer.byteLength(JSON.stringify(result)) }
+  return lastSized.bytes
+}
+
 /**
- * Opens a subscription as an async iterator with a bound: a reader that falls too far behind gets an error and the end,
- * never a hole. An error is its last result. `onEnd` is called once, however it ends; `onResult` with each event before its result. Events come as soon as it is open.
+ * Opens a subscription as an async iterator whose waiting results are bounded, by class: a durable one beyond the limit ends
+ * it with an error instead of all that waits, never with a hole; from half the limit on one that is not kept waits until there
+ * is room, and only the latest of those with the same key. An error is the last result. Events come as soon as it is open.
  */
 export async function openResultStream(
   operations: Operations,
   request: OperationRequest,
-  onEnd: () => void = () => undefined,
-  onResult: (event: SourceEvent) => void = () => undefined,
+  { maxBufferedBytes, counts, onEnd, onResult }: ResultStreamOptions,
 ): Promise<ResultStream | ExecutionResult> {
-  const waiting: ExecutionResult[] = []
+  let waiting: { result: ExecutionResult; bytes: number }[] = []
+  let waitingBytes = 0
+  const latest = new LatestWords<ExecutionResult>(counts)
   let readers: ((result: IteratorResult<ExecutionResult, void>) => void)[] = []
+  /** Who goes on with a replay when there is room. */
+  let blocked: (() => void)[] = []
   let open: OpenSubscription | undefined
   let ended = false
 
-  function give(result: ExecutionResult): void {
+  function add(result: ExecutionResult, bytes: number): void {
+    waiting.push({ result, bytes })
+    waitingBytes += bytes
+  }
+
+  function give(result: ExecutionResult, keyOf: (() => string) | undefined): void {
+    if (keyOf) latest.drop(keyOf())
     const reader = readers.shift()
-    if (reader) reader({ done: false, value: result })
-    else waiting.push(result)
+    if (reader) return reader({ done: false, value: result })
+    const bytes = sizeOf(result)
+    if (waiting.length === 0) return add(result, bytes)
+    if (keyOf && waitingBytes + bytes > maxBufferedBytes / 2) return latest.set(keyOf(), result)
+    if (waitingBytes + bytes <= maxBufferedBytes) return add(result, bytes)
+    counts.tooSlow++
+    clear()
+    end(new GraphQLError(TOO_SLOW, { extensions: { code: 'UNAVAILABLE' } }))
+  }
+
+  function take(): ExecutionResult | undefined {
+    const first = waiting.shift()
+    if (!first) return undefined
+    waitingBytes -= first.bytes
+    if (hasRoom()) goOn()
+    return first.result
+  }
+
+  const hasRoom = (): boolean => ended || waitingBytes < maxBufferedBytes / 4
+
+  function goOn(): void {
+    for (const [key, result] of latest.take()) give(result, () => key)
+    const going = blocked
+    blocked = []
+    for (const each of going) each()
+  }
+
+  function clear(): void {
+    waiting = []
+    waitingBytes = 0
+    latest.take()
   }
 
   function end(error?: GraphQLError): void {
@@ -39,8 +97,12 @@ export async function openResultStream(
     ended = true
     open?.close()
     onEnd()
-    if (error) give({ errors: [error] })
-    for (const reader of readers) reader({ done: true, value: undefined })
+    latest.take()
+    goOn()
+    const reader = error && readers.shift()
+    if (reader) reader({ done: false, value: { errors: [error] } })
+    else if (error) add({ errors: [error] }, 0)
+    for (const each of readers) each({ done: true, value: undefined })
     readers = []
   }
 
@@ -50,10 +112,10 @@ export async function openResultStream(
       next(result, event) {
         if (ended) return
         onResult(event)
-        if (waiting.length < WAITING_LIMIT) give(result)
-        else end(new GraphQLError(TOO_SLOW, { extensions: { code: 'UNAVAILABLE' } }))
+        give(result, latestOf(event))
       },
       end,
+      ready: () => (hasRoom() ? undefined : new Promise((resolve) => blocked.push(resolve))),
     })
   } catch (error) {
     onEnd()
@@ -69,13 +131,13 @@ export async function openResultStream(
 
   const stream: ResultStream = {
     next() {
-      const result = waiting.shift()
+      const result = take()
       if (result) return Promise.resolve({ done: false, value: result })
       if (ended) return Promise.resolve({ done: true, value: undefined })
       return new Promise((resolve) => readers.push(resolve))
     },
     return() {
-      waiting.length = 0
+      clear()
       end()
       return Promise.resolve({ done: true, value: undefined })
     },
@@ -84,6 +146,7 @@ export async function openResultStream(
       return Promise.reject(error)
     },
     fail: end,
+    queuedBytes: () => waitingBytes,
     [Symbol.asyncIterator]: () => stream,
     [Symbol.asyncDispose]() {
       end()

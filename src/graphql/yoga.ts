@@ -51,7 +51,7 @@ function useWellFormedRequests(operations: Operations): Plugin<HttpContext> {
           params = await requestParser(request)
         } catch (error) {
           if (error instanceof GraphQLError) throw malformed(error.message)
-          // Of the parameters in a URL or a form.
+          // Of the parameters in a URL.
           if (error instanceof SyntaxError) throw malformed('variables or extensions is not valid JSON')
           throw error
         }

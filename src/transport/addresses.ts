@@ -9,21 +9,38 @@ const contains = (networks: BlockList, address: string): boolean => {
   return version !== 0 && networks.check(address, version === 6 ? 'ipv6' : 'ipv4')
 }
 
+/** The address in an element of `X-Forwarded-For`, which some proxies give a port; undefined for anything else. */
+function addressIn(hop: string): string | undefined {
+  const [, bracketed, dotted] = /^\s*(?:\[([\da-f:.]+)\](?::\d+)?|([\d.]+)(?::\d+)?)\s*$/i.exec(hop) ?? []
+  const address = plain(bracketed ?? dotted ?? hop.trim())
+  return isIP(address) === 0 ? undefined : address
+}
+
 /**
  * Whose request it is: the address of the peer, or, where that is a trusted proxy, the last one in `X-Forwarded-For` that
- * none of them wrote about itself.
+ * none of them wrote about itself. What is before something that is no address could be anybody's word.
  */
 export function clientAddress({ socket, headers }: IncomingMessage, trusted: BlockList): string {
-  const hops = String(headers['x-forwarded-for'] ?? '')
-    .split(',')
-    .map((hop) => plain(hop.trim()))
-    .filter((hop) => isIP(hop) !== 0)
+  const hops = String(headers['x-forwarded-for'] ?? '').split(',')
   let address = plain(socket.remoteAddress ?? '')
-  while (contains(trusted, address) && hops.length > 0) address = hops.pop() as string
+  while (contains(trusted, address)) {
+    const before = addressIn(hops.pop() ?? '')
+    if (before === undefined) break
+    address = before
+  }
   return address
 }
 
-/** Counts what is open of each address. */
+/** What one client can choose its addresses from: with IPv6 a network of 64 bits (RFC 4291, section 2.5.4), else the one. */
+function networkOf(address: string): string {
+  if (isIP(address) !== 6) return address
+  const [left = [], right = []] = address.split('::').map((half) => (half === '' ? [] : half.split(':')))
+  const missing = Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0')
+  const groups = [...left, ...missing, ...right].slice(0, 4)
+  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`
+}
+
+/** Counts what is open of each address, and for IPv6 of each network of 64 bits. */
 export interface AddressLimit {
   /** Takes a place; undefined where the address has as many as allowed. The place is to be given back once. */
   take(address: string): (() => void) | undefined
@@ -34,16 +51,17 @@ export function createAddressLimit(limit: number): AddressLimit {
   const counts = new Map<string, number>()
   return {
     take(address) {
-      const count = counts.get(address) ?? 0
+      const network = networkOf(address)
+      const count = counts.get(network) ?? 0
       if (limit > 0 && count >= limit) return undefined
-      counts.set(address, count + 1)
+      counts.set(network, count + 1)
       let isTaken = true
       return () => {
         if (!isTaken) return
         isTaken = false
-        const left = (counts.get(address) as number) - 1
-        if (left === 0) counts.delete(address)
-        else counts.set(address, left)
+        const left = (counts.get(network) as number) - 1
+        if (left === 0) counts.delete(network)
+        else counts.set(network, left)
       }
     },
   }

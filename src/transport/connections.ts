@@ -63,12 +63,18 @@ export interface Connections {
 export interface ConnectionsOptions {
   wheel: TimerWheel
   maxPerUser: number
+  /** Whether the viewer's token was revoked after it was verified. */
+  isRevoked: (viewer: Viewer) => boolean
   onOpened: (userId: number, connectionId: string, protocol: Protocol) => void
   onClosed: (userId: number, connectionId: string, protocol: Protocol) => void
 }
 
+/** What a connection is told whose token an administrator has revoked. */
+export const REVOKED = 'the token was revoked'
+
 /** The connections of this node: counted for each user, ended when their token expires (PROTOCOL.md, section 1). */
-export function createConnections({ wheel, maxPerUser, onOpened, onClosed }: ConnectionsOptions): Connections {
+export function createConnections(options: ConnectionsOptions): Connections {
+  const { wheel, maxPerUser, isRevoked, onOpened, onClosed } = options
   const byUser = new Map<number, Live[]>()
   const byId = new Map<string, Live>()
   const counts: Record<Protocol, number> = { legacy: 0, 'graphql-ws': 0, sse: 0 }
@@ -134,6 +140,7 @@ export function createConnections({ wheel, maxPerUser, onOpened, onClosed }: Con
       onOpened(userId, connection.id, peer.protocol)
       // It was on its way when the others were ended.
       if (isRestarting) queueMicrotask(() => connection.end('restarting'))
+      else if (isRevoked(viewer)) queueMicrotask(() => connection.end('disconnected', REVOKED))
       return connection
     },
 

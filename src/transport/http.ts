@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import type { AddressInfo, BlockList } from 'node:net'
+import type { AddressInfo, BlockList, Socket } from 'node:net'
 import { Readable, type Duplex } from 'node:stream'
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import type { ExecutionResult, GraphQLError } from 'graphql'
@@ -14,7 +14,8 @@ import { openResultStream, type ResultStream } from '../graphql/result-stream.ts
 import type { HttpHandler } from '../graphql/yoga.ts'
 import type { Connection, Connections, EndReason } from './connections.ts'
 import { clientAddress, type AddressLimit } from './addresses.ts'
-import { startPings, type Endpoint } from './upgrade.ts'
+import { createOpenAnswers } from './open-answers.ts'
+import { refuseUpgrade, startPings, type Endpoint } from './upgrade.ts'
 
 export interface Readiness {
   isReady: boolean
@@ -34,6 +35,8 @@ export interface HttpServerOptions {
   trustedProxies: BlockList
   counts: Counts
   maxBodyBytes: number
+  /** How many bytes may wait for the reader of a stream. */
+  maxBufferedBytes: number
   pingIntervalMs: number
   /** The page that browsers get, without a token; undefined: none. */
   graphiqlPage: (() => string) | undefined
@@ -73,6 +76,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { allowedOrigins, maxBodyBytes, handler, operations, connections, auth, admit, takeRequest, report } = options
   const endpoints: Readonly<Record<string, Endpoint>> = { '/graphql': options.graphqlWs, '/ws/connect': options.legacy }
   const socketServers = [options.graphqlWs.server, options.legacy.server]
+  const answers = createOpenAnswers()
   /** Why nothing is served now; undefined where it is. */
   let closed: 'starting' | 'draining' | undefined = 'starting'
 
@@ -113,22 +117,29 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   async function serveGraphql(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (!isAllowed(request.headers.origin)) throw new ChatError('FORBIDDEN', 'this origin is not allowed')
-    allowOrigin(request, response)
-    if (request.method === 'OPTIONS') return answerPreflight(request, response)
     const wantsPage = request.method === 'GET' && request.headers.accept?.includes('text/html') === true
     if (wantsPage && options.graphiqlPage !== undefined) {
+      // Not for scripts of other origins: in the demo a token is in it.
       response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(options.graphiqlPage())
       return
     }
+    allowOrigin(request, response)
+    if (request.method === 'OPTIONS') return answerPreflight(request, response)
     if (closed) throw new ChatError('UNAVAILABLE', TRY_AGAIN)
     const viewer = await auth.verifyHeader(request.headers.authorization)
     takeRequest(viewer.userId)
+    answers.take(viewer.userId, response)
     if (request.method === 'POST') {
+      if (!JSON_TYPE.test(request.headers['content-type'] ?? ''))
+        throw new HttpError(415, 'expected Content-Type: application/json')
       // Yoga would read without a bound.
       Object.assign(request, { body: Readable.from([await readBody(request, maxBodyBytes)]) })
     }
     await admit(viewer)
-    await handler(request, response, { viewer, openStream: (operation) => openStream(viewer, addressOf(request), operation) })
+    await handler(request, response, {
+      viewer,
+      openStream: (operation) => openStream(viewer, addressOf(request), response, operation),
+    })
   }
 
   const delivered = options.counts.deliveries.sse
@@ -137,16 +148,25 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     errors: [operations.failure(new ChatError('RATE_LIMITED', `too many connections of this ${what}: close another one first`))],
   })
 
-  /** A subscription over SSE counts as a connection of its viewer and its address. */
-  async function openStream(viewer: Viewer, address: string, request: OperationRequest): Promise<ResultStream | ExecutionResult> {
+  /**
+   * A subscription over SSE counts as a connection of its viewer and its address, until its response is closed: one that has
+   * ended and is not read to its end is cut.
+   */
+  async function openStream(
+    viewer: Viewer,
+    address: string,
+    response: ServerResponse,
+    request: OperationRequest,
+  ): Promise<ResultStream | ExecutionResult> {
     let stream: ResultStream | undefined
     let wanted: GraphQLError | undefined
+    let limit: NodeJS.Timeout | undefined
     const giveBack = options.addresses.take(address)
     if (!giveBack) return refused('address')
     const connection: Connection | undefined = connections.open(viewer, {
       protocol: 'sse',
       address,
-      queuedBytes: () => 0,
+      queuedBytes: () => (stream?.queuedBytes() ?? 0) + response.writableLength,
       disconnect(reason, text) {
         wanted = operations.failure(endError(reason, text))
         stream?.fail(wanted)
@@ -157,17 +177,33 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       return refused('user')
     }
     const over = (): void => {
+      clearTimeout(limit)
+      void stream?.return()
       giveBack()
       connection.closed()
     }
-    const opened = await openResultStream(operations, { ...request, connectionId: connection.id }, over, ({ id }) => {
-      if (id === null) delivered.unkept++
-      else delivered.durable++
-    })
+    response.once('close', over)
+    const opened = await openResultStream(
+      operations,
+      { ...request, connectionId: connection.id },
+      {
+        maxBufferedBytes: options.maxBufferedBytes,
+        counts: options.counts,
+        onEnd() {
+          if (!response.closed) limit = setTimeout(() => response.destroy(), LINGER_MS).unref()
+        },
+        onResult({ id }) {
+          if (id === null) delivered.unkept++
+          else delivered.durable++
+        },
+      },
+    )
     if ('fail' in opened) {
       stream = opened
       if (wanted) stream.fail(wanted)
     }
+    // The client may be gone, now or from the beginning.
+    if (response.closed) over()
     return opened
   }
 
@@ -190,7 +226,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       case '/ws/connect':
         return sendJson(response, 426, { error: 'expected a WebSocket upgrade' }, { Upgrade: 'websocket', Connection: 'Upgrade' })
       default:
-        return sendJson(response, 404, { error: 'nothing is here: expected /graphql, /ws/connect, /health, /ready or /metrics' })
+        return sendJson(response, 404, { error: NOTHING_HERE })
     }
   }
 
@@ -209,7 +245,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     // Between here and the endpoint's own listener a reset of the connection must not end the process.
     socket.on('error', () => undefined)
     const endpoint = endpoints[pathOf(request)]
-    if (!endpoint) return void socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
+    if (!endpoint) return refuseUpgrade(socket, 404, JSON.stringify({ error: NOTHING_HERE }))
     if (closed) return endpoint.refuse(socket, 503, TRY_AGAIN)
     if (!isAllowed(request.headers.origin)) return endpoint.refuse(socket, 403, 'this origin is not allowed')
     const address = addressOf(request)
@@ -219,11 +255,20 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     endpoint.upgrade(request, socket, head, address).catch(report)
   }
 
-  const timeouts = { headersTimeout: 10_000, requestTimeout: 30_000 }
+  // Node looks only every half minute unless told.
+  const timeouts = { headersTimeout: HEADERS_MS, requestTimeout: 30_000, connectionsCheckingInterval: 1000 }
   const server: Server = options.tls
-    ? createTlsServer({ ...timeouts, ...options.tls }, listener)
+    ? createTlsServer({ ...timeouts, handshakeTimeout: HEADERS_MS, ...options.tls }, listener)
     : createServer(timeouts, listener)
+  // Of who does not read; streams have limits of their own.
+  server.setTimeout(SILENCE_MS)
   server.on('upgrade', upgrade)
+  /** All there are, also those that have not come to a request or to the end of the TLS handshake. */
+  const open = new Set<Socket>()
+  function forget(this: Socket): void {
+    open.delete(this)
+  }
+  server.on('connection', (socket: Socket) => open.add(socket) && socket.once('close', forget))
   const pings = startPings(socketServers, options.pingIntervalMs)
 
   return {
@@ -250,8 +295,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       let limit: NodeJS.Timeout | undefined
       const cut = new Promise<void>((resolve) => {
         limit = setTimeout(() => {
-          for (const { clients } of socketServers) for (const ws of clients) ws.terminate()
-          server.closeAllConnections()
+          for (const socket of open) socket.destroy()
           resolve()
         }, limitMs)
       })
@@ -265,6 +309,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const ended = new Promise<void>((resolve) => server.close(() => resolve()))
       const idle = setInterval(() => server.closeIdleConnections(), 20)
       await ended
+      // A socket that was cut is closed, and its connection with it, in a later turn.
+      do await nextTurn()
+      while (open.size > 0)
       clearInterval(idle)
       clearTimeout(limit)
       pings.stop()
@@ -298,6 +345,18 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   }
 }
 
+/** What no form of another page can send without asking first. */
+const JSON_TYPE = /^application\/json\s*(?:;|$)/i
+
+/** How long a client may take for the TLS handshake, and for the headers of a request. */
+const HEADERS_MS = 10_000
+
+/** How long nothing may move on a connection that a response is written to. */
+const SILENCE_MS = 30_000
+
+/** How long a client may take to read the end of a stream; as long as `ws` waits for the end of a socket. */
+const LINGER_MS = 30_000
+
 /** Between two batches of closing sockets. */
 const BATCH_MS = 50
 
@@ -311,6 +370,7 @@ const SECURITY_HEADERS = [
   ['Cache-Control', 'no-store'],
 ] as const
 
+const NOTHING_HERE = 'nothing is here: expected /graphql, /ws/connect, /health, /ready or /metrics'
 const TRY_AGAIN = 'the server starts or stops: try again in a moment'
 
 const pathOf = ({ url = '/' }: IncomingMessage): string => url.split('?', 1)[0] as string
@@ -322,26 +382,37 @@ function endError(reason: EndReason, text: string | undefined): ChatError {
   return new ChatError('UNAVAILABLE', text ?? 'the server restarts: resume after the last event received')
 }
 
-/** The whole body. Throws BAD_USER_INPUT for none; rejects with TooLarge for more than `limit` bytes, without reading on. */
+/** The whole body. Throws BAD_USER_INPUT for none; rejects with 413 for more than `limit` bytes, without reading on. */
 async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > limit) throw new TooLarge(limit)
+  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit)
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > limit) throw new TooLarge(limit)
-    chunks.push(chunk)
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size > limit) throw tooLarge(limit)
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    // What else can go wrong is on the client's end of the line, and nothing to wake anybody for.
+    throw error instanceof HttpError ? error : new ChatError('BAD_USER_INPUT', 'the body broke off')
   }
   if (size === 0) throw new ChatError('BAD_USER_INPUT', 'the request has no body, expected a JSON object with "query"')
   return Buffer.concat(chunks)
 }
 
-class TooLarge extends ChatError {
-  override get status(): number {
-    return 413
+/** What a client does wrong with HTTP itself, which has a status of its own for it. */
+class HttpError extends ChatError {
+  readonly #status: number
+
+  constructor(status: number, message: string) {
+    super('BAD_USER_INPUT', message)
+    this.#status = status
   }
 
-  constructor(limit: number) {
-    super('BAD_USER_INPUT', `the body is larger than ${limit} bytes`)
+  override get status(): number {
+    return this.#status
   }
 }
+
+const tooLarge = (limit: number): HttpError => new HttpError(413, `the body is larger than ${limit} bytes`)

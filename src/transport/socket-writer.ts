@@ -1,13 +1,11 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { createCounts, type Counts } from '../counts.ts'
+import { LatestWords } from '../latest-words.ts'
 import { payloadOf } from './frame.ts'
 
 /** Close code of a client that is too slow for its durable events (PROTOCOL.md, section 1). */
 const TOO_SLOW = 4508
-
-/** More users than anybody looks at who type or come and go. */
-const LATEST_LIMIT = 1000
 
 const NOTHING = Buffer.alloc(0)
 
@@ -44,8 +42,8 @@ export class SocketWriter {
   #compressed: Promise<void> | undefined
   #held: Buffer[] | undefined
   #heldBytes = 0
-  /** Frames that are not kept and found no room, the latest for each key. */
-  #latest: Map<string, Buffer> | undefined
+  /** Frames that are not kept and found no room. */
+  #latest: LatestWords<Buffer> | undefined
 
   /** `socket` is the one under `ws`. */
   constructor(ws: WebSocket, socket: Duplex, maxBufferedBytes: number, counts = createCounts()) {
@@ -70,7 +68,7 @@ export class SocketWriter {
     if (this.#ws.readyState !== this.#ws.OPEN) return
     const length = frame.length + (rest?.length ?? 0)
     const waiting = this.waiting()
-    if (keyOf && this.#latest?.delete(keyOf())) this.#counts.unkeptDropped++
+    if (keyOf) this.#latest?.drop(keyOf())
     if (waiting > 0) {
       if (keyOf && waiting + length > this.#maxBufferedBytes / 2) {
         return this.#keepLatest(keyOf(), rest ? Buffer.concat([frame, rest]) : frame)
@@ -93,20 +91,17 @@ export class SocketWriter {
 
   #keepLatest(key: string, frame: Buffer): void {
     if (!this.#latest) {
-      this.#latest = new Map()
+      this.#latest = new LatestWords(this.#counts)
       void this.#whenReady()
     }
     this.#latest.set(key, frame)
-    if (this.#latest.size <= LATEST_LIMIT) return
-    this.#counts.unkeptDropped++
-    this.#latest.delete(this.#latest.keys().next().value as string)
   }
 
   async #whenReady(): Promise<void> {
     await this.ready()
-    const latest = this.#latest ?? new Map<string, Buffer>()
+    const latest = this.#latest
     this.#latest = undefined
-    for (const [key, frame] of latest) this.write(frame, () => key)
+    for (const [key, frame] of latest?.take() ?? []) this.write(frame, () => key)
   }
 
   /** Resolves when there is room for more; undefined where there is now. */

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
@@ -9,6 +10,8 @@ export interface Process {
   err(): string
   /** Resolves when it has ended: with its exit code, or the signal that ended it. */
   ended: Promise<number | NodeJS.Signals>
+  /** The bytes of heap that are in use after a collection: what is left of all that was done. */
+  heapUsed(): Promise<number>
 }
 
 export interface RunningServer extends Process {
@@ -23,18 +26,21 @@ export function endProcesses(): void {
   for (const child of children) child.kill('SIGKILL')
 }
 
+/** Answers each message of the parent with the bytes of heap that are in use after a collection. */
+const TELL_HEAP = `data:text/javascript,process.on('message',()=>{gc();process.send(process.memoryUsage().heapUsed)})`
+
 /** Runs the server as a process of its own, with these settings and no others. */
 export function run(env: Record<string, string>): Process {
   const { PATH } = process.env
-  const child = spawn(process.execPath, [MAIN], {
+  const child = spawn(process.execPath, ['--expose-gc', '--import', TELL_HEAP, MAIN], {
     env: { PATH, PORT: '0', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   children.add(child)
   let out = ''
   let err = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (out += text))
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (err += text))
   const ended = new Promise<number | NodeJS.Signals>((resolve) => {
     // "close" comes after the last of its output.
     child.on('close', (code, signal) => {
@@ -42,7 +48,12 @@ export function run(env: Record<string, string>): Process {
       resolve(code ?? (signal as NodeJS.Signals))
     })
   })
-  return { child, out: () => out, err: () => err, ended }
+  async function heapUsed(): Promise<number> {
+    const answer = once(child, 'message') as Promise<[number]>
+    child.send('heap')
+    return (await answer)[0]
+  }
+  return { child, out: () => out, err: () => err, ended, heapUsed }
 }
 
 /** Runs the server until it says that it is ready. */

@@ -1,9 +1,9 @@
 import { conversationOf, type ChatEvent } from '../../chat/events.ts'
-import type { OperationContext } from '../context.ts'
+import type { OperationContext, Watcher } from '../context.ts'
 import type { ResolversTypes, SubscriptionResolvers } from '../generated/resolvers.ts'
 import { badInput } from '../../errors.ts'
 import { parseEventId, parseIntId, requireIntId } from '../ids.ts'
-import { requireAdmin } from './admins.ts'
+import { notAnAdmin, requireAdmin } from './admins.ts'
 import type { ActivityFilter } from '../../live/activity.ts'
 import type { ActivityEvent, EventModel } from '../models.ts'
 import { feedSource, Source, type SourceOptions } from '../source.ts'
@@ -93,15 +93,21 @@ export const subscriptions: SubscriptionResolvers = {
 }
 
 /** What happens is shown as it comes, and nothing of before. */
-function activitySource({ admin, viewer }: OperationContext, filter: ActivityFilter): Source {
+function activitySource({ admin, viewer, connectionId }: OperationContext, filter: ActivityFilter): Source {
   return new Source(async (listener) => {
     let isStarted = false
     const early: ActivityEvent[] = []
-    const end = await admin.watch(viewer.userId, filter, (entry) => {
-      const event: ActivityEvent = { id: null, at: entry.at, kind: 'activity', payload: entry }
-      if (isStarted) listener.event(event)
-      else early.push(event)
-    })
+    const watcher: Watcher = {
+      adminId: viewer.userId,
+      connectionId,
+      entry(entry) {
+        const event: ActivityEvent = { id: null, at: entry.at, kind: 'activity', payload: entry }
+        if (isStarted) listener.event(event)
+        else early.push(event)
+      },
+      ended: () => listener.end(notAnAdmin()),
+    }
+    const end = await admin.watch(watcher, filter)
     return {
       start() {
         isStarted = true

@@ -1,0 +1,34 @@
+import type { ServerResponse } from 'node:http'
+import { ChatError } from '../errors.ts'
+
+/** How many answers of one user may be open: being made, or not read to their end. */
+const ANSWERS_LIMIT = 100
+
+/** How much of them may wait to be read before there are no more; what Node counts are bytes, or characters of a text. */
+const UNREAD_LIMIT = 8 * 1_048_576
+
+/** The answers over HTTP that users have asked for and not read to their end. */
+export interface OpenAnswers {
+  /** Takes one in until it is closed. Throws RATE_LIMITED where the user has too many, or leaves too much unread. */
+  take(userId: number, response: ServerResponse): void
+}
+
+/** One answer may be large; who asks for the next without reading it would fill the memory. */
+export function createOpenAnswers(): OpenAnswers {
+  const byUser = new Map<number, Set<ServerResponse>>()
+  return {
+    take(userId, response) {
+      const open = byUser.get(userId) ?? new Set()
+      let unread = 0
+      for (const { writableLength } of open) unread += writableLength
+      if (open.size >= ANSWERS_LIMIT || unread > UNREAD_LIMIT)
+        throw new ChatError('RATE_LIMITED', 'too many answers are not read yet: read them, then ask again')
+      if (response.closed) return
+      byUser.set(userId, open.add(response))
+      response.once('close', () => {
+        open.delete(response)
+        if (open.size === 0) byUser.delete(userId)
+      })
+    },
+  }
+}
