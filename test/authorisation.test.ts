@@ -102,9 +102,9 @@ const MUTATIONS: Record<string, Rule> = {
 
 const SUBSCRIPTIONS: Record<string, Rule> = {
   events: own(() => 'events { id }'),
-  conversationEvents: rule(({ conversation }) => `conversationEvents(conversationId: "${conversation}") { id }`, 'FORBIDDEN'),
-  messageSent: rule(({ conversation }) => `messageSent(conversationId: "${conversation}") { id }`, 'FORBIDDEN'),
-  typing: rule(({ conversation }) => `typing(conversationId: "${conversation}") { typing }`, 'FORBIDDEN'),
+  conversationEvents: rule(({ conversation }) => `conversationEvents(conversationId: "${conversation}") { id }`, 'NOT_FOUND'),
+  messageSent: rule(({ conversation }) => `messageSent(conversationId: "${conversation}") { id }`, 'NOT_FOUND'),
+  typing: rule(({ conversation }) => `typing(conversationId: "${conversation}") { typing }`, 'NOT_FOUND'),
   onlineStatus: own(() => 'onlineStatus { online }'),
   notificationReceived: own(() => 'notificationReceived { id }'),
   activity: admins(({ ann }) => `activity(userId: "${ann.id}") { name }`),

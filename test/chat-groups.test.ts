@@ -337,7 +337,7 @@ describeEngines((on) => {
         groups.update(a, id, { name: 'x' }),
         groups.leave(a, id),
         groups.invite(a, id, [b]),
-        node.chat.access.conversation(a, `group_${id}`),
+        node.chat.access.conversation(a, `group_${id}`, 'say'),
         node.chat.access.message(a, message.id),
         node.chat.push.groupUpdate(id),
         node.chat.push.newMessage(message.id, true),

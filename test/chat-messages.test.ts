@@ -177,8 +177,14 @@ describeEngines((on) => {
     expect((await send(a, { receiverId: b })).conversationId).toBe(id)
     expect((await send(b, { conversationId: id })).conversationId).toBe(id)
     expect((await refusal(send(a, { receiverId: b }, { conversationId: `direct_${a}_${b}` }))).message).toContain(`"${id}"`)
-    expect(await codeOf(chat.access.conversation(a, `direct_${a}_${b}`))).toBe('NOT_FOUND')
-    expect(await chat.access.conversation(a, id)).toEqual({ id, isGroup: false, groupId: null, pair: [a, b], stored: true })
+    expect(await codeOf(chat.access.conversation(a, `direct_${a}_${b}`, 'say'))).toBe('NOT_FOUND')
+    expect(await chat.access.conversation(a, id, 'say')).toEqual({
+      id,
+      isGroup: false,
+      groupId: null,
+      pair: [a, b],
+      stored: true,
+    })
   })
 
   test('the same key again gives the first message, and nothing is stored or published twice', async () => {

@@ -39,6 +39,14 @@ describeEngines((on) => {
       expect(await page(c)).toEqual([])
     })
 
+    test('what is pushed keeps the order of its members', async () => {
+      const [a = 0] = await node.users(1)
+      const data = { zebra: 1, ape: { second: 2, first: 1 } }
+      await node.chat.notifications.send('system', data, [a])
+      const payload = node.take()[0]?.event.payload as { data: unknown }
+      expect(JSON.stringify(payload.data)).toBe(JSON.stringify(data))
+    })
+
     test('they come newest first, and pages stay whole where the time is the same', async () => {
       const [a = 0, b = 0] = await node.users(2)
       for (let index = 0; index < 7; index++) await node.chat.notifications.send('n', { index }, [a, b])

@@ -178,7 +178,7 @@ describe.each(TRANSPORTS)('over $name', ({ connect }) => {
     await say(app, bob, conversation, 'gone')
     await say(app, bob, ann, 'live')
     expect(await next(all)).toEqual({ messageSent: { content: 'live' } })
-    expect(await codeOf(client.subscribe(CONVERSATION, { id: conversation }))).toBe('FORBIDDEN')
+    expect(await codeOf(client.subscribe(CONVERSATION, { id: conversation }))).toBe('NOT_FOUND')
   })
 
   test('what can’t be opened is refused with a code', async () => {
@@ -187,11 +187,11 @@ describe.each(TRANSPORTS)('over $name', ({ connect }) => {
     const { conversation } = await createGroup(app, ann, [bob])
     const client = connect(cat)
     const refused = (query: string, variables = {}) => codeOf(client.subscribe(query, variables))
-    expect(await refused(CONVERSATION, { id: conversation })).toBe('FORBIDDEN')
+    expect(await refused(CONVERSATION, { id: conversation })).toBe('NOT_FOUND')
     expect(await refused(CONVERSATION, { id: direct(ann, bob) })).toBe('NOT_FOUND')
     expect(await refused(CONVERSATION, { id: 'group_999999' })).toBe('NOT_FOUND')
     expect(await refused(CONVERSATION, { id: direct(ann, cat), after: 'yesterday' })).toBe('BAD_USER_INPUT')
-    expect(await refused(MESSAGES, { id: conversation })).toBe('FORBIDDEN')
+    expect(await refused(MESSAGES, { id: conversation })).toBe('NOT_FOUND')
     expect(await refused('subscription { typing(conversationId: "nowhere") { typing } }')).toBe('NOT_FOUND')
     expect(await refused('subscription { events(after: "-1") { id } }')).toBe('BAD_USER_INPUT')
     expect(await refused('subscription { onlineStatus(userIds: ["x"]) { userId } nothing }')).toBe('BAD_USER_INPUT')

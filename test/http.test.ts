@@ -309,11 +309,12 @@ describe('limits of a document are held before anything is executed', () => {
     return `{ conversation(id: "direct_1_2") { ${fields} } }`
   }
   const create = 'createGroup(input: { name: "x" }) { id }'
-  const aliases = (count: number): string => Array.from({ length: count }, (_, n) => `a${n}: ${create}`).join(' ')
+  const aliases = (count: number, field = create): string => Array.from({ length: count }, (_, n) => `a${n}: ${field}`).join(' ')
   const cases: [name: string, query: string, message: RegExp][] = [
     ['depth', nested(14), /depth/i],
     ['depth through fragments', `query { viewer { id } ...a } fragment a on Query ${nested(14)}`, /depth/i],
     ['aliases', `mutation { ${aliases(31)} }`, /alias/i],
+    ['aliases of __typename', `{ ${aliases(31, '__typename')} }`, /alias/i],
     ['tokens', `mutation { ${create} ${'__typename '.repeat(1001)} }`, /token/i],
     [
       'directives',

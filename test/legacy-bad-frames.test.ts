@@ -263,7 +263,12 @@ const frames: Row[] = [
   ['a group with conversation_id null', group({ conversation_id: null }), SEND, 'data.conversation_id is null'],
   ['a group with conversation_id empty', group({ conversation_id: '' }), SEND, 'data.conversation_id is empty'],
   ['conversation_id a number', send({ conversation_id: 12 }), SEND, 'data.conversation_id is the number 12, expected a string'],
-  ['conversation_id too long', send({ conversation_id: 'c'.repeat(129) }), SEND, 'data.conversation_id is longer than 128'],
+  [
+    'a group with conversation_id too long',
+    group({ conversation_id: 'c'.repeat(129) }),
+    SEND,
+    'data.conversation_id is longer than 128',
+  ],
   ['conversation_id with a NUL', send({ conversation_id: 'c\u0000' }), SEND, 'data.conversation_id has a NUL'],
   ['content missing', send({ content: undefined }), SEND, 'data.content is missing, expected a string'],
   ['content null', send({ content: null }), SEND, 'data.content is null'],
@@ -387,6 +392,13 @@ describe('a bad frame', () => {
     [
       'a conversation_id with the ids the wrong way round',
       ({ ann }) => send({ conversation_id: `direct_${ann.id}_${BOB}` }),
+      400,
+      SEND,
+      ({ ann }) => `expected "direct_${BOB}_${ann.id}" or none`,
+    ],
+    [
+      'a conversation_id longer than any',
+      () => send({ conversation_id: 'direct_'.repeat(100) }),
       400,
       SEND,
       ({ ann }) => `expected "direct_${BOB}_${ann.id}" or none`,

@@ -384,7 +384,7 @@ const bad: [frame: unknown, msg: string, reason: string][] = [
   [send({ is_group: true, conversation_id: '' }), SEND, 'data.conversation_id is empty'],
   [send({ is_group: true, conversation_id: null }), SEND, 'data.conversation_id is null'],
   [send({ conversation_id: 7 }), SEND, 'data.conversation_id is the number 7'],
-  [send({ conversation_id: 'c'.repeat(129) }), SEND, 'data.conversation_id is longer than 128'],
+  [send({ is_group: true, conversation_id: 'c'.repeat(129) }), SEND, 'data.conversation_id is longer than 128'],
   [send({ conversation_id: 'c\u0000' }), SEND, 'data.conversation_id has a NUL'],
   [send({ content: undefined }), SEND, 'data.content is missing, expected a string'],
   [send({ content: null, media_url: 'http://a/' }), SEND, 'data.content is null'],

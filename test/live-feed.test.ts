@@ -119,8 +119,8 @@ describe('live', () => {
     const { node, users, send, group } = await setup()
     const [a = 0, b = 0, stranger = 0] = await users(3)
     const groupId = await group(a, [b])
-    expect(await codeOf(listen(node, stranger, { kind: 'group', groupId }))).toBe('FORBIDDEN')
-    expect(await codeOf(listen(node, stranger, { kind: 'group', groupId: 987_654 }))).toBe('FORBIDDEN')
+    expect(await codeOf(listen(node, stranger, { kind: 'group', groupId }))).toBe('NOT_FOUND')
+    expect(await codeOf(listen(node, stranger, { kind: 'group', groupId: 987_654 }))).toBe('NOT_FOUND')
     const feed = await listen(node, stranger)
     feed.feed.start()
     await send(a, { groupId }, 'secret')
@@ -603,7 +603,7 @@ describe('membership', () => {
     await send(a, { groupId }, '3')
     expect(kindsOf(events)).toEqual(['message_sent', 'member_left'])
     expect(textsOf(to.events)).toEqual(['1'])
-    expect(await codeOf(listen(node, b, { kind: 'group', groupId }))).toBe('FORBIDDEN')
+    expect(await codeOf(listen(node, b, { kind: 'group', groupId }))).toBe('NOT_FOUND')
   })
 
   test.each(['still lasts', 'has ended'])(

@@ -37,6 +37,23 @@ test('a replay much larger than the limit of waiting bytes reaches a client that
   expect(numbers).toEqual(Array.from({ length: count }, (_, index) => index))
 })
 
+test('who reads is not taken for slow where one turn brings more than the limit', async () => {
+  const [ann, bob] = [await app.user(), await app.user()]
+  const sender = await app.ready(ann)
+  const reader = await app.ready(bob)
+  const count = 20
+  // One after the other without waiting: the database takes all but the first together, and so they come back.
+  for (let sent = 0; sent < count; sent++) {
+    sender.send({ type: 'message_sent', data: { receiver_id: bob.id, content: `${sent} ${LONG.slice(10)}` } })
+  }
+  for (const client of [sender, reader]) {
+    for (let seen = 0; seen < count; seen++) {
+      const push = await client.inbox.next(({ type, data }) => type === 'message_sent' && 'content' in data)
+      expect(Number.parseInt(String(push.data.content), 10)).toBe(seen)
+    }
+  }
+})
+
 test('a client that reads nothing is closed with 4508 and finds everything by resume; nobody else notices', async () => {
   const [ann, bob, eve] = [await app.user(), await app.user(), await app.user()]
   const created = await app

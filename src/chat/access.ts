@@ -29,9 +29,10 @@ export interface Access {
   ): Promise<{ message: MessageRecord; conversation: ConversationRecord }>
   /**
    * A conversation that the user is in; a direct one that has no message yet is found by its canonical id, with
-   * `stored` false. Throws NOT_FOUND, or FORBIDDEN for an existing group that the user is not a member of.
+   * `stored` false. Throws NOT_FOUND; for an existing group that the user is not a member of, FORBIDDEN to those who want to
+   * say something there.
    */
-  conversation(userId: number, id: string): Promise<ConversationRecord & { stored: boolean }>
+  conversation(userId: number, id: string, purpose: 'say' | 'see'): Promise<ConversationRecord & { stored: boolean }>
 }
 
 /** What a user may see and use (PROTOCOL.md, section 5): what they may not see does not exist for them. */
@@ -51,13 +52,13 @@ export function createAccess(store: Store): Access {
       return { message, conversation }
     },
 
-    async conversation(userId, id) {
+    async conversation(userId, id, purpose) {
       const found = (await store.conversations.byIds([id])).get(id)
       if (found) {
         if (found.pair?.includes(userId)) return { ...found, stored: true }
         if (found.isGroup) {
           if ((await store.conversations.memberOf(userId, [id])).has(id)) return { ...found, stored: true }
-          throw forbidden('only members may do this in a group')
+          if (purpose === 'say') throw forbidden('only members may do this in a group')
         }
       }
       const direct = parseDirectId(id, userId)

@@ -114,7 +114,7 @@ export function createMessages({ store, publisher, access, typing, counts, lanes
       const direct = isGroup === true ? undefined : parseDirectId(conversationId, senderId)
       if (direct) return write({ ...rest, receiverId: direct.partnerId, conversationId })
       if (isGroup === true || /^group_\d+$/.test(conversationId)) return write({ ...rest, receiverId: null, conversationId })
-      return access.conversation(senderId, conversationId).then(({ pair }) => {
+      return access.conversation(senderId, conversationId, 'say').then(({ pair }) => {
         const partner = pair?.find((id) => id !== senderId)
         return write({ ...rest, receiverId: partner ?? null, conversationId })
       })

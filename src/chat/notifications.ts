@@ -27,13 +27,15 @@ export function createNotifications({ store, publisher }: { store: Store; publis
           ? `userIds has ${ids.length} users, expected 1 to ${USERS_AT_ONCE}`
           : null)
       if (problem !== null) throw badInput(problem)
+      // The database's JSON forgets the order of members; whoever is told right away gets it as it was given.
+      const given: unknown = JSON.parse(JSON.stringify(data))
       const { entries } = await store.transaction(async (tx) => {
         const users = await tx.users.byIds(ids)
         const unknown = ids.filter((id) => !users.has(id))
         if (unknown.length > 0) throw notFound(`there is no user ${unknown.slice(0, 5).join(', ')}`)
         await tx.lock(ids.map(userTopic))
         for (const notification of await tx.notifications.add(ids, type, data)) {
-          tx.append({ topics: [userTopic(notification.userId)], kind: 'notification', payload: notification })
+          tx.append({ topics: [userTopic(notification.userId)], kind: 'notification', payload: { ...notification, data: given } })
         }
       })
       publisher.entries(entries)

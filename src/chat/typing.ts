@@ -75,7 +75,7 @@ export function createTyping({ store, access, publisher, wheel, tell }: TypingOp
   /** The conversation that the user may type in; what was found before does where the database is away. */
   async function lookUp(key: string, userId: number, conversationId: string): Promise<Place> {
     try {
-      const conversation = await access.conversation(userId, conversationId)
+      const conversation = await access.conversation(userId, conversationId, 'say')
       const user = (await store.users.byIds([userId])).get(userId)
       if (!user) throw new Error(`user ${userId} is not stored`)
       const place = { conversation, user: { id: userId, name: user.name, avatar: user.avatar } }

@@ -77,7 +77,7 @@ export function createDocuments(
   const quiet = { exposeLimits: true, propagateOnRejection: true } as const
   const guards: ValidationRule[] = [
     maxDepthRule({ n, ...quiet }) as unknown as ValidationRule,
-    maxAliasesRule({ n: aliases, ...quiet }) as unknown as ValidationRule,
+    maxAliasesRule({ n: aliases, allowList: [], ...quiet }) as unknown as ValidationRule,
     maxDirectivesRule({ n: directives, ...quiet }) as unknown as ValidationRule,
   ]
   // The one rule whose cost grows with the square of the fields; the guards before it keep that small.

@@ -9,7 +9,7 @@ import {
   type EphemeralEvent,
 } from '../chat/events.ts'
 import { createCounts, type Counts } from '../counts.ts'
-import { ChatError } from '../errors.ts'
+import { notFound } from '../errors.ts'
 import type { Circle } from '../store/conversations.ts'
 import type { EventLog, LogEntry } from '../store/event-log.ts'
 import { CheckpointRecorder, matching, seqOf, stretchKey, WHOLE, type Checkpoints } from './checkpoints.ts'
@@ -189,7 +189,7 @@ class UserFeed implements Feed {
       return
     }
     const membership = groups.find(({ topic }) => topic === first.topic)
-    if (!membership) throw new ChatError('FORBIDDEN', 'not a member of this group')
+    if (!membership) throw notFound(`there is no group ${scope.groupId} that the user is a member of`)
     first.since = membership.sinceSeq
     if (first.stretch) first.stretch.after = Math.max(first.stretch.after, first.since)
   }

@@ -74,9 +74,14 @@ export class SocketWriter {
         return this.#keepLatest(keyOf(), rest ? Buffer.concat([frame, rest]) : frame)
       }
       if (waiting + length > this.#maxBufferedBytes) {
-        this.#counts.tooSlow++
-        this.#ws.close(TOO_SLOW, 'too slow: come back with resume')
-        return
+        // What only waits for the end of the turn says nothing of the client.
+        this.release()
+        const unread = this.waiting()
+        if (unread > 0 && unread + length > this.#maxBufferedBytes) {
+          this.#counts.tooSlow++
+          this.#ws.close(TOO_SLOW, 'too slow: come back with resume')
+          return
+        }
       }
     }
     if (this.#compressed) return this.#compress(rest ? Buffer.concat([frame, rest]) : frame)

@@ -14,7 +14,7 @@ const source = ({ feeds, viewer }: OperationContext, options: Omit<SourceOptions
 
 /** The scope of one conversation: a group's topic, else the user's own. Throws as `Access.conversation` does. */
 async function scopeOf(id: string, { chat, viewer }: OperationContext): Promise<{ id: string; scope: SourceOptions['scope'] }> {
-  const { id: found, groupId } = await chat.access.conversation(viewer.userId, id)
+  const { id: found, groupId } = await chat.access.conversation(viewer.userId, id, 'see')
   return { id: found, scope: groupId === null ? { kind: 'user' } : { kind: 'group', groupId } }
 }
 

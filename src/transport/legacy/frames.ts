@@ -53,6 +53,10 @@ const timestamp = string(undefined, {
 })
 const isGroup = optional(bool, false)
 const sessionId = string((id, path) => problemWithText(id, path, 1, MAX_SESSION_ID), unicode(1, MAX_SESSION_ID))
+/** Beside the receiver, who decides: of any length, so that the refusal of a wrong one can name the one that was expected. */
+const directSessionId = string((id, path) => problemWithText(id, path, 0, Infinity), {
+  not: { pattern: NUL_OR_SURROGATE.source },
+})
 const TOKEN_LIMIT = 8192
 /** A token: what is wrong with it must not show it. */
 const token = string((value, path) => problemWithText(value, path, 1, TOKEN_LIMIT), unicode(1, TOKEN_LIMIT))
@@ -126,7 +130,7 @@ export const REQUESTS = {
   message_sent: {
     fields: {
       is_group: optional(variant(false), false),
-      conversation_id: nullableOrEmpty(sessionId),
+      conversation_id: nullableOrEmpty(directSessionId),
       receiver_id: userId,
       ...messageBody,
     },
