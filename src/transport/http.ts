@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import type { AddressInfo, BlockList } from 'node:net'
+import { isIP, type AddressInfo, type BlockList } from 'node:net'
 import { Readable, type Duplex } from 'node:stream'
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import type { ExecutionResult, GraphQLError } from 'graphql'
@@ -35,8 +35,10 @@ export interface HttpServerOptions {
   counts: Counts
   maxBodyBytes: number
   pingIntervalMs: number
-  /** The page that browsers get, without a token; undefined: none. */
-  graphiqlPage: (() => string) | undefined
+  /** The page that browsers get; with a demo token only where asked to, and there is one. Undefined: none. */
+  graphiqlPage: ((withToken: boolean) => string) | undefined
+  /** What the demo has at a path, tokens among it; undefined: no demo. */
+  demoPages: ((path: string) => Promise<{ contentType: string; body: string } | undefined>) | undefined
   handler: HttpHandler
   operations: Operations
   connections: Connections
@@ -72,6 +74,8 @@ export interface HttpServer {
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { allowedOrigins, maxBodyBytes, handler, operations, connections, auth, admit, takeRequest, report } = options
   const endpoints: Readonly<Record<string, Endpoint>> = { '/graphql': options.graphqlWs, '/ws/connect': options.legacy }
+  /** By which the operator's own pages know the server. */
+  const ownHosts = new Set(allowedOrigins?.map((origin) => new URL(origin).host))
   const socketServers = [options.graphqlWs.server, options.legacy.server]
   /** Why nothing is served now; undefined where it is. */
   let closed: 'starting' | 'draining' | undefined = 'starting'
@@ -113,13 +117,15 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   async function serveGraphql(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (!isAllowed(request.headers.origin)) throw new ChatError('FORBIDDEN', 'this origin is not allowed')
-    allowOrigin(request, response)
-    if (request.method === 'OPTIONS') return answerPreflight(request, response)
     const wantsPage = request.method === 'GET' && request.headers.accept?.includes('text/html') === true
     if (wantsPage && options.graphiqlPage !== undefined) {
-      response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(options.graphiqlPage())
+      // Without headers for other origins: they must not read the token in it.
+      const page = options.graphiqlPage(isOwnName(request.headers.host))
+      response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(page)
       return
     }
+    allowOrigin(request, response)
+    if (request.method === 'OPTIONS') return answerPreflight(request, response)
     if (closed) throw new ChatError('UNAVAILABLE', TRY_AGAIN)
     const viewer = await auth.verifyHeader(request.headers.authorization)
     takeRequest(viewer.userId)
@@ -129,6 +135,35 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     }
     await admit(viewer)
     await handler(request, response, { viewer, openStream: (operation) => openStream(viewer, addressOf(request), operation) })
+  }
+
+  /**
+   * Whether a name that a browser has for the server can't be another site's that was pointed here, whose page could then
+   * read ours (DNS rebinding).
+   */
+  function isOwnName(host: string | undefined): boolean {
+    const url = `http://${host}`
+    if (host === undefined || !URL.canParse(url)) return false
+    const name = new URL(url).hostname
+    return isIP(name.replace(/^\[|\]$/g, '')) > 0 || name === 'localhost' || name === options.host || ownHosts.has(host)
+  }
+
+  /** What the demo has here; whether there is anything. */
+  async function serveDemo(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    if (!options.demoPages) return false
+    if (closed) throw new ChatError('UNAVAILABLE', TRY_AGAIN)
+    const { method, headers } = request
+    const page = await options.demoPages(pathOf(request))
+    if (!page) return false
+    if (method !== 'GET' && method !== 'HEAD') sendJson(response, 405, { error: 'expected GET' }, { Allow: 'GET, HEAD' })
+    else if (!isOwnName(headers.host)) {
+      const error = 'the demo has tokens, and is shown by address only: open it as localhost or by the IP address of the server'
+      sendJson(response, 403, { error })
+    } else {
+      response.writeHead(200, { 'Content-Type': page.contentType, 'Content-Security-Policy': DEMO_POLICY })
+      response.end(method === 'HEAD' ? undefined : page.body)
+    }
+    return true
   }
 
   const delivered = options.counts.deliveries.sse
@@ -188,8 +223,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       }
       case '/ws/connect':
         return sendJson(response, 426, { error: 'expected a WebSocket upgrade' }, { Upgrade: 'websocket', Connection: 'Upgrade' })
-      default:
-        return sendJson(response, 404, { error: 'nothing is here: expected /graphql, /ws/connect, /health, /ready or /metrics' })
+      default: {
+        if (await serveDemo(request, response)) return
+        const paths = `${options.demoPages ? '/, ' : ''}/graphql, /ws/connect, /health, /ready or /metrics`
+        return sendJson(response, 404, { error: `nothing is here: expected ${paths}` })
+      }
     }
   }
 
@@ -309,6 +347,18 @@ const SECURITY_HEADERS = [
   ['Referrer-Policy', 'no-referrer'],
   ['Cache-Control', 'no-store'],
 ] as const
+
+/** For browsers `self` includes WebSockets. */
+const DEMO_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "img-src 'self' data:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
 
 const TRY_AGAIN = 'the server starts or stops: try again in a moment'
 
