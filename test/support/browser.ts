@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { chromium, type Browser } from 'playwright-core'
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core'
+import { expect } from 'vitest'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome', 'chrome']
 /** The fonts are for what the demo says in Chinese and in emoji. */
@@ -60,4 +61,52 @@ export async function launchBrowser(): Promise<Browser> {
       '--disable-sync',
     ],
   })
+}
+
+export interface WatchedContext {
+  context: BrowserContext
+  /** Opens a page, after which nothing may go wrong on it. */
+  open(url: string): Promise<Page>
+  /** Closes all, and fails where a page had an error, broke its policy, or asked another server than `origin`. */
+  close(): Promise<void>
+}
+
+/** A browser's profile of its own, in English and light unless told; all that it asks for and complains of is noted. */
+export async function watchedContext(
+  browser: Browser,
+  origin: string,
+  options: BrowserContextOptions = {},
+): Promise<WatchedContext> {
+  const context = await browser.newContext({
+    viewport: { width: 1360, height: 860 },
+    locale: 'en-GB',
+    colorScheme: 'light',
+    ...options,
+  })
+  context.setDefaultTimeout(10_000)
+  const wrong: string[] = []
+  const asked = (url: string): void => {
+    const { protocol, host } = new URL(url)
+    if (!['data:', 'blob:'].includes(protocol) && host !== new URL(origin).host) wrong.push(`asked for ${url}`)
+  }
+  context.on('request', (request) => asked(request.url()))
+  context.on('requestfailed', (request) => wrong.push(`${request.url()}: ${request.failure()?.errorText}`))
+  // What breaks a content security policy is an error in the console too.
+  context.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) wrong.push(`console: ${message.text()}`)
+  })
+  context.on('weberror', (error) => wrong.push(String(error.error().stack)))
+  context.on('page', (page) => page.on('websocket', (socket) => asked(socket.url())))
+  return {
+    context,
+    async open(url) {
+      const page = await context.newPage()
+      await page.goto(url)
+      return page
+    },
+    async close() {
+      await context.close()
+      expect(wrong).toEqual([])
+    },
+  }
 }

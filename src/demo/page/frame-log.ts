@@ -82,6 +82,7 @@ function rowOf(frame: Frame, behind: Behind | undefined, text: () => Text): HTML
     if (!details.open) return replaceChildren(details, summary)
     const json = JSON.stringify(envelope, null, 2).replace(TOKEN, '…')
     replaceChildren(details, summary, h('pre', {}, json), behind && behindOf(behind, envelope, isOut, text()))
+    details.scrollIntoView({ block: 'nearest' })
   })
   return details
 }

@@ -37,7 +37,7 @@ export interface Pane {
 
 /** While somebody types, others are told so often; the server forgets it after 10 s. */
 const TYPING_MS = 3000
-const HAS_ROOM = '(min-width: 900px)'
+const HAS_ROOM = '(min-width: 560px)'
 
 export function createPane({ side, userId, protocol, peerId, config, onChosen }: PaneOptions): Pane {
   const interpret = createInterpreter(config)
