@@ -331,9 +331,7 @@ async function start(
     trustedProxies: settings.trustedProxies,
     maxBodyBytes: settings.maxFrameBytes,
     pingIntervalMs: settings.pingIntervalMs,
-    graphiqlPage: settings.graphiql
-      ? (withToken) => renderGraphiqlPage(withToken ? signer?.(DEMO_ADMIN) : undefined)
-      : undefined,
+    graphiqlPage: settings.graphiql ? (withToken) => renderGraphiqlPage(withToken ? signer?.(DEMO_ADMIN) : undefined) : undefined,
     demoPages:
       signer &&
       createDemoPages({

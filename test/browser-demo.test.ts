@@ -1,7 +1,7 @@
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { startApp, tokenOf, type TestApp } from './support/app.ts'
-import { launchBrowser, skipBrowser, watchedContext, type WatchedContext } from './support/browser.ts'
+import { launchBrowser, picture, skipBrowser, takesPictures, watchedContext, type WatchedContext } from './support/browser.ts'
 import { connectHttp } from './support/graphql-client.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -54,10 +54,10 @@ function paneOf(page: Page, side: 'left' | 'right'): Pane {
   }
 }
 
-async function openDemo(options: BrowserContextOptions = {}): Promise<Demo> {
-  const watched = await watchedContext(browser, app.http, options)
+async function openDemo(options: BrowserContextOptions = {}, { http } = app): Promise<Demo> {
+  const watched = await watchedContext(browser, http, options)
   opened.push(watched)
-  const page = await watched.open(`${app.http}/`)
+  const page = await watched.open(`${http}/`)
   const demo = { page, left: paneOf(page, 'left'), right: paneOf(page, 'right') }
   for (const { root } of [demo.left, demo.right]) {
     await root.and(page.locator('[data-state=open]')).waitFor({ state: 'attached' })
@@ -210,15 +210,23 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
     const sent = left.frames.filter({ has: page.locator('.arrow.out') }).filter({ hasText: 'message_sent' })
     await sent.locator('summary').click()
     const [json, document, variables] = await texts(sent.locator('pre'))
-    expect(JSON.parse(json ?? '')).toMatchObject({ type: 'message_sent', data: { content: 'Look at the frames', receiver_id: 2 } })
+    expect(JSON.parse(json ?? '')).toMatchObject({
+      type: 'message_sent',
+      data: { content: 'Look at the frames', receiver_id: 2 },
+    })
     expect(await sent.locator('h4').first().textContent()).toBe('Became mutation LegacySendMessage')
     expect(document).toContain('sendMessage(input: $input)')
-    expect(JSON.parse(variables ?? '')).toMatchObject({ input: { receiverId: '2', content: 'Look at the frames', isGroup: false } })
+    expect(JSON.parse(variables ?? '')).toMatchObject({
+      input: { receiverId: '2', content: 'Look at the frames', isGroup: false },
+    })
 
     const came = left.frames.filter({ has: page.locator('.arrow.in') }).filter({ hasText: 'MessageSent' })
     await came.locator('summary').click()
     await expect.poll(() => texts(came.locator('h4')), PATIENCE).toContain('Came from the event MessageSent')
     expect(await came.locator('pre').nth(1).textContent()).toMatch(/^\.\.\. on MessageSent \{\n/)
+    const event = JSON.parse((await came.locator('pre').nth(2).textContent()) ?? '') as unknown
+    const message = { content: 'Look at the frames', sender: { id: '1', name: 'Alice Martin', avatar: null } }
+    expect(event).toMatchObject({ __typename: 'MessageSent', message })
 
     await sees(right.frames.filter({ hasText: 'next · MessageSent' }))
     const init = right.frames.filter({ hasText: 'connection_init' })
@@ -325,5 +333,26 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
     await press('Escape')
     expect(await left.root.locator('.thread').getByText('Choose a conversation').isVisible()).toBe(true)
     expect(await focused()).toBeTruthy()
+  })
+
+  test.runIf(takesPictures)('the README’s picture shows a resume and what a frame became', async () => {
+    const other = await startApp({ DEMO: '1' })
+    const { page, left, right } = await openDemo({}, other)
+    await left.send('I am on the old protocol, can you read me?')
+    await right.message('I am on the old protocol, can you read me?').locator('.add').click()
+    await right.root.locator('.picker button').first().click()
+    await left.cut.click()
+    for (const content of ['Yes, over GraphQL 🎉', 'Your line is cut now', 'These wait for you']) await right.send(content)
+    await sees(right.message('These wait for you').locator('.receipt'))
+    await left.cut.click()
+    await expect.poll(() => right.message('These wait for you').locator('.receipt').textContent(), PATIENCE).toBe('✓✓')
+    await left.send('There they are, each once')
+    await sees(right.message('There they are, each once'))
+    await right.input.fill('And')
+    await sees(left.root.locator('.thread .typing', { hasText: 'Ben Okafor' }))
+    await left.frames.filter({ hasText: 'mutation LegacySendMessage' }).filter({ hasText: '↑' }).last().locator('summary').click()
+    await picture(page, 'demo')
+    await opened.pop()?.close()
+    await other.stop()
   })
 })

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core'
 import { expect } from 'vitest'
 
@@ -63,6 +64,16 @@ export async function launchBrowser(): Promise<Browser> {
   })
 }
 
+const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url))
+
+/** Whether the pictures of the README are to be taken anew. */
+export const takesPictures = process.env['SCREENSHOTS'] === '1'
+
+/** Takes a picture for the README. */
+export async function picture(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: join(IMAGES, `${name}.png`), animations: 'disabled', caret: 'hide' })
+}
+
 export interface WatchedContext {
   context: BrowserContext
   /** Opens a page, after which nothing may go wrong on it. */
@@ -90,7 +101,11 @@ export async function watchedContext(
     if (!['data:', 'blob:'].includes(protocol) && host !== new URL(origin).host) wrong.push(`asked for ${url}`)
   }
   context.on('request', (request) => asked(request.url()))
-  context.on('requestfailed', (request) => wrong.push(`${request.url()}: ${request.failure()?.errorText}`))
+  context.on('requestfailed', (request) => {
+    const { errorText } = request.failure() ?? {}
+    // Ended by the page itself.
+    if (errorText !== 'net::ERR_ABORTED') wrong.push(`${request.url()}: ${errorText}`)
+  })
   // What breaks a content security policy is an error in the console too.
   context.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) wrong.push(`console: ${message.text()}`)

@@ -153,16 +153,14 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
     if (!conversation) return
     const answer = await query<History>(me.id, HISTORY, { conversationId: id, after: conversation.older })
     const page = answer.conversation?.messages
-    const messages = (page?.edges ?? []).map(
-      ({ node: { reactions, readBy, ...node } }): Message => ({
-        ...node,
-        conversationId: id,
-        isGroup: conversation.isGroup,
-        reactions: new Map(reactions.map(({ reaction, userIds }) => [reaction, userIds])),
-        readBy: new Set(readBy.map(({ readerId }) => readerId)),
-        isResumed: false,
-      }),
-    )
+    const messages = (page?.edges ?? []).map(({ node: { reactions, readBy, ...node } }): Message => ({
+      ...node,
+      conversationId: id,
+      isGroup: conversation.isGroup,
+      reactions: new Map(reactions.map(({ reaction, userIds }) => [reaction, userIds])),
+      readBy: new Set(readBy.map(({ readerId }) => readerId)),
+      isResumed: false,
+    }))
     conversation.messages = [...messages.reverse(), ...(conversation.messages ?? [])]
     conversation.older = page?.pageInfo.hasNextPage ? page.pageInfo.endCursor : null
     changed({ conversationId: id })

@@ -80,8 +80,9 @@ function rowOf(frame: Frame, behind: Behind | undefined, text: () => Text): HTML
   const details = h('details', {}, summary)
   details.addEventListener('toggle', () => {
     if (!details.open) return replaceChildren(details, summary)
-    const json = JSON.stringify(envelope, null, 2).replace(TOKEN, '…')
-    replaceChildren(details, summary, h('pre', {}, json), behind && behindOf(behind, envelope, isOut, text()))
+    const body = h('div', { class: 'frame-body' }, h('pre', {}, shown(envelope)))
+    if (behind) body.append(behindOf(behind, envelope, isOut, text()))
+    replaceChildren(details, summary, body)
     details.scrollIntoView({ block: 'nearest' })
   })
   return details
@@ -97,12 +98,14 @@ function nameOf({ type, payload }: Envelope): string {
 function behindOf(behind: Behind, { data }: Envelope, isOut: boolean, text: Text): HTMLElement {
   const isEvent = !behind.title.includes(' ')
   const title = isEvent ? text.cameFrom : isOut || data?.success === undefined ? text.became : text.answers
-  return h(
-    'div',
-    { class: 'became' },
-    h('h4', {}, title(behind.title)),
-    h('pre', {}, behind.text),
-    behind.variables && h('h4', {}, text.variables),
-    behind.variables && h('pre', {}, JSON.stringify(behind.variables, null, 2).replace(TOKEN, '…')),
+  const element = h('div', { class: 'behind-body' }, h('h4', {}, title(behind.title)), h('pre', {}, behind.text))
+  if (behind.variables) element.append(h('h4', {}, text.variables), h('pre', {}, shown(behind.variables)))
+  void behind.event?.().then(
+    (event) => event !== undefined && element.append(h('h4', {}, text.event), h('pre', {}, shown(event))),
+    // Without it there is still what it was selected by.
+    () => undefined,
   )
+  return element
 }
+
+const shown = (value: unknown): string => JSON.stringify(value, null, 2).replace(TOKEN, '…')

@@ -63,7 +63,15 @@ async function start(): Promise<void> {
     tabs.append(button)
   }
 
-  const top = h('header', { class: 'top' }, title, tagline, config.graphiql && h('a', { href: '/graphql' }, 'GraphiQL'), languages, tabs)
+  const top = h(
+    'header',
+    { class: 'top' },
+    title,
+    tagline,
+    config.graphiql && h('a', { href: '/graphql' }, 'GraphiQL'),
+    languages,
+    tabs,
+  )
   root.replaceChildren(top, h('main', {}, ...panes.map(({ element }) => element)))
   speak()
 }

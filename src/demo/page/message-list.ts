@@ -30,8 +30,8 @@ const isMine = (chat: Chat, { sender }: Message): boolean => sender.id === chat.
 
 export function createMessageList(actions: MessageActions): MessageList {
   const older = h('button', { type: 'button', class: 'quiet older' })
-  const list = h('ol', { class: 'messages', role: 'log' })
-  const element = h('div', { class: 'messages-scroller', tabindex: 0, role: 'group' }, older, list)
+  const list = h('ol', { class: 'messages' })
+  const element = h('div', { class: 'messages-scroller', tabindex: 0, role: 'log' }, older, list)
   const drawn = new Map<string, HTMLElement>()
   let shownId: string | undefined
   /** Whose reactions can be chosen from now. */
@@ -129,7 +129,7 @@ export function createMessageList(actions: MessageActions): MessageList {
       older.textContent = text.older
       older.hidden = conversation?.older == null
       element.setAttribute('aria-label', conversation ? text.messages(conversation.title) : text.choose)
-      list.setAttribute('aria-busy', String(conversation !== undefined && conversation.messages === undefined))
+      element.setAttribute('aria-busy', String(conversation !== undefined && conversation.messages === undefined))
       const isOther = shownId !== conversation?.id
       if (isOther) {
         drawn.clear()

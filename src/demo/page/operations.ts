@@ -13,13 +13,21 @@ export interface Behind {
   /** The operation's document, or the part of the feed's that selects the event. */
   readonly text: string
   readonly variables?: Readonly<Record<string, unknown>> | undefined
+  /** Gives the event itself, where it is kept. */
+  readonly event?: () => Promise<unknown>
 }
 
 const EVENT_OF = new Map<string, string>(Object.entries(PUSH_OF).map(([event, push]) => [push, event]))
 const FEED = nameOf(LegacyFeedDocument)
 
-/** For the frames of one pane: an answer belongs to the request whose `message_id` it repeats. */
-export function createInterpreter({ operations, events }: Pick<DemoConfig, 'operations' | 'events'>) {
+/**
+ * For the frames of one pane: an answer belongs to the request whose `message_id` it repeats. `loadEvent` runs the feed's
+ * document for one event.
+ */
+export function createInterpreter(
+  { operations, events }: Pick<DemoConfig, 'operations' | 'events'>,
+  loadEvent: (feed: string, id: string) => Promise<unknown>,
+) {
   const asked = new Map<string, Behind>()
 
   function operation(name: string, variables?: Behind['variables']): Behind {
@@ -51,8 +59,10 @@ export function createInterpreter({ operations, events }: Pick<DemoConfig, 'oper
       asked.delete(id)
       return answered
     }
-    const event = EVENT_OF.get(type)
-    return event === undefined ? undefined : { title: event, text: events[type] ?? '' }
+    const title = EVENT_OF.get(type)
+    if (title === undefined) return undefined
+    const about = { title, text: events[type] ?? '' }
+    return id === undefined ? about : { ...about, event: () => loadEvent(operations[FEED] ?? '', id) }
   }
 }
 

@@ -10,6 +10,7 @@ import { connectLegacy } from './legacy-connection.ts'
 import { createLine, type Line } from './line.ts'
 import { createMessageList, type Pending } from './message-list.ts'
 import { createInterpreter } from './operations.ts'
+import { loadEvent } from './server.ts'
 import type { Text } from './text.ts'
 
 const PROTOCOLS = { legacy: connectLegacy, graphql: connectGraphql } as const
@@ -40,7 +41,10 @@ const TYPING_MS = 3000
 const HAS_ROOM = '(min-width: 560px)'
 
 export function createPane({ side, userId, protocol, peerId, config, onChosen }: PaneOptions): Pane {
-  const interpret = createInterpreter(config)
+  // A stream of its own, which would make a user come online whose line is cut.
+  const interpret = createInterpreter(config, async (feed, id) =>
+    line.isCut ? undefined : await loadEvent(userSelect.value, feed, id),
+  )
   let text: Text
   let chat: Chat
   let connection: Connection
@@ -53,7 +57,11 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
   let problem: string | undefined
 
   const heading = h('h2', { class: 'hidden', id: `${side}-title` })
-  const userSelect = h('select', {}, ...config.users.map(({ id, name }) => h('option', { value: id, selected: id === userId }, name)))
+  const userSelect = h(
+    'select',
+    {},
+    ...config.users.map(({ id, name }) => h('option', { value: id, selected: id === userId }, name)),
+  )
   const protocolSelect = h(
     'select',
     {},
@@ -195,7 +203,11 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
     each.problem = undefined
     drawThread()
     try {
-      await connection.send({ conversationId: each.conversationId, peerId: chat.get(each.conversationId)?.peerId ?? null }, each.content, each.key)
+      await connection.send(
+        { conversationId: each.conversationId, peerId: chat.get(each.conversationId)?.peerId ?? null },
+        each.content,
+        each.key,
+      )
       pending = pending.filter((other) => other !== each)
     } catch (error) {
       each.problem = error instanceof Error ? error.message : String(error)
@@ -237,12 +249,21 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
     body.classList.toggle('is-open', conversation !== undefined)
     composer.hidden = !conversation
     if (conversation) {
-      replaceChildren(threadTitle, avatarOf(conversation, chat, text), h('div', {}, h('h3', {}, conversation.title), subtitleOf(conversation)))
+      replaceChildren(
+        threadTitle,
+        avatarOf(conversation, chat, text),
+        h('div', {}, h('h3', {}, conversation.title), subtitleOf(conversation)),
+      )
       setAttributes(input, { placeholder: text.write(conversation.title), 'aria-label': text.write(conversation.title) })
     } else replaceChildren(threadTitle, h('p', { class: 'hint' }, text.choose))
     const names = [...(conversation?.typing.values() ?? [])].map(({ name }) => name)
-    typing.textContent = names.length > 0 ? text.typing(names.join(', ')) : ''
-    messages.show(chat, conversation, pending.filter(({ conversationId }) => conversationId === openId), text)
+    typing.textContent = names.length > 0 ? text.typing(names) : ''
+    messages.show(
+      chat,
+      conversation,
+      pending.filter(({ conversationId }) => conversationId === openId),
+      text,
+    )
   }
 
   function subtitleOf({ peerId: peer, others }: Conversation): HTMLElement {

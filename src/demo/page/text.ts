@@ -28,7 +28,7 @@ const en = {
   online: 'online',
   offline: 'offline',
   members: (count: number, online: number) => `${count} members, ${online} others online`,
-  typing: (names: string) => `${names} is typing…`,
+  typing: (names: readonly string[]) => `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} typing…`,
   older: 'Load older messages',
   write: (title: string) => `Write to ${title}`,
   send: 'Send',
@@ -52,6 +52,7 @@ const en = {
   answers: (title: string) => `Answers ${title}`,
   cameFrom: (title: string) => `Came from the event ${title}`,
   variables: 'Variables',
+  event: 'The event',
   failed: 'The demo can’t be loaded',
 }
 
@@ -85,7 +86,7 @@ const zh: Text = {
   online: '在线',
   offline: '离线',
   members: (count, online) => `${count} 名成员，其他 ${online} 人在线`,
-  typing: (names) => `${names} 正在输入…`,
+  typing: (names) => `${names.join('、')} 正在输入…`,
   older: '加载更早的消息',
   write: (title) => `发消息给${title}`,
   send: '发送',
@@ -109,6 +110,7 @@ const zh: Text = {
   answers: (title) => `应答 ${title}`,
   cameFrom: (title) => `来自事件 ${title}`,
   variables: '变量',
+  event: '事件内容',
   failed: '无法加载演示',
 }
 
