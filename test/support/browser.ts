@@ -22,7 +22,7 @@ function isExecutable(path: string): boolean {
 }
 
 /** The path of Chromium or Chrome, where there is one. */
-export function findBrowser(): string | undefined {
+function findBrowser(): string | undefined {
   const folders = (process.env['PATH'] ?? '').split(delimiter)
   return NAMES.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable)
 }

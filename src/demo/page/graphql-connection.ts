@@ -37,7 +37,7 @@ const DISCONNECTED = 4403
 /** The server answered, and said no. */
 class RefusedError extends Error {}
 
-export const messageOf = ({ conversation, ...message }: GraphqlMessage): ChatMessage => ({
+const messageOf = ({ conversation, ...message }: GraphqlMessage): ChatMessage => ({
   ...message,
   conversationId: conversation.id,
   isGroup: conversation.isGroup,

@@ -2,7 +2,7 @@ import { h, replaceChildren } from './dom.ts'
 import type { Chat, Conversation, Message } from './chat.ts'
 import type { Text } from './text.ts'
 
-export const REACTIONS = ['👍', '❤️', '😂', '🎉', '👀'] as const
+const REACTIONS = ['👍', '❤️', '😂', '🎉', '👀'] as const
 
 /** A message that the server has not taken yet. */
 export interface Pending {
