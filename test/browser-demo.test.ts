@@ -1,12 +1,14 @@
+import { rm } from 'node:fs/promises'
+import axe from 'axe-core'
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { startApp, tokenOf, type TestApp } from './support/app.ts'
-import { launchBrowser, picture, skipBrowser, takesPictures, watchedContext, type WatchedContext } from './support/browser.ts'
+import { copyDatabase, startApp, tokenOf, type TestApp } from './support/app.ts'
+import { launchBrowser, picture, skipBrowser, watchedContext, type WatchedContext } from './support/browser.ts'
 import { connectHttp } from './support/graphql-client.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
-const PATIENCE = { timeout: 10_000, interval: 50 }
+const PATIENCE = { timeout: 20_000, interval: 50 }
 
 /** One pane as its user sees it. */
 interface Pane {
@@ -57,7 +59,10 @@ function paneOf(page: Page, side: 'left' | 'right'): Pane {
 async function openDemo(options: BrowserContextOptions = {}, { http } = app): Promise<Demo> {
   const watched = await watchedContext(browser, http, options)
   opened.push(watched)
-  const page = await watched.open(`${http}/`)
+  return await demoOn(await watched.open(`${http}/`))
+}
+
+async function demoOn(page: Page): Promise<Demo> {
   const demo = { page, left: paneOf(page, 'left'), right: paneOf(page, 'right') }
   for (const { root } of [demo.left, demo.right]) {
     await root.and(page.locator('[data-state=open]')).waitFor({ state: 'attached' })
@@ -114,7 +119,7 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
     await theirs.locator('.picker button', { hasText: '👍' }).click()
     const [chip, other] = [mine.locator('.reactions .chip'), theirs.locator('.reactions .chip')]
     await expect.poll(() => texts(chip), PATIENCE).toEqual(['👍 1'])
-    expect(await chip.getAttribute('aria-label')).toBe('👍 by Ben Okafor')
+    expect(await chip.getAttribute('aria-label')).toBe('👍 1 by Ben Okafor')
     expect(await chip.getAttribute('aria-pressed')).toBe('false')
 
     await chip.click()
@@ -202,6 +207,31 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
       }
     })
   }
+
+  test('what is written while the server restarts is sent when it is back, once, over both protocols', async () => {
+    const folder = await copyDatabase()
+    const first = await startApp({ DEMO: '1', DATA_DIR: folder })
+    // Not watched: the browser complains of a server that is away.
+    const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1360, height: 860 } })
+    const page = await context.newPage()
+    await page.goto(`${first.http}/`)
+    const { left, right } = await demoOn(page)
+    await first.stop()
+    for (const pane of [left, right]) {
+      await expect.poll(() => pane.root.locator('.status').textContent(), PATIENCE).not.toBe('Connected')
+      await pane.send('Nobody is there')
+    }
+    await page.waitForEvent('requestfailed')
+    const second = await startApp({ DEMO: '1', DATA_DIR: folder, PORT: String(first.port) })
+    for (const pane of [left, right]) {
+      await expect.poll(() => pane.message('Nobody is there').count(), PATIENCE).toBe(2)
+      await isGone(pane.root.locator('.is-pending'))
+      expect(await pane.message('Nobody is there').count()).toBe(2)
+    }
+    await context.close()
+    await second.stop()
+    await rm(folder, { recursive: true, force: true })
+  })
 
   test('under each pane are its frames, and what the legacy ones became or came from', async () => {
     const { page, left, right } = await openDemo()
@@ -335,7 +365,24 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
     expect(await focused()).toBeTruthy()
   })
 
-  test.runIf(takesPictures)('the README’s picture shows a resume and what a frame became', async () => {
+  test.each([
+    ['light', 1360],
+    ['dark', 1360],
+    ['light', 360],
+    ['dark', 360],
+  ] as const)('assistive software finds its way: %s, %i pixels wide', async (colorScheme, width) => {
+    const { page, left } = await openDemo({ colorScheme, viewport: { width, height: 860 } })
+    if (width === 360) await left.open('Ben Okafor')
+    await left.send('Look at this')
+    await left.message('Look at this').last().locator('.add').click()
+    await left.frames.filter({ hasText: 'mutation LegacySendMessage' }).first().locator('summary').click()
+    await left.frames.locator('pre').first().waitFor()
+    await evaluate(page, axe.source)
+    const { violations } = (await evaluate(page, 'axe.run()')) as axe.AxeResults
+    expect(violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)])).toEqual([])
+  })
+
+  test('the scene of the README’s picture: a resume, who types, and what a frame became', async () => {
     const other = await startApp({ DEMO: '1' })
     const { page, left, right } = await openDemo({}, other)
     await left.send('I am on the old protocol, can you read me?')

@@ -66,11 +66,9 @@ export async function launchBrowser(): Promise<Browser> {
 
 const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url))
 
-/** Whether the pictures of the README are to be taken anew. */
-export const takesPictures = process.env['SCREENSHOTS'] === '1'
-
-/** Takes a picture for the README. */
+/** Takes a picture for the README, where SCREENSHOTS=1 asks for it. */
 export async function picture(page: Page, name: string): Promise<void> {
+  if (process.env['SCREENSHOTS'] !== '1') return
   await page.screenshot({ path: join(IMAGES, `${name}.png`), animations: 'disabled', caret: 'hide' })
 }
 
@@ -94,7 +92,7 @@ export async function watchedContext(
     colorScheme: 'light',
     ...options,
   })
-  context.setDefaultTimeout(10_000)
+  context.setDefaultTimeout(20_000)
   const wrong: string[] = []
   const asked = (url: string): void => {
     const { protocol, host } = new URL(url)

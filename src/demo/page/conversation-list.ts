@@ -25,7 +25,6 @@ export function createConversationList(choose: (id: string) => void): Conversati
   return {
     element,
     show(chat, openId, text) {
-      element.setAttribute('aria-label', text.conversations)
       const items = chat.conversations().map((conversation) => {
         const { id } = conversation
         const attributes = { type: 'button', 'data-key': id, 'aria-current': id === openId ? 'true' : undefined }

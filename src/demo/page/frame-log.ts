@@ -22,12 +22,19 @@ interface Envelope {
   readonly payload?: { readonly query?: string; readonly data?: Record<string, { readonly __typename?: string }> }
 }
 
-export function createFrameLog(id: string): FrameLog {
+/** `paneId` is the id of the pane's heading. */
+export function createFrameLog(paneId: string): FrameLog {
+  const id = `${paneId}-frames`
   const heading = h('h3', { id })
   const clear = h('button', { type: 'button', class: 'quiet' })
   const empty = h('p', { class: 'hint' })
   const list = h('ol', { class: 'frames' })
-  const scroller = h('div', { class: 'frames-scroller', tabindex: 0, role: 'region', 'aria-labelledby': id }, empty, list)
+  const scroller = h(
+    'div',
+    { class: 'frames-scroller', tabindex: 0, role: 'region', 'aria-labelledby': `${paneId} ${id}` },
+    empty,
+    list,
+  )
   const element = h('section', { class: 'frame-log' }, h('header', {}, heading, clear), scroller)
   let text: Text
 
@@ -80,7 +87,7 @@ function rowOf(frame: Frame, behind: Behind | undefined, text: () => Text): HTML
   const details = h('details', {}, summary)
   details.addEventListener('toggle', () => {
     if (!details.open) return replaceChildren(details, summary)
-    const body = h('div', { class: 'frame-body' }, h('pre', {}, shown(envelope)))
+    const body = h('div', { class: 'frame-body' }, codeOf(shown(envelope)))
     if (behind) body.append(behindOf(behind, envelope, isOut, text()))
     replaceChildren(details, summary, body)
     details.scrollIntoView({ block: 'nearest' })
@@ -98,10 +105,10 @@ function nameOf({ type, payload }: Envelope): string {
 function behindOf(behind: Behind, { data }: Envelope, isOut: boolean, text: Text): HTMLElement {
   const isEvent = !behind.title.includes(' ')
   const title = isEvent ? text.cameFrom : isOut || data?.success === undefined ? text.became : text.answers
-  const element = h('div', { class: 'behind-body' }, h('h4', {}, title(behind.title)), h('pre', {}, behind.text))
-  if (behind.variables) element.append(h('h4', {}, text.variables), h('pre', {}, shown(behind.variables)))
+  const element = h('div', { class: 'behind-body' }, h('h4', {}, title(behind.title)), codeOf(behind.text))
+  if (behind.variables) element.append(h('h4', {}, text.variables), codeOf(shown(behind.variables)))
   void behind.event?.().then(
-    (event) => event !== undefined && element.append(h('h4', {}, text.event), h('pre', {}, shown(event))),
+    (event) => event !== undefined && element.append(h('h4', {}, text.event), codeOf(shown(event))),
     // Without it there is still what it was selected by.
     () => undefined,
   )
@@ -109,3 +116,6 @@ function behindOf(behind: Behind, { data }: Envelope, isOut: boolean, text: Text
 }
 
 const shown = (value: unknown): string => JSON.stringify(value, null, 2).replace(TOKEN, '…')
+
+/** Can be scrolled by keyboard. */
+const codeOf = (text: string): HTMLElement => h('pre', { tabindex: 0 }, text)

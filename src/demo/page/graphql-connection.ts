@@ -54,6 +54,7 @@ export function connectGraphql(line: Line, { userId, after, listener }: Connecti
   /** What was missed, while it comes: all that is older than the connection. */
   let resume: { after: string; count: number; until: number } | undefined
   let wasOpen = false
+  let isOpen = false
   let opened = deferred()
 
   const client = createClient({
@@ -66,13 +67,15 @@ export function connectGraphql(line: Line, { userId, after, listener }: Connecti
       connected() {
         failures = 0
         resume = wasOpen ? { after: cursor, count: 0, until: serverNow() } : undefined
-        wasOpen = true
+        wasOpen = isOpen = true
         listener.state('open')
         if (resume) listener.resumed(0, resume.after)
         opened.resolve()
       },
       closed() {
-        opened = deferred()
+        // Attempts that fail close too, and some wait already for one that does not.
+        if (isOpen) opened = deferred()
+        isOpen = false
         if (!isClosed) listener.state('waiting')
       },
     },

@@ -68,7 +68,8 @@ export function createMessageList(actions: MessageActions): MessageList {
       const mine = userIds.includes(chat.me.id)
       const names = userIds.map((userId) => nameOf(chat, message, userId, text)).join(', ')
       const attributes = { type: 'button', class: 'chip', 'aria-pressed': String(mine), 'data-key': reaction, title: names }
-      const chip = h('button', { ...attributes, 'aria-label': text.reaction(reaction, names) }, `${reaction} ${userIds.length}`)
+      const label = `${reaction} ${userIds.length}`
+      const chip = h('button', { ...attributes, 'aria-label': text.reaction(label, names) }, label)
       chip.addEventListener('click', () => actions.react(message, reaction, !mine))
       return chip
     })

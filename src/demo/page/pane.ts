@@ -84,7 +84,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
   const composer = h('form', { class: 'composer' }, input, send)
   const thread = h('section', { class: 'thread' }, h('header', {}, back, threadTitle), strip, messages.element, typing, composer)
   const body = h('div', { class: 'chat' }, list.element, thread)
-  const frames = createFrameLog(`${side}-frames`)
+  const frames = createFrameLog(heading.id)
   const element = h(
     'section',
     { class: 'pane', id: side, 'aria-labelledby': heading.id },
@@ -321,6 +321,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
       setAttributes(protocolSelect, { 'aria-label': text.protocol })
       for (const option of protocolSelect.options) option.textContent = text[option.value as Protocol]
       setAttributes(back, { 'aria-label': text.back })
+      setAttributes(list.element, { 'aria-label': `${text[side]}: ${text.conversations}` })
       send.textContent = text.send
       frames.speak(text)
       if (isFirst) connect()
