@@ -8,7 +8,7 @@ import * as legacy from '../transport/legacy/operations.generated.ts'
 import type { DemoConfig } from './config.ts'
 
 export interface DemoPage {
-  contentType: string
+  headers: Record<string, string>
   body: string
 }
 
@@ -27,10 +27,22 @@ export type DemoPages = (path: string) => Promise<DemoPage | undefined>
 const ROOT = new URL('../../', import.meta.url)
 const GRAPHQL_WS = pathToFileURL(createRequire(import.meta.url).resolve('graphql-ws/client'))
 
-const HTML = 'text/html; charset=utf-8'
-const CSS = 'text/css; charset=utf-8'
-const SCRIPT = 'text/javascript; charset=utf-8'
-const JSON_TYPE = 'application/json; charset=utf-8'
+/** For browsers `self` includes WebSockets. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "img-src 'self' data:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
+const pageOf = (type: string, body: string): DemoPage => ({
+  headers: { 'Content-Type': `${type}; charset=utf-8`, 'Content-Security-Policy': POLICY },
+  body,
+})
 
 export function createDemoPages({ users, graphiql, lastEventId }: DemoPagesOptions): DemoPages {
   let assets: Promise<Map<string, DemoPage>> | undefined
@@ -41,7 +53,7 @@ export function createDemoPages({ users, graphiql, lastEventId }: DemoPagesOptio
   }
 
   return async (path) => {
-    if (path === '/demo/config.json') return { contentType: JSON_TYPE, body: JSON.stringify(await config()) }
+    if (path === '/demo/config.json') return pageOf('application/json', JSON.stringify(await config()))
     // Looked up by what browsers ask for, so nothing but these files can be read.
     assets ??= loadAssets().catch((error: unknown) => {
       assets = undefined
@@ -54,10 +66,10 @@ export function createDemoPages({ users, graphiql, lastEventId }: DemoPagesOptio
 /** Reads all that the page loads, some 200 KB, when somebody looks for the first time. */
 async function loadAssets(): Promise<Map<string, DemoPage>> {
   const assets = new Map<string, DemoPage>()
-  const add = async (path: string, file: URL, contentType: string): Promise<void> =>
-    void assets.set(path, { contentType, body: await readFile(file, 'utf8') })
-  await add('/', new URL('src/demo/page/index.html', ROOT), HTML)
-  await add('/demo/style.css', new URL('src/demo/page/style.css', ROOT), CSS)
+  const add = async (path: string, file: URL, type: string): Promise<void> =>
+    void assets.set(path, pageOf(type, await readFile(file, 'utf8')))
+  await add('/', new URL('src/demo/page/index.html', ROOT), 'text/html')
+  await add('/demo/style.css', new URL('src/demo/page/style.css', ROOT), 'text/css')
   await addModules('/demo/js/', new URL('dist/', ROOT), 'demo/page/main.js')
   await addModules('/demo/graphql-ws/', new URL('./', GRAPHQL_WS), 'client.js')
   return assets
@@ -66,7 +78,7 @@ async function loadAssets(): Promise<Map<string, DemoPage>> {
   async function addModules(prefix: string, root: URL, name: string): Promise<void> {
     if (assets.has(prefix + name)) return
     const file = new URL(name, root)
-    await add(prefix + name, file, SCRIPT)
+    await add(prefix + name, file, 'text/javascript')
     const { body } = assets.get(prefix + name) as DemoPage
     for (const [, specifier] of body.matchAll(IMPORT)) {
       await addModules(prefix, root, new URL(specifier as string, file).href.slice(root.href.length))

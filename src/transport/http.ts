@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import { isIP, type AddressInfo, type BlockList } from 'node:net'
+import type { AddressInfo, BlockList } from 'node:net'
 import { Readable, type Duplex } from 'node:stream'
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import type { ExecutionResult, GraphQLError } from 'graphql'
@@ -14,6 +14,7 @@ import { openResultStream, type ResultStream } from '../graphql/result-stream.ts
 import type { HttpHandler } from '../graphql/yoga.ts'
 import type { Connection, Connections, EndReason } from './connections.ts'
 import { clientAddress, type AddressLimit } from './addresses.ts'
+import { createOwnNames } from './own-names.ts'
 import { startPings, type Endpoint } from './upgrade.ts'
 
 export interface Readiness {
@@ -38,7 +39,7 @@ export interface HttpServerOptions {
   /** The page that browsers get; with a demo token only where asked to, and there is one. Undefined: none. */
   graphiqlPage: ((withToken: boolean) => string) | undefined
   /** What the demo has at a path, tokens among it; undefined: no demo. */
-  demoPages: ((path: string) => Promise<{ contentType: string; body: string } | undefined>) | undefined
+  demoPages: ((path: string) => Promise<{ headers: Record<string, string>; body: string } | undefined>) | undefined
   handler: HttpHandler
   operations: Operations
   connections: Connections
@@ -74,8 +75,7 @@ export interface HttpServer {
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { allowedOrigins, maxBodyBytes, handler, operations, connections, auth, admit, takeRequest, report } = options
   const endpoints: Readonly<Record<string, Endpoint>> = { '/graphql': options.graphqlWs, '/ws/connect': options.legacy }
-  /** By which the operator's own pages know the server. */
-  const ownHosts = new Set(allowedOrigins?.map((origin) => new URL(origin).host))
+  const isOwnName = createOwnNames(options)
   const socketServers = [options.graphqlWs.server, options.legacy.server]
   /** Why nothing is served now; undefined where it is. */
   let closed: 'starting' | 'draining' | undefined = 'starting'
@@ -137,17 +137,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     await handler(request, response, { viewer, openStream: (operation) => openStream(viewer, addressOf(request), operation) })
   }
 
-  /**
-   * Whether a name that a browser has for the server can't be another site's that was pointed here, whose page could then
-   * read ours (DNS rebinding).
-   */
-  function isOwnName(host: string | undefined): boolean {
-    const url = `http://${host}`
-    if (host === undefined || !URL.canParse(url)) return false
-    const name = new URL(url).hostname
-    return isIP(name.replace(/^\[|\]$/g, '')) > 0 || name === 'localhost' || name === options.host || ownHosts.has(host)
-  }
-
   /** What the demo has here; whether there is anything. */
   async function serveDemo(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     if (!options.demoPages) return false
@@ -160,8 +149,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const error = 'the demo has tokens, and is shown by address only: open it as localhost or by the IP address of the server'
       sendJson(response, 403, { error })
     } else {
-      response.writeHead(200, { 'Content-Type': page.contentType, 'Content-Security-Policy': DEMO_POLICY })
-      response.end(method === 'HEAD' ? undefined : page.body)
+      response.writeHead(200, page.headers).end(method === 'HEAD' ? undefined : page.body)
     }
     return true
   }
@@ -347,18 +335,6 @@ const SECURITY_HEADERS = [
   ['Referrer-Policy', 'no-referrer'],
   ['Cache-Control', 'no-store'],
 ] as const
-
-/** For browsers `self` includes WebSockets. */
-const DEMO_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "connect-src 'self'",
-  "img-src 'self' data:",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ')
 
 const TRY_AGAIN = 'the server starts or stops: try again in a moment'
 

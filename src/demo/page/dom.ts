@@ -1,11 +1,9 @@
 /** Elements without a framework. Texts become text nodes, never markup. */
 
 type Child = Node | string | false | undefined
-interface Attributes {
-  [name: string]: string | number | boolean | undefined | ((event: never) => void)
-}
+type Attributes = Readonly<Record<string, string | number | boolean | undefined>>
 
-/** An element; an attribute that is a function listens, true stands for an empty value, false and undefined for none. */
+/** An element; of attributes, true stands for an empty value, false and undefined for none. */
 export function h<K extends keyof HTMLElementTagNameMap>(
   name: K,
   attributes: Attributes = {},
@@ -19,8 +17,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(
 
 export function setAttributes(element: Element, attributes: Attributes): void {
   for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === 'function') element.addEventListener(name, value as EventListener)
-    else if (value === undefined || value === false) element.removeAttribute(name)
+    if (value === undefined || value === false) element.removeAttribute(name)
     else element.setAttribute(name, value === true ? '' : String(value))
   }
 }

@@ -1,4 +1,5 @@
 /** One half of the page: a user, a protocol, the chat, and the frames that it takes. */
+import { randomId } from '../../legacy-client/requests.ts'
 import type { DemoConfig } from '../config.ts'
 import { createChat, type Change, type Chat, type Conversation } from './chat.ts'
 import type { Connection, ConnectionState } from './connection.ts'
@@ -118,16 +119,17 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
           state = next
           if (next === 'waiting') chat.lineLost()
           if (next === 'open' && !isLoaded) {
-            isLoaded = true
-            attempt(load())
+            attempt(load().then(() => (isLoaded = true)))
           }
           drawHeader()
         },
-        event: (event, isResumed) => {
+        event(event, isResumed) {
+          if (own !== line) return
           if (event.kind === 'gap') problem = text.gap
           chat.apply(event, isResumed)
         },
         resumed(count, after) {
+          if (own !== line) return
           resume = { count, after }
           drawStrip()
         },
@@ -150,6 +152,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
 
   async function show(id: string): Promise<void> {
     openId = id
+    problem = undefined
     draw()
     if (chat.get(id)?.messages === undefined) await chat.loadMessages(id)
   }
@@ -181,7 +184,9 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
 
   /** What goes wrong is told, whatever it was. */
   function attempt(what: Promise<unknown>): void {
+    const own = line
     what.catch((error: unknown) => {
+      if (own !== line) return
       problem = error instanceof Error ? error.message : String(error)
       drawStrip()
     })
@@ -193,8 +198,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
     if (!conversation || content === '') return
     input.value = ''
     saidTypingAt = 0
-    const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
-    const each: Pending = { key, conversationId: conversation.id, content, problem: undefined }
+    const each: Pending = { key: randomId(), conversationId: conversation.id, content, problem: undefined }
     pending.push(each)
     void deliver(each)
   }
