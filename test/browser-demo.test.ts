@@ -31,8 +31,8 @@ interface Demo {
   right: Pane
 }
 
-let app: TestApp
 let browser: Browser
+let app: TestApp
 const opened: WatchedContext[] = []
 
 function paneOf(page: Page, side: 'left' | 'right'): Pane {
@@ -71,6 +71,15 @@ async function demoOn(page: Page): Promise<Demo> {
   return demo
 }
 
+/** Waits until all that the panes tell each other when they are opened has come. */
+async function isSettled({ left, right }: Demo): Promise<void> {
+  for (const pane of [left, right]) {
+    const content = `Hello ${crypto.randomUUID()}`
+    await pane.send(content)
+    await expect.poll(() => pane.message(content).locator('.receipt').textContent(), PATIENCE).toBe('✓✓')
+  }
+}
+
 const texts = (locator: Locator): Promise<string[]> => locator.allTextContents()
 const sees = (locator: Locator): Promise<void> => locator.waitFor()
 const isGone = (locator: Locator): Promise<void> => locator.waitFor({ state: 'detached' })
@@ -79,14 +88,15 @@ const evaluate = (page: Page, script: string): Promise<unknown> => page.evaluate
 
 describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
   beforeAll(async () => {
-    ;[app, browser] = await Promise.all([startApp({ DEMO: '1' }), launchBrowser()])
+    browser = await launchBrowser()
+    app = await startApp({ DEMO: '1' })
   }, 60_000)
   afterEach(async () => {
     for (const watched of opened.splice(0)) await watched.close()
   })
   afterAll(async () => {
-    await browser.close()
-    await app.stop()
+    await app?.stop()
+    await browser?.close()
   })
 
   test('a message goes from the legacy protocol to GraphQL and back, is counted unread, and read where it is seen', async () => {
@@ -185,6 +195,7 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
       const demo = await openDemo()
       const cut = demo[side]
       const other = side === 'left' ? demo.right : demo.left
+      await isSettled(demo)
       await cut.cut.click()
       const contents = ['first', 'second', 'third'].map((word) => `The ${word} that ${side} misses`)
       for (const content of contents) {
@@ -388,6 +399,8 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
     await left.send('I am on the old protocol, can you read me?')
     await right.message('I am on the old protocol, can you read me?').locator('.add').click()
     await right.root.locator('.picker button').first().click()
+    await sees(left.root.locator('.chip', { hasText: '👍' }))
+    await sees(left.message('I am on the old protocol, can you read me?').locator('.receipt.is-read'))
     await left.cut.click()
     for (const content of ['Yes, over GraphQL 🎉', 'Your line is cut now', 'These wait for you']) await right.send(content)
     await sees(right.message('These wait for you').locator('.receipt'))
@@ -398,6 +411,7 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
     await right.input.fill('And')
     await sees(left.root.locator('.thread .typing', { hasText: 'Ben Okafor' }))
     await left.frames.filter({ hasText: 'mutation LegacySendMessage' }).filter({ hasText: '↑' }).last().locator('summary').click()
+    expect(await left.strip.textContent()).toMatch(/^↻ 3 events resumed/)
     await picture(page, 'demo')
     await opened.pop()?.close()
     await other.stop()

@@ -8,8 +8,8 @@ vi.setConfig({ testTimeout: 60_000 })
 /** The page is 9 MB of script. */
 const PATIENCE = { timeout: 20_000, interval: 100 }
 
-let app: TestApp
 let browser: Browser
+let app: TestApp
 let watched: WatchedContext
 
 /** Opens the page and chooses the tab of an example. */
@@ -36,7 +36,8 @@ async function result(page: Page): Promise<string> {
 
 describe.skipIf(skipBrowser)('GraphiQL in a browser', () => {
   beforeAll(async () => {
-    ;[app, browser] = await Promise.all([startApp({ DEMO: '1' }), launchBrowser()])
+    browser = await launchBrowser()
+    app = await startApp({ DEMO: '1' })
   }, 60_000)
   beforeEach(async () => {
     watched = await watchedContext(browser, app.http)
@@ -44,8 +45,8 @@ describe.skipIf(skipBrowser)('GraphiQL in a browser', () => {
   // Here it fails where a page asked another server for something, broke its policy or had an error.
   afterEach(() => watched.close())
   afterAll(async () => {
-    await browser.close()
-    await app.stop()
+    await app?.stop()
+    await browser?.close()
   })
 
   test('is authorised, runs the first example and shows the schema’s documentation', async () => {
