@@ -143,7 +143,8 @@ export function connectGraphql(line: Line, { userId, after, listener }: Connecti
     react: ({ id: messageId }, reaction, isAdded) => run(isAdded ? ADD_REACTION : REMOVE_REACTION, { messageId, reaction }),
     close() {
       isClosed = true
-      void client.dispose()
+      // An attempt that runs may fail, which matters to nobody any more.
+      Promise.resolve(client.dispose()).catch(() => undefined)
     },
   }
 }
