@@ -10,7 +10,8 @@ import { createChat, type Chat } from './chat/chat.ts'
 import { beat, BEAT_MS, LEASE_MS } from './chat/presence-lease.ts'
 import type { TypingChange } from './chat/typing.ts'
 import { createRateLimit } from './chat/rate-limit.ts'
-import { DEMO_ADMIN, DEMO_USERS, seedDemo } from './demo.ts'
+import { createDemoPages } from './demo/pages.ts'
+import { DEMO_ADMIN, DEMO_USERS, seedDemo } from './demo/seed.ts'
 import { devSecret } from './dev-secret.ts'
 import { renderGraphiqlPage } from './graphql/graphiql.ts'
 import { createOperations } from './graphql/operations.ts'
@@ -343,7 +344,14 @@ async function start(
     trustedProxies: settings.trustedProxies,
     maxBodyBytes: settings.maxFrameBytes,
     pingIntervalMs: settings.pingIntervalMs,
-    graphiqlPage: settings.graphiql ? () => renderGraphiqlPage(signer?.(DEMO_ADMIN)) : undefined,
+    graphiqlPage: settings.graphiql ? (withToken) => renderGraphiqlPage(withToken ? signer?.(DEMO_ADMIN) : undefined) : undefined,
+    demoPages:
+      signer &&
+      createDemoPages({
+        users: () => DEMO_USERS.map((user) => ({ id: String(user.id), name: user.name, token: signer(user) })),
+        graphiql: settings.graphiql,
+        lastEventId: () => store.log.lastId(),
+      }),
     handler: createHttpHandler({ schema, operations, report }),
     graphqlWs: createGraphqlWsEndpoint({ ...transport, schema }),
     legacy: createLegacyEndpoint({ ...transport, activity }),

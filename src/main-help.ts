@@ -1,5 +1,6 @@
 /** `npm start -- --help`. The README's table of settings tells more of each. */
-export const HELP = `Starts the server: GraphQL on /graphql, the legacy protocol on /ws/connect, and /health, /ready, /metrics.
+export const HELP = `Starts the server: GraphQL on /graphql, the legacy protocol on /ws/connect, and /health, /ready, /metrics; in the demo a
+page to try both on /.
 
   npm start
   npm start -- --help
@@ -22,7 +23,7 @@ Settings, from the environment; an absent or empty one takes its default:
   JWKS_URL                     where an identity provider publishes its keys, instead of one key
   JWT_ISSUER, JWT_AUDIENCE     what tokens must have, where set
   NODE_ENV                     production: a key is required, no demo, GraphiQL only if asked for
-  DEMO                         1: demo data and demo tokens; the default outside production without DATABASE_URL
+  DEMO                         1: the demo's page, data and tokens; the default outside production without DATABASE_URL
   GRAPHIQL                     1: serve GraphiQL; the default outside production
   PING_INTERVAL_MS             WebSocket pings, 30000
   PRESENCE_GRACE_MS            how long a user stays online after the last connection closed, 5000

@@ -69,6 +69,7 @@ function greet({ host, port, demoTokens }: Started, isTls: boolean, hasGraphiql:
   const lines = [
     `Parley is ready on ${url}`,
     '',
+    ...(demoTokens.length > 0 ? [`  demo                    ${url}/`] : []),
     `  ${hasGraphiql ? 'GraphQL and GraphiQL' : 'GraphQL             '}    ${url}/graphql`,
     `  legacy protocol         ws${isTls ? 's' : ''}://${authority}/ws/connect`,
   ]

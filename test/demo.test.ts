@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Chat } from '../src/chat/chat.ts'
-import { DEMO_ADMIN, DEMO_USERS, seedDemo } from '../src/demo.ts'
+import { DEMO_ADMIN, DEMO_USERS, seedDemo } from '../src/demo/seed.ts'
 import { createTestChat } from './support/chat.ts'
 import { openEmbeddedStore, useStore } from './support/database.ts'
 

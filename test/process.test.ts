@@ -74,6 +74,7 @@ describe('starting', () => {
     const folder = await newDatabase()
     const server = await start({ DATA_DIR: folder })
     const out = server.out()
+    expect(out).toContain(`demo                    ${server.url}/\n`)
     expect(out).toContain(`GraphQL and GraphiQL    ${server.url}/graphql\n`)
     const tokens = [...out.matchAll(/^ {2}(\d+) {2}(.+?)( \(admin\))?\n\s+(\S+)$/gm)]
     expect(tokens.length).toBe(5)

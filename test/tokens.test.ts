@@ -133,8 +133,12 @@ describe('revoked tokens', () => {
     const opened = (at: number): Promise<string> =>
       new Promise((resolve) => {
         const viewer = { userId: 1, name: 'Ann', avatar: null, isAdmin: false, issuedAt: at, expiresAt: Date.now() + 60_000 }
-        const about = { protocol: 'legacy' as const, address: '', queuedBytes: () => 0 }
-        connections.open(viewer, about, (reason, text) => resolve(`${reason}: ${text}`))
+        connections.open(viewer, {
+          protocol: 'legacy',
+          address: '',
+          queuedBytes: () => 0,
+          disconnect: (reason, text) => resolve(`${reason}: ${text}`),
+        })
         setImmediate(() => resolve('goes on'))
       })
     revoked.add(1000)

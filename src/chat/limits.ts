@@ -22,6 +22,8 @@ export const NUL_OR_SURROGATE = /[\u0000\ud800-\udfff]/u
 /* oxlint-enable no-control-regex */
 const UNPRINTABLE = /[\p{Cc}\p{Surrogate}\p{Bidi_Control}\u2028\u2029]/gu
 const EXCERPT_LENGTH = 40
+/** And not Node's Buffer, for browsers run this too. */
+const utf8 = new TextEncoder()
 
 /** The beginning of a client's text in quotes, fit for an error message: at most 40 code points, nothing unprintable. */
 export function excerpt(text: string): string {
@@ -79,7 +81,7 @@ export function problemWithMediaUrl(mediaUrl: string, field = 'mediaUrl'): strin
 export function problemWithReaction(reaction: string, field = 'reaction'): string | null {
   const { reaction: max } = LIMITS
   if (reaction === '') return `${field} is empty, expected 1 to ${max} bytes of UTF-8`
-  if (Buffer.byteLength(reaction) > max) return `${field} is longer than ${max} bytes of UTF-8, expected 1 to ${max}`
+  if (utf8.encode(reaction).length > max) return `${field} is longer than ${max} bytes of UTF-8, expected 1 to ${max}`
   if (!REACTION.test(reaction)) return `${field} has white space or control characters, expected none`
   return problemWithText(reaction, field, 1, max)
 }

@@ -168,6 +168,13 @@ export function createEventLog(db: Db) {
       return heads
     },
 
+    /** The highest event id given out; 0 before the first. */
+    async lastId(): Promise<number> {
+      const [row] = await db.$queryRaw<{ id: number }[]>`
+        SELECT (CASE WHEN is_called THEN last_value ELSE 0 END)::float8 AS id FROM events_id_seq`
+      return row?.id ?? 0
+    },
+
     /** The entries of one topic with `after < seq <= until`, in order, at most `limit`. */
     async read({ topic, after, until }: TopicRange, limit: number): Promise<LogEntry[]> {
       const rows = await db.$queryRaw<EntryRow[]>`

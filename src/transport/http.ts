@@ -15,6 +15,7 @@ import type { HttpHandler } from '../graphql/yoga.ts'
 import type { Connection, Connections, EndReason } from './connections.ts'
 import { clientAddress, type AddressLimit } from './addresses.ts'
 import { createOpenAnswers } from './open-answers.ts'
+import { createOwnNames } from './own-names.ts'
 import { refuseUpgrade, startPings, type Endpoint } from './upgrade.ts'
 
 export interface Readiness {
@@ -38,8 +39,10 @@ export interface HttpServerOptions {
   /** How many bytes may wait for the reader of a stream. */
   maxBufferedBytes: number
   pingIntervalMs: number
-  /** The page that browsers get, without a token; undefined: none. */
-  graphiqlPage: (() => string) | undefined
+  /** The page that browsers get; with a demo token only where asked to, and there is one. Undefined: none. */
+  graphiqlPage: ((withToken: boolean) => string) | undefined
+  /** What the demo has at a path, tokens among it; undefined: no demo. */
+  demoPages: ((path: string) => Promise<{ headers: Record<string, string>; body: string } | undefined>) | undefined
   handler: HttpHandler
   operations: Operations
   connections: Connections
@@ -75,6 +78,9 @@ export interface HttpServer {
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { allowedOrigins, maxBodyBytes, handler, operations, connections, auth, admit, takeRequest, report } = options
   const endpoints: Readonly<Record<string, Endpoint>> = { '/graphql': options.graphqlWs, '/ws/connect': options.legacy }
+  const isOwnName = createOwnNames(options)
+  const paths = `${options.demoPages ? '/, ' : ''}/graphql, /ws/connect, /health, /ready or /metrics`
+  const nothingHere = `nothing is here: expected ${paths}`
   const socketServers = [options.graphqlWs.server, options.legacy.server]
   const answers = createOpenAnswers()
   /** Why nothing is served now; undefined where it is. */
@@ -119,8 +125,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (!isAllowed(request.headers.origin)) throw new ChatError('FORBIDDEN', 'this origin is not allowed')
     const wantsPage = request.method === 'GET' && request.headers.accept?.includes('text/html') === true
     if (wantsPage && options.graphiqlPage !== undefined) {
-      // Not for scripts of other origins: in the demo a token is in it.
-      response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(options.graphiqlPage())
+      // Without headers for other origins: they must not read the token in it.
+      const page = options.graphiqlPage(isOwnName(request.headers.host))
+      response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(page)
       return
     }
     allowOrigin(request, response)
@@ -140,6 +147,23 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       viewer,
       openStream: (operation) => openStream(viewer, addressOf(request), response, operation),
     })
+  }
+
+  /** What the demo has here; whether there is anything. */
+  async function serveDemo(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    if (!options.demoPages) return false
+    if (closed) throw new ChatError('UNAVAILABLE', TRY_AGAIN)
+    const { method, headers } = request
+    const page = await options.demoPages(pathOf(request))
+    if (!page) return false
+    if (method !== 'GET' && method !== 'HEAD') sendJson(response, 405, { error: 'expected GET' }, { Allow: 'GET, HEAD' })
+    else if (!isOwnName(headers.host)) {
+      const error = 'the demo has tokens, and is shown by address only: open it as localhost or by the IP address of the server'
+      sendJson(response, 403, { error })
+    } else {
+      response.writeHead(200, page.headers).end(method === 'HEAD' ? undefined : page.body)
+    }
+    return true
   }
 
   const delivered = options.counts.deliveries.sse
@@ -226,7 +250,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       case '/ws/connect':
         return sendJson(response, 426, { error: 'expected a WebSocket upgrade' }, { Upgrade: 'websocket', Connection: 'Upgrade' })
       default:
-        return sendJson(response, 404, { error: NOTHING_HERE })
+        if (await serveDemo(request, response)) return
+        return sendJson(response, 404, { error: nothingHere })
     }
   }
 
@@ -245,7 +270,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     // Between here and the endpoint's own listener a reset of the connection must not end the process.
     socket.on('error', () => undefined)
     const endpoint = endpoints[pathOf(request)]
-    if (!endpoint) return refuseUpgrade(socket, 404, JSON.stringify({ error: NOTHING_HERE }))
+    if (!endpoint) return refuseUpgrade(socket, 404, JSON.stringify({ error: nothingHere }))
     if (closed) return endpoint.refuse(socket, 503, TRY_AGAIN)
     if (!isAllowed(request.headers.origin)) return endpoint.refuse(socket, 403, 'this origin is not allowed')
     const address = addressOf(request)
@@ -370,7 +395,6 @@ const SECURITY_HEADERS = [
   ['Cache-Control', 'no-store'],
 ] as const
 
-const NOTHING_HERE = 'nothing is here: expected /graphql, /ws/connect, /health, /ready or /metrics'
 const TRY_AGAIN = 'the server starts or stops: try again in a moment'
 
 const pathOf = ({ url = '/' }: IncomingMessage): string => url.split('?', 1)[0] as string

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type { TestProject } from 'vitest/node'
 import { openDatabase } from '../../src/store/client.ts'
 import { migrate } from '../../src/store/migrate.ts'
+import { installBrowser } from './browser.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -17,12 +18,15 @@ declare module 'vitest' {
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /**
- * Compiles what `npm start` runs, as of now, for the tests that start processes; and makes one embedded database for the whole
- * run: to copy it is ten times faster than to make another.
+ * Compiles what `npm start` runs, as of now, for the tests that start processes and those of the demo's page; and makes one embedded database for the whole
+ * run: to copy it is ten times faster than to make another. Installs the browser that some tests use, where it can.
  */
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
+  installBrowser()
   const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
-  execFileSync(process.execPath, [compiler, '--noCheck', '--incremental', 'false'], { cwd: ROOT })
+  for (const project of ['.', 'src/demo/page']) {
+    execFileSync(process.execPath, [compiler, '--project', project, '--noCheck', '--incremental', 'false'], { cwd: ROOT })
+  }
   const folder = await mkdtemp(join(tmpdir(), 'parley-template-'))
   const database = await openDatabase({
     databaseUrl: undefined,

@@ -1,6 +1,6 @@
 /** The feed's events as pushes (PROTOCOL.md, section 4): from what a GraphQL client gets to what a legacy client gets. */
 import { encodePush, formatTimestamp } from './codec.ts'
-import type { PushData } from './frames.ts'
+import type { PushData, PushType } from './frames.ts'
 
 type Time = Date | string | number
 
@@ -74,52 +74,66 @@ export type FeedEvent =
     })
   | (EventBase & { readonly __typename: 'ResumeIncomplete' })
 
+/** The type of the push that tells of each event. */
+export const PUSH_OF = {
+  MessageSent: 'message_sent',
+  MessageRead: 'message_read',
+  ReactionAdded: 'reaction_added',
+  ReactionRemoved: 'reaction_removed',
+  TypingChanged: 'typing',
+  OnlineStatusChanged: 'online_status',
+  GroupUpdated: 'group_updated',
+  MemberJoined: 'user_joined_group',
+  MemberLeft: 'user_left_group',
+  NotificationReceived: 'notification',
+} as const satisfies Record<Exclude<FeedEvent['__typename'], 'ResumeIncomplete'>, PushType>
+
 /** The push that tells a legacy client of an event; null for `ResumeIncomplete`, which the response to `resume` tells. */
 export function encodeEvent(event: FeedEvent): string | null {
   const id = event.id ?? undefined
   const timestamp = formatTimestamp(event.timestamp)
   switch (event.__typename) {
     case 'MessageSent':
-      return encodePush('message_sent', messageData(event.message), id)
+      return encodePush(PUSH_OF.MessageSent, messageData(event.message), id)
     case 'MessageRead':
       return encodePush(
-        'message_read',
+        PUSH_OF.MessageRead,
         { message_id: Number(event.messageId), is_group: event.isGroup, reader_id: Number(event.readerId), read_at: timestamp },
         id,
       )
     case 'ReactionAdded':
-      return encodePush('reaction_added', reactionData(event), id)
+      return encodePush(PUSH_OF.ReactionAdded, reactionData(event), id)
     case 'ReactionRemoved':
-      return encodePush('reaction_removed', reactionData(event), id)
+      return encodePush(PUSH_OF.ReactionRemoved, reactionData(event), id)
     case 'TypingChanged': {
       const { conversationId, user, typing } = event
       return encodePush(
-        'typing',
+        PUSH_OF.TypingChanged,
         { session_id: conversationId, user_id: Number(user.id), user_name: user.name, typing, timestamp },
         id,
       )
     }
     case 'OnlineStatusChanged':
       return encodePush(
-        'online_status',
+        PUSH_OF.OnlineStatusChanged,
         { user_id: Number(event.userId), online: event.online, last_active: formatTimestamp(event.lastActive) },
         id,
       )
     case 'GroupUpdated': {
       const data = groupData(event.group, event.announcement)
-      return encodePush('group_updated', { group_id: data.group_id, update_type: 'group_info', data, timestamp }, id)
+      return encodePush(PUSH_OF.GroupUpdated, { group_id: data.group_id, update_type: 'group_info', data, timestamp }, id)
     }
     case 'MemberJoined': {
       const data = memberData(event)
-      return encodePush('user_joined_group', { group_id: data.group_id, update_type: 'member_joined', data, timestamp }, id)
+      return encodePush(PUSH_OF.MemberJoined, { group_id: data.group_id, update_type: 'member_joined', data, timestamp }, id)
     }
     case 'MemberLeft': {
       const data = memberData(event)
-      return encodePush('user_left_group', { group_id: data.group_id, update_type: 'member_left', data, timestamp }, id)
+      return encodePush(PUSH_OF.MemberLeft, { group_id: data.group_id, update_type: 'member_left', data, timestamp }, id)
     }
     case 'NotificationReceived': {
       const { notificationType, data } = event.notification
-      return encodePush('notification', { notification_type: notificationType, data }, id)
+      return encodePush(PUSH_OF.NotificationReceived, { notification_type: notificationType, data }, id)
     }
     case 'ResumeIncomplete':
       return null

@@ -1,4 +1,4 @@
-import type { Chat } from './chat/chat.ts'
+import type { Chat } from '../chat/chat.ts'
 
 export interface DemoUser {
   readonly id: number

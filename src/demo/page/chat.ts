@@ -1,0 +1,229 @@
+/** The chat of one user: what is known of it, from queries and events. */
+import type { ChatEvent, ChatMessage, Person } from './connection.ts'
+import { CONVERSATIONS, HISTORY } from './documents.ts'
+import { query } from './server.ts'
+
+export interface Message extends ChatMessage {
+  /** Who gave each reaction. */
+  reactions: Map<string, readonly string[]>
+  readBy: Set<string>
+  /** It came late, by a resume. */
+  isResumed: boolean
+}
+
+export type LastMessage = Pick<ChatMessage, 'id' | 'sender' | 'content' | 'timestamp'>
+
+export interface Conversation {
+  readonly id: string
+  readonly isGroup: boolean
+  /** The group's name, or the other user's. */
+  readonly title: string
+  /** Null for a group. */
+  readonly peerId: string | null
+  /** All but the user. */
+  readonly others: readonly Person[]
+  unread: number
+  last: LastMessage | null
+  readonly typing: Map<string, Person>
+  /** Oldest first; undefined: not loaded. */
+  messages: Message[] | undefined
+  /** Where older messages begin; null where there are none. */
+  older: string | null
+}
+
+export interface Chat {
+  readonly me: Person
+  /** By latest activity. */
+  conversations(): Conversation[]
+  get(id: string): Conversation | undefined
+  isOnline(userId: string): boolean
+  /** Loads the conversations anew, and the newest messages of those that had some. */
+  load(): Promise<void>
+  /** Loads the newest messages of a conversation, or the next older ones where some are there. */
+  loadMessages(id: string): Promise<void>
+  apply(event: ChatEvent, isResumed: boolean): void
+  /** What the user has not read of what is loaded, oldest first; counts as read from now on. */
+  takeUnread(conversation: Conversation): Message[]
+  /** Nobody tells any more who types. */
+  lineLost(): void
+}
+
+/** What has changed; without a message the whole conversation. */
+export interface Change {
+  conversationId: string | undefined
+  message?: Message
+}
+
+type Edges<T> = { edges: { node: T }[] }
+
+interface ConversationNode {
+  id: string
+  isGroup: boolean
+  group: { name: string } | null
+  members: Edges<Person & { online: boolean }>
+  unreadCount: number
+  lastMessage: LastMessage | null
+}
+
+interface MessageNode extends Omit<ChatMessage, 'conversationId' | 'isGroup'> {
+  reactions: { reaction: string; userIds: string[] }[]
+  readBy: { readerId: string }[]
+}
+
+interface History {
+  conversation: { messages: Edges<MessageNode> & { pageInfo: { hasNextPage: boolean; endCursor: string | null } } } | null
+}
+
+const isNewer = (a: LastMessage, b: LastMessage | null): boolean => b === null || BigInt(a.id) > BigInt(b.id)
+
+/** `everybody` are the demo's users: each can be written to before there is a conversation. */
+export function createChat(me: Person, everybody: readonly Person[], changed: (change: Change) => void): Chat {
+  const conversations = new Map<string, Conversation>()
+  const online = new Map<string, boolean>()
+  /** What comes while a query runs is newer than its answer. */
+  let held: [ChatEvent, boolean][] | undefined
+  let queries = Promise.resolve()
+
+  /** Runs queries one after the other, each before what came meanwhile. */
+  function queue(run: () => Promise<void>): Promise<void> {
+    const turn = queries.then(async () => {
+      held = []
+      try {
+        await run()
+      } finally {
+        const events = held
+        held = undefined
+        for (const [event, isResumed] of events) chat.apply(event, isResumed)
+      }
+    })
+    queries = turn.catch(() => undefined)
+    return turn
+  }
+
+  function add(conversation: Pick<Conversation, 'id' | 'isGroup' | 'title' | 'peerId' | 'others' | 'unread' | 'last'>): void {
+    conversations.set(conversation.id, { ...conversation, typing: new Map(), messages: undefined, older: null })
+  }
+
+  function addNode({ id, isGroup, group, members, unreadCount, lastMessage }: ConversationNode): void {
+    const others = members.edges.map(({ node }) => node).filter((member) => member.id !== me.id)
+    for (const member of others) online.set(member.id, member.online)
+    const [peer] = others
+    const title = (isGroup ? group?.name : peer?.name) ?? id
+    add({ id, isGroup, title, peerId: isGroup ? null : (peer?.id ?? null), others, unread: unreadCount, last: lastMessage })
+  }
+
+  /** Those to whom nobody has written yet. */
+  function addStrangers(): void {
+    const known = new Set([...conversations.values()].map(({ peerId }) => peerId))
+    for (const user of everybody) {
+      if (user.id === me.id || known.has(user.id)) continue
+      const [low, high] = Number(me.id) < Number(user.id) ? [me.id, user.id] : [user.id, me.id]
+      const id = `direct_${low}_${high}`
+      add({ id, isGroup: false, title: user.name, peerId: user.id, others: [user], unread: 0, last: null })
+    }
+  }
+
+  function takeMessage(message: ChatMessage, isResumed: boolean): void {
+    const conversation = conversations.get(message.conversationId)
+    if (!conversation) return void chat.load()
+    if (isNewer(message, conversation.last)) {
+      conversation.last = message
+      if (message.sender.id !== me.id) conversation.unread++
+    }
+    conversation.typing.delete(message.sender.id)
+    const { messages } = conversation
+    if (messages && !messages.some(({ id }) => id === message.id)) {
+      const at = messages.findLastIndex((each) => isNewer(message, each)) + 1
+      messages.splice(at, 0, { ...message, reactions: new Map(), readBy: new Set(), isResumed })
+    }
+    changed({ conversationId: conversation.id })
+  }
+
+  function change(messageId: string, apply: (message: Message) => void): void {
+    for (const { id, messages } of conversations.values()) {
+      const message = messages?.find((each) => each.id === messageId)
+      if (!message) continue
+      apply(message)
+      changed({ conversationId: id, message })
+    }
+  }
+
+  async function loadPage(id: string): Promise<void> {
+    const conversation = conversations.get(id)
+    if (!conversation) return
+    const answer = await query<History>(me.id, HISTORY, { conversationId: id, after: conversation.older })
+    const page = answer.conversation?.messages
+    const messages = (page?.edges ?? []).map(({ node: { reactions, readBy, ...node } }): Message => ({
+      ...node,
+      conversationId: id,
+      isGroup: conversation.isGroup,
+      reactions: new Map(reactions.map(({ reaction, userIds }) => [reaction, userIds])),
+      readBy: new Set(readBy.map(({ readerId }) => readerId)),
+      isResumed: false,
+    }))
+    conversation.messages = [...messages.reverse(), ...(conversation.messages ?? [])]
+    conversation.older = page?.pageInfo.hasNextPage ? page.pageInfo.endCursor : null
+    changed({ conversationId: id })
+  }
+
+  const chat: Chat = {
+    me,
+    conversations: () =>
+      [...conversations.values()].sort((a, b) => (a.last === b.last ? 0 : a.last && isNewer(a.last, b.last) ? -1 : 1)),
+    get: (id) => conversations.get(id),
+    isOnline: (userId) => online.get(userId) === true,
+
+    load: () =>
+      queue(async () => {
+        const answer = await query<{ conversations: Edges<ConversationNode> }>(me.id, CONVERSATIONS)
+        const loaded = [...conversations.values()].flatMap(({ id, messages }) => (messages ? [id] : []))
+        conversations.clear()
+        for (const { node } of answer.conversations.edges) addNode(node)
+        addStrangers()
+        for (const id of loaded) await loadPage(id)
+        changed({ conversationId: undefined })
+      }),
+
+    loadMessages: (id) => queue(() => loadPage(id)),
+
+    apply(event, isResumed) {
+      if (held) return void held.push([event, isResumed])
+      switch (event.kind) {
+        case 'message':
+          return takeMessage(event.message, isResumed)
+        case 'read':
+          return change(event.messageId, ({ readBy }) => readBy.add(event.readerId))
+        case 'reaction':
+          return change(event.messageId, ({ reactions }) => {
+            if (event.userIds.length > 0) reactions.set(event.reaction, event.userIds)
+            else reactions.delete(event.reaction)
+          })
+        case 'typing': {
+          const typing = conversations.get(event.conversationId)?.typing
+          if (event.typing) typing?.set(event.user.id, event.user)
+          else typing?.delete(event.user.id)
+          return changed({ conversationId: event.conversationId })
+        }
+        case 'online':
+          online.set(event.userId, event.online)
+          return changed({ conversationId: undefined })
+        case 'group':
+        case 'gap':
+          void chat.load()
+      }
+    },
+
+    takeUnread(conversation) {
+      const unread = (conversation.messages ?? []).filter(({ sender, readBy }) => sender.id !== me.id && !readBy.has(me.id))
+      for (const { readBy } of unread) readBy.add(me.id)
+      conversation.unread = Math.max(0, conversation.unread - unread.length)
+      return unread
+    },
+
+    lineLost() {
+      for (const { typing } of conversations.values()) typing.clear()
+      changed({ conversationId: undefined })
+    },
+  }
+  return chat
+}

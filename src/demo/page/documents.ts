@@ -1,0 +1,73 @@
+/** What the page asks over GraphQL; a test holds it against the schema. */
+
+const MESSAGE = `id
+        conversation { id isGroup }
+        sender { id name }
+        content
+        timestamp`
+
+const HISTORY_MESSAGE = `${MESSAGE}
+        reactions { reaction userIds }
+        readBy { readerId }`
+
+export const CONVERSATIONS = `query Conversations {
+  conversations(first: 50) {
+    edges {
+      node {
+        id
+        isGroup
+        group { name }
+        members(first: 50) { edges { node { id name online } } }
+        unreadCount
+        lastMessage { id sender { id name } content timestamp }
+      }
+    }
+  }
+}`
+
+export const HISTORY = `query History($conversationId: ID!, $after: String) {
+  conversation(id: $conversationId) {
+    messages(first: 20, after: $after) {
+      edges { node {
+        ${HISTORY_MESSAGE}
+      } }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+}`
+
+export const EVENTS = `subscription Events($after: ID) {
+  events(after: $after) {
+    __typename
+    id
+    timestamp
+    ... on MessageSent { message {
+        ${MESSAGE}
+    } }
+    ... on MessageRead { messageId readerId }
+    ... on ReactionAdded { messageId reaction reactionUserIds }
+    ... on ReactionRemoved { messageId reaction reactionUserIds }
+    ... on TypingChanged { conversationId user { id name } typing }
+    ... on OnlineStatusChanged { userId online }
+  }
+}`
+
+export const SEND = `mutation Send($input: SendMessageInput!) {
+  sendMessage(input: $input) { id }
+}`
+
+export const SET_TYPING = `mutation SetTyping($conversationId: ID!, $typing: Boolean!) {
+  setTyping(conversationId: $conversationId, typing: $typing)
+}`
+
+export const MARK_READ = `mutation MarkRead($conversationId: ID!, $upToMessageId: ID!) {
+  markConversationRead(conversationId: $conversationId, upToMessageId: $upToMessageId)
+}`
+
+export const ADD_REACTION = `mutation AddReaction($messageId: ID!, $reaction: String!) {
+  addReaction(messageId: $messageId, reaction: $reaction) { count }
+}`
+
+export const REMOVE_REACTION = `mutation RemoveReaction($messageId: ID!, $reaction: String!) {
+  removeReaction(messageId: $messageId, reaction: $reaction) { count }
+}`

@@ -1,0 +1,118 @@
+/** The chat over the legacy protocol, by the project's own client. */
+import { createLegacyClient, type Incoming } from '../../legacy-client/client.ts'
+import type { ChatEvent, Connection, ConnectionOptions } from './connection.ts'
+import type { Frame, Line } from './line.ts'
+import { freshToken, LEGACY_URL } from './server.ts'
+
+/** How long a request waits for a line that somebody has cut. */
+const PATIENCE_MS = 600_000
+
+export function connectLegacy(line: Line, { userId, after, listener }: ConnectionOptions): Connection {
+  const client = createLegacyClient({
+    url: LEGACY_URL,
+    token: () => line.mended().then(() => freshToken(userId)),
+    webSocket: line.Socket,
+    lastMessageId: after,
+    timing: { request: PATIENCE_MS, minBackoff: 200, maxBackoff: 5000 },
+    onState: (state) => listener.state(state),
+  })
+  const resumes = createResumes(listener.resumed)
+  line.watch(resumes.watch)
+  void read()
+
+  async function read(): Promise<void> {
+    try {
+      for await (const push of client) {
+        const event = eventOf(push)
+        if (event) listener.event(event, resumes.has(push.message_id))
+      }
+    } catch {
+      // Closed by the server for good, which `state` has told.
+    }
+  }
+
+  return {
+    async send({ conversationId, peerId }, content, key) {
+      const data =
+        peerId === null
+          ? { conversation_id: conversationId, content, is_group: true as const }
+          : { conversation_id: conversationId, receiver_id: Number(peerId), content, is_group: false as const }
+      await client.request('message_sent', data, { messageId: key })
+    },
+    async setTyping(conversationId, typing) {
+      await client.request('typing', { session_id: conversationId, typing })
+    },
+    async markRead(messages) {
+      await Promise.all(
+        messages.map(({ id, isGroup }) => client.request('message_read', { message_id: Number(id), is_group: isGroup })),
+      )
+    },
+    async react({ id, isGroup }, reaction, isAdded) {
+      const data = { message_id: Number(id), reaction, is_group: isGroup }
+      await client.request(isAdded ? 'reaction_added' : 'reaction_removed', data)
+    },
+    close: () => void client.close(),
+  }
+}
+
+/** Tells from the frames which events a resume gave: the client itself puts them between the others. */
+function createResumes(resumed: (count: number, after: string) => void) {
+  const ids = new Set<string>()
+  let asked: { id: string; after: string; isFirst: boolean } | undefined
+  let isFirst = true
+
+  return {
+    has: (id: string | undefined): boolean => id !== undefined && ids.has(id),
+
+    watch({ direction, text }: Frame): void {
+      if (direction === 'note') return
+      const frame = JSON.parse(text) as { type: string; message_id?: string; data?: Record<string, unknown> }
+      if (direction === 'out') {
+        if (frame.type !== 'resume') return
+        asked = { id: String(frame.message_id), after: String(frame.data?.['last_message_id']), isFirst }
+        isFirst = false
+      } else if (asked && frame.message_id === asked.id) {
+        if (!asked.isFirst && frame.type === 'resume') resumed(Number(frame.data?.['replayed']), asked.after)
+        asked = undefined
+      } else if (asked && !asked.isFirst && frame.message_id !== undefined) ids.add(frame.message_id)
+    },
+  }
+}
+
+function eventOf(push: Incoming): ChatEvent | undefined {
+  switch (push.type) {
+    case 'message_sent': {
+      const { id, session_id, is_group, sender_id, sender_name, content, timestamp } = push.data
+      const message = {
+        id: String(id),
+        conversationId: session_id,
+        isGroup: is_group,
+        sender: { id: String(sender_id), name: sender_name },
+        content,
+        timestamp,
+      }
+      return { kind: 'message', message }
+    }
+    case 'message_read':
+      return { kind: 'read', messageId: String(push.data.message_id), readerId: String(push.data.reader_id) }
+    case 'reaction_added':
+    case 'reaction_removed': {
+      const { message_id, reaction, reaction_user_ids } = push.data
+      return { kind: 'reaction', messageId: String(message_id), reaction, userIds: reaction_user_ids.map(String) }
+    }
+    case 'typing': {
+      const { session_id, user_id, user_name, typing } = push.data
+      return { kind: 'typing', conversationId: session_id, user: { id: String(user_id), name: user_name }, typing }
+    }
+    case 'online_status':
+      return { kind: 'online', userId: String(push.data.user_id), online: push.data.online }
+    case 'group_updated':
+    case 'user_joined_group':
+    case 'user_left_group':
+      return { kind: 'group' }
+    case 'resume':
+      return { kind: 'gap' }
+    case 'notification':
+      return undefined
+  }
+}

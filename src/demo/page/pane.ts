@@ -1,0 +1,336 @@
+/** One half of the page: a user, a protocol, the chat, and the frames that it takes. */
+import { randomId } from '../../legacy-client/requests.ts'
+import type { DemoConfig } from '../config.ts'
+import { createChat, type Change, type Chat, type Conversation } from './chat.ts'
+import type { Connection, ConnectionState } from './connection.ts'
+import { avatarOf, createConversationList } from './conversation-list.ts'
+import { h, replaceChildren, setAttributes } from './dom.ts'
+import { createFrameLog } from './frame-log.ts'
+import { connectGraphql } from './graphql-connection.ts'
+import { connectLegacy } from './legacy-connection.ts'
+import { createLine, type Line } from './line.ts'
+import { createMessageList, type Pending } from './message-list.ts'
+import { createInterpreter } from './operations.ts'
+import { loadEvent } from './server.ts'
+import type { Text } from './text.ts'
+
+const PROTOCOLS = { legacy: connectLegacy, graphql: connectGraphql } as const
+export type Protocol = keyof typeof PROTOCOLS
+
+export interface PaneOptions {
+  side: 'left' | 'right'
+  userId: string
+  protocol: Protocol
+  /** Whose conversation is open from the start, where there is room. */
+  peerId: string
+  config: DemoConfig
+  /** The user or the protocol has changed. */
+  onChosen(): void
+}
+
+export interface Pane {
+  readonly element: HTMLElement
+  /** Who and how, for the switch between the panes. */
+  title(): string
+  speak(text: Text): void
+  /** The pane may be seen now. */
+  shown(): void
+}
+
+/** While somebody types, others are told so often; the server forgets it after 10 s. */
+const TYPING_MS = 3000
+const HAS_ROOM = '(min-width: 560px)'
+
+export function createPane({ side, userId, protocol, peerId, config, onChosen }: PaneOptions): Pane {
+  // A stream of its own, which would make a user come online whose line is cut.
+  const interpret = createInterpreter(config, async (feed, id) =>
+    line.isCut ? undefined : await loadEvent(userSelect.value, feed, id),
+  )
+  let text: Text
+  let chat: Chat
+  let connection: Connection
+  let line: Line
+  let state: ConnectionState = 'connecting'
+  let openId: string | undefined
+  let pending: Pending[] = []
+  let saidTypingAt = 0
+  let resume: { count: number; after: string } | undefined
+  let problem: string | undefined
+
+  const heading = h('h2', { class: 'hidden', id: `${side}-title` })
+  const userSelect = h(
+    'select',
+    {},
+    ...config.users.map(({ id, name }) => h('option', { value: id, selected: id === userId }, name)),
+  )
+  const protocolSelect = h(
+    'select',
+    {},
+    ...Object.keys(PROTOCOLS).map((name) => h('option', { value: name, selected: name === protocol })),
+  )
+  const status = h('span', { class: 'status', role: 'status' })
+  const cut = h('button', { type: 'button', class: 'cut' })
+  const list = createConversationList(open)
+  const back = h('button', { type: 'button', class: 'quiet back' }, '‹')
+  const threadTitle = h('div', { class: 'thread-title' })
+  const strip = h('p', { class: 'strip', role: 'status' })
+  const messages = createMessageList({
+    react: (message, reaction, isAdded) => attempt(connection.react(message, reaction, isAdded)),
+    retry: (each) => void deliver(each),
+    loadOlder: () => openId !== undefined && attempt(chat.loadMessages(openId)),
+  })
+  const typing = h('p', { class: 'typing', role: 'status' })
+  const input = h('textarea', { rows: 1, maxlength: 5000, autocomplete: 'off', name: 'message' })
+  const send = h('button', { type: 'submit', class: 'primary' })
+  const composer = h('form', { class: 'composer' }, input, send)
+  const thread = h('section', { class: 'thread' }, h('header', {}, back, threadTitle), strip, messages.element, typing, composer)
+  const body = h('div', { class: 'chat' }, list.element, thread)
+  const frames = createFrameLog(heading.id)
+  const element = h(
+    'section',
+    { class: 'pane', id: side, 'aria-labelledby': heading.id },
+    heading,
+    h('header', { class: 'pane-header' }, userSelect, protocolSelect, status, cut),
+    body,
+    frames.element,
+  )
+
+  function connect(): void {
+    connection?.close()
+    const own = createLine()
+    line = own
+    openId = undefined
+    pending = []
+    resume = problem = undefined
+    state = 'connecting'
+    const me = config.users.find(({ id }) => id === userSelect.value) as DemoConfig['users'][number]
+    chat = createChat(me, config.users, (change) => own === line && changed(change))
+    let isLoaded = false
+    own.watch((frame) => {
+      if (own === line) frames.add(frame, protocolSelect.value === 'legacy' ? interpret(frame) : undefined)
+    })
+    frames.clear()
+    connection = PROTOCOLS[protocolSelect.value as Protocol](own, {
+      userId: me.id,
+      after: config.lastEventId,
+      listener: {
+        state(next) {
+          if (own !== line) return
+          state = next
+          if (next === 'waiting') chat.lineLost()
+          if (next === 'open' && !isLoaded) {
+            attempt(load().then(() => (isLoaded = true)))
+          }
+          drawHeader()
+        },
+        event(event, isResumed) {
+          if (own !== line) return
+          if (event.kind === 'gap') problem = text.gap
+          chat.apply(event, isResumed)
+        },
+        resumed(count, after) {
+          if (own !== line) return
+          resume = { count, after }
+          drawStrip()
+        },
+      },
+    })
+    draw()
+  }
+
+  async function load(): Promise<void> {
+    await chat.load()
+    const first = chat.conversations().find((conversation) => conversation.peerId === peerId)
+    if (openId === undefined && first && matchMedia(HAS_ROOM).matches) await show(first.id)
+  }
+
+  /** Chosen by the user: the focus goes along. */
+  function open(id: string): void {
+    attempt(show(id))
+    input.focus()
+  }
+
+  async function show(id: string): Promise<void> {
+    openId = id
+    problem = undefined
+    draw()
+    if (chat.get(id)?.messages === undefined) await chat.loadMessages(id)
+  }
+
+  function leave(): void {
+    openId = undefined
+    draw()
+    list.focus()
+  }
+
+  function changed({ conversationId, message }: Change): void {
+    drawList()
+    if (message) messages.update(chat, message, text)
+    else if (conversationId === undefined || conversationId === openId) drawThread()
+    markRead()
+  }
+
+  /** What can be seen has been read. */
+  function markRead(): void {
+    const conversation = opened()
+    if (!conversation || document.visibilityState !== 'visible' || !thread.checkVisibility()) return
+    const unread = chat.takeUnread(conversation)
+    if (unread.length === 0) return
+    attempt(connection.markRead(unread))
+    drawList()
+  }
+
+  const opened = (): Conversation | undefined => (openId === undefined ? undefined : chat.get(openId))
+
+  /** What goes wrong is told, whatever it was. */
+  function attempt(what: Promise<unknown>): void {
+    const own = line
+    what.catch((error: unknown) => {
+      if (own !== line) return
+      problem = error instanceof Error ? error.message : String(error)
+      drawStrip()
+    })
+  }
+
+  function submit(): void {
+    const conversation = opened()
+    const content = input.value.trim()
+    if (!conversation || content === '') return
+    input.value = ''
+    saidTypingAt = 0
+    const each: Pending = { key: randomId(), conversationId: conversation.id, content, problem: undefined }
+    pending.push(each)
+    void deliver(each)
+  }
+
+  async function deliver(each: Pending): Promise<void> {
+    each.problem = undefined
+    drawThread()
+    try {
+      await connection.send(
+        { conversationId: each.conversationId, peerId: chat.get(each.conversationId)?.peerId ?? null },
+        each.content,
+        each.key,
+      )
+      pending = pending.filter((other) => other !== each)
+    } catch (error) {
+      each.problem = error instanceof Error ? error.message : String(error)
+    }
+    drawThread()
+  }
+
+  function tellTyping(): void {
+    if (openId === undefined || state !== 'open') return
+    const isTyping = input.value !== ''
+    if (isTyping ? Date.now() - saidTypingAt < TYPING_MS : saidTypingAt === 0) return
+    saidTypingAt = isTyping ? Date.now() : 0
+    // It ends by itself where the line breaks.
+    connection.setTyping(openId, isTyping).catch(() => undefined)
+  }
+
+  function draw(): void {
+    drawHeader()
+    drawList()
+    drawThread()
+    drawStrip()
+    markRead()
+  }
+
+  function drawHeader(): void {
+    const shown = line.isCut ? 'broken' : state
+    element.dataset['state'] = shown
+    status.textContent = text[shown]
+    cut.textContent = line.isCut ? text.mend : text.cut
+    setAttributes(cut, { 'aria-pressed': String(line.isCut) })
+  }
+
+  function drawList(): void {
+    list.show(chat, openId, text)
+  }
+
+  function drawThread(): void {
+    const conversation = opened()
+    body.classList.toggle('is-open', conversation !== undefined)
+    composer.hidden = !conversation
+    if (conversation) {
+      replaceChildren(
+        threadTitle,
+        avatarOf(conversation, chat, text),
+        h('div', {}, h('h3', {}, conversation.title), subtitleOf(conversation)),
+      )
+      setAttributes(input, { placeholder: text.write(conversation.title), 'aria-label': text.write(conversation.title) })
+    } else replaceChildren(threadTitle, h('p', { class: 'hint' }, text.choose))
+    const names = [...(conversation?.typing.values() ?? [])].map(({ name }) => name)
+    typing.textContent = names.length > 0 ? text.typing(names) : ''
+    messages.show(
+      chat,
+      conversation,
+      pending.filter(({ conversationId }) => conversationId === openId),
+      text,
+    )
+  }
+
+  function subtitleOf({ peerId: peer, others }: Conversation): HTMLElement {
+    const online = others.filter(({ id }) => chat.isOnline(id)).length
+    if (peer === null) return h('p', { class: 'subtitle' }, text.members(others.length + 1, online))
+    return h('p', { class: 'subtitle' }, chat.isOnline(peer) ? text.online : text.offline)
+  }
+
+  function drawStrip(): void {
+    strip.hidden = problem === undefined && resume === undefined
+    strip.classList.toggle('is-problem', problem !== undefined)
+    strip.textContent = problem ?? (resume ? `↻ ${text.resumed(resume.count, resume.after)}` : '')
+  }
+
+  const chosen = (): void => {
+    connect()
+    onChosen()
+  }
+  userSelect.addEventListener('change', chosen)
+  protocolSelect.addEventListener('change', chosen)
+  cut.addEventListener('click', () => {
+    if (line.isCut) line.mend()
+    else {
+      resume = problem = undefined
+      line.cut()
+    }
+    drawHeader()
+    drawStrip()
+  })
+  back.addEventListener('click', leave)
+  composer.addEventListener('submit', (event) => {
+    event.preventDefault()
+    submit()
+  })
+  input.addEventListener('keydown', (event) => {
+    // While an input method composes, Enter is its own.
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return
+    event.preventDefault()
+    submit()
+  })
+  input.addEventListener('input', tellTyping)
+  thread.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') leave()
+  })
+  document.addEventListener('visibilitychange', markRead)
+
+  return {
+    element,
+    title: () => `${userSelect.selectedOptions[0]?.label} · ${protocolSelect.selectedOptions[0]?.label}`,
+    speak(next) {
+      const isFirst = text === undefined
+      text = next
+      heading.textContent = text[side]
+      setAttributes(userSelect, { 'aria-label': text.user })
+      setAttributes(protocolSelect, { 'aria-label': text.protocol })
+      for (const option of protocolSelect.options) option.textContent = text[option.value as Protocol]
+      setAttributes(back, { 'aria-label': text.back })
+      setAttributes(list.element, { 'aria-label': `${text[side]}: ${text.conversations}` })
+      send.textContent = text.send
+      frames.speak(text)
+      if (isFirst) connect()
+      else draw()
+    },
+    shown: markRead,
+  }
+}

@@ -1,0 +1,105 @@
+/** The demo's page at `/`: everything it loads comes from this server. */
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
+import { print, visit, type DocumentNode } from 'graphql'
+import { PUSH_OF } from '../transport/legacy/events.ts'
+import * as legacy from '../transport/legacy/operations.generated.ts'
+import type { DemoConfig } from './config.ts'
+
+export interface DemoPage {
+  headers: Record<string, string>
+  body: string
+}
+
+export interface DemoPagesOptions {
+  /** The users with fresh tokens. */
+  users: () => DemoConfig['users']
+  graphiql: boolean
+  /** The newest event's id. */
+  lastEventId: () => Promise<number>
+}
+
+/** Gives what is at a path; undefined where nothing is. */
+export type DemoPages = (path: string) => Promise<DemoPage | undefined>
+
+/** The same from the sources and from what was compiled. */
+const ROOT = new URL('../../', import.meta.url)
+const GRAPHQL_WS = pathToFileURL(createRequire(import.meta.url).resolve('graphql-ws/client'))
+
+/** For browsers `self` includes WebSockets. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "img-src 'self' data:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
+const pageOf = (type: string, body: string): DemoPage => ({
+  headers: { 'Content-Type': `${type}; charset=utf-8`, 'Content-Security-Policy': POLICY },
+  body,
+})
+
+export function createDemoPages({ users, graphiql, lastEventId }: DemoPagesOptions): DemoPages {
+  let assets: Promise<Map<string, DemoPage>> | undefined
+  const texts = describeLegacy()
+
+  async function config(): Promise<DemoConfig> {
+    return { users: users(), graphiql, lastEventId: String(await lastEventId()), now: Date.now(), ...texts }
+  }
+
+  return async (path) => {
+    if (path === '/demo/config.json') return pageOf('application/json', JSON.stringify(await config()))
+    // Looked up by what browsers ask for, so nothing but these files can be read.
+    assets ??= loadAssets().catch((error: unknown) => {
+      assets = undefined
+      throw error
+    })
+    return (await assets).get(path)
+  }
+}
+
+/** Reads all that the page loads, some 200 KB, when somebody looks for the first time. */
+async function loadAssets(): Promise<Map<string, DemoPage>> {
+  const assets = new Map<string, DemoPage>()
+  const add = async (path: string, file: URL, type: string): Promise<void> =>
+    void assets.set(path, pageOf(type, await readFile(file, 'utf8')))
+  await add('/', new URL('src/demo/page/index.html', ROOT), 'text/html')
+  await add('/demo/style.css', new URL('src/demo/page/style.css', ROOT), 'text/css')
+  await addModules('/demo/js/', new URL('dist/', ROOT), 'demo/page/main.js')
+  await addModules('/demo/graphql-ws/', new URL('./', GRAPHQL_WS), 'client.js')
+  return assets
+
+  /** Adds a module below `root` and those that it imports by a relative path. */
+  async function addModules(prefix: string, root: URL, name: string): Promise<void> {
+    if (assets.has(prefix + name)) return
+    const file = new URL(name, root)
+    await add(prefix + name, file, 'text/javascript')
+    const { body } = assets.get(prefix + name) as DemoPage
+    for (const [, specifier] of body.matchAll(IMPORT)) {
+      await addModules(prefix, root, new URL(specifier as string, file).href.slice(root.href.length))
+    }
+  }
+}
+
+const IMPORT = /^(?:import|export)\b[^'";]*['"](\.[^'"]+)['"]/gm
+
+/** The operations behind the legacy protocol, as texts: the documents that the endpoint itself executes. */
+function describeLegacy(): Pick<DemoConfig, 'operations' | 'events'> {
+  const documents = Object.values(legacy) as DocumentNode[]
+  const operations = documents.flatMap((document) =>
+    document.definitions.map((definition) => ['name' in definition ? definition.name?.value : '', print(definition)] as const),
+  )
+  const events: Record<string, string> = {}
+  visit(legacy.LegacyFeedDocument, {
+    InlineFragment(fragment) {
+      const push = PUSH_OF[fragment.typeCondition?.name.value as keyof typeof PUSH_OF]
+      events[push] = print(fragment)
+    },
+  })
+  return { operations: Object.fromEntries(operations), events }
+}

@@ -1,0 +1,125 @@
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants, existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core'
+import { expect } from 'vitest'
+
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome', 'chrome']
+/** The fonts are for what the demo says in Chinese and in emoji. */
+const PACKAGES = ['chromium', 'fonts-noto-cjk', 'fonts-noto-color-emoji']
+const INSTALL_MS = 300_000
+
+const isRoot = process.getuid?.() === 0
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The path of Chromium or Chrome, where there is one. */
+function findBrowser(): string | undefined {
+  const folders = (process.env['PATH'] ?? '').split(delimiter)
+  return NAMES.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable)
+}
+
+/** Installs Chromium where there is none and it can be done, as root on Debian; else the tests with it are skipped. */
+export function installBrowser(): void {
+  if (findBrowser() !== undefined || !isRoot || !existsSync('/etc/debian_version')) return
+  console.error(`installing ${PACKAGES.join(', ')} for the tests in a browser`)
+  const deadline = Date.now() + INSTALL_MS
+  for (const args of [['update'], ['install', '-y', '--no-install-recommends', ...PACKAGES]]) {
+    const { status, error, stderr } = spawnSync('apt-get', ['-q', ...args], {
+      encoding: 'utf8',
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: Math.max(1, deadline - Date.now()),
+    })
+    if (status !== 0) return console.error(`apt-get ${args[0]} failed: ${error?.message ?? stderr}`)
+  }
+}
+
+/** Locally the tests in a browser are skipped where there is none; in CI they fail. */
+export const skipBrowser = process.env['CI'] === undefined && findBrowser() === undefined
+
+/** Starts a browser that talks to nobody by itself. */
+export async function launchBrowser(): Promise<Browser> {
+  const executablePath = findBrowser()
+  if (executablePath === undefined) throw new Error('there is no Chromium or Chrome on the PATH')
+  return await chromium.launch({
+    executablePath,
+    chromiumSandbox: !isRoot,
+    args: [
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+}
+
+const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url))
+
+/** Takes a picture for the README, where SCREENSHOTS=1 asks for it. */
+export async function picture(page: Page, name: string): Promise<void> {
+  if (process.env['SCREENSHOTS'] !== '1') return
+  await page.screenshot({ path: join(IMAGES, `${name}.png`), animations: 'disabled', caret: 'hide' })
+}
+
+export interface WatchedContext {
+  context: BrowserContext
+  /** Opens a page, after which nothing may go wrong on it. */
+  open(url: string): Promise<Page>
+  /** Closes all, and fails where a page had an error, broke its policy, or asked another server than `origin`. */
+  close(): Promise<void>
+}
+
+/** A browser's profile of its own, in English and light unless told; all that it asks for and complains of is noted. */
+export async function watchedContext(
+  browser: Browser,
+  origin: string,
+  options: BrowserContextOptions = {},
+): Promise<WatchedContext> {
+  const context = await browser.newContext({
+    viewport: { width: 1360, height: 860 },
+    locale: 'en-GB',
+    colorScheme: 'light',
+    ...options,
+  })
+  context.setDefaultTimeout(20_000)
+  const wrong: string[] = []
+  const asked = (url: string): void => {
+    const { protocol, host } = new URL(url)
+    if (!['data:', 'blob:'].includes(protocol) && host !== new URL(origin).host) wrong.push(`asked for ${url}`)
+  }
+  context.on('request', (request) => asked(request.url()))
+  context.on('requestfailed', (request) => {
+    const { errorText } = request.failure() ?? {}
+    // Ended by the page itself.
+    if (errorText !== 'net::ERR_ABORTED') wrong.push(`${request.url()}: ${errorText}`)
+  })
+  // What breaks a content security policy is an error in the console too.
+  context.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) wrong.push(`console: ${message.text()}`)
+  })
+  context.on('weberror', (error) => wrong.push(String(error.error().stack)))
+  context.on('page', (page) => page.on('websocket', (socket) => asked(socket.url())))
+  return {
+    context,
+    async open(url) {
+      const page = await context.newPage()
+      await page.goto(url)
+      return page
+    },
+    async close() {
+      await context.close()
+      expect(wrong).toEqual([])
+    },
+  }
+}
