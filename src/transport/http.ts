@@ -3,19 +3,20 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { AddressInfo, BlockList, Socket } from 'node:net'
 import { Readable, type Duplex } from 'node:stream'
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
-import type { ExecutionResult, GraphQLError } from 'graphql'
+import type { GraphQLError } from 'graphql'
 import type { WebSocket } from 'ws'
 import type { Auth, Viewer } from '../chat/auth.ts'
 import type { Counts } from '../counts.ts'
 import { ChatError } from '../errors.ts'
 import { statusOf } from '../graphql/errors.ts'
-import type { OperationRequest, Operations } from '../graphql/operations.ts'
-import { openResultStream, type ResultStream } from '../graphql/result-stream.ts'
+import type { Operations } from '../graphql/operations.ts'
 import type { HttpHandler } from '../graphql/yoga.ts'
-import type { Connection, Connections, EndReason } from './connections.ts'
+import type { Connections } from './connections.ts'
 import { clientAddress, type AddressLimit } from './addresses.ts'
+import { HttpError, readBody } from './body.ts'
 import { createOpenAnswers } from './open-answers.ts'
 import { createOwnNames } from './own-names.ts'
+import { createStreams } from './sse.ts'
 import { refuseUpgrade, startPings, type Endpoint } from './upgrade.ts'
 
 export interface Readiness {
@@ -83,6 +84,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const nothingHere = `nothing is here: expected ${paths}`
   const socketServers = [options.graphqlWs.server, options.legacy.server]
   const answers = createOpenAnswers()
+  const openStream = createStreams(options)
   /** Why nothing is served now; undefined where it is. */
   let closed: 'starting' | 'draining' | undefined = 'starting'
 
@@ -145,7 +147,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     await admit(viewer)
     await handler(request, response, {
       viewer,
-      openStream: (operation) => openStream(viewer, addressOf(request), response, operation),
+      openStream: (operation) => openStream(operation, addressOf(request), response),
     })
   }
 
@@ -166,70 +168,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     return true
   }
 
-  const delivered = options.counts.deliveries.sse
   const addressOf = (request: IncomingMessage): string => clientAddress(request, options.trustedProxies)
-  const refused = (what: string): ExecutionResult => ({
-    errors: [operations.failure(new ChatError('RATE_LIMITED', `too many connections of this ${what}: close another one first`))],
-  })
-
-  /**
-   * A subscription over SSE counts as a connection of its viewer and its address, until its response is closed: one that has
-   * ended and is not read to its end is cut.
-   */
-  async function openStream(
-    viewer: Viewer,
-    address: string,
-    response: ServerResponse,
-    request: OperationRequest,
-  ): Promise<ResultStream | ExecutionResult> {
-    let stream: ResultStream | undefined
-    let wanted: GraphQLError | undefined
-    let limit: NodeJS.Timeout | undefined
-    const giveBack = options.addresses.take(address)
-    if (!giveBack) return refused('address')
-    const connection: Connection | undefined = connections.open(viewer, {
-      protocol: 'sse',
-      address,
-      queuedBytes: () => (stream?.queuedBytes() ?? 0) + response.writableLength,
-      disconnect(reason, text) {
-        wanted = operations.failure(endError(reason, text))
-        stream?.fail(wanted)
-      },
-    })
-    if (!connection) {
-      giveBack()
-      return refused('user')
-    }
-    const over = (): void => {
-      clearTimeout(limit)
-      void stream?.return()
-      giveBack()
-      connection.closed()
-    }
-    response.once('close', over)
-    const opened = await openResultStream(
-      operations,
-      { ...request, connectionId: connection.id },
-      {
-        maxBufferedBytes: options.maxBufferedBytes,
-        counts: options.counts,
-        onEnd() {
-          if (!response.closed) limit = setTimeout(() => response.destroy(), LINGER_MS).unref()
-        },
-        onResult({ id }) {
-          if (id === null) delivered.unkept++
-          else delivered.durable++
-        },
-      },
-    )
-    if ('fail' in opened) {
-      stream = opened
-      if (wanted) stream.fail(wanted)
-    }
-    // The client may be gone, now or from the beginning.
-    if (response.closed) over()
-    return opened
-  }
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     switch (pathOf(request)) {
@@ -379,9 +318,6 @@ const HEADERS_MS = 10_000
 /** How long nothing may move on a connection that a response is written to. */
 const SILENCE_MS = 30_000
 
-/** How long a client may take to read the end of a stream; as long as `ws` waits for the end of a socket. */
-const LINGER_MS = 30_000
-
 /** Between two batches of closing sockets. */
 const BATCH_MS = 50
 
@@ -398,45 +334,3 @@ const SECURITY_HEADERS = [
 const TRY_AGAIN = 'the server starts or stops: try again in a moment'
 
 const pathOf = ({ url = '/' }: IncomingMessage): string => url.split('?', 1)[0] as string
-
-/** Why a stream of server-sent events ends before its time. */
-function endError(reason: EndReason, text: string | undefined): ChatError {
-  if (reason === 'expired') return new ChatError('UNAUTHENTICATED', 'the token has expired')
-  if (reason === 'disconnected') return new ChatError('FORBIDDEN', text ?? 'disconnected by an administrator')
-  return new ChatError('UNAVAILABLE', text ?? 'the server restarts: resume after the last event received')
-}
-
-/** The whole body. Throws BAD_USER_INPUT for none; rejects with 413 for more than `limit` bytes, without reading on. */
-async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit)
-  const chunks: Buffer[] = []
-  let size = 0
-  try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
-      size += chunk.length
-      if (size > limit) throw tooLarge(limit)
-      chunks.push(chunk)
-    }
-  } catch (error) {
-    // What else can go wrong is on the client's end of the line, and nothing to wake anybody for.
-    throw error instanceof HttpError ? error : new ChatError('BAD_USER_INPUT', 'the body broke off')
-  }
-  if (size === 0) throw new ChatError('BAD_USER_INPUT', 'the request has no body, expected a JSON object with "query"')
-  return Buffer.concat(chunks)
-}
-
-/** What a client does wrong with HTTP itself, which has a status of its own for it. */
-class HttpError extends ChatError {
-  readonly #status: number
-
-  constructor(status: number, message: string) {
-    super('BAD_USER_INPUT', message)
-    this.#status = status
-  }
-
-  override get status(): number {
-    return this.#status
-  }
-}
-
-const tooLarge = (limit: number): HttpError => new HttpError(413, `the body is larger than ${limit} bytes`)
