@@ -125,43 +125,46 @@ function start(name: string, url: string, token: string): Example {
 
 describe.concurrent.each(EXAMPLES)('the example %s', (name, scheme, path) => {
   // In CI it may not be missing.
-  const run = test.skipIf(name.endsWith('.py') && !canPython && !isCI)
+  const isMissing = name.endsWith('.py') && !canPython && !isCI
 
-  run('shows every message once and in order, also those that were sent while its line was cut', async ({ expect }) => {
-    const [ann, bob] = [await app.user('Ann'), await app.user('Bob')]
-    const line = new Line(app.port)
-    const example = start(
-      name,
-      `${scheme}://127.0.0.1:${await line.listen()}${path}`,
-      tokenOf({ userId: bob.id, name: bob.name }),
-    )
-    const expected: string[] = []
-    async function send(count: number): Promise<void> {
-      for (let n = 0; n < count; n++) {
-        const content = `message ${expected.length}`
-        expected.push(`Ann: ${content}`)
-        await say(app, ann, bob, content)
+  test.skipIf(isMissing)(
+    'shows every message once and in order, also those that were sent while its line was cut',
+    async ({ expect }) => {
+      const [ann, bob] = [await app.user('Ann'), await app.user('Bob')]
+      const line = new Line(app.port)
+      const example = start(
+        name,
+        `${scheme}://127.0.0.1:${await line.listen()}${path}`,
+        tokenOf({ userId: bob.id, name: bob.name }),
+      )
+      const expected: string[] = []
+      async function send(count: number): Promise<void> {
+        for (let n = 0; n < count; n++) {
+          const content = `message ${expected.length}`
+          expected.push(`Ann: ${content}`)
+          await say(app, ann, bob, content)
+        }
       }
-    }
-    const shown = (): Promise<void> =>
-      vi.waitFor(() => expect(example.out().split('\n').slice(0, -1), example.err()).toEqual(expected), { timeout: 30_000 })
+      const shown = (): Promise<void> =>
+        vi.waitFor(() => expect(example.out().split('\n').slice(0, -1), example.err()).toEqual(expected), { timeout: 30_000 })
 
-    await send(5)
-    await shown()
-    for (let round = 0; round < 2; round++) {
-      line.cut()
-      await send(5)
-      const breaks = (): number => example.err().split('coming back').length - 1
-      await vi.waitFor(() => expect(breaks(), example.err()).toBeGreaterThan(round), { timeout: 10_000 })
-      line.mend()
       await send(5)
       await shown()
-    }
-    example.kill()
-    line.close()
-  })
+      for (let round = 0; round < 2; round++) {
+        line.cut()
+        await send(5)
+        const breaks = (): number => example.err().split('coming back').length - 1
+        await vi.waitFor(() => expect(breaks(), example.err()).toBeGreaterThan(round), { timeout: 10_000 })
+        line.mend()
+        await send(5)
+        await shown()
+      }
+      example.kill()
+      line.close()
+    },
+  )
 
-  run('ends with a word where its token expires', async ({ expect }) => {
+  test.skipIf(isMissing)('ends with a word where its token expires', async ({ expect }) => {
     const [ann, bob] = [await app.user('Ann'), await app.user('Bob')]
     const token = tokenOf({ userId: bob.id, name: bob.name, ttlSeconds: 12 })
     const example = start(name, `${scheme}://127.0.0.1:${app.port}${path}`, token)
@@ -174,7 +177,7 @@ describe.concurrent.each(EXAMPLES)('the example %s', (name, scheme, path) => {
 
   // A browser's WebSocket is not told that it was refused at the door, and tries again.
   if (name === 'legacy-browser.mjs') return
-  run('ends with a word where its token is not good', async ({ expect }) => {
+  test.skipIf(isMissing)('ends with a word where its token is not good', async ({ expect }) => {
     const example = start(name, `${scheme}://127.0.0.1:${app.port}${path}`, 'a.b.c')
     expect(await example.ended, example.err()).toBe(1)
     expect(example.err()).toMatch(/^refused: .+\n$/)
