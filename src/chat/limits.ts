@@ -24,9 +24,12 @@ const UNPRINTABLE = /[\p{Cc}\p{Surrogate}\p{Bidi_Control}\u2028\u2029]/gu
 const EXCERPT_LENGTH = 40
 
 /** The beginning of a client's text in quotes, fit for an error message: at most 40 code points, nothing unprintable. */
-export function excerpt(text: string): string {
+export const excerpt = (text: string): string => `"${beginning(text)}"`
+
+/** The same without quotes. */
+export function beginning(text: string): string {
   const start = [...text.slice(0, 2 * EXCERPT_LENGTH)].slice(0, EXCERPT_LENGTH).join('')
-  return `"${start.replace(UNPRINTABLE, '\ufffd')}${start.length < text.length ? '…' : ''}"`
+  return `${start.replace(UNPRINTABLE, '\ufffd')}${start.length < text.length ? '…' : ''}`
 }
 
 /** Whether the text has more code points than that; counts only where the number of UTF-16 units leaves it open. */
