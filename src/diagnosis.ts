@@ -296,6 +296,12 @@ function* clockFindings(whose: string, { clockAheadMs }: Pick<DatabaseFacts, 'cl
   else yield { level: 'ok', area, text }
 }
 
+/** Those before 6.2 were not tried. */
+export function isOldRedis(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  return major < 6 || (major === 6 && minor < 2)
+}
+
 async function checkRedis({ redisUrl, redisPrefix, databaseUrl }: Settings): Promise<Finding[]> {
   const area = 'Redis'
   if (redisUrl === undefined) {
@@ -311,7 +317,7 @@ async function checkRedis({ redisUrl, redisPrefix, databaseUrl }: Settings): Pro
     facts = await diagnoseRedis(redisUrl, redisPrefix, LEASE_MS)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    const reason = message === '' ? code : message
+    const reason = message === '' ? code : message.replace(/\.$/, '')
     return [{ level: 'fail', area, text: `at ${where}: ${reason}`, advice: 'start it or correct REDIS_URL' }]
   }
   const slow = facts.latencyMs > LATENCY_WARN_MS
@@ -329,8 +335,8 @@ async function checkRedis({ redisUrl, redisPrefix, databaseUrl }: Settings): Pro
       text: `prefix ${JSON.stringify(redisPrefix)}, used by ${facts.nodes} running nodes`,
     },
   ]
-  if (Number.parseInt(facts.version, 10) < 5)
-    findings.push({ level: 'fail', area, text: `${facts.version} is too old`, advice: 'use Redis 5 or newer' })
+  if (isOldRedis(facts.version))
+    findings.push({ level: 'fail', area, text: `${facts.version} is too old`, advice: 'use Redis 6.2 or newer' })
   if (facts.maxMemory > 0 && facts.evictionPolicy.startsWith('allkeys'))
     findings.push({
       level: 'warn',
