@@ -135,7 +135,7 @@ function* checkTls({ tls }: Settings): Generator<Finding> {
     const name = `${index === 0 ? 'the certificate' : `certificate ${index + 1} of the chain`} (${subject.replaceAll('\n', ', ')})`
     const days = Math.floor((new Date(validTo).getTime() - now) / DAY_MS)
     const until = `until ${new Date(validTo).toISOString().slice(0, 10)}`
-    const advice = 'renew it, put the new files where TLS_CERT and TLS_KEY point, and restart the nodes one by one'
+    const advice = 'renew it, put the new files where TLS_CERT and TLS_KEY point, and send the nodes SIGHUP'
     if (days < 0) yield { level: 'fail', area, text: `${name} was good ${until}`, advice }
     else if (new Date(validFrom).getTime() > now)
       yield { level: 'fail', area, text: `${name} is not good yet`, advice: "set this machine's clock, or wait" }
@@ -317,7 +317,7 @@ async function checkRedis({ redisUrl, redisPrefix, databaseUrl }: Settings): Pro
     facts = await diagnoseRedis(redisUrl, redisPrefix, LEASE_MS)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    const reason = message === '' ? code : message.replace(/\.$/, '')
+    const reason = message === '' ? code : message
     return [{ level: 'fail', area, text: `at ${where}: ${reason}`, advice: 'start it or correct REDIS_URL' }]
   }
   const slow = facts.latencyMs > LATENCY_WARN_MS

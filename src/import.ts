@@ -105,7 +105,8 @@ async function sizeOf(file: string): Promise<number> {
       await handle.close()
     }
   } catch (error) {
-    throw new Refusal(`${file}: can't be read (${(error as NodeJS.ErrnoException).code})`)
+    const { code } = error as NodeJS.ErrnoException
+    throw new Refusal(code === 'ENOENT' ? `${file}: there is no such file` : `${file}: can't be read (${code})`)
   }
   throw new Refusal(`${file}: no regular file, which an import needs to go on where it was interrupted`)
 }
