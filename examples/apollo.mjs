@@ -2,7 +2,7 @@ import { ApolloClient, gql, InMemoryCache } from '@apollo/client'
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions'
 import { createClient } from 'graphql-ws'
 import WebSocket from 'ws'
-import { backoff, readArguments } from './arguments.mjs'
+import { backoff, endIfRefused, readArguments } from './arguments.mjs'
 import { createReader, EVENTS } from './events.mjs'
 
 // Apollo's link looks at the global one, which Node has since version 22.
@@ -17,6 +17,7 @@ const socket = createClient({
   // Subscribing again is done below, with the cursor of then.
   retryAttempts: 0,
   keepAlive: 10_000,
+  on: { closed: ({ code, reason }) => endIfRefused(code, reason) },
 })
 const apollo = new ApolloClient({ link: new GraphQLWsLink(socket), cache: new InMemoryCache() })
 

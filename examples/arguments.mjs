@@ -5,7 +5,17 @@ export function readArguments(defaultUrl) {
   console.error(
     `Usage: node ${process.argv[1]} [URL] [TOKEN]   (URL: ${defaultUrl}; the server prints tokens of demo users when it starts)`,
   )
-  throw new Error('no token')
+  process.exit(1)
+}
+
+/**
+ * Ends where coming back is in vain. 4401: the token has expired; 4403: it is not good, or an administrator has
+ * disconnected the user. An app of yours would get a new token here, and go on.
+ */
+export function endIfRefused(code, reason) {
+  if (code !== 4401 && code !== 4403) return
+  console.error(`refused: ${code} ${reason}. Start again with another token.`)
+  process.exit(1)
 }
 
 /** Doubles with each failure up to 10 s, and a random half of it, so that not all clients come back at once. */

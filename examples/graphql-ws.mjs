@@ -1,6 +1,6 @@
 import { createClient } from 'graphql-ws'
 import WebSocket from 'ws'
-import { backoff, readArguments } from './arguments.mjs'
+import { backoff, endIfRefused, readArguments } from './arguments.mjs'
 import { createReader, EVENTS } from './events.mjs'
 
 const { url, token } = readArguments('ws://127.0.0.1:4000/graphql')
@@ -24,8 +24,7 @@ for (let failures = 0; ; failures++) {
       failures = 0
     }
   } catch (problem) {
-    // 4401: the token has expired, 4403: it is not good, or an administrator has disconnected the user.
-    if (problem?.code === 4401 || problem?.code === 4403) throw new Error(problem.reason)
+    endIfRefused(problem.code, problem.reason)
     console.error('the line broke, coming back')
   }
   await backoff(failures)

@@ -1,4 +1,4 @@
-import { backoff, readArguments } from './arguments.mjs'
+import { backoff, endIfRefused, readArguments } from './arguments.mjs'
 
 // As in a browser: a WebSocket that can't set headers sends the token as a subprotocol, and resumes by a request.
 // Node has one like it since version 22; before, the one of `ws` does the same.
@@ -10,7 +10,7 @@ let failures = 0
 
 function connect() {
   const socket = new WebSocket(url, ['bearer', token])
-  const heartbeat = setInterval(() => socket.send('{"type":"ping"}'), 10_000)
+  const heartbeat = setInterval(() => socket.readyState === 1 && socket.send('{"type":"ping"}'), 10_000)
   let heard = Date.now()
   const watch = setInterval(() => Date.now() - heard > 25_000 && socket.close(), 5000)
 
@@ -28,7 +28,12 @@ function connect() {
     heard = Date.now()
     failures = 0
     const frame = JSON.parse(text)
-    if (frame.type === 'error') return console.error(frame.code, frame.data.details.error)
+    if (frame.type === 'error') {
+      console.error(frame.code, frame.data.details.error)
+      // Without what was missed there is no going on.
+      if (held) socket.close()
+      return
+    }
     if (frame.type === 'resume') {
       for (const each of held.sort((a, b) => Number(a.message_id) - Number(b.message_id))) show(each)
       held = undefined
@@ -41,8 +46,8 @@ function connect() {
   socket.onclose = ({ code, reason }) => {
     clearInterval(heartbeat)
     clearInterval(watch)
-    // 4401: get a new token first; 4403: an administrator has disconnected the user.
-    if (code === 4401 || code === 4403) return console.error(reason)
+    // A browser is not told why it was refused at the door: with a token that is not good it tries for ever.
+    endIfRefused(code, reason)
     console.error('the line broke, coming back')
     void backoff(failures++).then(connect)
   }

@@ -1,5 +1,5 @@
 import WebSocket from 'ws'
-import { backoff, readArguments } from './arguments.mjs'
+import { backoff, endIfRefused, readArguments } from './arguments.mjs'
 
 // With headers: the token, and where to resume, so that what was missed comes before anything new.
 const { url, token } = readArguments('ws://127.0.0.1:4000/ws/connect')
@@ -28,13 +28,13 @@ function connect() {
     if (type === 'message_sent') console.log(`${data.sender_name}: ${data.content}`)
   })
   socket.on('unexpected-response', (_request, response) => {
-    if (response.statusCode === 401) throw new Error('the token is not good')
+    if (response.statusCode === 401) endIfRefused(4403, 'the token is not good')
     socket.terminate()
   })
   socket.on('error', () => undefined)
   socket.on('close', (code, reason) => {
     clearTimeout(dead)
-    if (code === 4401 || code === 4403) return console.error(String(reason))
+    endIfRefused(code, reason)
     console.error('the line broke, coming back')
     void backoff(failures++).then(connect)
   })

@@ -37,11 +37,11 @@ async def main() -> None:
             raise ConnectionError
         except websockets.InvalidStatus as refusal:
             if refusal.response.status_code == 401:
-                raise SystemExit("the token is not good") from None
+                raise SystemExit("refused: the token is not good. Start again with another token.") from None
         except websockets.ConnectionClosed as closed:
-            # 4401: get a new token first; 4403: an administrator has disconnected the user.
+            # 4401: the token has expired; 4403: an administrator has disconnected the user.
             if closed.rcvd and closed.rcvd.code in (4401, 4403):
-                raise SystemExit(closed.rcvd.reason) from None
+                raise SystemExit(f"refused: {closed.rcvd.code} {closed.rcvd.reason}. Start again with another token.") from None
         except (OSError, EOFError, websockets.InvalidMessage):
             pass
         print("the line broke, coming back", file=sys.stderr)
@@ -49,6 +49,9 @@ async def main() -> None:
         failures += 1
 
 
-if TOKEN is None:
+if not TOKEN:
     raise SystemExit(__doc__)
-asyncio.run(main())
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    pass

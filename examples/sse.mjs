@@ -1,4 +1,4 @@
-import { backoff, readArguments } from './arguments.mjs'
+import { backoff, endIfRefused, readArguments } from './arguments.mjs'
 import { createReader, EVENTS } from './events.mjs'
 
 // Server-sent events with `fetch` alone. A browser's EventSource can't send the token in a header, and Parley takes none from a URL.
@@ -11,7 +11,7 @@ async function subscribe(onEvent) {
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', accept: 'text/event-stream' },
     body: JSON.stringify({ query: EVENTS, variables: { after: reader.cursor } }),
   })
-  if (response.status === 401) throw new Error('the token is not good')
+  if (response.status === 401) endIfRefused(4403, 'the token is not good')
   if (!response.ok) return
   let text = ''
   for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {

@@ -1,7 +1,7 @@
 import { Client, subscriptionExchange } from '@urql/core'
 import { createClient } from 'graphql-ws'
 import WebSocket from 'ws'
-import { backoff, readArguments } from './arguments.mjs'
+import { backoff, endIfRefused, readArguments } from './arguments.mjs'
 import { createReader, EVENTS } from './events.mjs'
 
 const { url, token } = readArguments('ws://127.0.0.1:4000/graphql')
@@ -14,6 +14,7 @@ const socket = createClient({
   // Subscribing again is done below, with the cursor of then.
   retryAttempts: 0,
   keepAlive: 10_000,
+  on: { closed: ({ code, reason }) => endIfRefused(code, reason) },
 })
 const urql = new Client({
   url: url.replace(/^ws/, 'http'),

@@ -135,7 +135,7 @@ function* checkTls({ tls }: Settings): Generator<Finding> {
     const name = `${index === 0 ? 'the certificate' : `certificate ${index + 1} of the chain`} (${subject.replaceAll('\n', ', ')})`
     const days = Math.floor((new Date(validTo).getTime() - now) / DAY_MS)
     const until = `until ${new Date(validTo).toISOString().slice(0, 10)}`
-    const advice = 'renew it, put the new files where TLS_CERT and TLS_KEY point, and restart the nodes one by one'
+    const advice = 'renew it, put the new files where TLS_CERT and TLS_KEY point, and send the nodes SIGHUP'
     if (days < 0) yield { level: 'fail', area, text: `${name} was good ${until}`, advice }
     else if (new Date(validFrom).getTime() > now)
       yield { level: 'fail', area, text: `${name} is not good yet`, advice: "set this machine's clock, or wait" }
@@ -296,6 +296,12 @@ function* clockFindings(whose: string, { clockAheadMs }: Pick<DatabaseFacts, 'cl
   else yield { level: 'ok', area, text }
 }
 
+/** Those before 6.2 were not tried. */
+export function isOldRedis(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  return major < 6 || (major === 6 && minor < 2)
+}
+
 async function checkRedis({ redisUrl, redisPrefix, databaseUrl }: Settings): Promise<Finding[]> {
   const area = 'Redis'
   if (redisUrl === undefined) {
@@ -329,8 +335,8 @@ async function checkRedis({ redisUrl, redisPrefix, databaseUrl }: Settings): Pro
       text: `prefix ${JSON.stringify(redisPrefix)}, used by ${facts.nodes} running nodes`,
     },
   ]
-  if (Number.parseInt(facts.version, 10) < 5)
-    findings.push({ level: 'fail', area, text: `${facts.version} is too old`, advice: 'use Redis 5 or newer' })
+  if (isOldRedis(facts.version))
+    findings.push({ level: 'fail', area, text: `${facts.version} is too old`, advice: 'use Redis 6.2 or newer' })
   if (facts.maxMemory > 0 && facts.evictionPolicy.startsWith('allkeys'))
     findings.push({
       level: 'warn',

@@ -44,7 +44,8 @@ async function run(args: string[]): Promise<boolean> {
   const print = ({ level, area, text, advice }: Finding): void => {
     counts[level]++
     const [colour, word] = SHOWN[level]
-    console.log(`${paint(colour, word)}  ${area.padEnd(10)}  ${text}${advice === undefined ? '' : `. To do: ${advice}`}`)
+    const toDo = advice === undefined ? text : `${text.replace(/\.$/, '')}. To do: ${advice}`
+    console.log(`${paint(colour, word)}  ${area.padEnd(10)}  ${toDo}`)
   }
   const settings = readSettings(print)
   if (settings) for await (const finding of diagnose(settings, Number(connections ?? DEFAULT_CONNECTIONS))) print(finding)

@@ -105,7 +105,8 @@ async function sizeOf(file: string): Promise<number> {
       await handle.close()
     }
   } catch (error) {
-    throw new Refusal(`${file}: can't be read (${(error as NodeJS.ErrnoException).code})`)
+    const { code } = error as NodeJS.ErrnoException
+    throw new Refusal(code === 'ENOENT' ? `${file}: there is no such file` : `${file}: can't be read (${code})`)
   }
   throw new Refusal(`${file}: no regular file, which an import needs to go on where it was interrupted`)
 }
@@ -208,16 +209,27 @@ function tellBad(progress: Progress, outcomes: readonly RecordOutcome[], unread:
   for (const { number, reason } of bad.toSorted((a, b) => a.number - b.number)) progress.print(`line ${number}: ${reason}`)
 }
 
-/** Prints what became of the lines. */
-function summarize(counts: Counts, columns: readonly (keyof Counts[ImportType])[], lines: number, since: number): void {
+type Titles = Partial<Record<keyof Counts[ImportType], string>>
+const STORED: Titles = { added: 'stored', changed: 'changed', present: 'there already', bad: 'bad' }
+const CHECKED: Titles = { present: 'good', bad: 'bad' }
+
+/** Prints what became of the lines, in columns with these titles. */
+function summarize(counts: Counts, titles: Titles, lines: number, since: number): void {
   const seconds = (Date.now() - since) / 1000
-  const rows = Object.entries(counts).filter(([, count]) => Object.values(count).some((value) => value > 0))
-  const titles = { added: 'stored', changed: 'changed', present: 'there already', bad: 'bad' }
-  console.log([''.padEnd(12), ...columns.map((column) => titles[column].padStart(14))].join(''))
-  for (const [type, count] of rows)
-    console.log([type.padEnd(12), ...columns.map((column) => String(count[column]).padStart(14))].join(''))
+  const print = (name: string, cells: (string | number)[]): void =>
+    console.log([name.padEnd(12), ...cells.map((cell) => String(cell).padStart(14))].join(''))
+  print('', Object.values(titles))
+  for (const [type, count] of Object.entries(counts)) {
+    if (countAll(count) > 0)
+      print(
+        type,
+        (Object.keys(titles) as (keyof Titles)[]).map((column) => count[column]),
+      )
+  }
   console.log(`${lines} lines in ${clockTime(seconds)}, ${Math.round(lines / Math.max(seconds, 0.001))}/s`)
 }
+
+const countAll = (count: Counts[ImportType]): number => Object.values(count).reduce((sum, value) => sum + value, 0)
 
 const countOf = (counts: Counts, what: keyof Counts[ImportType]): number =>
   Object.values(counts).reduce((sum, count) => sum + count[what], 0)
@@ -232,7 +244,11 @@ function conclude(options: Options, bad: number, badBefore: number): boolean {
   }
   const parts = [`${bad} bad ${bad === 1 ? 'line was' : 'lines were'} not ${verb}; each is told above with its number.`]
   if (badBefore > 0) parts.push(`${badBefore} more were told before this import was interrupted; --from-start tells them again.`)
-  parts.push('Correct them and import the file again: what is stored stays as it is.')
+  parts.push(
+    options.isCheck
+      ? 'Correct them, then import the file.'
+      : 'Correct them and import the file again: what is stored stays as it is.',
+  )
   console.log(paint('red', parts.join('\n')))
   return false
 }
@@ -253,7 +269,7 @@ async function intoDatabase(options: Options, store: Store): Promise<boolean> {
   if (countOf(counts, 'added') >= ANALYZE_FROM) await store.imports.analyze()
   // From now on the file is done: whoever gives it again wants all of it looked at.
   await store.imports.removeProgress(id)
-  summarize(counts, ['added', 'changed', 'present', 'bad'], reader.number - first, since)
+  summarize(counts, STORED, reader.number - first, since)
   return conclude(options, countOf(counts, 'bad'), badBefore)
 }
 
@@ -268,7 +284,7 @@ async function run(args: string[]): Promise<boolean> {
     const since = Date.now()
     const reader = new LineReader(options.file, MAX_LINE_BYTES)
     const counts = await importLines(options, checkOnly, reader, 0)
-    summarize(counts, ['bad'], reader.number, since)
+    summarize(counts, CHECKED, reader.number, since)
     return conclude(options, countOf(counts, 'bad'), 0)
   }
   const { databaseUrl, dataDir, dbAcquireTimeoutMs } = loadSettings(process.env)

@@ -85,12 +85,20 @@ function greet({ host, port, demoTokens }: Started, isTls: boolean, hasGraphiql:
   console.log(lines.join('\n'))
 }
 
+/** Why nothing can be served there, in words; undefined if the error is another one. */
+function problemWithListening({ code = '', syscall = '', ...rest }: NodeJS.ErrnoException): string | undefined {
+  const { address, port, hostname } = rest as { address?: string; port?: number; hostname?: string }
+  if (syscall !== 'listen' && syscall !== 'getaddrinfo') return undefined
+  const advice =
+    { EADDRINUSE: 'set another PORT, 0 picks one', EACCES: 'set a PORT from 1024 on' }[code] ??
+    'set HOST to an address of this machine, 0.0.0.0 for all of them'
+  return `HOST, PORT: can't listen on ${hostname ?? address}${port === undefined ? '' : `:${port}`} (${code}); ${advice}`
+}
+
 main().catch((error: unknown) => {
   const isExpected = error instanceof SettingsError || error instanceof DatabaseStartError || error instanceof Refusal
-  const { code, syscall, address, port, message } = error as NodeJS.ErrnoException & { address?: string; port?: number }
-  if (isExpected) console.error(message)
-  else if (syscall === 'listen')
-    console.error(`HOST, PORT: can't listen on ${address}:${port} (${code}); set another PORT, 0 picks one`)
-  else console.error(error)
+  const listening = problemWithListening(error as NodeJS.ErrnoException)
+  if (isExpected) console.error(error.message)
+  else console.error(listening ?? error)
   process.exit(1)
 })

@@ -17,6 +17,7 @@ export function clockTime(seconds: number): string {
 }
 
 const WIDTH = 24
+const DEFAULT_COLUMNS = 80
 const REDRAW_MS = 100
 const PLAIN_EVERY_MS = 5000
 
@@ -29,7 +30,7 @@ export interface Progress {
   end(): void
 }
 
-/** A bar with rate and time left on a terminal, a plain line every few seconds elsewhere. `since`: when it began, and with how much done. */
+/** A bar with rate and time left on a terminal (figures alone on a narrow one), a plain line every few seconds elsewhere. `since`: when it began, and with how much done. */
 export function createProgress(
   stream: NodeJS.WriteStream,
   since: { fraction: number; lines: number },
@@ -56,8 +57,10 @@ export function createProgress(
       clear()
       if (!isTerminal) return void stream.write(`${text.trimStart()}\n`)
       const full = Math.round(fraction * WIDTH)
-      const bar = `[${'#'.repeat(full)}${'-'.repeat(WIDTH - full)}] ${text}`
-      stream.write(bar.slice(0, Math.max(10, stream.columns - 1)))
+      const bar = `[${'#'.repeat(full)}${'-'.repeat(WIDTH - full)}] `
+      // A terminal that does not tell its width says 0.
+      const room = (stream.columns || DEFAULT_COLUMNS) - 1
+      stream.write(bar.length + text.length <= room ? bar + text : text.slice(0, room))
       isDrawn = true
     },
     print(line) {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { isGuessable } from '../src/diagnosis.ts'
+import { isGuessable, isOldRedis } from '../src/diagnosis.ts'
 import { copyDatabase } from './support/app.ts'
 import { createServerDatabase, dropServerDatabase, open, skipServer } from './support/database.ts'
 import { randomPrefix, REDIS_URL, skipRedis } from './support/redis-server.ts'
@@ -177,6 +177,11 @@ describe('npm run doctor', () => {
   })
 })
 
+test('Redis is too old before 6.2', () => {
+  const versions = ['5.0.14', '6.0.16', '6.2.0', '7.0.15', '10.1.0', 'of unknown version']
+  expect(versions.filter(isOldRedis)).toEqual(['5.0.14', '6.0.16'])
+})
+
 describe('--help', () => {
   test.each([
     ['main', 'npm start', ['DRAIN_MS', 'SIGTERM']],
@@ -184,6 +189,7 @@ describe('--help', () => {
     ['import', 'npm run import', ['--check', '--update', '--reserve', 'DATABASE_URL', 'kill -9']],
     ['doctor', 'npm run doctor', ['--connections', 'NO_COLOR', 'Exit status 1']],
     ['store/new-migration', 'npm run migration', ['NAME', 'prisma/schema.prisma']],
+    ['transport/legacy/write-contract', 'npm run contract', ['docs/asyncapi.yaml']],
   ])('of %s tells usage, options, settings and examples, whatever the settings are', async (name, usage, words) => {
     const { status, out, err } = await runScript(name, ['--help'], { PORT: 'bad' })
     expect({ status, err }).toEqual({ status: 0, err: '' })
@@ -203,6 +209,7 @@ describe('--help', () => {
     ['main', ['--port', '1'], /^--port: expected --help/],
     ['doctor', ['now'], /^"now": expected options only/],
     ['store/new-migration', ['A-b'], /^NAME is "A-b"/],
+    ['transport/legacy/write-contract', ['now'], /^"now": expected options only/],
   ])('%s refuses what it does not know', async (name, args, reason) => {
     const { status, out, err } = await runScript(name, args)
     expect({ status, out }).toEqual({ status: 1, out: '' })

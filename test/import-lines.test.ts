@@ -38,12 +38,20 @@ describe('a line', () => {
     ['a member that is not known', { ...message, recevier_id: 3 }, /^"recevier_id" is not known, expected type, /],
     ['no time', { ...message, timestamp: undefined }, /^timestamp is missing, expected a time such as/],
     ['a time without a zone', { ...message, timestamp: '2021-01-01T00:00:00' }, /^timestamp is .*, expected a time/],
-    ['an id of text', { ...message, id: '1' }, /^id is .*, expected an integer/],
+    [
+      'a day that is none',
+      { ...message, timestamp: '2023-02-30T00:00:00Z' },
+      /^timestamp is "2023-02-30T00:00:00Z", expected a time/,
+    ],
+    ['a year before the first', { ...message, timestamp: '0001-01-01T00:00:00+01:00' }, /^timestamp is .*, expected a time/],
+    ['a year after the last', { ...message, timestamp: '9999-12-31T23:59:59-01:00' }, /^timestamp is .*, expected a time/],
+    ['an id of text', { ...message, id: '1' }, /^id is "1", expected an integer/],
+    ['an id of zero', { ...message, id: 0 }, /^id is 0, expected an integer/],
     ['an id too high', { ...message, id: 2 ** 53 }, /^id is/],
     ['no content', { ...message, content: '' }, /^content is empty/],
     ['a wrong message type', { ...message, message_type: 'Text' }, /^messageType is "Text"|^message_type is "Text"/],
     ['a media URL that is none', { ...message, media_url: 'x' }, /^media_url is "x"/],
-    ['is_group of text', { ...message, is_group: 'true' }, /^is_group is .*, expected true or false/],
+    ['is_group of text', { ...message, is_group: 'true' }, /^is_group is "true", expected true or false/],
     ['one user', { type: 'conversation', id: 'c', user_ids: [1, 1] }, /^user_ids: expected the ids of two different users/],
     ['the id of other users', { type: 'conversation', id: 'direct_1_3', user_ids: [1, 2] }, /expected "direct_1_2"$/],
     ['the id of a group', { type: 'conversation', id: 'group_1', user_ids: [1, 2] }, /expected "direct_1_2"$/],
@@ -117,11 +125,11 @@ describe('reading lines', () => {
 })
 
 describe('on a terminal', () => {
-  const stream = (isTTY: boolean) => {
+  const stream = (isTTY: boolean, columns = 80) => {
     const written: string[] = []
     return {
       written,
-      stream: { isTTY, columns: 80, write: (text: string) => written.push(text) } as unknown as NodeJS.WriteStream,
+      stream: { isTTY, columns, write: (text: string) => written.push(text) } as unknown as NodeJS.WriteStream,
     }
   }
 
@@ -143,6 +151,21 @@ describe('on a terminal', () => {
       expect(written.join('').includes('\u001b')).toBe(isTTY)
     }
     expect([0, 59.6, 3599, 3600].map(clockTime)).toEqual(['0:00', '1:00', '59:59', '1:00:00'])
+  })
+
+  test('what a narrow one has no room for is the bar, and one of unknown width counts as wide', () => {
+    for (const [columns, expected] of [
+      [55, ' 60%  600 lines  40/s  0:10 left'],
+      [20, ' 60%  600 lines  40'],
+      [0, '[##############----------]  60%  600 lines  40/s  0:10 left'],
+    ] as const) {
+      let now = 0
+      const { written, stream: out } = stream(true, columns)
+      const progress = createProgress(out, { fraction: 0.2, lines: 200 }, () => now)
+      now = 10_000
+      progress.show(0.6, 600, '')
+      expect(written).toEqual([expected])
+    }
   })
 
   test('colours are there, elsewhere and with NO_COLOR not', () => {

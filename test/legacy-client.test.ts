@@ -1,6 +1,8 @@
+import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { WebSocket } from 'ws'
+import { WebSocket, WebSocketServer } from 'ws'
 import {
   ClientClosedError,
   ConnectionLostError,
@@ -319,6 +321,98 @@ describe('a connection that breaks', () => {
   })
 })
 
+describe('a server that does not do as it should', () => {
+  const ESTABLISHED = {
+    type: 'connection_established',
+    code: 200,
+    msg: '连接成功',
+    data: { user_id: 1, connection_id: 'c', server_time: '' },
+  }
+
+  /** What is done with each new connection is the test's; frames are objects or, as they are, texts and bytes. */
+  async function serve(onConnection: (send: (frame: object | string) => void, socket: WebSocket) => void): Promise<string> {
+    const server = new WebSocketServer({ host: '127.0.0.1', port: 0, handleProtocols: () => 'bearer' })
+    server.on('connection', (socket) =>
+      onConnection((frame) => {
+        socket.send(typeof frame === 'string' || Buffer.isBuffer(frame) ? frame : JSON.stringify(frame))
+      }, socket),
+    )
+    await once(server, 'listening')
+    servers.push(server)
+    return `ws://127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
+  const servers: WebSocketServer[] = []
+  afterEach(() => {
+    for (const server of servers.splice(0)) {
+      for (const socket of server.clients) socket.terminate()
+      server.close()
+    }
+  })
+
+  test.each([
+    ['no JSON', 'oops'],
+    ['no object', 'null'],
+    ['no type', '{"data":{}}'],
+    ['no data', '{"type":"message_sent","code":200,"msg":"success","message_id":"1"}'],
+    ['an id that is no string', { type: 'notification', data: {}, message_id: 1 }],
+    ['an error without a reason', { type: 'error', code: 500, data: {}, message_id: 'r' }],
+    ['bytes', Buffer.from('{"type":"heartbeat","code":200,"msg":"success","data":{}}')],
+  ])('and sends what is no frame (%s) is left, and tried again', async (_, garbage) => {
+    let count = 0
+    const url = await serve((send) => {
+      send(ESTABLISHED)
+      if (count++ === 0) send(garbage)
+    })
+    const { reaches, client } = create('t', { url })
+    await reaches('open')
+    expect((await reaches('waiting')).why).toBe('1006 what the server sent is no frame')
+    await reaches('open')
+    expect(client.state).toBe('open')
+  })
+
+  test('and says nothing is left, and tried again', async () => {
+    let count = 0
+    const url = await serve((send) => void (count++ > 0 && send(ESTABLISHED)))
+    const { reaches } = create('t', { url, timing: { connect: 100 } })
+    expect((await reaches('waiting')).why).toContain('did not answer in time')
+    await reaches('open')
+  })
+
+  test('and does not answer a resume is left, and asked again', async () => {
+    let count = 0
+    const url = await serve((send, socket) => {
+      send(ESTABLISHED)
+      const isFirst = count++ === 0
+      socket.on('message', (text) => {
+        const { type, message_id } = JSON.parse((text as Buffer).toString()) as Record<string, unknown>
+        if (type === 'ping') send({ type: 'heartbeat', code: 200, msg: 'success', data: {} })
+        else if (!isFirst)
+          send({ type, code: 200, msg: 'success', data: { success: true, replayed: 0, complete: true }, message_id })
+      })
+    })
+    const { reaches } = create('t', { url, lastMessageId: '5', timing: { connect: 100 } })
+    expect((await reaches('waiting')).why).toContain('the resume was not answered')
+    await reaches('open')
+  })
+
+  test('and ends each connection as soon as it is open is tried less and less often', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(1)
+    const times: number[] = []
+    const url = await serve((send, socket) => {
+      times.push(performance.now())
+      send(ESTABLISHED)
+      socket.close(4401)
+    })
+    const { reaches } = create(() => 't', { url, timing: { minBackoff: 100 } })
+    for (let n = 0; n < 3; n++) await reaches('waiting')
+    await vi.waitFor(() => expect(times).toHaveLength(4))
+    const [first = 0, second = 0, third = 0, fourth = 0] = times
+    expect(second - first).toBeGreaterThan(90)
+    expect(third - second).toBeGreaterThan(190)
+    expect(fourth - third).toBeGreaterThan(390)
+  })
+})
+
 describe('who does not read', () => {
   test('is disconnected when too much waits, and resumes as it reads', async () => {
     const { ann, bob } = await people(app, 'ann', 'bob')
@@ -420,6 +514,34 @@ describe('closing', () => {
     a.socket().pause()
     await a.client.close()
     expect(a.client.state).toBe('closed')
+  })
+
+  test('is possible at any moment of a connection attempt', async () => {
+    const { ann } = await people(app, 'ann')
+    let give = (_token: string): void => undefined
+    const waitsForToken = create(() => new Promise((resolve) => (give = resolve)))
+    const waitsForServer = create(tokenFor(ann))
+    await vi.waitFor(() => expect(waitsForServer.sockets).toHaveLength(1))
+    await Promise.all([waitsForToken.client.close(), waitsForServer.client.close()])
+    give(tokenFor(ann))
+    await expect(waitsForToken.client.ready()).rejects.toBeInstanceOf(ClientClosedError)
+    expect(waitsForToken.sockets).toHaveLength(0)
+    expect(waitsForServer.socket().readyState).toBe(WebSocket.CLOSED)
+  })
+
+  test('leaves what came to be read, and reading it opens nothing again', async () => {
+    const { ann, bob } = await people(app, 'ann', 'bob')
+    const token = vi.fn<() => string>(() => tokenFor(ann))
+    const a = create(token, { lastMessageId: '0', maxPushes: 4 })
+    await a.reaches('open')
+    for (let n = 0; n < 4; n++) await say(app, bob, ann, `${n}`)
+    await a.reaches('waiting')
+    await a.client.close()
+    const read: Incoming[] = []
+    for await (const push of a.client) if (push.type === 'message_sent') read.push(push)
+    expect(contents(read)).toEqual(['0', '1', '2', '3'])
+    expect(a.client.state).toBe('closed')
+    expect(token).toHaveBeenCalledTimes(1)
   })
 
   test('by an administrator is for good', async () => {

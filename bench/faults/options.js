@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
-import { choose, fail, number } from '../support/options.js'
+import { choose, fail, number, readValues } from '../support/options.js'
 import { scenarios } from './scenarios.js'
 import { parley } from './systems/parley.js'
 import { socketio, socketioCatchUp } from './systems/socketio.js'
@@ -13,18 +12,34 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url))
 /** What the nodes print, by system. */
 export const LOG_FOLDER = here('../results/logs')
 
+const HELP = `Measures what arrives when things go wrong: cuts, kills, outages and restarts. About 17 minutes.
+
+  npm run faults [-- OPTIONS]
+
+  --systems A,B      of parley, yoga, socketio, socketio-catch-up; all if absent
+  --scenarios A,B    of a, b, c1, c2, d, e, f, g, as bench/README.md tells them; all if absent
+  --clients N        a multiple of ten, from 20 on; 50 if absent
+  --rate N           messages a second, all clients together, 100 if absent
+  --seconds N        how long they write in each scenario, from 15 on; 20 if absent
+  --server PATH      Parley's entry, ../dist/main.js if absent
+  --output PATH      where the figures go, results/faults.json if absent
+  --help             this text
+
+It needs PostgreSQL and Redis installed; it starts its own, on free ports of 127.0.0.1.
+
+Example:
+  npm run faults -- --systems parley --scenarios a,b`
+
 /** Reads the command line; ends the process where it makes no sense. */
 export function readOptions() {
-  const { values } = parseArgs({
-    options: {
-      server: { type: 'string', default: here('../../dist/main.js') },
-      systems: { type: 'string' },
-      scenarios: { type: 'string' },
-      clients: { type: 'string', default: '50' },
-      rate: { type: 'string', default: '100' },
-      seconds: { type: 'string', default: '20' },
-      output: { type: 'string', default: here('../results/faults.json') },
-    },
+  const values = readValues(HELP, {
+    server: { type: 'string', default: here('../../dist/main.js') },
+    systems: { type: 'string' },
+    scenarios: { type: 'string' },
+    clients: { type: 'string', default: '50' },
+    rate: { type: 'string', default: '100' },
+    seconds: { type: 'string', default: '20' },
+    output: { type: 'string', default: here('../results/faults.json') },
   })
   const server = resolve(values.server)
   const all = { parley: parley(server), yoga, socketio, 'socketio-catch-up': socketioCatchUp }

@@ -1,8 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
-import { number } from '../support/options.js'
+import { number, readValues } from '../support/options.js'
 import { sleep } from '../support/processes.js'
 import { quitInOrder } from '../support/quit.js'
 import { OwnPostgres, OwnRedis } from '../support/services.js'
@@ -13,13 +12,25 @@ import { Client, metricsOf, query } from './client.js'
 
 /** Mixed load for a long time: does anything grow, get late or get lost? See bench/README.md. */
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
-const { values } = parseArgs({
-  options: {
-    server: { type: 'string', default: here('../../dist/main.js') },
-    minutes: { type: 'string', default: '10' },
-    rate: { type: 'string', default: '150' },
-    output: { type: 'string', default: here('../results/soak.json') },
-  },
+const HELP = `Mixed load on two nodes for a long time: does anything grow, get late or get lost?
+
+  npm run soak [-- OPTIONS]
+
+  --minutes N     10 if absent
+  --rate N        actions a second, all clients together, 150 if absent
+  --server PATH   Parley's entry, ../dist/main.js if absent
+  --output PATH   where the figures go, results/soak.json if absent
+  --help          this text
+
+It needs PostgreSQL and Redis installed; it starts its own, on free ports of 127.0.0.1.
+
+Example:
+  npm run soak -- --minutes 2`
+const values = readValues(HELP, {
+  server: { type: 'string', default: here('../../dist/main.js') },
+  minutes: { type: 'string', default: '10' },
+  rate: { type: 'string', default: '150' },
+  output: { type: 'string', default: here('../results/soak.json') },
 })
 const minutes = number(values, 'minutes', 1)
 const rate = number(values, 'rate', 1)

@@ -1,8 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
-import { number } from '../support/options.js'
+import { number, readValues } from '../support/options.js'
 import { sleep } from '../support/processes.js'
 import { quitInOrder } from '../support/quit.js'
 import { OwnPostgres } from '../support/services.js'
@@ -13,13 +12,25 @@ import { Client, KEY_LENGTH, metricsOf, query } from './client.js'
 
 /** What clients that read nothing cost the server and those who read. See bench/README.md. */
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
-const { values } = parseArgs({
-  options: {
-    server: { type: 'string', default: here('../../dist/main.js') },
-    slow: { type: 'string', default: '200' },
-    seconds: { type: 'string', default: '30' },
-    output: { type: 'string', default: here('../results/slow-consumers.json') },
-  },
+const HELP = `Measures what clients that read nothing cost the server and those who read.
+
+  npm run slow-consumers [-- OPTIONS]
+
+  --slow N        how many read nothing, 200 if absent
+  --seconds N     how long messages are sent without them, and again with them, 30 if absent
+  --server PATH   Parley's entry, ../dist/main.js if absent
+  --output PATH   where the figures go, results/slow-consumers.json if absent
+  --help          this text
+
+It needs PostgreSQL installed; it starts its own, on a free port of 127.0.0.1.
+
+Example:
+  npm run slow-consumers -- --slow 50 --seconds 10`
+const values = readValues(HELP, {
+  server: { type: 'string', default: here('../../dist/main.js') },
+  slow: { type: 'string', default: '200' },
+  seconds: { type: 'string', default: '30' },
+  output: { type: 'string', default: here('../results/slow-consumers.json') },
 })
 const slowCount = number(values, 'slow', 1)
 const seconds = number(values, 'seconds', 1)

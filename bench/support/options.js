@@ -1,3 +1,17 @@
+import { parseArgs } from 'node:util'
+
+/** The values of these options; `--help` prints the text, and what is not known ends the process. */
+export function readValues(help, options) {
+  try {
+    const { values } = parseArgs({ options: { ...options, help: { type: 'boolean' } } })
+    if (!values.help) return values
+  } catch (error) {
+    return fail(`${error.message.split('. ')[0]}. See --help.`)
+  }
+  console.log(help)
+  return process.exit()
+}
+
 /** Those named in an option, separated by commas; all where it is absent. */
 export function choose(values, option, all) {
   const chosen = values[option]?.split(',') ?? all

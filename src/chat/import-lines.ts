@@ -1,4 +1,5 @@
 import {
+  beginning,
   DEFAULT_MESSAGE_TYPE,
   excerpt,
   problemWithAnnouncement,
@@ -41,6 +42,8 @@ const MAX_INT = 2_147_483_647
 export const MAX_MESSAGE_ID = 2 ** 52
 const ID_LENGTH = 200
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/
+const DAY_LENGTH = 'yyyy-mm-dd'.length
+const YEAR = /^(?!0000)\d{4}-/
 
 /** What is wrong with a line. */
 export class LineProblem extends Error {}
@@ -164,6 +167,17 @@ const PARSERS: {
   },
 }
 
+/** A time in UTC; undefined for what is none, or not in the years 1 to 9999. */
+function parseTime(text: string): string | undefined {
+  const time = new Date(text)
+  if (!TIME.test(text) || Number.isNaN(time.getTime())) return undefined
+  // A day that its month does not have would be taken for one of the next.
+  const day = text.slice(0, DAY_LENGTH)
+  if (!new Date(`${day}T00:00:00Z`).toISOString().startsWith(day)) return undefined
+  const utc = time.toISOString()
+  return YEAR.test(utc) ? utc : undefined
+}
+
 const isId = (value: unknown): value is number =>
   Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_INT
 
@@ -186,7 +200,8 @@ class Fields {
   }
 
   #refuse(name: string, value: unknown, expected: string): never {
-    const came = value == null ? 'is missing' : `is ${excerpt(JSON.stringify(value))}`
+    const shown = typeof value === 'string' ? excerpt(value) : beginning(JSON.stringify(value ?? null))
+    const came = value == null ? 'is missing' : `is ${shown}`
     throw new LineProblem(`${this.#path}${name} ${came}, expected ${expected}`)
   }
 
@@ -240,8 +255,8 @@ class Fields {
 
   time(name: string): string {
     const value = this.#take(name)
-    const time = typeof value === 'string' && TIME.test(value) ? new Date(value) : undefined
-    if (time && !Number.isNaN(time.getTime())) return time.toISOString()
+    const time = typeof value === 'string' ? parseTime(value) : undefined
+    if (time !== undefined) return time
     this.#refuse(name, value, 'a time such as 2023-07-15T10:30:00Z')
   }
 

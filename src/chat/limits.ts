@@ -26,9 +26,12 @@ const EXCERPT_LENGTH = 40
 const utf8 = new TextEncoder()
 
 /** The beginning of a client's text in quotes, fit for an error message: at most 40 code points, nothing unprintable. */
-export function excerpt(text: string): string {
+export const excerpt = (text: string): string => `"${beginning(text)}"`
+
+/** The same without quotes. */
+export function beginning(text: string): string {
   const start = [...text.slice(0, 2 * EXCERPT_LENGTH)].slice(0, EXCERPT_LENGTH).join('')
-  return `"${start.replace(UNPRINTABLE, '\ufffd')}${start.length < text.length ? '…' : ''}"`
+  return `${start.replace(UNPRINTABLE, '\ufffd')}${start.length < text.length ? '…' : ''}`
 }
 
 /** Whether the text has more code points than that; counts only where the number of UTF-16 units leaves it open. */

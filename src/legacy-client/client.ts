@@ -121,14 +121,19 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
   const Socket = webSocket
   const timing = { ...TIMING, ...options.timing }
   const requests = new Requests()
-  const pushes = new Pushes(maxPushes, lastMessageId, () => void connect('connect'))
+  const pushes = new Pushes(maxPushes, lastMessageId, () => {
+    if (!end) void connect('connect')
+  })
 
   let state: ClientState = 'waiting'
   let line: Line | undefined
   let connection: ConnectionEstablishedData | undefined
   let wasOpen = false
   let resumeId: string | undefined
+  let resumeTimer: ReturnType<typeof setTimeout> | undefined
   let attempts = 0
+  let lastPause = 0
+  let openedAt = 0
   let timer: ReturnType<typeof setTimeout> | undefined
   let end: ClientClosedError | undefined
   let resolveClosed: (end: Promise<ClientClosedError>) => void
@@ -167,6 +172,7 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
 
   function comeBack(why: string, pause: number, reason: TokenReason): void {
     enter('waiting', why)
+    lastPause = pause
     timer = setTimeout(() => void connect(reason), pause)
   }
 
@@ -180,6 +186,7 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
     else if (frame.type === 'resume') {
       if (frame.message_id === resumeId) resumed(frame)
     } else requests.answer(frame)
+    if (resumeId !== undefined) watchResume()
     if (pushes.isFull && line) pause()
   }
 
@@ -197,15 +204,21 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
     requests.flush((text) => line?.send(text))
   }
 
+  function watchResume(): void {
+    clearTimeout(resumeTimer)
+    resumeTimer = setTimeout(() => line?.lose('the resume was not answered'), timing.connect)
+  }
+
   function resumed(frame: ResponseFrame<'resume'>): void {
     resumeId = undefined
+    clearTimeout(resumeTimer)
     pushes.release(frame)
     opened()
   }
 
   function opened(): void {
     wasOpen = true
-    attempts = 0
+    openedAt = Date.now()
     enter('open', 'connected')
     for (const { resolve } of opening.splice(0)) resolve(connection as ConnectionEstablishedData)
   }
@@ -213,17 +226,21 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
   function detached(code: number): void {
     line = connection = undefined
     resumeId = undefined
+    clearTimeout(resumeTimer)
     pushes.lost()
     requests.lost(code)
   }
 
   function ended(code: number, reason: string): void {
+    // A server that opens every connection only to end it is tried less and less often, too.
+    const hasLasted = state === 'open' && Date.now() - openedAt >= Math.max(lastPause, timing.minBackoff)
+    if (hasLasted) attempts = 0
     detached(code)
     const why = `${code} ${reason}`
     const isRefused = code === NO_TOKEN || REFUSED.test(reason)
     if (code === DISCONNECTED) finish(code, reason)
     else if (isRefused && typeof token === 'string') finish(NO_TOKEN, reason)
-    else if (code === NO_TOKEN && state === 'open') void connect('refused')
+    else if (code === NO_TOKEN && hasLasted) void connect('refused')
     else if (code === RESTART) {
       const hint = HINT.exec(reason)?.[1]
       comeBack(why, hint === undefined ? backoff() : Math.min(Number(hint), timing.maxBackoff), 'connect')
@@ -242,6 +259,7 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
     const error = new ClientClosedError(code, reason, cause === undefined ? undefined : { cause })
     end = error
     clearTimeout(timer)
+    clearTimeout(resumeTimer)
     signal?.removeEventListener('abort', abort)
     lineClosed = line?.close() ?? lineClosed
     line = connection = undefined

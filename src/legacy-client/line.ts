@@ -18,7 +18,7 @@ export type WebSocketConstructor = new (url: string, protocols: string[]) => Web
 
 /** All in milliseconds. */
 export interface Timing {
-  /** How long a connection may take until the server's first frame. */
+  /** How long a connection may take until the server's first frame, and from one to the next until it has resumed. */
   connect: number
   /** How long a request may take, waiting for a connection included. */
   request: number
@@ -52,6 +52,22 @@ export interface LineOptions {
 
 const OPEN = 1
 const PING = JSON.stringify({ type: 'ping' })
+
+/** What came, if it has all that this client relies on. */
+function readFrame(text: unknown): ServerFrame | undefined {
+  if (typeof text !== 'string') return undefined
+  let frame: unknown
+  try {
+    frame = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  const { type, data, message_id: id } = Object(frame) as Record<string, unknown>
+  if (typeof type !== 'string' || typeof data !== 'object' || data === null) return undefined
+  if (id !== undefined && typeof id !== 'string') return undefined
+  if (type === 'error' && typeof (data as { details?: { error?: unknown } }).details?.error !== 'string') return undefined
+  return frame as ServerFrame
+}
 
 /** Connects; throws where the WebSocket does, for a bad URL or a token that can't go into a header. */
 export function openLine({ webSocket: Socket, url, token, timing, onFrame, onEnd }: LineOptions): Line {
@@ -98,8 +114,10 @@ export function openLine({ webSocket: Socket, url, token, timing, onFrame, onEnd
 
   on('message', ({ data }) => {
     if (isOver) return
+    const frame = readFrame(data)
+    if (frame === undefined) return lose('what the server sent is no frame')
     watch()
-    onFrame(JSON.parse(data as string) as ServerFrame)
+    onFrame(frame)
   })
   // Libraries tell why an upgrade was refused, browsers do not.
   on('error', ({ message }) => {

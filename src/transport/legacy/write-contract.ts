@@ -1,5 +1,6 @@
 /** `npm run contract`: writes docs/asyncapi.yaml and docs/schemas/ from the tables of frames.ts. */
 import { mkdir, writeFile } from 'node:fs/promises'
+import { readArguments, Refusal } from '../../options.ts'
 import { asyncApi, frameSchemas } from './contract.ts'
 
 const DOCS = new URL('../../../docs/', import.meta.url)
@@ -20,6 +21,28 @@ function yaml(value: unknown, indent: string): string {
     .join('')
 }
 
-await mkdir(new URL('schemas/', DOCS), { recursive: true })
-await writeFile(new URL('asyncapi.yaml', DOCS), `${GENERATED}${yaml(asyncApi(), '').trimStart()}\n`)
-await writeFile(new URL('schemas/legacy-frames.json', DOCS), `${JSON.stringify(frameSchemas(), null, 2)}\n`)
+const HELP = `Writes docs/asyncapi.yaml and docs/schemas/legacy-frames.json from the tables of legacy frames.
+
+  npm run contract
+
+It takes no options but --help, needs no server and reads no settings. A test fails where the files differ from the tables.
+
+Example:
+  npm run contract && git diff docs`
+
+async function write(): Promise<void> {
+  await mkdir(new URL('schemas/', DOCS), { recursive: true })
+  await writeFile(new URL('asyncapi.yaml', DOCS), `${GENERATED}${yaml(asyncApi(), '').trimStart()}\n`)
+  await writeFile(new URL('schemas/legacy-frames.json', DOCS), `${JSON.stringify(frameSchemas(), null, 2)}\n`)
+}
+
+try {
+  const given = readArguments(process.argv.slice(2), { help: { type: 'boolean' } })
+  given.finish()
+  if (given.isHelp) console.log(HELP)
+  else await write()
+} catch (error) {
+  if (!(error instanceof Refusal)) throw error
+  console.error(error.message)
+  process.exitCode = 1
+}
