@@ -15,7 +15,7 @@ import type { HttpHandler } from '../graphql/yoga.ts'
 import type { Connection, Connections, EndReason } from './connections.ts'
 import { clientAddress, type AddressLimit } from './addresses.ts'
 import { createOpenAnswers } from './open-answers.ts'
-import { refuseUpgrade, startPings, type Endpoint } from './upgrade.ts'
+import { refuseUpgrade, SECURITY_HEADERS, startPings, type Endpoint } from './upgrade.ts'
 
 export interface Readiness {
   isReady: boolean
@@ -120,7 +120,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const wantsPage = request.method === 'GET' && request.headers.accept?.includes('text/html') === true
     if (wantsPage && options.graphiqlPage !== undefined) {
       // Not for scripts of other origins: in the demo a token is in it.
-      response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(options.graphiqlPage())
+      const headers = { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': PAGE_POLICY }
+      response.writeHead(200, headers).end(options.graphiqlPage())
       return
     }
     allowOrigin(request, response)
@@ -233,7 +234,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const listener: RequestListener = (request, response) => {
     // The client's next request shall find another connection, on another node.
     if (closed === 'draining') response.shouldKeepAlive = false
-    for (const [name, value] of SECURITY_HEADERS) response.setHeader(name, value)
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value)
     if (options.tls) response.setHeader('Strict-Transport-Security', 'max-age=31536000')
     route(request, response).catch((error: unknown) => {
       const clientError = operations.failure(error)
@@ -362,13 +363,19 @@ const BATCH_MS = 50
 
 const comeBackIn = (ms: number): string => `the server restarts: come back with resume in ${ms} ms`
 
-/** Nothing here is to be framed, guessed at or kept by caches; pages say more for themselves. */
-const SECURITY_HEADERS = [
-  ['X-Content-Type-Options', 'nosniff'],
-  ['X-Frame-Options', 'DENY'],
-  ['Referrer-Policy', 'no-referrer'],
-  ['Cache-Control', 'no-store'],
-] as const
+/** All that GraphiQL needs is in the page; its editor makes its workers of it. */
+const PAGE_POLICY = [
+  "default-src 'none'",
+  "script-src 'unsafe-inline'",
+  'worker-src blob:',
+  "style-src 'unsafe-inline'",
+  "img-src 'self' data:",
+  'font-src data:',
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
 
 const NOTHING_HERE = 'nothing is here: expected /graphql, /ws/connect, /health, /ready or /metrics'
 const TRY_AGAIN = 'the server starts or stops: try again in a moment'
