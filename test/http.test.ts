@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -222,6 +223,9 @@ describe('GraphQL over HTTP', () => {
     expect(has(/@import|url\(["']?(https?:)?\/\//i)).toBe(false)
     // This server has no demo users: whoever opens the page brings a token.
     expect(has(/Bearer ey/)).toBe(false)
+    expect(response.headers.get('content-security-policy')).toMatch(
+      /^default-src 'none'; .*connect-src 'self'; .*frame-ancestors 'none'$/,
+    )
     const elsewhere = await fetch(app.graphqlUrl, { headers: { accept: 'text/html', origin: 'https://evil.example' } })
     expect(elsewhere.headers.has('access-control-allow-origin')).toBe(false)
   })
@@ -287,8 +291,9 @@ describe('the other paths', () => {
 
   test.each(['/', '/graphql/', '/ws', '/ws/connect/'])('an upgrade on %s is refused with 404', async (path) => {
     const socket = new WebSocket(`ws://127.0.0.1:${app.port}${path}`)
-    const [, response] = (await once(socket, 'unexpected-response')) as [unknown, { statusCode: number }]
+    const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage]
     expect(response.statusCode).toBe(404)
+    expect(response.headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' })
     socket.on('error', () => undefined)
     socket.terminate()
   })

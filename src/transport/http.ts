@@ -17,7 +17,7 @@ import { HttpError, readBody } from './body.ts'
 import { createOpenAnswers } from './open-answers.ts'
 import { createOwnNames } from './own-names.ts'
 import { createStreams } from './sse.ts'
-import { refuseUpgrade, startPings, type Endpoint } from './upgrade.ts'
+import { refuseUpgrade, SECURITY_HEADERS, startPings, type Endpoint } from './upgrade.ts'
 
 export interface Readiness {
   isReady: boolean
@@ -128,8 +128,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const wantsPage = request.method === 'GET' && request.headers.accept?.includes('text/html') === true
     if (wantsPage && options.graphiqlPage !== undefined) {
       // Without headers for other origins: they must not read the token in it.
-      const page = options.graphiqlPage(isOwnName(request.headers.host))
-      response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(page)
+      const headers = { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': PAGE_POLICY }
+      response.writeHead(200, headers).end(options.graphiqlPage(isOwnName(request.headers.host)))
       return
     }
     allowOrigin(request, response)
@@ -197,7 +197,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const listener: RequestListener = (request, response) => {
     // The client's next request shall find another connection, on another node.
     if (closed === 'draining') response.shouldKeepAlive = false
-    for (const [name, value] of SECURITY_HEADERS) response.setHeader(name, value)
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value)
     if (options.tls) response.setHeader('Strict-Transport-Security', 'max-age=31536000')
     route(request, response).catch((error: unknown) => {
       const clientError = operations.failure(error)
@@ -323,13 +323,19 @@ const BATCH_MS = 50
 
 const comeBackIn = (ms: number): string => `the server restarts: come back with resume in ${ms} ms`
 
-/** Nothing here is to be framed, guessed at or kept by caches; pages say more for themselves. */
-const SECURITY_HEADERS = [
-  ['X-Content-Type-Options', 'nosniff'],
-  ['X-Frame-Options', 'DENY'],
-  ['Referrer-Policy', 'no-referrer'],
-  ['Cache-Control', 'no-store'],
-] as const
+/** All that GraphiQL needs is in the page; its editor makes its workers of it. */
+const PAGE_POLICY = [
+  "default-src 'none'",
+  "script-src 'unsafe-inline'",
+  'worker-src blob:',
+  "style-src 'unsafe-inline'",
+  "img-src 'self' data:",
+  'font-src data:',
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
 
 const TRY_AGAIN = 'the server starts or stops: try again in a moment'
 

@@ -11,10 +11,19 @@ export interface Endpoint {
   server: WebSocketServer
 }
 
+/** Nothing here is to be framed, guessed at or kept by caches; pages say more for themselves. */
+export const SECURITY_HEADERS = {
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+  'Cache-Control': 'no-store',
+} as const
+
 /** Answers a request to upgrade with a status and a JSON body, and closes the socket. */
 export function refuseUpgrade(socket: Duplex, status: number, body: string, headers: Record<string, string> = {}): void {
   if (socket.destroyed) return
   const lines = {
+    ...SECURITY_HEADERS,
     'Content-Type': 'application/json; charset=utf-8',
     'Content-Length': String(Buffer.byteLength(body)),
     Connection: 'close',
