@@ -2,7 +2,7 @@
 import { randomId } from '../../legacy-client/requests.ts'
 import type { DemoConfig } from '../config.ts'
 import { createChat, type Change, type Chat, type Conversation } from './chat.ts'
-import type { Connection, ConnectionState } from './connection.ts'
+import type { ChatMessage, Connection, ConnectionState } from './connection.ts'
 import { avatarOf, createConversationList } from './conversation-list.ts'
 import { h, replaceChildren, setAttributes } from './dom.ts'
 import { createFrameLog } from './frame-log.ts'
@@ -126,6 +126,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
         event(event, isResumed) {
           if (own !== line) return
           if (event.kind === 'gap') problem = text.gap
+          if (event.kind === 'message') arrived(event.message)
           chat.apply(event, isResumed)
         },
         resumed(count, after) {
@@ -217,6 +218,13 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
       each.problem = error instanceof Error ? error.message : String(error)
     }
     drawThread()
+  }
+
+  /** The push of a message may come before the answer to its sender: it is there then, and waits no longer. */
+  function arrived({ sender, conversationId, content }: ChatMessage): void {
+    if (sender.id !== chat.me.id) return
+    const known = pending.find((each) => each.conversationId === conversationId && each.content === content)
+    pending = pending.filter((each) => each !== known)
   }
 
   function tellTyping(): void {
