@@ -73,8 +73,6 @@ interface TypingNews {
   change: TypingChange
 }
 
-/** How many statements of messages may be in flight: one is worked on while another one is written to the disk. */
-const SEND_LANES = 2
 const RETRY_MS = 500
 const HOUR_MS = 3_600_000
 const SWEEP_EVERY_MS = HOUR_MS / 6
@@ -175,8 +173,7 @@ async function start(
     wheel,
     counts,
     loadCircle,
-    // The embedded database has one connection.
-    lanes: databaseUrl === undefined ? 1 : SEND_LANES,
+    lanes: 1,
     presenceGraceMs: settings.presenceGraceMs,
     presenceGroupLimit: settings.presenceGroupLimit,
     registry: redis?.registry ?? createLocalRegistry(),

@@ -5,10 +5,8 @@ export interface WriteQueueOptions<I, O> {
   write: (batch: readonly I[]) => Promise<readonly O[]>
   /** Called with each batch's results before those who wait for them go on; must not throw. */
   onWritten: (results: readonly O[]) => void
-  /** Inputs with the same number share statements rather than compete. */
+  /** Inputs of one lane keep their order. */
   laneOf: (input: I) => number
-  /** Inputs of one order are written in it: while one of them waits or is being written, others follow it into its lane. */
-  orderOf: (input: I) => unknown
   /** Inputs with the same key never share a batch; null for none. */
   keyOf: (input: I) => string | null
   /** How many statements may be in flight. */
@@ -25,39 +23,16 @@ interface Waiting<I, O> {
   reject: (error: unknown) => void
 }
 
-interface Lane<I, O> {
-  waiting: Waiting<I, O>[]
-  running: Promise<void> | undefined
-}
-
 /**
  * Micro-batches: a batch is what queued up while the lane's last statement ran, never what a timer waited for. A batch
  * that fails is tried again one by one, so that only the input at fault fails.
  */
 export function createWriteQueue<I, O>(options: WriteQueueOptions<I, O>): { add(input: I): Promise<O>; idle(): Promise<void> } {
-  const lanes = Array.from({ length: options.lanes }, (): Lane<I, O> => ({ waiting: [], running: undefined }))
-  /** Where the inputs of an order are that are not written yet, and how many. */
-  const orders = new Map<unknown, { lane: Lane<I, O>; count: number }>()
+  const lanes = Array.from({ length: options.lanes }, () => ({
+    waiting: [] as Waiting<I, O>[],
+    running: undefined as Promise<void> | undefined,
+  }))
   let waiting = 0
-
-  /** The lane for an input, which is counted there until it leaves. */
-  function enter(input: I): Lane<I, O> {
-    const order = options.orderOf(input)
-    const known = orders.get(order)
-    if (known) {
-      known.count++
-      return known.lane
-    }
-    const lane = lanes[options.laneOf(input) % lanes.length] as Lane<I, O>
-    orders.set(order, { lane, count: 1 })
-    return lane
-  }
-
-  function leave(input: I): void {
-    const order = options.orderOf(input)
-    const known = orders.get(order)
-    if (known && --known.count === 0) orders.delete(order)
-  }
 
   /** The first inputs of the queue, up to the limit or to a key that is in the batch already. */
   function take(queue: Waiting<I, O>[]): Waiting<I, O>[] {
@@ -93,14 +68,13 @@ export function createWriteQueue<I, O>(options: WriteQueueOptions<I, O>): { add(
     batch.forEach(({ resolve }, index) => resolve(results[index] as O))
   }
 
-  async function run(lane: Lane<I, O>): Promise<void> {
+  async function run(lane: (typeof lanes)[number]): Promise<void> {
     // What one turn of the event loop brings goes together.
     await new Promise(setImmediate)
     while (lane.waiting.length > 0) {
       const batch = take(lane.waiting)
       await write(batch)
       waiting -= batch.length
-      for (const { input } of batch) leave(input)
     }
     lane.running = undefined
   }
@@ -110,7 +84,7 @@ export function createWriteQueue<I, O>(options: WriteQueueOptions<I, O>): { add(
       if (waiting >= options.capacity)
         return Promise.reject(new ChatError('UNAVAILABLE', 'too many writes are waiting; nothing was stored, try again'))
       waiting++
-      const lane = enter(input)
+      const lane = lanes[options.laneOf(input) % lanes.length] as (typeof lanes)[number]
       return new Promise((resolve, reject) => {
         lane.waiting.push({ input, resolve, reject })
         lane.running ??= run(lane)

@@ -58,8 +58,7 @@ export function createMessages({ store, publisher, access, typing, counts, lanes
       // What was delivered in this turn has been written by then.
       setImmediate(() => counts.committedToWritten((performance.now() - committedAt) / 1000))
     },
-    laneOf,
-    orderOf: ({ senderId }) => senderId,
+    laneOf: ({ senderId }) => senderId,
     keyOf: ({ senderId, key }) => (key === null ? null : `${senderId}:${key}`),
     lanes,
     limit: 512,
@@ -132,11 +131,4 @@ function isSame(sent: NewMessage, { message, conversationId }: { message: Messag
     conversationId === message.conversationId &&
     (sent.conversationId ?? conversationId) === conversationId
   )
-}
-
-/** The same for all that goes to one conversation: statements that lock the same topics would wait for each other. */
-function laneOf({ senderId, receiverId, conversationId }: NewMessage): number {
-  const place = receiverId === null ? Number(conversationId?.replace(/\D/g, '')) : Math.min(senderId, receiverId)
-  // Mixed, since ids of pairs are often even or odd together (Knuth's multiplicative hash).
-  return Math.imul(place, 0x9e3779b1) >>> 16
 }
