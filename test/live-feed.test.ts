@@ -163,6 +163,54 @@ describe('live', () => {
   })
 })
 
+describe('a feed that is closed listens to nothing any more', () => {
+  test('also where its sink closes it at the event that a membership begins with', async () => {
+    const { node, users, group, arrive } = await setup()
+    const [a = 0, b = 0] = await users(2)
+    const feed = await node.feeds.open({
+      userId: b,
+      scope: { kind: 'all' },
+      sink: { event: () => feed.close(), end: () => undefined },
+    })
+    feed.start()
+    const groupId = await group(a, [b])
+    await arrive()
+    expect(node.topics.inspect(groupTopic(groupId))).toBeUndefined()
+    expect(node.topics.size()).toBe(0)
+  })
+
+  test('also where too much came while it was opened', async () => {
+    const { store } = on()
+    let answerCircle = (): void => undefined
+    let askCircle = (): void => undefined
+    const circleIsAsked = new Promise<void>((resolve) => (askCircle = resolve))
+    const { node, users, group, pubsub } = await setup({
+      async circles(userIds) {
+        askCircle()
+        await new Promise<void>((resolve) => (answerCircle = resolve))
+        return await store.conversations.circles(userIds)
+      },
+    })
+    const [a = 0, b = 0] = await users(2)
+    await group(a, [b])
+    const ends: string[] = []
+    const opening = node.feeds.open({
+      userId: b,
+      scope: { kind: 'all' },
+      sink: { event: () => undefined, end: (reason) => ends.push(reason) },
+    })
+    await circleIsAsked
+    const { position } = node.topics.inspect(userTopic(b)) as { position: number }
+    for (let seq = position + 1; seq <= position + 10_001; seq++) {
+      await pubsub.publish(userTopic(b), { seq, event: { id: seq, at: 1, kind: 'notification', payload: null } })
+    }
+    answerCircle()
+    await opening
+    expect(ends).toEqual(['overflow'])
+    expect(node.topics.size()).toBe(0)
+  })
+})
+
 describe('resume', () => {
   test('gives exactly what was missed, oldest first, then goes on live', async () => {
     const { node, users, sendAll, send, group, cursor } = await setup()

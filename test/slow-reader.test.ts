@@ -124,6 +124,24 @@ test('typing and presence wait while a client is slow, and only the latest word 
   }
 })
 
+test('a frame that is not kept and larger than the room for such waits for what is before it, and nobody else does', async () => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false })
+  await once(server, 'listening')
+  try {
+    const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    const [ws, request] = (await once(server, 'connection')) as [WebSocket, IncomingMessage]
+    const texts: string[] = []
+    client.on('message', (data) => texts.push((data as Buffer).toString()))
+    const writer = new SocketWriter(ws, request.socket, 1000)
+    writer.write(encodeTextFrame('durable'))
+    writer.write(encodeTextFrame('x'.repeat(600)), () => 'large')
+    await expect.poll(() => texts.map(({ length }) => length)).toEqual([7, 600])
+    client.terminate()
+  } finally {
+    server.close()
+  }
+})
+
 test('clients that offer compression get it where it is switched on, with the same limit and the same frames', async () => {
   const compressing = await startApp({ WS_COMPRESSION: '1', MAX_BUFFERED_BYTES: '65536' })
   try {

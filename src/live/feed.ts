@@ -226,6 +226,8 @@ class UserFeed implements Feed {
 
   #addLine(topic: string, since: number): Line {
     const line = new Line(this, topic, since)
+    // Its sink may have closed it from inside of an event, or too much came while it was opened.
+    line.isOpen = !this.#isClosed
     // Mostly there is one, and an array that grows takes room for seventeen.
     if (this.#lines.length === 0) this.#lines = [line]
     else this.#lines.push(line)

@@ -103,7 +103,8 @@ export class SocketWriter {
   }
 
   async #whenReady(): Promise<void> {
-    await this.ready()
+    // Also where there is room for others, but none for a frame as large as this one.
+    await (this.ready() ?? this.#drained())
     const latest = this.#latest
     this.#latest = undefined
     for (const [key, frame] of latest?.take() ?? []) this.write(frame, () => key)
@@ -111,12 +112,16 @@ export class SocketWriter {
 
   /** Resolves when there is room for more; undefined where there is now. */
   ready(): Promise<void> | undefined {
-    const socket = this.#socket
-    if (this.waiting() < this.#maxBufferedBytes / 4 || socket.destroyed) return undefined
+    if (this.waiting() < this.#maxBufferedBytes / 4 || this.#socket.destroyed) return undefined
+    return this.#drained()
+  }
+
+  /** Resolves when all that was written has left, or never will. */
+  #drained(): Promise<void> {
     if (this.#compressed) return this.#compressed
     this.release()
-    // Its callback comes when all before it has left, or never will.
-    return new Promise((resolve) => socket.write(NOTHING, () => resolve()))
+    // Its callback comes after those of all before it.
+    return new Promise((resolve) => this.#socket.write(NOTHING, () => resolve()))
   }
 
   /** Outbound bytes that wait, in this process. */
