@@ -173,6 +173,7 @@ async function start(
     wheel,
     counts,
     loadCircle,
+    // More were measured to gain nothing.
     lanes: 1,
     presenceGraceMs: settings.presenceGraceMs,
     presenceGroupLimit: settings.presenceGroupLimit,

@@ -194,6 +194,28 @@ test('who leaves large answers over HTTP unread gets no more of them, until they
   expect(await small()).toBe('ok')
 })
 
+test('open streams are no answers that wait to be read', async () => {
+  const busy = await startApp({ MAX_CONNECTIONS_PER_USER: '101', RATE_LIMIT_PER_SECOND: '0' })
+  const leave = new AbortController()
+  try {
+    const ann = await busy.user()
+    const headers = {
+      Authorization: `Bearer ${tokenOf({ userId: ann.id, name: ann.name })}`,
+      Accept: 'text/event-stream',
+      'Content-Type': 'application/json',
+    }
+    const body = JSON.stringify({ query: 'subscription { events { id } }' })
+    const streams = Array.from({ length: 101 }, () =>
+      fetch(`http://127.0.0.1:${busy.port}/graphql`, { method: 'POST', headers, body, signal: leave.signal }),
+    )
+    expect(new Set((await Promise.all(streams)).map(({ status }) => status))).toEqual(new Set([200]))
+    expect(await busy.over(ann).data('{ viewer { id } }')).toEqual({ viewer: { id: String(ann.id) } })
+  } finally {
+    leave.abort()
+    await busy.stop()
+  }
+})
+
 describe('server-sent events', () => {
   const EVENTS = 'subscription ($after: ID) { events(after: $after) { id ... on MessageSent { message { content } } } }'
   const sse = async (user: TestUser): Promise<Socket> => {

@@ -161,6 +161,22 @@ describeEngines((on) => {
     await expectDense(store, `user:${b}`, 3)
   })
 
+  test('what is stored is told of before the repeats in its batch are looked up', async () => {
+    const { store, database } = on()
+    const [a = 0, b = 0] = await createUsers(store, 2)
+    await store.messages.sendBatch([message({ senderId: a, receiverId: b, key: 'k' })])
+    const steps: string[] = []
+    const $queryRaw = (...query: Parameters<Db['$queryRaw']>): Promise<unknown> => {
+      steps.push('a statement')
+      return database.prisma.$queryRaw(...query)
+    }
+    const batch = [message({ senderId: a, receiverId: b, key: 'k' }), message({ senderId: a, receiverId: b })]
+    const watched = createMessageStore({ $queryRaw } as unknown as Db)
+    const [, fresh] = await watched.sendBatch(batch, (entries) => steps.push(...entries.map(({ topic }) => topic)))
+    expect(steps).toEqual(['a statement', `user:${a}`, `user:${b}`, 'a statement'])
+    expect(sent(fresh).entries).toHaveLength(2)
+  })
+
   test('what can no longer be read after the batch is stored fails for that input alone', async () => {
     const { store, database } = on()
     const [a = 0, b = 0] = await createUsers(store, 2)

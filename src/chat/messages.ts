@@ -43,17 +43,16 @@ export interface MessagesOptions {
 export function createMessages({ store, publisher, access, typing, counts, lanes }: MessagesOptions): Messages {
   const queue = createWriteQueue<NewMessage, SendOutcome>({
     write(batch) {
-      if (!tracing.isOn) return store.messages.sendBatch(batch)
+      const send = () => store.messages.sendBatch(batch, (entries) => publisher.entries(entries))
+      if (!tracing.isOn) return send()
       const about = { name: 'statement send_messages', kind: SpanKind.CLIENT, links: batch.map(({ trace }) => trace) }
-      return inSpan({ ...about, attributes: { 'parley.batch_messages': batch.length } }, () => store.messages.sendBatch(batch))
+      return inSpan({ ...about, attributes: { 'parley.batch_messages': batch.length } }, send)
     },
     onWritten(outcomes) {
       const committedAt = performance.now()
       counts.batch(outcomes.length)
       for (const outcome of outcomes) {
-        if (outcome.status !== 'sent') continue
-        publisher.entries(outcome.entries)
-        typing.messageSent(outcome.message.senderId, outcome.message.conversationId)
+        if (outcome.status === 'sent') typing.messageSent(outcome.message.senderId, outcome.message.conversationId)
       }
       // What was delivered in this turn has been written by then.
       setImmediate(() => counts.committedToWritten((performance.now() - committedAt) / 1000))

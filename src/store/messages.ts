@@ -32,8 +32,14 @@ export interface NewMessage {
   trace?: TraceParent | undefined
 }
 
+interface Sent {
+  status: 'sent'
+  message: MessageRecord
+  entries: LogEntry[]
+}
+
 export type SendOutcome =
-  | { status: 'sent'; message: MessageRecord; entries: LogEntry[] }
+  | Sent
   /** The key was used before; `message` is what was stored then, `conversationId` where this one would have gone. */
   | { status: 'repeat'; message: MessageRecord; conversationId: string }
   | { status: 'wrong_conversation'; expected: string }
@@ -42,6 +48,12 @@ export type SendOutcome =
   | { status: 'failed'; error: unknown }
 
 type Refusal = 'no_sender' | 'no_receiver' | 'no_group' | 'not_member' | 'muted'
+
+/**
+ * Told of what a statement has logged as soon as it has, before repeats in the batch are looked up: nobody may be told of a later event
+ * first. Must not throw.
+ */
+type OnStored = (entries: readonly LogEntry[]) => void
 
 interface SendRow {
   ord: number
@@ -87,6 +99,28 @@ const toRecord = (row: MessageRow): MessageRecord => ({
   at: row.at,
 })
 
+/** The outcome of an input that was stored. */
+function sentOf(row: SendRow, input: NewMessage): Sent {
+  const message: MessageRecord = {
+    id: row.message_id as number,
+    conversationId: row.conversation_id,
+    isGroup: row.group_id !== null,
+    groupId: row.group_id,
+    senderId: input.senderId,
+    senderName: row.sender_name,
+    senderAvatar: row.sender_avatar,
+    content: input.content,
+    messageType: input.messageType,
+    mediaUrl: input.mediaUrl,
+    at: row.at,
+  }
+  const event = { id: row.event_id, at: row.at, kind: 'message_sent', payload: message }
+  const { trace } = input
+  const entries: LogEntry[] = [{ topic: row.topic1, seq: row.seq1, event, trace }]
+  if (row.topic2 !== null) entries.push({ topic: row.topic2, seq: row.seq2, event, trace })
+  return { status: 'sent', message, entries }
+}
+
 const messageColumns = Sql.sql`
   m.id::float8 AS id, m.conversation_id, c.is_group, g.id AS group_id, m.sender_id, u.name AS sender_name,
   u.avatar AS sender_avatar, m.content, m.message_type, m.media_url, ${epochMs('m.created_at')} AS at`
@@ -122,7 +156,7 @@ export function createMessageStore(db: Db) {
    * events stored and the topics advanced, all or nothing. Outcomes come in the order of the input, whose
    * (sender, key) pairs must differ from each other.
    */
-  async function sendBatch(batch: readonly NewMessage[]): Promise<SendOutcome[]> {
+  async function sendBatch(batch: readonly NewMessage[], onStored: OnStored = () => undefined): Promise<SendOutcome[]> {
     // Each table is looked into by its key, whatever its statistics say: a batch may be one message as well as hundreds.
     const rows = await db.$queryRaw<SendRow[]>`
       ${named('send_messages')} WITH input AS MATERIALIZED (
@@ -224,45 +258,28 @@ export function createMessageStore(db: Db) {
       LEFT JOIN entries e1 ON e1.ord = c.ord AND e1.side = 1
       LEFT JOIN entries e2 ON e2.ord = c.ord AND e2.side = 2
       ORDER BY c.ord`
-    const outcomes = new Map<number, SendOutcome>()
+    const inputOf = ({ ord }: SendRow): NewMessage => batch[ord] as NewMessage
+    const stored = rows.filter((row) => row.status === 'ok' && row.message_id !== null)
+    const outcomes = new Map<number, SendOutcome>(stored.map((row) => [row.ord, sentOf(row, inputOf(row))]))
+    onStored(stored.flatMap(({ ord }) => (outcomes.get(ord) as Sent).entries))
     // Messages are stored by now: what fails from here on must not look like a failure of the whole batch.
     async function settle(some: readonly SendRow[], run: (some: readonly SendRow[]) => Promise<SendOutcome[]>): Promise<void> {
       if (some.length === 0) return
       const settled = await run(some).catch((error: unknown) => some.map(() => ({ status: 'failed' as const, error })))
       some.forEach(({ ord }, index) => outcomes.set(ord, settled[index] as SendOutcome))
     }
-    const inputOf = ({ ord }: SendRow): NewMessage => batch[ord] as NewMessage
     // A key that another statement stored meanwhile shows as accepted, but not stored.
     const isRepeat = (row: SendRow): boolean => row.status === 'repeat' || (row.status === 'ok' && row.message_id === null)
     await settle(rows.filter(isRepeat), (repeats) => earlier(repeats.map((row) => [inputOf(row), row.conversation_id])))
     await settle(
       rows.filter(({ status }) => status === 'stale'),
-      (stale) => sendBatch(stale.map(inputOf)),
+      (stale) => sendBatch(stale.map(inputOf), onStored),
     )
     return rows.map((row): SendOutcome => {
       const settled = outcomes.get(row.ord)
       if (settled) return settled
-      const input = inputOf(row)
       if (row.status === 'wrong_conversation') return { status: 'wrong_conversation', expected: row.conversation_id }
-      if (row.status !== 'ok') return { status: row.status as Refusal }
-      const message: MessageRecord = {
-        id: row.message_id as number,
-        conversationId: row.conversation_id,
-        isGroup: row.group_id !== null,
-        groupId: row.group_id,
-        senderId: input.senderId,
-        senderName: row.sender_name,
-        senderAvatar: row.sender_avatar,
-        content: input.content,
-        messageType: input.messageType,
-        mediaUrl: input.mediaUrl,
-        at: row.at,
-      }
-      const event = { id: row.event_id, at: row.at, kind: 'message_sent', payload: message }
-      const { trace } = input
-      const entries: LogEntry[] = [{ topic: row.topic1, seq: row.seq1, event, trace }]
-      if (row.topic2 !== null) entries.push({ topic: row.topic2, seq: row.seq2, event, trace })
-      return { status: 'sent', message, entries }
+      return { status: row.status as Refusal }
     })
   }
 

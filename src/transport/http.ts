@@ -137,7 +137,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (closed) throw new ChatError('UNAVAILABLE', TRY_AGAIN)
     const viewer = await auth.verifyHeader(request.headers.authorization)
     takeRequest(viewer.userId)
-    answers.take(viewer.userId, response)
+    const giveBack = answers.take(viewer.userId, response)
     if (request.method === 'POST') {
       if (!JSON_TYPE.test(request.headers['content-type'] ?? ''))
         throw new HttpError(415, 'expected Content-Type: application/json')
@@ -147,7 +147,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     await admit(viewer)
     await handler(request, response, {
       viewer,
-      openStream: (operation) => openStream(operation, addressOf(request), response),
+      openStream(operation) {
+        giveBack()
+        return openStream(operation, addressOf(request), response)
+      },
     })
   }
 

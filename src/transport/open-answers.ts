@@ -9,8 +9,11 @@ const UNREAD_LIMIT = 8 * 1_048_576
 
 /** The answers over HTTP that users have asked for and not read to their end. */
 export interface OpenAnswers {
-  /** Takes one in until it is closed. Throws RATE_LIMITED where the user has too many, or leaves too much unread. */
-  take(userId: number, response: ServerResponse): void
+  /**
+   * Takes one in until it is closed, or until what is returned is called: a stream has limits of its own. Throws RATE_LIMITED where the
+   * user has too many, or leaves too much unread.
+   */
+  take(userId: number, response: ServerResponse): () => void
 }
 
 /** One answer may be large; who asks for the next without reading it would fill the memory. */
@@ -23,12 +26,14 @@ export function createOpenAnswers(): OpenAnswers {
       for (const { writableLength } of open) unread += writableLength
       if (open.size >= ANSWERS_LIMIT || unread > UNREAD_LIMIT)
         throw new ChatError('RATE_LIMITED', 'too many answers are not read yet: read them, then ask again')
-      if (response.closed) return
-      byUser.set(userId, open.add(response))
-      response.once('close', () => {
+      const giveBack = (): void => {
         open.delete(response)
-        if (open.size === 0) byUser.delete(userId)
-      })
+        if (open.size === 0 && byUser.get(userId) === open) byUser.delete(userId)
+      }
+      if (response.closed) return giveBack
+      byUser.set(userId, open.add(response))
+      response.once('close', giveBack)
+      return giveBack
     },
   }
 }

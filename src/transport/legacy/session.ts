@@ -95,7 +95,7 @@ export class Session implements ConnectionPeer {
     this.#connection = connection
     const ws = this.#ws
     ws.on('message', (data, isBinary) => {
-      if (isBinary) ws.close(1003, 'expected text frames')
+      if (isBinary) this.#writer.close(1003, 'expected text frames')
       else if (ws.readyState === ws.OPEN) this.#receive((data as Buffer).toString())
     })
     const { viewer, id: connectionId } = connection
@@ -111,9 +111,9 @@ export class Session implements ConnectionPeer {
   disconnect(reason: EndReason, text?: string): void {
     if (reason === 'expired') {
       this.#send(encodeError({ code: 401, msg: TEXTS.unauthenticated, error: 'the token has expired' }, undefined))
-      this.#ws.close(4401, 'the token has expired')
-    } else if (reason === 'disconnected') this.#ws.close(4403, text ?? 'disconnected by an administrator')
-    else this.#ws.close(1012, text ?? 'the server restarts: come back with resume')
+      this.#writer.close(4401, 'the token has expired')
+    } else if (reason === 'disconnected') this.#writer.close(4403, text ?? 'disconnected by an administrator')
+    else this.#writer.close(1012, text ?? 'the server restarts: come back with resume')
   }
 
   #send(text: string): void {
@@ -191,7 +191,7 @@ export class Session implements ConnectionPeer {
   /** What can't go on is closed, and comes back with resume. */
   #stop(error: unknown): void {
     this.#parts.operations.failure(error)
-    this.#ws.close(1012, COME_BACK)
+    this.#writer.close(1012, COME_BACK)
   }
 
   #tellWatchers(decoded: ReturnType<typeof decodeRequest>): void {
