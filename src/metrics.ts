@@ -47,42 +47,20 @@ export function createMetrics(probes: Probes): Metrics {
     lag: histogram('parley_event_lag_seconds', "From an event's time until a topic delivered it on this node", SECONDS),
   })
 
-  /** A counter of what was counted elsewhere; `read` gives the values by their labels. */
-  function counter<L extends string>(
-    name: string,
-    help: string,
-    labelNames: L[],
-    read: () => Iterable<readonly [Record<L, string>, number]>,
-  ): void {
-    new Counter({
-      name,
-      help,
-      labelNames,
-      registers,
-      collect() {
-        this.reset()
-        for (const [labels, value] of read()) this.inc(labels, value)
-      },
-    })
-  }
+  type Read<L extends string> = () => Iterable<readonly [Record<L, string>, number]>
+  /** A metric of what is counted elsewhere; `read` gives the values by their labels. */
+  const collected =
+    (Kind: typeof Counter | typeof Gauge) =>
+    <L extends string>(name: string, help: string, labelNames: L[], read: Read<L>): void => {
+      const collect = (): void => {
+        metric.reset()
+        for (const [labels, value] of read()) metric.inc(labels, value)
+      }
+      const metric = new Kind({ name, help, labelNames, registers, collect })
+    }
+  const counter = collected(Counter)
+  const gauge = collected(Gauge)
   const single = (name: string, help: string, read: () => number): void => counter(name, help, [], () => [[{}, read()]])
-  function gauge<L extends string>(
-    name: string,
-    help: string,
-    labelNames: L[],
-    read: () => Iterable<readonly [Record<L, string>, number]>,
-  ): void {
-    new Gauge({
-      name,
-      help,
-      labelNames,
-      registers,
-      collect() {
-        this.reset()
-        for (const [labels, value] of read()) this.set(labels, value)
-      },
-    })
-  }
   /** Keys of two words as two labels. */
   const byWords = <A extends string, B extends string>(map: ReadonlyMap<string, number>, first: A, second: B) =>
     [...map].map(([key, count]) => {

@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { createSecretKey } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { signToken } from '../src/chat/auth.ts'
@@ -8,7 +6,7 @@ import { skipCluster } from './support/cluster.ts'
 import { createServerDatabase, databaseName, dropServerDatabase, serverQuery } from './support/database.ts'
 import { connectGraphqlWs, connectHttp, type Result } from './support/graphql-client.ts'
 import { connectLegacy, type Frame, type LegacyClient } from './support/legacy-client.ts'
-import { createRedisServer, skipRedisServer, type RedisServer } from './support/redis-server.ts'
+import { createRedisServer, freePort, skipRedisServer, type RedisServer } from './support/redis-server.ts'
 import { endProcesses, run, start, type RunningServer } from './support/server-process.ts'
 
 vi.setConfig({ testTimeout: 90_000 })
@@ -145,6 +143,7 @@ describe.skipIf(skipCluster || skipRedisServer)('two processes', () => {
     const name = databaseName(database)
     await serverQuery(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`)
     try {
+      // The server is asked before it prints its own.
       const port = await freePort()
       const server = run({ ...env, PORT: String(port), REDIS_URL: own.url })
       const ready = async (): Promise<number> => (await fetch(`http://127.0.0.1:${port}/ready`)).status
@@ -162,13 +161,3 @@ describe.skipIf(skipCluster || skipRedisServer)('two processes', () => {
     }
   })
 })
-
-/** A port that nobody listens on now: the server is asked before it prints its own. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}

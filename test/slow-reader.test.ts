@@ -88,17 +88,30 @@ test('a client that reads nothing is closed with 4508 and finds everything by re
   await once(back.socket, 'close')
 })
 
-test('typing and presence wait while a client is slow, and only the latest word on each is told; nothing durable is lost', async () => {
+/** A writer to a client on a real socket, and what that gets. */
+async function openWriter(limit: number) {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false })
   await once(server, 'listening')
+  const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  const [ws, request] = (await once(server, 'connection')) as [WebSocket, IncomingMessage]
+  await once(client, 'open')
+  const texts: string[] = []
+  client.on('message', (data) => texts.push((data as Buffer).toString()))
+  return {
+    client,
+    texts,
+    writer: new SocketWriter(ws, request.socket, limit),
+    close() {
+      client.terminate()
+      server.close()
+    },
+  }
+}
+
+test('typing and presence wait while a client is slow, and only the latest word on each is told; nothing durable is lost', async () => {
+  const limit = 8_000_000
+  const { client, texts, writer, close } = await openWriter(limit)
   try {
-    const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`)
-    const [ws, request] = (await once(server, 'connection')) as [WebSocket, IncomingMessage]
-    await once(client, 'open')
-    const texts: string[] = []
-    client.on('message', (data) => texts.push((data as Buffer).toString()))
-    const limit = 8_000_000
-    const writer = new SocketWriter(ws, request.socket, limit)
     const frame = (text: string): Buffer => encodeTextFrame(text)
     client.pause()
     let durable = 0
@@ -118,27 +131,19 @@ test('typing and presence wait while a client is slow, and only the latest word 
     writer.write(frame('ann 100'), () => 'ann')
     writer.write(frame('ann 101'), () => 'ann')
     await expect.poll(() => texts.slice(-2)).toEqual(['ann 100', 'ann 101'])
-    client.terminate()
   } finally {
-    server.close()
+    close()
   }
 })
 
 test('a frame that is not kept and larger than the room for such waits for what is before it, and nobody else does', async () => {
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false })
-  await once(server, 'listening')
+  const { texts, writer, close } = await openWriter(1000)
   try {
-    const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`)
-    const [ws, request] = (await once(server, 'connection')) as [WebSocket, IncomingMessage]
-    const texts: string[] = []
-    client.on('message', (data) => texts.push((data as Buffer).toString()))
-    const writer = new SocketWriter(ws, request.socket, 1000)
     writer.write(encodeTextFrame('durable'))
     writer.write(encodeTextFrame('x'.repeat(600)), () => 'large')
     await expect.poll(() => texts.map(({ length }) => length)).toEqual([7, 600])
-    client.terminate()
   } finally {
-    server.close()
+    close()
   }
 })
 

@@ -1,4 +1,5 @@
 import type { Db } from './db.ts'
+import type { GroupInfo, Role } from './groups.ts'
 
 /** Times are ISO 8601 in UTC; null where it is not known. */
 export interface ImportedUser {
@@ -17,17 +18,11 @@ export interface ImportedConversation {
   createdAt: string | null
 }
 
-export interface ImportedGroup {
+export interface ImportedGroup extends GroupInfo {
   id: number
   conversationId: string
-  name: string
-  avatar: string | null
-  announcement: string | null
-  joinApprovalRequired: boolean
-  allowInvitation: boolean
-  allowSendMessages: boolean
   createdAt: string | null
-  members: readonly { userId: number; role: 'OWNER' | 'ADMIN' | 'MEMBER'; joinedAt: string | null }[]
+  members: readonly { userId: number; role: Role; joinedAt: string | null }[]
 }
 
 export interface ImportedMessage {

@@ -32,7 +32,8 @@ export const skipRedisServer = process.env['CI'] === undefined && spawnSync('red
 
 export const randomPrefix = (): string => `parley-test-${randomBytes(6).toString('hex')}:`
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens on now. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
