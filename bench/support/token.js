@@ -1,8 +1,8 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import jwt from 'jsonwebtoken'
 
-/** Of this run of the bench. */
-export const JWT_SECRET = randomBytes(32).toString('hex')
+/** Of this run of the bench; its other processes get it from the one that starts them. */
+export const JWT_SECRET = process.env.BENCH_JWT_SECRET ?? randomBytes(32).toString('hex')
 
 // A text would be made a key at each call, which takes longer than the signing.
 const key = createSecretKey(Buffer.from(JWT_SECRET))

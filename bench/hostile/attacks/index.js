@@ -1,0 +1,36 @@
+import { answers } from './answers.js'
+import { documents } from './documents.js'
+import { frames } from './frames.js'
+import { http } from './http.js'
+import { inputs } from './inputs.js'
+import { reads } from './reads.js'
+import { replays } from './replays.js'
+import { subscriptions } from './subscriptions.js'
+import { writes } from './writes.js'
+
+/**
+ * One thing that a hostile user does. Attacks are chosen by their ids, or by the letter that these begin with.
+ *
+ * @typedef {object} Attack
+ * @property {string} id
+ * @property {string} title
+ * @property {boolean} [isBurst] one burst on a server that has not seen the like: others may wait a bit longer
+ * @property {(attacker: import('../attacker.js').Attacker) => Promise<unknown>} [prepare] what has to be there before; not measured
+ * @property {(attacker: import('../attacker.js').Attacker, prepared: any) => Promise<void>} run
+ */
+
+/** @type {Attack[]} */
+export const attacks = [
+  { id: 'none', title: 'nothing (control)', run: async () => undefined },
+  ...reads,
+  ...documents,
+  ...frames,
+  ...http,
+  ...subscriptions,
+  ...replays,
+  ...inputs,
+  ...answers,
+  ...writes,
+]
+
+export const findAttack = (id) => attacks.find((attack) => attack.id === id)

@@ -1,0 +1,33 @@
+/** What attacks need to be there before them. */
+
+/** A group of the attacker with friends in it, who are users by then. */
+export async function groupWith(attacker, friendCount, { owner = attacker } = {}) {
+  const friends = Array.from({ length: friendCount }, (_, index) => attacker.friend(index))
+  await attacker.query('{ viewer { id } }')
+  await Promise.all(friends.map(({ token }) => attacker.query('{ viewer { id } }', undefined, token)))
+  const memberIds = [attacker, ...friends].map(({ userId }) => String(userId)).filter((id) => id !== String(owner.userId))
+  const { createGroup } = await attacker.query(
+    'mutation ($ids: [ID!]) { createGroup(input: { name: "Attacked", memberIds: $ids }) { id conversation { id } } }',
+    { ids: memberIds },
+    owner.token,
+  )
+  return { friends, groupId: createGroup.id, conversationId: createGroup.conversation.id }
+}
+
+const SEND = 'mutation ($to: ID!, $content: String!) { sendMessage(input: { conversationId: $to, content: $content }) { id } }'
+
+/** Messages of the friends, `count` in all, as many at once as there are friends. */
+export async function history(attacker, { friends, conversationId }, count, content = 'a message') {
+  const each = Math.ceil(count / friends.length)
+  const ids = await Promise.all(
+    friends.map(async ({ token }) => {
+      const sent = []
+      for (let number = 0; number < each; number++) {
+        const { sendMessage } = await attacker.query(SEND, { to: conversationId, content }, token)
+        sent.push(sendMessage.id)
+      }
+      return sent
+    }),
+  )
+  return ids.flat()
+}
