@@ -9,7 +9,7 @@ const HEADER = [
   'p99',
   'their sends, p99',
   'longest turn (CPU)',
-  'memory kept (heap, RSS)',
+  'memory held, kept',
   'what the attacker got',
   'holds',
 ]
@@ -24,6 +24,7 @@ export function failures(attack, result) {
     result.error && `not measured: ${result.error}`,
     result.ending && `the process ended (${result.ending})`,
     result.asks?.longest > limit && `others waited ${ms(result.asks.longest)}`,
+    result.heldMiB > BOUNDS.heldMiB && `it held ${mib(result.heldMiB)} MiB`,
     result.heapMiB > BOUNDS.keptMiB && `${mib(result.heapMiB)} MiB stayed`,
     result.got?.leaked && `${result.got.leaked} messages read`,
   ].filter(Boolean)
@@ -62,7 +63,7 @@ export function tableOf(results, compared) {
         ms(result.asks?.p99),
         ms(result.sends?.p99),
         ms(result.longestTurnCpuMs),
-        [mib(result.heapMiB), mib(result.rssMiB)].filter(Boolean).join(', '),
+        [mib(result.heldMiB), mib(result.heapMiB)].filter(Boolean).join(', '),
         spoils(result.got),
         failed.length === 0 ? 'yes' : `no: ${failed.join('; ')}`,
       ])

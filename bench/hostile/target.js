@@ -10,7 +10,7 @@ const script = (name) => fileURLToPath(new URL(name, import.meta.url))
 const MIB = 2 ** 20
 
 /** What an attack may leave behind, and how long others may wait. */
-export const BOUNDS = { waitMs: 100, burstWaitMs: 250, keptMiB: 20 }
+export const BOUNDS = { waitMs: 100, burstWaitMs: 250, heldMiB: 64, keptMiB: 20 }
 
 /** How long after an attack memory may take to come back. */
 const PATIENCE_MS = 12_000
@@ -78,9 +78,12 @@ export class Target {
       // What was asked last is answered, or still waits.
       await sleep(300)
       const others = await order(this.#others, 'report')
-      const turns = await Promise.race([this.#server.ask('turns'), sleep(10_000).then(() => undefined)])
+      const turns = await this.#server.ask('turns')
+      const held = await this.#server.ask('memory')
+      await end(attacker, 'SIGKILL')
+      const heldMiB = held ? (held.heapBytes - before.heapBytes) / MIB : null
       const kept = await this.#kept(before)
-      const result = { got, ...others, ...turns, ...kept, ending: this.#server.ending ?? null }
+      const result = { got, ...others, ...turns, heldMiB, ...kept, ending: this.#server.ending ?? null }
       if (this.#server.ending !== undefined || kept.heapMiB > BOUNDS.keptMiB || kept.rssMiB > 300) await this.#again()
       return result
     } finally {

@@ -40,6 +40,11 @@ const fragments = (count) => {
 
 const directives = (count) => `query Q${count} { viewer { id ${'@skip(if: false) '.repeat(300)} } }`
 
+/** Every pair of fields with one name is compared. */
+const repeated = (count) => `query Q${count} { viewer { ${list(950, () => 'id')} } }`
+const repeatedNested = (count) => `query Q${count} { ${list(200, () => 'viewer { id }')} }`
+const comments = (count) => `query Q${count} { viewer { id } } ${'#\n'.repeat(30_000)}`
+
 const introspection = (count) =>
   `query Q${count} { __schema { types { fields { type { fields { type { fields { name } } } } } } } }`
 
@@ -70,6 +75,17 @@ export const documents = [
   overHttp('B6', '45 documents a second whose fields overlap', conflicts),
   overHttp('B7', '45 documents a second of 60 fragments that spread each other twice', fragments),
   overHttp('B8', '45 documents a second with 300 directives', directives),
+  overHttp('B11', '45 documents a second with one field 950 times', repeated),
+  overHttp('B12', '45 documents a second with one nested field 200 times', repeatedNested),
+  overHttp('B13', '45 documents a second of 30,000 empty comments', comments),
+  {
+    id: 'B14',
+    title: '100 documents with one field 950 times in one go, on 20 sockets',
+    async run(attacker) {
+      const sockets = await Promise.all(Array.from({ length: 20 }, () => attacker.socket('graphql')))
+      for (let count = 0; count < 100; count++) attacker.send(sockets[count % sockets.length], subscribe(count, repeated(count)))
+    },
+  },
   overHttp('B9', '45 introspections a second', introspection),
   {
     id: 'B10',

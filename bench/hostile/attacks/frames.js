@@ -32,13 +32,15 @@ const burst = (id, title, protocol, bytes) => ({
 
 const empty = filled(frame('{}'), BURST)
 const legacyPings = filled(frame('{"type":"ping"}'), BURST)
-const refusedSubscribes = filled(frame(subscribe('a', '{ x }')), BURST)
+/** Each with another id: one that is open already would close the socket. */
+const numbered = (count, part) => Buffer.concat(Array.from({ length: count }, (_, index) => part(index)))
+const refusedSubscribes = numbered(850, (index) => frame(subscribe(index, '{ x }')))
 const pings = filled(frame('{"type":"ping"}'), BURST)
 const completes = filled(frame('{"type":"complete","id":"a"}'), BURST)
-const churn = filled(Buffer.concat([frame(subscribe('a', '{ __typename }')), frame('{"type":"complete","id":"a"}')]), BURST)
-const streams = filled(
-  Buffer.concat([frame(subscribe('a', 'subscription { events { __typename } }')), frame('{"type":"complete","id":"a"}')]),
-  BURST,
+const complete = (id) => frame(JSON.stringify({ id: String(id), type: 'complete' }))
+const churn = numbered(550, (index) => Buffer.concat([frame(subscribe(index, '{ __typename }')), complete(index)]))
+const streams = numbered(430, (index) =>
+  Buffer.concat([frame(subscribe(index, 'subscription { events { __typename } }')), complete(index)]),
 )
 const controlPings = filled(frame('', { opcode: 9 }), BURST)
 const controlPongs = filled(frame('', { opcode: 10 }), BURST)

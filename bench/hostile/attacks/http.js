@@ -58,6 +58,37 @@ export const http = [
       })
     },
   },
+  pipelined(
+    'C26',
+    'HTTP: 54 KB of preflights, again and again, without a token',
+    filled(Buffer.from('OPTIONS /graphql HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\n\r\n'), 54_000),
+  ),
+  {
+    id: 'C27',
+    title: 'HTTP: a body of 60,000 chunks of one byte, again and again, 20 at once',
+    async run(attacker) {
+      const head = `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer ${attacker.token}\r\nTransfer-Encoding: chunked\r\n\r\n`
+      const bytes = Buffer.concat([Buffer.from(head), filled(Buffer.from('1\r\nx\r\n'), 6 * 60_000), Buffer.from('0\r\n\r\n')])
+      await Promise.all(
+        Array.from({ length: 20 }, async () => {
+          let socket = await attacker.plain()
+          await attacker.repeat(async () => {
+            if (!(await attacker.raw(socket, bytes))) socket = await attacker.plain()
+          })
+        }),
+      )
+    },
+  },
+  {
+    id: 'K7',
+    title: '4,000 connections that say nothing',
+    async run(attacker) {
+      const sockets = []
+      while (sockets.length < 4000 && !attacker.isOver)
+        sockets.push(...(await Promise.all(Array.from({ length: 100 }, () => attacker.plain()))))
+      await attacker.repeat(() => sleep(100))
+    },
+  },
   {
     id: 'K2',
     title: 'legacy connections opened and closed as fast as they go, 20 at once',

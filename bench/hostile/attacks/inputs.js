@@ -8,7 +8,7 @@ async function group(attacker) {
 }
 
 const NULLED =
-  'query ($id: ID!, $n: Int = 1) { conversation(id: $id) { messages(first: $n) { edges { node { conversation { messages(first: $n) { edges { node { conversation { messages(first: $n) { edges { node { id } } } } } } } } } } } } }'
+  'query ($id: ID!, $n: Int = 1) { conversation(id: $id) { messages(first: $n) { edges { node { conversation { messages(first: $n) { edges { node { a: id b: id c: id d: content e: content f: sender { id name online } } } } } } } } } }'
 const HIDDEN =
   'query ($id: ID!, $on: Boolean = false) { conversation(id: $id) { messages(first: 100) @include(if: $on) { edges { node { conversation { messages(first: 100) @skip(if: $on) { edges { node { id } } } members(first: 100) @include(if: $on) { edges { node { name } } } } } } } } }'
 
@@ -89,7 +89,6 @@ export const inputs = [
         if (count < 100) attacker.send(socket, subscribe(count, 'subscription { events { __typename } }', junk))
       })
     },
-    keepsSockets: true,
   },
   paced('H4', '60 KB of undeclared variables and extensions with each query', (_, count) => ({
     query: '{ viewer { id } }',

@@ -19,6 +19,30 @@ const paced = (id, title, bodyOf, { prepare = group, perSecond = PER_SECOND } = 
 
 const SEND = 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id } }'
 
+async function victims(attacker) {
+  const users = Array.from({ length: 150 }, (_, index) => attacker.friend(index))
+  for (let start = 0; start < users.length; start += 25)
+    await Promise.all(users.slice(start, start + 25).map(({ token }) => attacker.query('{ viewer { id } }', undefined, token)))
+  return users.map(({ userId }) => String(userId))
+}
+
+/** Nobody is asked before being put into a group. */
+async function withOthers(attacker) {
+  await attacker.query('{ viewer { id } }')
+  const ids = Array.from({ length: 20 }, (_, index) => String(100 + index))
+  const { createGroup } = await attacker.query(
+    'mutation ($ids: [ID!]) { createGroup(input: { name: "G", memberIds: $ids }) { conversation { id } } }',
+    { ids },
+  )
+  return createGroup.conversation.id
+}
+
+const toOthers = (conversationId) => ({ query: SEND, variables: { input: { conversationId, content: '汉'.repeat(5000) } } })
+const manyToOthers = (conversationId) => ({
+  query: `mutation ($to: ID!, $content: String!) { ${Array.from({ length: 28 }, (_, index) => `a${index}: sendMessage(input: { conversationId: $to, content: $content }) { id }`).join(' ')} }`,
+  variables: { to: conversationId, content: 'x'.repeat(5000) },
+})
+
 export const writes = [
   paced('I1', '45 different reactions to one message a second', ({ messageIds }, count) => ({
     query: 'mutation ($id: ID!, $reaction: String!) { addReaction(messageId: $id, reaction: $reaction) { count } }',
@@ -31,14 +55,7 @@ export const writes = [
   {
     id: 'I3',
     title: '150 users put into 45 groups a second',
-    async prepare(attacker) {
-      const victims = Array.from({ length: 150 }, (_, index) => attacker.friend(index))
-      for (let start = 0; start < victims.length; start += 25)
-        await Promise.all(
-          victims.slice(start, start + 25).map(({ token }) => attacker.query('{ viewer { id } }', undefined, token)),
-        )
-      return victims.map(({ userId }) => String(userId))
-    },
+    prepare: victims,
     run: (attacker, ids) =>
       attacker.pace(PER_SECOND, () =>
         attacker.post({
@@ -47,6 +64,22 @@ export const writes = [
         }),
       ),
   },
+  {
+    id: 'I4',
+    title: 'the same, 28 groups in each mutation',
+    prepare: victims,
+    run: (attacker, ids) =>
+      attacker.pace(PER_SECOND, () =>
+        attacker.post({
+          query: `mutation ($ids: [ID!]) { ${Array.from({ length: 28 }, (_, index) => `a${index}: createGroup(input: { name: "G", memberIds: $ids }) { id }`).join(' ')} }`,
+          variables: { ids },
+        }),
+      ),
+  },
+  paced('I5', '45 messages of 5,000 characters a second to a group that the others are in', toOthers, { prepare: withOthers }),
+  paced('I6', '28 sends in each of 45 mutations a second to a group that the others are in', manyToOthers, {
+    prepare: withOthers,
+  }),
   paced('L1', '45 messages of 5,000 characters a second to a group', ({ conversationId }) => ({
     query: SEND,
     variables: { input: { conversationId, content: '汉'.repeat(5000) } },
