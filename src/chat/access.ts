@@ -1,5 +1,6 @@
 import { forbidden, notFound } from '../errors.ts'
 import type { ConversationRecord } from '../store/conversations.ts'
+import type { Role } from '../store/groups.ts'
 import type { MessageRecord } from '../store/messages.ts'
 import type { Store } from '../store/store.ts'
 import { groupTopic, userTopic } from './events.ts'
@@ -33,6 +34,56 @@ export interface Access {
    * say something there.
    */
   conversation(userId: number, id: string, purpose: 'say' | 'see'): Promise<ConversationRecord & { stored: boolean }>
+}
+
+/** Look-ups that the read rules are decided by; the caller may batch and cache them. */
+export interface ReadLookups {
+  conversation(id: string): Promise<ConversationRecord | undefined>
+  message(id: number): Promise<MessageRecord | undefined>
+  /** Whether the viewer is a member of the conversation. */
+  isMember(conversationId: string): Promise<boolean>
+  /** The viewer's role in the group; undefined for those who are not in it. */
+  role(groupId: number): Promise<Role | undefined>
+}
+
+/**
+ * What one viewer may read. Every field below a conversation, message or group is decided here, whatever way the parent was
+ * reached: an event, a repeated send or a reply may show an object of a conversation that the viewer is not in any more.
+ */
+export interface ReadAccess {
+  /** A conversation that the viewer is in; undefined for any other. */
+  conversation(id: string): Promise<ConversationRecord | undefined>
+  /** A message of a conversation that the viewer is in; undefined for any other. */
+  message(id: number): Promise<MessageRecord | undefined>
+  /** Whether the viewer may read what is in a conversation: history, members, counts, reactions and receipts. */
+  contents(conversationId: string): Promise<boolean>
+  /** Whether the viewer may read what only members see of a group. */
+  groupContents(groupId: number): Promise<boolean>
+  /** Whether the viewer may read who asked to join a group. */
+  joinRequests(groupId: number): Promise<boolean>
+}
+
+/** Whether a role may decide who joins. */
+export const isManager = (role: Role | undefined): boolean => role === 'OWNER' || role === 'ADMIN'
+
+export function createReadAccess(look: ReadLookups): ReadAccess {
+  return {
+    async conversation(id) {
+      const [conversation, isMember] = await Promise.all([look.conversation(id), look.isMember(id)])
+      return isMember ? conversation : undefined
+    },
+    async message(id) {
+      const message = await look.message(id)
+      return message && (await look.isMember(message.conversationId)) ? message : undefined
+    },
+    contents: look.isMember,
+    async groupContents(groupId) {
+      return (await look.role(groupId)) !== undefined
+    },
+    async joinRequests(groupId) {
+      return isManager(await look.role(groupId))
+    },
+  }
 }
 
 /** What a user may see and use (PROTOCOL.md, section 5): what they may not see does not exist for them. */

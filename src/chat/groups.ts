@@ -3,6 +3,7 @@ import type { Publisher } from '../pubsub/publisher.ts'
 import type { GroupInfo, GroupRecord, Role } from '../store/groups.ts'
 import type { Store, Transaction } from '../store/store.ts'
 import type { UserRecord } from '../store/users.ts'
+import { isManager } from './access.ts'
 import { groupTopic, userTopic, type GroupPayload, type MembershipPayload } from './events.ts'
 import { problemWithAnnouncement, problemWithName, problemWithUrl } from './limits.ts'
 
@@ -19,8 +20,6 @@ export interface Groups {
 }
 
 const MEMBERS_AT_ONCE = 1000
-
-const isManager = (role: Role | undefined): boolean => role === 'OWNER' || role === 'ADMIN'
 
 export function createGroups({ store, publisher }: { store: Store; publisher: Publisher }): Groups {
   /**

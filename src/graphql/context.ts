@@ -1,3 +1,4 @@
+import { createReadAccess, type ReadAccess } from '../chat/access.ts'
 import type { Viewer } from '../chat/auth.ts'
 import type { Chat } from '../chat/chat.ts'
 import type { ActivityFilter, WatchedActivity } from '../live/activity.ts'
@@ -13,6 +14,15 @@ export interface OperationContext {
   readonly load: Loaders
   readonly viewer: Viewer
   readonly viewerLoad: ViewerLoaders
+  /** What the viewer may read. */
+  readonly read: ReadAccess
+  /** Whether the result is one of a subscription: there an error would take the event with it. */
+  readonly isEvent: boolean
+  /**
+   * Whether what belongs to a message of the conversation may be shown. True in a shared execution: its event goes to members only,
+   * and what is replayed from an earlier membership is executed for that subscriber alone.
+   */
+  showsContents(conversationId: string): boolean | Promise<boolean>
   /** The connection that the operation came over; null for a single HTTP request. */
   readonly connectionId: string | null
 }
@@ -99,19 +109,27 @@ export interface Services {
 }
 
 /** The context of one operation of a viewer. Loaders are made when a resolver first wants them. */
-export function createContext(services: Services, viewer: Viewer, connectionId: string | null): OperationContext {
-  return new ViewerContext(services, viewer, connectionId)
+export function createContext(
+  services: Services,
+  viewer: Viewer,
+  connectionId: string | null,
+  isEvent = false,
+): OperationContext {
+  return new ViewerContext(services, viewer, connectionId, isEvent)
 }
 
 class ViewerContext implements OperationContext {
   readonly #services: Services
   readonly viewer: Viewer
   readonly connectionId: string | null
+  readonly isEvent: boolean
   #load: Loaders | undefined
   #viewerLoad: ViewerLoaders | undefined
+  #read: ReadAccess | undefined
 
-  constructor(services: Services, viewer: Viewer, connectionId: string | null) {
+  constructor(services: Services, viewer: Viewer, connectionId: string | null, isEvent: boolean) {
     this.#services = services
+    this.isEvent = isEvent
     this.viewer = viewer
     this.connectionId = connectionId
   }
@@ -133,6 +151,17 @@ class ViewerContext implements OperationContext {
   get viewerLoad(): ViewerLoaders {
     return (this.#viewerLoad ??= createViewerLoaders(this.#services.chat.reads, this.viewer.userId))
   }
+  get read(): ReadAccess {
+    return (this.#read ??= createReadAccess({
+      conversation: (id) => this.load.conversation.load(id),
+      message: (id) => this.load.message.load(id),
+      isMember: (conversationId) => this.viewerLoad.isMember.load(conversationId),
+      role: (groupId) => this.viewerLoad.role.load(groupId),
+    }))
+  }
+  showsContents(conversationId: string): Promise<boolean> {
+    return this.read.contents(conversationId)
+  }
 }
 
 const refuse = (): never => {
@@ -146,6 +175,7 @@ export function createSharedContext({ chat }: Services): OperationContext {
 
 class SharedContext implements OperationContext {
   readonly chat: Chat
+  readonly isEvent = true
   #load: Loaders | undefined
 
   constructor(chat: Chat) {
@@ -168,6 +198,12 @@ class SharedContext implements OperationContext {
   }
   get viewerLoad(): never {
     return refuse()
+  }
+  get read(): never {
+    return refuse()
+  }
+  showsContents(): boolean {
+    return true
   }
   get connectionId(): never {
     return refuse()

@@ -154,13 +154,13 @@ export function createOperations({
   }
 
   /** An operation that is executed for its subscriber alone. */
-  const unshared = (execute: (event: SourceEvent) => ExecutionResult | Promise<ExecutionResult>): SharedOperation => ({
-    result(event) {
+  const unshared = (execute: (event: SourceEvent) => ExecutionResult | Promise<ExecutionResult>): SharedOperation => {
+    const result: SharedOperation['result'] = (event) => {
       counts.executions++
       return toClientResult(execute(event), report)
-    },
-    release: () => undefined,
-  })
+    }
+    return { result, resultFor: result, release: () => undefined }
+  }
 
   return {
     textOf({ query, extensions }) {
@@ -216,12 +216,12 @@ export function createOperations({
         operationName: request.operationName,
       })
       if (!(source instanceof Source)) return toClientResult(source as ExecutionResult, report, open)
+      const { viewer, connectionId } = request
       const executed = operation.isShared
         ? shared.share(ready, operation, variables)
-        : unshared((event) => operation.execute(event, contextOf(request), variables))
+        : unshared((event) => operation.execute(event, createContext(services, viewer, connectionId, true), variables))
       told(request, operation, {})
-      const { viewer, connectionId } = request
-      const subscription = new Subscription(parts, { userId: viewer.userId, connectionId, executed, sink })
+      const subscription = new Subscription(parts, { viewer, connectionId, executed, sink })
       try {
         await subscription.open(source)
       } catch (error) {

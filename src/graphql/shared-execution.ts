@@ -1,6 +1,7 @@
 import type { DocumentNode, ExecutionResult } from 'graphql'
+import type { Viewer } from '../chat/auth.ts'
 import type { Counts } from '../counts.ts'
-import { createSharedContext, type Services } from './context.ts'
+import { createContext, createSharedContext, type Services } from './context.ts'
 import { toClientResult, type ReportError } from './errors.ts'
 import type { PreparedDocument, PreparedOperation } from './documents.ts'
 import type { Variables } from './execute.ts'
@@ -9,6 +10,8 @@ import type { SourceEvent } from './source.ts'
 export interface SharedOperation {
   /** The result for an event: executed once, whoever and however many ask. The same object for each of them. */
   result(event: SourceEvent): ExecutionResult | Promise<ExecutionResult>
+  /** The result for one viewer alone, of an event whose other subscribers may see more than they do. */
+  resultFor(event: SourceEvent, viewer: Viewer, connectionId: string | null): ExecutionResult | Promise<ExecutionResult>
   /** To be called once by each who got the operation, when they are done with it. */
   release(): void
 }
@@ -50,6 +53,10 @@ export function createSharedExecution({
         if (last?.event !== event) return execute(event)
         counts.executionsSaved++
         return last.result
+      },
+      resultFor(event, viewer, connectionId) {
+        counts.executions++
+        return toClientResult(operation.execute(event, createContext(services, viewer, connectionId, true), variables), report)
       },
       release() {
         if (--entry.references === 0) forget()

@@ -32,7 +32,8 @@ export interface SourceOptions {
 }
 
 export interface SourceListener {
-  event(event: SourceEvent): void
+  /** `isFormer` with an event of a membership that has ended. */
+  event(event: SourceEvent, isFormer?: boolean): void
   /** The stream ended by itself; `error` where it could not go on. */
   end(error?: ChatError): void
   /** Resolves when a replay may go on; undefined where it may right now. */
@@ -97,8 +98,8 @@ class FeedStream implements FeedSink, OpenSource {
     this.#feed = await feeds.open({ userId, scope, sink: this })
   }
 
-  event(event: ChatEvent): void {
-    if (this.#accepts(event)) this.#listener.event(event)
+  event(event: ChatEvent, isFormer?: boolean): void {
+    if (this.#accepts(event)) this.#listener.event(event, isFormer)
   }
 
   end(reason: FeedEnd): void {

@@ -1,5 +1,6 @@
 import { GraphQLError, type ExecutionResult } from 'graphql'
 import { conversationOf } from '../chat/events.ts'
+import type { Viewer } from '../chat/auth.ts'
 import type { ChatError } from '../errors.ts'
 import type { Activity } from '../live/activity.ts'
 import { toClientError, type ReportError } from './errors.ts'
@@ -27,7 +28,7 @@ export interface SubscriptionParts {
 }
 
 export interface SubscriptionOptions {
-  userId: number
+  viewer: Viewer
   connectionId: string | null
   /** What makes results of events. */
   executed: SharedOperation
@@ -43,7 +44,7 @@ const WAITING_LIMIT = 10_000
  */
 export class Subscription implements SourceListener, OpenSource {
   readonly #parts: SubscriptionParts
-  readonly #userId: number
+  readonly #viewer: Viewer
   readonly #connectionId: string | null
   readonly #executed: SharedOperation
   readonly #sink: SubscriptionSink
@@ -55,9 +56,9 @@ export class Subscription implements SourceListener, OpenSource {
   #isStopped = false
   #isReleased = false
 
-  constructor(parts: SubscriptionParts, { userId, connectionId, executed, sink }: SubscriptionOptions) {
+  constructor(parts: SubscriptionParts, { viewer, connectionId, executed, sink }: SubscriptionOptions) {
     this.#parts = parts
-    this.#userId = userId
+    this.#viewer = viewer
     this.#connectionId = connectionId
     this.#executed = executed
     this.#sink = sink
@@ -68,10 +69,10 @@ export class Subscription implements SourceListener, OpenSource {
     this.#source = await source.open(this)
   }
 
-  event(event: SourceEvent): void {
+  event(event: SourceEvent, isFormer = false): void {
     if (this.#isStopped) return
     if (this.#parts.activity.isWatched) this.#tellWatchers(event)
-    const result = this.#executed.result(event)
+    const result = isFormer ? this.#executed.resultFor(event, this.#viewer, this.#connectionId) : this.#executed.result(event)
     if (!this.#tail && !('then' in result)) this.#sink.next(result, event)
     else this.#addLater(result, event)
   }
@@ -101,7 +102,13 @@ export class Subscription implements SourceListener, OpenSource {
     // Else who watches would be shown what they are shown.
     if (event.kind === 'activity') return
     const { kind, payload } = event
-    const about = { kind: 'delivery' as const, userId: this.#userId, connectionId: this.#connectionId, name: kind, code: null }
+    const about = {
+      kind: 'delivery' as const,
+      userId: this.#viewer.userId,
+      connectionId: this.#connectionId,
+      name: kind,
+      code: null,
+    }
     this.#parts.activity.record({ ...about, conversationId: conversationOf(event), content: () => payload })
   }
 

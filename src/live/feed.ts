@@ -26,8 +26,11 @@ export type FeedScope = { kind: 'all' } | { kind: 'user' } | { kind: 'group'; gr
 export type FeedEnd = 'left' | 'overflow' | 'failed'
 
 export interface FeedSink {
-  /** Called in the order of each topic, each event once; must not throw. */
-  event(event: ChatEvent): void
+  /**
+   * Called in the order of each topic, each event once; must not throw. `isFormer` with an event of a membership that has ended,
+   * which a resume brings: the user was entitled to it, and not to what happened in the group since.
+   */
+  event(event: ChatEvent, isFormer?: boolean): void
   /** The feed ended by itself; nothing comes after it. */
   end(reason: FeedEnd, error?: unknown): void
   /** Resolves when a replay may go on, whose reader must not drown in it; undefined where it may right now. */
@@ -389,7 +392,8 @@ class UserFeed implements Feed {
   async #replay(after: number, { begin, done }: ResumeHooks): Promise<void> {
     if (this.#isClosed) return
     const { log, loadCircle, resumeLimit, counts, checkpoints } = this.#parts
-    const stretches = this.#stretchesOf(await loadCircle(this.#userId))
+    const circle = await loadCircle(this.#userId)
+    const stretches = this.#stretchesOf(circle)
     const { known, positions } = await log.positionsAfter(after, [...new Set(stretches.map(({ topic }) => topic))])
     const isSwept = stretches.some((stretch) => {
       const position = positions.get(stretch.topic)
@@ -416,7 +420,7 @@ class UserFeed implements Feed {
       await this.#sink.ready?.()
       if (this.#isClosed) return
       this.#recorder?.given(topic, seq, event.id)
-      this.#sink.event(asChatEvent(event))
+      this.#sink.event(asChatEvent(event), isInFormer(circle, topic, seq))
     }
     for (const { topic, after: from, until } of ranges) {
       const first = entries.find((entry) => entry.topic === topic && entry.seq > from && entry.seq <= until)
@@ -457,3 +461,7 @@ class UserFeed implements Feed {
     return scope.withOwn ? [mine, ...ofGroup] : ofGroup
   }
 }
+
+/** Whether an entry belongs to a membership that has ended. */
+const isInFormer = ({ past }: Circle, topic: string, seq: number): boolean =>
+  past.some((membership) => membership.topic === topic && seq > membership.sinceSeq && seq <= membership.untilSeq)

@@ -104,11 +104,11 @@ export type Conversation = {
   id: Scalars['ID']['output'];
   /** Whether this is a group's conversation. */
   isGroup: Scalars['Boolean']['output'];
-  /** The latest message, null in an empty group. */
+  /** The latest message; null in an empty group, and for a viewer who is not a member. */
   lastMessage?: Maybe<Message>;
-  /** Those who take part, by user id. */
+  /** The members, by user id. NOT_FOUND for a viewer who is not one of them; within an event, empty. */
   members: UserConnection;
-  /** The history, newest first. */
+  /** The history, newest first. NOT_FOUND for a viewer who is not a member; within an event, empty. */
   messages: MessageConnection;
   /** Messages of others that the viewer has not read. */
   unreadCount: Scalars['Int']['output'];
@@ -307,9 +307,9 @@ export type Message = {
   mediaUrl?: Maybe<Scalars['String']['output']>;
   /** `text` or another type that the clients agreed on, `^[a-z][a-z0-9_]{0,31}$`. */
   messageType: Scalars['String']['output'];
-  /** The reactions to it, each with its users. */
+  /** The reactions to it, each with its users; empty for a viewer who has left the conversation. */
   reactions: Array<ReactionSummary>;
-  /** Who has read it, earliest first. */
+  /** Who has read it, earliest first; empty for a viewer who has left the conversation. */
   readBy: Array<ReadReceipt>;
   /** Who sent it. */
   sender: User;

@@ -20,10 +20,11 @@ export const queries: QueryResolvers = {
     return userId === undefined ? null : ((await load.user.load(userId)) ?? null)
   },
 
-  conversations: async (_root, { first, after }, { chat, viewer }) => {
+  conversations: async (_root, { first, after }, { chat, viewer, viewerLoad }) => {
     const size = pageSize(first, 20)
     const position = toPosition(decodeCursor('conversation', after, isPositionKey))
     const rows = await chat.reads.conversationPage(viewer.userId, position, size + 1)
+    for (const { id } of rows) viewerLoad.isMember.prime(id, true)
     return toPage(
       'conversation',
       rows,
@@ -34,15 +35,11 @@ export const queries: QueryResolvers = {
     )
   },
 
-  conversation: async (_root, { id }, { load, viewerLoad }) => {
-    const [conversation, isMember] = await Promise.all([load.conversation.load(id), viewerLoad.isMember.load(id)])
-    return conversation && isMember ? conversation : null
-  },
+  conversation: async (_root, { id }, { read }) => (await read.conversation(id)) ?? null,
 
-  message: async (_root, { id }, { load, viewerLoad }) => {
+  message: async (_root, { id }, { read }) => {
     const messageId = parseBigId(id)
-    const message = messageId === undefined ? undefined : await load.message.load(messageId)
-    return message && (await viewerLoad.isMember.load(message.conversationId)) ? message : null
+    return (messageId === undefined ? undefined : await read.message(messageId)) ?? null
   },
 
   group: async (_root, { id }, { load }) => {

@@ -1,4 +1,5 @@
 import { GraphQLError, GraphQLScalarType, Kind, valueFromASTUntyped } from 'graphql'
+import { notFound } from '../../errors.ts'
 import type { OperationContext } from '../context.ts'
 import type { Resolvers } from '../generated/resolvers.ts'
 import { decodeCursor, isId, pageSize, toPage } from '../pagination.ts'
@@ -30,12 +31,31 @@ function groupField<K extends GroupField>(group: GroupModel, field: K, context: 
   const value = group[field]
   if (value !== undefined) return value as Exclude<GroupModel[K], undefined>
   return context.load.group.load(group.id).then((stored) => {
-    if (!stored) throw new Error(`group ${group.id} is gone`)
+    // A closed group is not found by its members either.
+    if (!stored) throw notFound(`there is no group ${group.id}`)
     return stored[field] as Exclude<GroupModel[K], undefined>
   })
 }
 
-const roleIn = (group: GroupModel, { viewerLoad }: Context) => viewerLoad.role.load(group.id)
+/**
+ * What only members of a conversation read. Others get NOT_FOUND; within an event `nothing`, so that a replayed event of a
+ * former membership still arrives.
+ */
+async function forMembers<T>(conversationId: string, context: Context, read: () => T | Promise<T>, nothing: T): Promise<T> {
+  if (await context.read.contents(conversationId)) return await read()
+  if (context.isEvent) return nothing
+  throw notFound(`there is no conversation ${conversationId.slice(0, 64)}`)
+}
+
+const emptyPage = (kind: string, after: string | null | undefined) =>
+  toPage<never, never>(
+    kind,
+    [],
+    0,
+    after,
+    (row) => row,
+    (row) => row,
+  )
 
 async function memberPage(
   { load }: Context,
@@ -101,40 +121,55 @@ export const types = {
 
   Conversation: {
     group: ({ groupId }) => (groupId === null ? null : { id: groupId }),
-    members: async ({ id }, { first, after }, context) => {
-      const { rows, size } = await memberPage(context, id, first, after)
-      return toPage(
-        'member',
-        rows,
-        size,
-        after,
-        ({ userId }) => userId,
-        ({ userId }) => ({ id: userId }),
-      )
-    },
-    lastMessage: async ({ id }, _, { load }) => (await load.latestMessage.load(id)) ?? null,
-    unreadCount: async ({ id }, _, { viewerLoad }) => (await viewerLoad.unread.load(id)) ?? 0,
-    messages: async ({ id }, { first, after }, { load }) => {
-      const size = pageSize(first, 50)
-      const before = decodeCursor('message', after, isId)
-      const rows = await load.messagePage.load({ conversationId: id, before, limit: size + 1 })
-      return toPage(
-        'message',
-        rows,
-        size,
-        after,
-        (message) => message.id,
-        (message) => message,
-      )
-    },
+    members: ({ id }, { first, after }, context) =>
+      forMembers(
+        id,
+        context,
+        async () => {
+          const { rows, size } = await memberPage(context, id, first, after)
+          return toPage(
+            'member',
+            rows,
+            size,
+            after,
+            ({ userId }) => userId,
+            ({ userId }) => ({ id: userId }),
+          )
+        },
+        emptyPage('member', after),
+      ),
+    lastMessage: async ({ id }, _, { load, read }) =>
+      (await read.contents(id)) ? ((await load.latestMessage.load(id)) ?? null) : null,
+    unreadCount: ({ id }, _, context) => forMembers(id, context, async () => (await context.viewerLoad.unread.load(id)) ?? 0, 0),
+    messages: ({ id }, { first, after }, context) =>
+      forMembers(
+        id,
+        context,
+        async () => {
+          const size = pageSize(first, 50)
+          const before = decodeCursor('message', after, isId)
+          const rows = await context.load.messagePage.load({ conversationId: id, before, limit: size + 1 })
+          return toPage(
+            'message',
+            rows,
+            size,
+            after,
+            (message) => message.id,
+            (message) => message,
+          )
+        },
+        emptyPage('message', after),
+      ),
   },
 
   Message: {
     conversation: ({ conversationId, isGroup, groupId }) => ({ id: conversationId, isGroup, groupId }),
     sender: ({ senderId, senderName, senderAvatar }) => ({ id: senderId, name: senderName, avatar: senderAvatar }),
     timestamp: ({ at }) => at,
-    reactions: ({ id }, _, { load }) => load.reactions.load(id),
-    readBy: ({ id }, _, { load }) => load.receipts.load(id),
+    reactions: async ({ id, conversationId }, _, context) =>
+      (await context.showsContents(conversationId)) ? context.load.reactions.load(id) : [],
+    readBy: async ({ id, conversationId }, _, context) =>
+      (await context.showsContents(conversationId)) ? context.load.receipts.load(id) : [],
   },
 
   ReactionSummary: {
@@ -143,16 +178,16 @@ export const types = {
 
   Group: {
     conversation: async (group, _, context) =>
-      (await roleIn(group, context))
+      (await context.read.groupContents(group.id))
         ? { id: await groupField(group, 'conversationId', context), isGroup: true, groupId: group.id }
         : null,
     name: (group, _, context) => groupField(group, 'name', context),
     avatar: (group, _, context) => groupField(group, 'avatar', context),
     announcement: async (group, _, context) =>
-      (await roleIn(group, context)) ? groupField(group, 'announcement', context) : null,
+      (await context.read.groupContents(group.id)) ? groupField(group, 'announcement', context) : null,
     memberCount: (group, _, context) => groupField(group, 'memberCount', context),
     members: async (group, { first, after }, context) => {
-      if (!(await roleIn(group, context))) return null
+      if (!(await context.read.groupContents(group.id))) return null
       const { rows, size } = await memberPage(context, await groupField(group, 'conversationId', context), first, after)
       return toPage(
         'member',
@@ -167,8 +202,7 @@ export const types = {
     allowInvitation: (group, _, context) => groupField(group, 'allowInvitation', context),
     allowSendMessages: (group, _, context) => groupField(group, 'allowSendMessages', context),
     joinRequests: async (group, _, context) => {
-      const role = await roleIn(group, context)
-      if (role !== 'OWNER' && role !== 'ADMIN') return null
+      if (!(await context.read.joinRequests(group.id))) return null
       return ((await context.load.joinRequests.load(group.id)) ?? []).map((id) => ({ id }))
     },
   },

@@ -1,0 +1,62 @@
+import {
+  getNamedType,
+  isAbstractType,
+  isCompositeType,
+  isObjectType,
+  type GraphQLField,
+  type GraphQLObjectType,
+  type GraphQLSchema,
+} from 'graphql'
+
+/** One step down from an object: the field, and the object type that it leads to. */
+export interface Step {
+  parent: string
+  field: string
+  /** What is selected between the field and the next object: a page's wrappers, a fragment of an interface. */
+  wrap: readonly string[]
+  type: GraphQLObjectType
+}
+
+/** The object types that a field leads to, each with what has to be selected on the way; a page counts as its nodes. */
+function targetsOf(schema: GraphQLSchema, field: GraphQLField<unknown, unknown>): Omit<Step, 'parent' | 'field'>[] {
+  const type = getNamedType(field.type)
+  if (isAbstractType(type))
+    return schema.getPossibleTypes(type).map((possible) => ({ wrap: [`... on ${possible.name}`], type: possible }))
+  if (!isObjectType(type)) return []
+  const edges = type.getFields()['edges']
+  if (!edges) return [{ wrap: [], type }]
+  const node = (getNamedType(edges.type) as GraphQLObjectType).getFields()['node'] as GraphQLField<unknown, unknown>
+  return [{ wrap: ['edges', 'node'], type: getNamedType(node.type) as GraphQLObjectType }]
+}
+
+/** Every path of at most `depth` objects that starts with a root field. */
+export function pathsFrom(schema: GraphQLSchema, root: GraphQLObjectType, field: string, depth: number): Step[][] {
+  const paths: Step[][] = []
+  const walk = (path: Step[]): void => {
+    paths.push(path)
+    const last = path.at(-1) as Step
+    if (path.length === depth) return
+    for (const next of Object.values(last.type.getFields()))
+      for (const target of targetsOf(schema, next)) walk([...path, { parent: last.type.name, field: next.name, ...target }])
+  }
+  for (const target of targetsOf(schema, root.getFields()[field] as GraphQLField<unknown, unknown>))
+    walk([{ parent: root.name, field, ...target }])
+  return paths
+}
+
+/** The fields of a type that lead to no further object. */
+export const leavesOf = (type: GraphQLObjectType): string[] =>
+  Object.values(type.getFields())
+    .filter((field) => !isCompositeType(getNamedType(field.type)))
+    .map(({ name }) => name)
+
+/** The selection of a path: ids on the way, and all leaves of its last type. */
+export function selectionOf(path: readonly Step[]): string {
+  const [step, ...rest] = path as [Step, ...Step[]]
+  const inner =
+    rest.length === 0 ? leavesOf(step.type).join(' ') : `${idOf(step.type)} ${(rest[0] as Step).field} ${selectionOf(rest)}`
+  const all = `${step.wrap.map((name) => `${name} {`).join(' ')} ${inner} ${'}'.repeat(step.wrap.length)}`
+  return `{ __typename ${all} }`
+}
+
+const idOf = (type: GraphQLObjectType): string => ('id' in type.getFields() ? 'id' : '__typename')
