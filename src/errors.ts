@@ -11,6 +11,8 @@ export const ERROR_STATUS = {
   RATE_LIMITED: 429,
   INTERNAL_SERVER_ERROR: 500,
   UNAVAILABLE: 503,
+  // Apollo's clients read name and text of this one, and then send the document itself.
+  PERSISTED_QUERY_NOT_SUPPORTED: 200,
 } as const
 
 export type ErrorCode = keyof typeof ERROR_STATUS

@@ -59,11 +59,36 @@ test('any other is refused, but of admins', async () => {
   expect((await (await app.ready(ann)).request('ping')).code).toBe(200)
 })
 
-test('without a list an id is unknown, and text is taken', async () => {
+test('without a list an id is answered as Apollo’s clients expect it, and text is executed, with an id or without', async () => {
   const open = await startApp()
   try {
-    const result = await open.over(await open.user()).data('{ viewer { __typename } }')
-    expect(result).toEqual({ viewer: { __typename: 'User' } })
+    const user = await open.user()
+    const headers = {
+      authorization: `Bearer ${tokenOf({ userId: user.id, name: user.name })}`,
+      'content-type': 'application/json',
+    }
+    const { extensions } = byId('ecf4edb46db40b5132295c0291d62fb65d6759a9eedfa4d5d612dd5ec54a6b38')
+    const refused = { message: 'PersistedQueryNotSupported', extensions: { code: 'PERSISTED_QUERY_NOT_SUPPORTED' } }
+    const url = `${open.graphqlUrl}?operationName=Viewer&extensions=${encodeURIComponent(JSON.stringify(extensions))}`
+    for (const accept of ['*/*', 'application/json', 'application/graphql-response+json, application/json;q=0.9']) {
+      const body = JSON.stringify({ operationName: 'Viewer', variables: {}, extensions })
+      for (const answer of [
+        await fetch(open.graphqlUrl, { method: 'POST', headers: { ...headers, accept }, body }),
+        await fetch(url, { headers: { ...headers, accept } }),
+      ]) {
+        expect(answer.status).toBe(200)
+        expect(await answer.json()).toEqual({ errors: [refused] })
+      }
+    }
+    const client = open.graphqlWs(user)
+    const overSocket = await new Promise((resolve, reject) =>
+      client.client.subscribe({ query: '', extensions }, { next: reject, error: resolve, complete: () => undefined }),
+    )
+    expect(overSocket).toEqual([refused])
+    const body = JSON.stringify({ query: VIEWER, extensions })
+    const answer = await fetch(open.graphqlUrl, { method: 'POST', headers, body })
+    expect(await answer.json()).toEqual({ data: { viewer: { id: String(user.id) } } })
+    expect(await client.data('{ viewer { __typename } }')).toEqual({ viewer: { __typename: 'User' } })
   } finally {
     await open.stop()
   }

@@ -1,19 +1,24 @@
 import {
   getNamedType,
-  isObjectType,
+  isInputObjectType,
   isInterfaceType,
+  isObjectType,
   Kind,
+  type ArgumentNode,
   type DocumentNode,
   type FragmentDefinitionNode,
+  type GraphQLField,
   type GraphQLNamedType,
   type GraphQLSchema,
   type OperationDefinitionNode,
+  type SelectionNode,
   type SelectionSetNode,
   type ValueNode,
 } from 'graphql'
+import type { Variables } from './execute.ts'
 
-/** How large a page is: a number, or the variable that says so. */
-type Size = number | { variable: string; absent: number }
+/** How often a selection is resolved for each parent: a number, or what the variables say. */
+type Size = number | ((variables: Variables) => number)
 
 /** A field with a selection, and how often that selection is resolved for each parent. */
 interface CostNode {
@@ -22,31 +27,63 @@ interface CostNode {
   children: { size: Size; node: CostNode }[]
 }
 
+/** A size below 1 is refused later; until then it must not make the rest look cheap. */
+const atLeastOne = (size: unknown): number => (Number(size) >= 1 ? Number(size) : 1)
+
 /** What a list costs that has no `first`, as multiple of one of its items. */
 const PLAIN_LIST = 5
 
 /**
- * How many fields an operation may resolve at most, as a function of its variables: each field counts once for each item of
- * the pages around it. To be called with a valid document.
+ * How many fields an operation may resolve at most, as a function of its variables as execution has them (coerced, with their defaults):
+ * each field counts once for each item of the pages around it. To be called with a valid document.
  */
 export function costOf(
   schema: GraphQLSchema,
   document: DocumentNode,
   operation: OperationDefinitionNode,
-): (variables: Readonly<Record<string, unknown>>) => number {
+): (variables: Variables) => number {
   const fragments = new Map<string, FragmentDefinitionNode>()
   for (const definition of document.definitions) {
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)
   }
-  const defaults = new Map(
-    (operation.variableDefinitions ?? []).map(({ variable, defaultValue }) => [variable.name.value, defaultValue]),
-  )
-
+  /** Null counts as absent: that is how the resolvers take it. */
   const sizeOf = (value: ValueNode | undefined, absent: number): Size => {
-    if (value?.kind === Kind.INT) return Number(value.value)
+    if (value?.kind === Kind.INT) return atLeastOne(value.value)
     if (value?.kind !== Kind.VARIABLE) return absent
-    const whenAbsent = defaults.get(value.name.value)
-    return { variable: value.name.value, absent: whenAbsent?.kind === Kind.INT ? Number(whenAbsent.value) : absent }
+    const name = value.name.value
+    return (variables) => atLeastOne(variables[name] ?? absent)
+  }
+
+  /** How large a page a field is asked for: its argument `first`, or that in an input object; undefined where it takes none. */
+  function pageSizeOf(field: GraphQLField<unknown, unknown> | undefined, args: readonly ArgumentNode[]): Size | undefined {
+    for (const definition of field?.args ?? []) {
+      const value = args.find(({ name }) => name.value === definition.name)?.value
+      if (definition.name === 'first') return sizeOf(value, Number(definition.defaultValue ?? 1))
+      const type = getNamedType(definition.type)
+      const first = isInputObjectType(type) ? type.getFields()['first'] : undefined
+      if (!first) continue
+      const absent = Number(first.defaultValue ?? 1)
+      if (value?.kind !== Kind.VARIABLE) {
+        const fields = value?.kind === Kind.OBJECT ? value.fields : []
+        return sizeOf(fields.find(({ name }) => name.value === 'first')?.value, absent)
+      }
+      const name = value.name.value
+      return (variables) => atLeastOne((variables[name] as { first?: unknown } | null | undefined)?.first ?? absent)
+    }
+    return undefined
+  }
+
+  /** How often a selection counts, by its @skip and @include: 1 or 0, or what the variables say; undefined where it always does. */
+  function conditionOf({ directives = [] }: SelectionNode): Size | undefined {
+    const conditions: ((variables: Variables) => boolean)[] = []
+    for (const { name, arguments: args } of directives) {
+      const wanted = name.value === 'include'
+      const value = args?.find((arg) => arg.name.value === 'if')?.value
+      if (!value || (!wanted && name.value !== 'skip')) continue
+      if (value.kind === Kind.VARIABLE) conditions.push((variables) => variables[value.name.value] === wanted)
+      else if (value.kind === Kind.BOOLEAN && value.value !== wanted) return 0
+    }
+    return conditions.length === 0 ? undefined : (variables) => (conditions.every((holds) => holds(variables)) ? 1 : 0)
   }
 
   /** Each fragment once: those that spread others twice would double with every level. */
@@ -64,35 +101,44 @@ export function costOf(
 
   function compile({ selections }: SelectionSetNode, type: GraphQLNamedType | undefined, into: CostNode): CostNode {
     for (const selection of selections) {
-      if (selection.kind === Kind.FRAGMENT_SPREAD) {
-        into.children.push({ size: 1, node: compileFragment(selection.name.value) })
-      } else if (selection.kind === Kind.INLINE_FRAGMENT) {
-        const condition = selection.typeCondition
-        compile(selection.selectionSet, condition ? schema.getType(condition.name.value) : type, into)
-      } else {
-        into.fields++
-        if (!selection.selectionSet) continue
-        const field = isObjectType(type) || isInterfaceType(type) ? type.getFields()[selection.name.value] : undefined
-        const first = field?.args.find(({ name }) => name === 'first')
-        const value = selection.arguments?.find(({ name }) => name.value === 'first')?.value
-        const isConnection = first === undefined && /^(edges|nodes)$/.test(selection.name.value)
-        const isList = !isConnection && /\[/.test(String(field?.type ?? ''))
-        const size = first ? sizeOf(value, Number(first.defaultValue ?? 1)) : isList ? PLAIN_LIST : 1
-        const inner = field && getNamedType(field.type)
-        into.children.push({ size, node: compile(selection.selectionSet, inner, { fields: 0, children: [] }) })
+      const condition = conditionOf(selection)
+      if (condition === undefined) {
+        compileSelection(selection, type, into)
+        continue
       }
+      const node: CostNode = { fields: 0, children: [] }
+      compileSelection(selection, type, node)
+      into.children.push({ size: condition, node })
     }
     return into
   }
 
-  function evaluate(node: CostNode, variables: Readonly<Record<string, unknown>>, known: Map<CostNode, number>): number {
+  function compileSelection(selection: SelectionNode, type: GraphQLNamedType | undefined, into: CostNode): void {
+    if (selection.kind === Kind.FRAGMENT_SPREAD) {
+      into.children.push({ size: 1, node: compileFragment(selection.name.value) })
+    } else if (selection.kind === Kind.INLINE_FRAGMENT) {
+      const condition = selection.typeCondition
+      compile(selection.selectionSet, condition ? schema.getType(condition.name.value) : type, into)
+    } else {
+      into.fields++
+      if (!selection.selectionSet) return
+      const field = isObjectType(type) || isInterfaceType(type) ? type.getFields()[selection.name.value] : undefined
+      const page = pageSizeOf(field, selection.arguments ?? [])
+      const isConnection = page === undefined && /^(edges|nodes)$/.test(selection.name.value)
+      const isList = !isConnection && /\[/.test(String(field?.type ?? ''))
+      const size = page ?? (isList ? PLAIN_LIST : 1)
+      const inner = field && getNamedType(field.type)
+      into.children.push({ size, node: compile(selection.selectionSet, inner, { fields: 0, children: [] }) })
+    }
+  }
+
+  function evaluate(node: CostNode, variables: Variables, known: Map<CostNode, number>): number {
     let cost = known.get(node)
     if (cost !== undefined) return cost
     cost = node.fields
     for (const { size, node: child } of node.children) {
-      const given = typeof size === 'number' ? size : Number(variables[size.variable] ?? size.absent)
-      // A size below 1 is refused later; until then it must not make the rest look cheap.
-      cost += evaluate(child, variables, known) * (given >= 1 ? given : 1)
+      const times = typeof size === 'function' ? size(variables) : size
+      if (times > 0) cost += evaluate(child, variables, known) * times
     }
     known.set(node, cost)
     return cost

@@ -7,6 +7,8 @@ import {
   Kind,
   OverlappingFieldsCanBeMergedRule,
   specifiedRules,
+  Token,
+  TokenKind,
   TypeInfo,
   validate,
   visit,
@@ -19,12 +21,14 @@ import {
   type ValidationRule,
 } from 'graphql'
 
+import { createByteCache } from '../byte-cache.ts'
 import { costOf } from './cost.ts'
-import { reworded, withoutSuggestion } from './errors.ts'
+import { MAX_ERRORS, reworded, withoutSuggestion, withShortValues } from './errors.ts'
 import { interpreted, type Execute, type Variables } from './execute.ts'
 
-/** What a text that can't be parsed is prepared to. */
+/** What a refused text is prepared to. */
 const NO_DOCUMENT: DocumentNode = { kind: Kind.DOCUMENT, definitions: [] }
+const NO_OPERATIONS: PreparedDocument['operations'] = new Map()
 
 /** A parsed and validated document, and what the transports need to know of it. Made once for each text. */
 export interface PreparedDocument {
@@ -64,15 +68,26 @@ export interface DocumentLimits {
 /** More is refused before execution (API.graphql). */
 export const DOCUMENT_LIMITS: DocumentLimits = { depth: 12, aliases: 30, tokens: 1000, directives: 50, cost: 100_000 }
 
-const asBadInput = (error: GraphQLError): GraphQLError =>
+/** An error as it is kept: message, locations and code. */
+const asBadInput = ({ message, locations, path }: GraphQLError, suggestions: boolean): GraphQLError => {
   // The limits call what they refuse a syntax error.
-  reworded(error, error.message.replace(/^Syntax Error: (?=.* limit )/, ''), { ...error.extensions, code: 'BAD_USER_INPUT' })
+  const text = withShortValues(message.replace(/^Syntax Error: (?=.* limit )/, ''))
+  // A copy: a part of a text keeps the whole of it.
+  const error = reworded({ locations, path }, Buffer.from(text).toString(), { code: 'BAD_USER_INPUT' })
+  return suggestions ? error : withoutSuggestion(error)
+}
 
-/** Parses and validates documents, keeping the last ones used by their text. */
-export function createDocuments(
-  schema: GraphQLSchema,
-  options: { suggestions: boolean; capacity?: number },
-): (text: string) => PreparedDocument {
+/** What documents and refused texts may hold in memory, about. */
+const DOCUMENTS_BYTES = 32 * 1_048_576
+const REFUSED_BYTES = 1_048_576
+
+/** What an entry holds besides its text, what each token of a document adds to it, and each error. Measured, and rounded up. */
+const ENTRY_BYTES = 8192
+const TOKEN_BYTES = 400
+const ERROR_BYTES = 2000
+
+/** Parses and validates documents, keeping the last ones used by their text, as far as memory for them goes. */
+export function createDocuments(schema: GraphQLSchema, options: { suggestions: boolean }): (text: string) => PreparedDocument {
   const { depth: n, aliases, tokens, directives } = DOCUMENT_LIMITS
   const quiet = { exposeLimits: true, propagateOnRejection: true } as const
   const guards: ValidationRule[] = [
@@ -82,49 +97,72 @@ export function createDocuments(
   ]
   // The one rule whose cost grows with the square of the fields; the guards before it keep that small.
   const rules = [...specifiedRules.filter((rule) => rule !== OverlappingFieldsCanBeMergedRule), OverlappingFieldsCanBeMergedRule]
-  const kept = new Map<string, PreparedDocument>()
-  const capacity = options.capacity ?? 1000
+  const kept = createByteCache<PreparedDocument>(DOCUMENTS_BYTES)
+  // Of their own, so that they push out no documents.
+  const refusals = createByteCache<PreparedDocument>(REFUSED_BYTES)
 
   function prepare(text: string): PreparedDocument {
-    const refused = (errors: readonly GraphQLError[], document: DocumentNode): PreparedDocument => ({
-      document,
-      errors: errors.map(asBadInput).map((error) => (options.suggestions ? error : withoutSuggestion(error))),
-      usesIntrospection: false,
-      operations: new Map(),
-    })
     let document: DocumentNode
     try {
       document = new MaxTokensParserWLexer(text, { n: tokens, ...quiet }).parseDocument()
     } catch (error) {
-      return refused([error instanceof GraphQLError ? error : new GraphQLError((error as Error).message)], NO_DOCUMENT)
+      return refuse(text, [error instanceof GraphQLError ? error : new GraphQLError((error as Error).message)])
     }
-    const errors = runGuards(document)
-    return errors.length > 0 ? refused(errors, document) : analyse(schema, document)
+    const all = tokensOf(document)
+    const names = all.filter(({ kind, start, end }) => kind === TokenKind.NAME && end - start > NAME_CHARACTERS)
+    const errors = names.length > 0 ? names.map(tooLong) : runGuards(document)
+    if (errors.length > 0) return refuse(text, errors)
+    dropTokens(document)
+    const prepared = analyse(schema, document)
+    kept.set(text, prepared, ENTRY_BYTES + 2 * text.length + all.length * TOKEN_BYTES)
+    return prepared
+  }
+
+  function refuse(text: string, found: readonly GraphQLError[]): PreparedDocument {
+    const errors = found.slice(0, MAX_ERRORS).map((error) => asBadInput(error, options.suggestions))
+    const refused = { document: NO_DOCUMENT, errors, usesIntrospection: false, operations: NO_OPERATIONS }
+    refusals.set(text, refused, 2 * text.length + (1 + errors.length) * ERROR_BYTES)
+    return refused
   }
 
   /** The limits first, so that validation never walks a document that is too large for it. */
   function runGuards(document: DocumentNode): readonly GraphQLError[] {
     try {
       const exceeded = validate(schema, document, guards)
-      return exceeded.length > 0 ? exceeded : validate(schema, document, rules, { maxErrors: 20 })
+      return exceeded.length > 0
+        ? exceeded
+        : validate(schema, document, rules, { maxErrors: MAX_ERRORS, hideSuggestions: !options.suggestions })
     } catch (error) {
       // The guards throw what they find where they are told to go on.
       return [error instanceof GraphQLError ? error : new GraphQLError((error as Error).message)]
     }
   }
 
-  return (text) => {
-    const found = kept.get(text)
-    if (found) {
-      kept.delete(text)
-      kept.set(text, found)
-      return found
-    }
-    const prepared = prepare(text)
-    if (kept.size >= capacity) kept.delete(kept.keys().next().value as string)
-    kept.set(text, prepared)
-    return prepared
-  }
+  return (text) => kept.get(text) ?? refusals.get(text) ?? prepare(text)
+}
+
+/** The library looks for names that are like one it does not know, which takes long for a long one; and answers repeat names. */
+const NAME_CHARACTERS = 200
+
+const tooLong = ({ start, end, line, column }: Token): GraphQLError =>
+  Object.assign(new GraphQLError(`a name has ${end - start} characters, expected at most ${NAME_CHARACTERS}`), {
+    locations: [{ line, column }],
+  })
+
+function tokensOf({ loc }: DocumentNode): Token[] {
+  const tokens: Token[] = []
+  for (let token = loc?.startToken ?? null; token; token = token.next) tokens.push(token)
+  return tokens
+}
+
+/** Lets go of a document's tokens, which nobody reads again. */
+function dropTokens(document: DocumentNode): void {
+  const none = new Token(TokenKind.SOF, 0, 0, 0, 0)
+  visit(document, {
+    enter({ loc }) {
+      if (loc) Object.assign(loc, { startToken: none, endToken: none })
+    },
+  })
 }
 
 /** What there is to know of a valid document, and how its operations are executed. */

@@ -6,16 +6,49 @@ export type ReportError = (error: unknown) => void
 
 const reported = new WeakSet<object>()
 
-/** A copy of the error with another text and other extensions. */
-export const reworded = (error: GraphQLError, message: string, extensions: Record<string, unknown>): GraphQLError =>
-  new GraphQLError(message, {
-    ...(error.nodes ? { nodes: error.nodes } : {}),
-    ...(error.source ? { source: error.source } : {}),
-    ...(error.positions ? { positions: error.positions } : {}),
-    ...(error.path ? { path: error.path } : {}),
-    ...(error.originalError ? { originalError: error.originalError } : {}),
-    extensions: { ...extensions },
-  })
+/** How many errors of a document or of its variables are told at once. */
+export const MAX_ERRORS = 10
+
+/** How much of a value an error shows, and how long its message may be at all. */
+const VALUE_CHARACTERS = 100
+const MESSAGE_CHARACTERS = 1000
+
+const QUOTED = new RegExp(`"((?:[^"\\\\]|\\\\.){${VALUE_CHARACTERS}})(?:[^"\\\\]|\\\\.)+(?:"|$)`, 'gs')
+const UNQUOTED = new RegExp(`((?:value:|value|found) [{[].{${VALUE_CHARACTERS}}).*$`, 's')
+
+export const cut = (text: string, characters = VALUE_CHARACTERS): string =>
+  text.length > characters ? `${text.slice(0, characters)}…` : text
+
+/** The message with long values cut: the libraries repeat in it what they were given, however long that is. */
+export const withShortValues = (message: string): string =>
+  message.length <= VALUE_CHARACTERS
+    ? message
+    : cut(
+        cut(message, 16 * MESSAGE_CHARACTERS)
+          .replace(QUOTED, '"$1…"')
+          .replace(UNQUOTED, '$1…'),
+        MESSAGE_CHARACTERS,
+      )
+
+/**
+ * A copy of the error with another text and other extensions, which holds nothing but what clients are told: no stack, and neither the
+ * document nor the values that it is about.
+ */
+export function reworded(
+  { locations, path }: Pick<GraphQLError, 'locations' | 'path'>,
+  message: string,
+  extensions: Record<string, unknown>,
+): GraphQLError {
+  const { stackTraceLimit } = Error
+  // A stack keeps everything alive that was being worked on, and is never read.
+  Error.stackTraceLimit = 0
+  try {
+    const error = new GraphQLError(message, { ...(path ? { path } : {}), extensions: { ...extensions } })
+    return locations ? Object.assign(error, { locations: locations.slice(0, MAX_ERRORS) }) : error
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
 
 /**
  * The error as clients may see it, always with `extensions.code`: a ChatError with its own, what the document or its
@@ -33,7 +66,8 @@ export function toClientError(error: unknown, report: ReportError): GraphQLError
     // What a library puts there of the error that it caught is not for clients.
     const { code, originalError, ...extensions } = cause.extensions
     if (originalError === undefined && typeof code === 'string' && Object.hasOwn(ERROR_STATUS, code)) return graphqlError
-    return reworded(graphqlError, graphqlError.message, { ...extensions, code: 'BAD_USER_INPUT' satisfies ErrorCode })
+    const text = withShortValues(graphqlError.message)
+    return reworded(graphqlError, text, { ...extensions, code: 'BAD_USER_INPUT' satisfies ErrorCode })
   }
   if (typeof cause === 'object' && cause !== null && !reported.has(cause)) {
     reported.add(cause)
@@ -57,7 +91,8 @@ export function toClientResult(
 
 function withClientErrors(result: ExecutionResult, report: ReportError, suggestions: boolean): ExecutionResult {
   if (!result.errors) return result
-  const errors = result.errors.map((error) => toClientError(error, report))
+  const told = 'data' in result ? result.errors : result.errors.slice(0, MAX_ERRORS)
+  const errors = told.map((error) => toClientError(error, report))
   return { ...result, errors: suggestions || 'data' in result ? errors : errors.map(withoutSuggestion) }
 }
 

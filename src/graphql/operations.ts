@@ -5,12 +5,13 @@ import { ChatError } from '../errors.ts'
 import type { Activity } from '../live/activity.ts'
 import { createContext, type Services } from './context.ts'
 import { analyse, createDocuments, DOCUMENT_LIMITS, type PreparedDocument, type PreparedOperation } from './documents.ts'
-import { toClientError, toClientResult, type ReportError } from './errors.ts'
+import { cut, toClientError, toClientResult, type ReportError } from './errors.ts'
 import { compiled, type Variables } from './execute.ts'
 import { inSpan, tracing } from '../tracing.ts'
 import { createSharedExecution, type SharedOperation } from './shared-execution.ts'
 import { Source, type OpenSource, type SourceEvent } from './source.ts'
 import { Subscription, type SubscriptionSink } from './subscription.ts'
+import { coerceVariables, declaredOf } from './variables.ts'
 
 export interface OperationRequest {
   /** The document's text, or a document of the server's own, which is known to be valid. */
@@ -22,12 +23,30 @@ export interface OperationRequest {
   connectionId: string | null
 }
 
+/** What a client sends. */
+export interface RequestParameters {
+  query?: string | null | undefined
+  operationName?: string | null | undefined
+  variables?: Variables | null | undefined
+  extensions?: unknown
+}
+
+export interface AcceptedParameters {
+  /** One and the same text for all who send it, as long as its document is kept. */
+  document: string
+  operationName: string | undefined
+  variables: Variables
+}
+
 export type OpenSubscription = OpenSource
 
 /** How every transport runs an operation. */
 export interface Operations {
-  /** The text that a request means: its own, or that of the persisted document it names. Throws BAD_USER_INPUT for an unknown one. */
-  textOf(request: { query?: string | null | undefined; extensions?: unknown }): string
+  /**
+   * What of a request's parameters is executed, and nothing else of them: the text, or that of the persisted document that is named, and the
+   * variables that it declares. Throws BAD_USER_INPUT where there is no text.
+   */
+  accept(parameters: RequestParameters): AcceptedParameters
   /** Parses and validates, with limits; the same text is worked on once. */
   prepare(text: string): PreparedDocument
   /** Why a request can't be executed at all; undefined where it can. `run` and `subscribe` answer with the same. */
@@ -62,6 +81,15 @@ export interface OperationsOptions {
 
 const NO_VARIABLES: Variables = {}
 
+interface Refused {
+  errors: readonly GraphQLError[]
+}
+
+interface Executable {
+  ready: PreparedDocument
+  operation: PreparedOperation
+}
+
 export function createOperations({
   schema,
   services,
@@ -73,6 +101,8 @@ export function createOperations({
 }: OperationsOptions): Operations {
   const documents = createDocuments(schema, { suggestions: open })
   const known = new WeakMap<DocumentNode, PreparedDocument>()
+  /** What was found for requests that are asked about before they are run. */
+  const executables = new WeakMap<OperationRequest, Executable>()
   const shared = createSharedExecution({ services, report, counts })
   const parts = { report, activity }
   const persistedTexts = new Set(persisted?.values())
@@ -95,15 +125,28 @@ export function createOperations({
     return found
   }
 
+  function persistedText(extensions: unknown): string {
+    const id = persistedId(extensions)
+    if (id === undefined) throw new ChatError('BAD_USER_INPUT', 'query is missing, expected the text of a GraphQL document')
+    if (!persisted) throw new ChatError('PERSISTED_QUERY_NOT_SUPPORTED', 'PersistedQueryNotSupported')
+    const text = persisted.get(id)
+    if (text === undefined) throw new ChatError('BAD_USER_INPUT', 'there is no persisted document with this id')
+    return text
+  }
+
   function operationIn({ operations }: PreparedDocument, name: string | null | undefined): PreparedOperation | undefined {
     if (name) return operations.get(name)
     return operations.size === 1 ? operations.values().next().value : undefined
   }
 
   /** The operation that a request is for, or why it can't be executed. */
-  function operationOf(
-    request: OperationRequest,
-  ): { errors: readonly GraphQLError[] } | { ready: PreparedDocument; operation: PreparedOperation } {
+  function operationOf(request: OperationRequest): Refused | Executable {
+    const found = executables.get(request) ?? check(request)
+    if (!('errors' in found)) executables.set(request, found)
+    return found
+  }
+
+  function check(request: OperationRequest): Refused | Executable {
     const refused = (error: ChatError) => ({ errors: [toClientError(error, report)] })
     const ready = prepared(request)
     if (ready.errors.length > 0) return { errors: ready.errors }
@@ -116,11 +159,16 @@ export function createOperations({
     const operation = operationIn(ready, request.operationName)
     if (!operation) {
       const message = request.operationName
-        ? `unknown operation ${JSON.stringify(request.operationName)}`
+        ? `unknown operation ${JSON.stringify(cut(request.operationName))}`
         : 'operationName is missing: the document has several operations, or none'
       return refused(new ChatError('BAD_USER_INPUT', message))
     }
-    const cost = operation.cost(request.variables ?? NO_VARIABLES)
+    // The server's own documents come with variables that are as they are declared.
+    const given = request.variables ?? NO_VARIABLES
+    const coerced =
+      typeof request.document === 'string' ? coerceVariables(schema, operation.node, given, open) : { values: given }
+    if ('errors' in coerced) return coerced
+    const cost = operation.cost(coerced.values)
     if (cost <= DOCUMENT_LIMITS.cost) return { ready, operation }
     const message = `it may resolve ${cost} fields, expected at most ${DOCUMENT_LIMITS.cost}: ask for smaller pages`
     return refused(new ChatError('BAD_USER_INPUT', message))
@@ -163,13 +211,15 @@ export function createOperations({
   }
 
   return {
-    textOf({ query, extensions }) {
-      if (query) return query
-      const id = persistedId(extensions)
-      if (id === undefined) throw new ChatError('BAD_USER_INPUT', 'query is missing, expected the text of a GraphQL document')
-      const text = persisted?.get(id)
-      if (text === undefined) throw new ChatError('BAD_USER_INPUT', 'there is no persisted document with this id')
-      return text
+    accept({ query, operationName, variables, extensions }) {
+      const text = query ? query : persistedText(extensions)
+      const ready = documents(text)
+      const operation = operationIn(ready, operationName)
+      return {
+        document: ready.document.loc?.source.body ?? text,
+        operationName: operationName ?? undefined,
+        variables: operation ? declaredOf(operation.node, variables ?? NO_VARIABLES) : NO_VARIABLES,
+      }
     },
 
     prepare: documents,
@@ -207,6 +257,7 @@ export function createOperations({
       const found = operationOf(request)
       if ('errors' in found) return refuse(found)
       const { ready, operation } = found
+      const { viewer, connectionId } = request
       const variables = request.variables ?? NO_VARIABLES
       const source = await createSourceEventStream({
         schema,
@@ -216,7 +267,6 @@ export function createOperations({
         operationName: request.operationName,
       })
       if (!(source instanceof Source)) return toClientResult(source as ExecutionResult, report, open)
-      const { viewer, connectionId } = request
       const executed = operation.isShared
         ? shared.share(ready, operation, variables)
         : unshared((event) => operation.execute(event, createContext(services, viewer, connectionId, true), variables))

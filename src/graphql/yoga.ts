@@ -1,8 +1,9 @@
 import { GraphQLError, type ExecutionResult, type GraphQLSchema } from 'graphql'
 import { createYoga, processRegularResult, type Plugin, type YogaServerInstance } from 'graphql-yoga'
 import type { Viewer } from '../chat/auth.ts'
-import { reworded, statusOf, toClientError, type ReportError } from './errors.ts'
-import type { OperationRequest, Operations } from './operations.ts'
+import type { ErrorCode } from '../errors.ts'
+import { reworded, statusOf, toClientError, withShortValues, type ReportError } from './errors.ts'
+import type { OperationRequest, Operations, RequestParameters } from './operations.ts'
 import type { ResultStream } from './result-stream.ts'
 
 /** What the HTTP transport hands over with a request that it has authenticated. */
@@ -57,37 +58,36 @@ function useWellFormedRequests(operations: Operations): Plugin<HttpContext> {
         }
         if ('status' in params || Array.isArray(params)) return params
         try {
-          return { ...params, query: operations.textOf(params) }
+          // The rest is looked at when Yoga has found it well-formed.
+          return { ...params, query: operations.accept({ query: params.query, extensions: params.extensions }).document }
         } catch (error) {
-          throw malformed((error as Error).message)
+          const { code, status } = statusOf(operations.failure(error))
+          throw malformed((error as Error).message, code, status)
         }
       })
     },
   }
 }
 
-const malformed = (message: string): GraphQLError =>
-  new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', http: { status: 400 } } })
+const malformed = (message: string, code: ErrorCode = 'BAD_USER_INPUT', status = 400): GraphQLError =>
+  new GraphQLError(withShortValues(message), { extensions: { code, http: { status } } })
 
 /** Parses, validates and executes the way every transport does. */
 function useOperations(operations: Operations): Plugin<HttpContext> {
   return {
-    onParse({ params, setParsedDocument }) {
+    onParse({ params, context, setParsedDocument }) {
       const { document, errors } = operations.prepare(String(params.source))
-      const [syntaxError] = errors
-      if (syntaxError && document.definitions.length === 0) {
+      if (errors.length > 0) {
         operations.noteRefused(errors)
-        throw reworded(syntaxError, syntaxError.message, syntaxError.extensions)
+        // Copies: Yoga writes into them, and they are kept for all transports.
+        throw new AggregateError(errors.map((error) => reworded(error, error.message, error.extensions)))
       }
+      // Yoga keeps them as long as a stream is open.
+      const request = (context as unknown as { params: RequestParameters }).params
+      Object.assign(request, { variables: operations.accept(request).variables, extensions: undefined })
       setParsedDocument(document)
     },
-    onValidate({ params, setResult }) {
-      const text = params.documentAST.loc?.source.body
-      const errors = text === undefined ? [] : operations.prepare(text).errors
-      if (errors.length > 0) operations.noteRefused(errors)
-      // Copies: Yoga writes into them, and they are kept with the document for all transports.
-      setResult(errors.map((error) => reworded(error, error.message, error.extensions)))
-    },
+    onValidate: ({ setResult }) => setResult([]),
     onExecute({ args, setExecuteFn }) {
       const { viewer } = args.contextValue as unknown as HttpContext
       setExecuteFn(() => operations.run({ ...requestOf(args), viewer, connectionId: null }))

@@ -8,7 +8,7 @@ import { countIn, type Counts } from '../counts.ts'
 import { ChatError } from '../errors.ts'
 import { statusOf } from '../graphql/errors.ts'
 import { latestOf } from '../graphql/source.ts'
-import type { OperationRequest, Operations } from '../graphql/operations.ts'
+import type { AcceptedParameters, OperationRequest, Operations } from '../graphql/operations.ts'
 import type { Connection, ConnectionPeer, Connections, EndReason } from './connections.ts'
 import { compression, encodeTextFrame, encodeTextFrameStart } from './frame.ts'
 import { SocketWriter } from './socket-writer.ts'
@@ -172,7 +172,10 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
   }
 
   const protocol = makeServer<ConnectionInitMessage['payload'], Peer>({
-    async onConnect({ connectionParams, extra: peer }) {
+    async onConnect(context) {
+      const { connectionParams, extra: peer } = context
+      // The library would keep it as long as the socket is open.
+      delete (context as { connectionParams?: unknown }).connectionParams
       const { authorization } = connectionParams ?? {}
       let viewer: Viewer
       try {
@@ -194,21 +197,27 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
       countIn(counts.frames, 'graphql-ws subscribe')
       const refused = limited(peer)
       if (refused) return [refused]
-      const { operationName, variables } = payload
-      let query: string
+      let accepted: AcceptedParameters
       try {
-        query = operations.textOf(payload)
+        accepted = operations.accept(payload)
       } catch (error) {
         return [operations.failure(error)]
       }
+      // The library holds it as long as the operation is open.
+      for (const key of Object.keys(payload)) Reflect.deleteProperty(payload, key)
       const { viewer, id: connectionId } = peer.connection as Connection
-      const request: OperationRequest = { document: query, operationName, variables, viewer, connectionId }
+      const request: OperationRequest = { ...accepted, viewer, connectionId }
       const errors = operations.refusal(request)
       if (errors) return errors
       peer.operations++
       const job: Job = { request, id, peer }
-      const { document } = operations.prepare(query)
-      return { schema, document, contextValue: job, ...(operationName == null ? {} : { operationName }) }
+      const { document, operationName } = accepted
+      return {
+        schema,
+        document: operations.prepare(document).document,
+        contextValue: job,
+        ...(operationName === undefined ? {} : { operationName }),
+      }
     },
 
     execute: ({ contextValue }) => operations.run((contextValue as Job).request),
@@ -250,7 +259,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
           ws.on('message', (data, isBinary) => {
             if (isBinary) return ws.close(1003, 'expected text frames')
             if (ws.readyState !== ws.OPEN) return
-            receive((data as Buffer).toString()).catch((error: unknown) => closeOn(ws, operations.failure(error)))
+            receive(withoutUnknown((data as Buffer).toString())).catch((error: unknown) => closeOn(ws, operations.failure(error)))
           })
         },
         onPing(payload) {
@@ -272,6 +281,19 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
 }
 
 const ignore = (): void => undefined
+
+/**
+ * The message with what the protocol knows, since the library keeps it as long as its operation is open. Text that is no message is left to
+ * the library, which takes objects too.
+ */
+function withoutUnknown(text: string): string {
+  try {
+    const { id, type, payload } = JSON.parse(text) as Record<string, unknown>
+    return { ...(id === undefined ? {} : { id }), type, ...(payload === undefined ? {} : { payload }) } as unknown as string
+  } catch {
+    return text
+  }
+}
 
 /** An error outside of any operation: what can be tried again later, else what nobody expected. */
 function closeOn(ws: WebSocket, error: GraphQLError): void {
