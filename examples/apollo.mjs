@@ -2,13 +2,16 @@ import { ApolloClient, gql, InMemoryCache } from '@apollo/client'
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions'
 import { createClient } from 'graphql-ws'
 import WebSocket from 'ws'
-import { backoff, endIfRefused, readArguments } from './arguments.mjs'
+import { backoff, endIfRefused, readArguments, sayBroken } from './arguments.mjs'
 import { createReader, EVENTS } from './events.mjs'
 
 // Apollo's link looks at the global one, which Node has since version 22.
 globalThis.WebSocket ??= WebSocket
 const { url, token } = readArguments('ws://127.0.0.1:4000/graphql')
 const reader = createReader(console.log)
+
+/** Why there is no socket; what the subscription ends with does not say it. */
+let failure
 
 const socket = createClient({
   url,
@@ -17,7 +20,14 @@ const socket = createClient({
   // Subscribing again is done below, with the cursor of then.
   retryAttempts: 0,
   keepAlive: 10_000,
-  on: { closed: ({ code, reason }) => endIfRefused(code, reason) },
+  on: {
+    connecting: () => (failure = undefined),
+    error: (error) => (failure = error),
+    closed: (event) => {
+      endIfRefused(event.code, event.reason)
+      failure ??= event
+    },
+  },
 })
 const apollo = new ApolloClient({ link: new GraphQLWsLink(socket), cache: new InMemoryCache() })
 
@@ -36,10 +46,10 @@ const subscribe = (onEvent) =>
   })
 
 for (let failures = 0; ; failures++) {
-  await subscribe((event) => {
+  const problem = await subscribe((event) => {
     reader.read(event)
     failures = 0
   })
-  console.error('the line broke, coming back')
+  sayBroken(url, failure ?? problem)
   await backoff(failures)
 }

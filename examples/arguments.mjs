@@ -18,6 +18,16 @@ export function endIfRefused(code, reason) {
   process.exit(1)
 }
 
+/**
+ * Says what is wrong with the connection: an address nobody listens at and a name that is unknown are mistakes, a
+ * connection that broke is daily life. `problem` is what a library gives: an error, or the event of an error or a close.
+ */
+export function sayBroken(url, problem) {
+  const { message, code, reason } = problem?.error ?? problem?.cause ?? problem ?? {}
+  const why = message || [code === 1006 ? 'it broke off' : code, reason].filter(Boolean).join(' ') || 'it ended'
+  console.error(`no connection to ${url}: ${why}. Coming back.`)
+}
+
 /** Doubles with each failure up to 10 s, and a random half of it, so that not all clients come back at once. */
 export const backoff = (failures) =>
   new Promise((resolve) => setTimeout(resolve, Math.min(10_000, 250 * 2 ** failures) * (0.5 + Math.random() / 2)))

@@ -1,10 +1,13 @@
 import { createClient } from 'graphql-ws'
 import WebSocket from 'ws'
-import { backoff, endIfRefused, readArguments } from './arguments.mjs'
+import { backoff, endIfRefused, readArguments, sayBroken } from './arguments.mjs'
 import { createReader, EVENTS } from './events.mjs'
 
 const { url, token } = readArguments('ws://127.0.0.1:4000/graphql')
 const reader = createReader(console.log)
+
+/** Why there is no socket; what the subscription ends with is its close only. */
+let failure
 
 const client = createClient({
   url,
@@ -14,6 +17,7 @@ const client = createClient({
   retryAttempts: 0,
   // A line that is dead without a word is noticed by its missing pong.
   keepAlive: 10_000,
+  on: { connecting: () => (failure = undefined), error: (error) => (failure = error) },
 })
 
 for (let failures = 0; ; failures++) {
@@ -25,7 +29,7 @@ for (let failures = 0; ; failures++) {
     }
   } catch (problem) {
     endIfRefused(problem.code, problem.reason)
-    console.error('the line broke, coming back')
+    sayBroken(url, failure ?? problem)
   }
   await backoff(failures)
 }

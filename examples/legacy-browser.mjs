@@ -1,4 +1,4 @@
-import { backoff, endIfRefused, readArguments } from './arguments.mjs'
+import { backoff, endIfRefused, readArguments, sayBroken } from './arguments.mjs'
 
 // As in a browser: a WebSocket that can't set headers sends the token as a subprotocol, and resumes by a request.
 // Node has one like it since version 22; before, the one of `ws` does the same.
@@ -8,8 +8,23 @@ const seen = new Set()
 let cursor = '0'
 let failures = 0
 
+/**
+ * A browser's WebSocket does not tell why it could not be opened. A request with the same token does, and fails where there
+ * is no server.
+ */
+async function askWhy() {
+  const response = await fetch(new URL('/graphql', url.replace(/^ws/, 'http')), {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: '{"query":"{ viewer { id } }"}',
+  })
+  if (response.status === 401) endIfRefused(4403, 'the token is not good')
+}
+
 function connect() {
   const socket = new WebSocket(url, ['bearer', token])
+  let wasOpen = false
+  let failure
   const heartbeat = setInterval(() => socket.readyState === 1 && socket.send('{"type":"ping"}'), 10_000)
   let heard = Date.now()
   const watch = setInterval(() => Date.now() - heard > 25_000 && socket.close(), 5000)
@@ -23,7 +38,10 @@ function connect() {
     if (type === 'message_sent') console.log(`${data.sender_name}: ${data.content}`)
   }
 
-  socket.onopen = () => socket.send(JSON.stringify({ type: 'resume', data: { last_message_id: cursor } }))
+  socket.onopen = () => {
+    wasOpen = true
+    socket.send(JSON.stringify({ type: 'resume', data: { last_message_id: cursor } }))
+  }
   socket.onmessage = ({ data: text }) => {
     heard = Date.now()
     failures = 0
@@ -43,14 +61,16 @@ function connect() {
       else show(frame)
     }
   }
-  socket.onclose = ({ code, reason }) => {
+  socket.onclose = async ({ code, reason }) => {
     clearInterval(heartbeat)
     clearInterval(watch)
-    // A browser is not told why it was refused at the door: with a token that is not good it tries for ever.
     endIfRefused(code, reason)
-    console.error('the line broke, coming back')
-    void backoff(failures++).then(connect)
+    const problem = wasOpen ? undefined : await askWhy().catch((error) => error)
+    sayBroken(url, problem ?? failure ?? { code, reason })
+    await backoff(failures++)
+    connect()
   }
-  socket.onerror = () => undefined
+  // Libraries say why, browsers don't.
+  socket.onerror = ({ message }) => (failure = message && { message })
 }
 connect()

@@ -1,5 +1,5 @@
 import WebSocket from 'ws'
-import { backoff, endIfRefused, readArguments } from './arguments.mjs'
+import { backoff, endIfRefused, readArguments, sayBroken } from './arguments.mjs'
 
 // With headers: the token, and where to resume, so that what was missed comes before anything new.
 const { url, token } = readArguments('ws://127.0.0.1:4000/ws/connect')
@@ -29,13 +29,15 @@ function connect() {
   })
   socket.on('unexpected-response', (_request, response) => {
     if (response.statusCode === 401) endIfRefused(4403, 'the token is not good')
+    problem = new Error(`the server answered ${response.statusCode} ${response.statusMessage}`)
     socket.terminate()
   })
-  socket.on('error', () => undefined)
+  let problem
+  socket.on('error', (error) => (problem ??= error))
   socket.on('close', (code, reason) => {
     clearTimeout(dead)
     endIfRefused(code, reason)
-    console.error('the line broke, coming back')
+    sayBroken(url, problem ?? { code, reason })
     void backoff(failures++).then(connect)
   })
 }

@@ -34,17 +34,19 @@ async def main() -> None:
                     cursor = max(cursor, event_id, key=int)
                     if frame["type"] == "message_sent":
                         print(f"{frame['data']['sender_name']}: {frame['data']['content']}", flush=True)
-            raise ConnectionError
+            problem = "it ended"
         except websockets.InvalidStatus as refusal:
             if refusal.response.status_code == 401:
                 raise SystemExit("refused: the token is not good. Start again with another token.") from None
+            problem = f"the server answered {refusal.response.status_code} {refusal.response.reason_phrase}"
         except websockets.ConnectionClosed as closed:
             # 4401: the token has expired; 4403: an administrator has disconnected the user.
             if closed.rcvd and closed.rcvd.code in (4401, 4403):
                 raise SystemExit(f"refused: {closed.rcvd.code} {closed.rcvd.reason}. Start again with another token.") from None
-        except (OSError, EOFError, websockets.InvalidMessage):
-            pass
-        print("the line broke, coming back", file=sys.stderr)
+            problem = str(closed)
+        except (OSError, EOFError, websockets.InvalidMessage) as error:
+            problem = str(error) or type(error).__name__
+        print(f"no connection to {URL}: {problem}. Coming back.", file=sys.stderr)
         await asyncio.sleep(min(10, 0.25 * 2**failures) * random.uniform(0.5, 1))
         failures += 1
 

@@ -1,4 +1,4 @@
-import { backoff, endIfRefused, readArguments } from './arguments.mjs'
+import { backoff, endIfRefused, readArguments, sayBroken } from './arguments.mjs'
 import { createReader, EVENTS } from './events.mjs'
 
 // Server-sent events with `fetch` alone. A browser's EventSource can't send the token in a header, and Parley takes none from a URL.
@@ -12,7 +12,7 @@ async function subscribe(onEvent) {
     body: JSON.stringify({ query: EVENTS, variables: { after: reader.cursor } }),
   })
   if (response.status === 401) endIfRefused(4403, 'the token is not good')
-  if (!response.ok) return
+  if (!response.ok) throw new TypeError(`the server answered ${response.status} ${response.statusText}`)
   let text = ''
   for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
     // An event ends with an empty line; what is after the last one is the beginning of the next.
@@ -28,6 +28,7 @@ async function subscribe(onEvent) {
 }
 
 for (let failures = 0; ; failures++) {
+  let problem
   try {
     await subscribe((event) => {
       reader.read(event)
@@ -36,7 +37,8 @@ for (let failures = 0; ; failures++) {
   } catch (error) {
     // What fetch throws is a broken line.
     if (!(error instanceof TypeError)) throw error
+    problem = error
   }
-  console.error('the line broke, coming back')
+  sayBroken(url, problem)
   await backoff(failures)
 }

@@ -1,11 +1,14 @@
 import { Client, subscriptionExchange } from '@urql/core'
 import { createClient } from 'graphql-ws'
 import WebSocket from 'ws'
-import { backoff, endIfRefused, readArguments } from './arguments.mjs'
+import { backoff, endIfRefused, readArguments, sayBroken } from './arguments.mjs'
 import { createReader, EVENTS } from './events.mjs'
 
 const { url, token } = readArguments('ws://127.0.0.1:4000/graphql')
 const reader = createReader(console.log)
+
+/** Why there is no socket; what the subscription ends with does not say it. */
+let failure
 
 const socket = createClient({
   url,
@@ -14,7 +17,14 @@ const socket = createClient({
   // Subscribing again is done below, with the cursor of then.
   retryAttempts: 0,
   keepAlive: 10_000,
-  on: { closed: ({ code, reason }) => endIfRefused(code, reason) },
+  on: {
+    connecting: () => (failure = undefined),
+    error: (error) => (failure = error),
+    closed: (event) => {
+      endIfRefused(event.code, event.reason)
+      failure ??= event
+    },
+  },
 })
 const urql = new Client({
   url: url.replace(/^ws/, 'http'),
@@ -40,10 +50,10 @@ const subscribe = (onEvent) =>
   })
 
 for (let failures = 0; ; failures++) {
-  await subscribe((event) => {
+  const problem = await subscribe((event) => {
     reader.read(event)
     failures = 0
   })
-  console.error('the line broke, coming back')
+  sayBroken(url, failure ?? problem)
   await backoff(failures)
 }

@@ -82,6 +82,15 @@ class Line {
   }
 }
 
+/** A port at which nobody listens. */
+async function closedPort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
 let app: TestApp
 const children = new Set<ChildProcess>()
 beforeAll(async () => {
@@ -153,7 +162,7 @@ describe.concurrent.each(EXAMPLES)('the example %s', (name, scheme, path) => {
       for (let round = 0; round < 2; round++) {
         line.cut()
         await send(5)
-        const breaks = (): number => example.err().split('coming back').length - 1
+        const breaks = (): number => example.err().split('Coming back').length - 1
         await vi.waitFor(() => expect(breaks(), example.err()).toBeGreaterThan(round), { timeout: 10_000 })
         line.mend()
         await send(5)
@@ -175,11 +184,19 @@ describe.concurrent.each(EXAMPLES)('the example %s', (name, scheme, path) => {
     expect(example.err()).not.toMatch(/^ +at /m)
   })
 
-  // A browser's WebSocket is not told that it was refused at the door, and tries again.
-  if (name === 'legacy-browser.mjs') return
   test.skipIf(isMissing)('ends with a word where its token is not good', async ({ expect }) => {
     const example = start(name, `${scheme}://127.0.0.1:${app.port}${path}`, 'a.b.c')
     expect(await example.ended, example.err()).toBe(1)
     expect(example.err()).toMatch(/^refused: .+\n$/)
+  })
+
+  test.skipIf(isMissing)('says which address it can’t reach, and why', async ({ expect }) => {
+    const url = `${scheme}://127.0.0.1:${await closedPort()}${path}`
+    const example = start(name, url, 'a.b.c')
+    await vi.waitFor(() => expect(example.err()).toContain('Coming back'), { timeout: 30_000 })
+    example.kill()
+    const [line = ''] = example.err().split('\n')
+    expect(line.startsWith(`no connection to ${url}: `), line).toBe(true)
+    expect(line).toMatch(/: .*(ECONNREFUSED|Connect call failed).*\. Coming back\.$/)
   })
 })
