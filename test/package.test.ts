@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -92,5 +92,63 @@ describe('the packed package, in a project that has nothing else', () => {
       await writeFile(join(project, 'package.json'), '{"type":"module"}')
       await run(process.execPath, [TSC, '--project', project]).catch((error: { stdout: string }) => expect.fail(error.stdout))
     }
+  })
+})
+
+describe('the legacy client as a package of its own, in a project that has nothing else', () => {
+  let project: string
+  let installed: string
+  beforeAll(async () => {
+    project = await mkdtemp(join(tmpdir(), 'parley-client-'))
+    const { stdout } = await run(process.execPath, [join(ROOT, 'clients/pack.mjs'), project])
+    await writeFile(join(project, 'package.json'), '{"type":"module"}')
+    await run('npm', ['install', '--offline', '--no-audit', '--no-fund', stdout.trim()], { cwd: project })
+    installed = join(project, 'node_modules/parley-legacy-client')
+  })
+  afterAll(() => rm(project, { recursive: true, force: true }))
+
+  test('brings no dependency and no more than 150 KB, and says how it is used', async () => {
+    expect((await readdir(join(project, 'node_modules'))).filter((name) => !name.startsWith('.'))).toEqual([
+      'parley-legacy-client',
+    ])
+    const files = await readdir(installed, { recursive: true, withFileTypes: true })
+    const sizes = files
+      .filter((file) => file.isFile())
+      .map(async (file) => (await readFile(join(file.parentPath, file.name))).length)
+    expect((await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)).toBeLessThan(150_000)
+    const readme = await readFile(join(installed, 'README.md'), 'utf8')
+    expect(readme).toContain("import { createLegacyClient } from 'parley-legacy-client'")
+    // What a page imports without a bundler.
+    const [, path = ''] = /from '\/parley-legacy-client\/([^']+)'/.exec(readme) ?? []
+    expect(await readFile(join(installed, path), 'utf8')).toContain('export function createLegacyClient')
+  })
+
+  test('runs as an ES module', async () => {
+    const script = `
+      import { createLegacyClient } from 'parley-legacy-client'
+      class Dead { readyState = 3; send() {} close() {} addEventListener() {} }
+      const client = createLegacyClient({ url: 'ws://127.0.0.1:1', token: 't', webSocket: Dead })
+      await client.close()
+      console.log(client.state)`
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], { cwd: project })
+    expect(stdout.trim()).toBe('closed')
+  })
+
+  test.each(['nodenext', 'preserve'])('its types compile under strict without @types/ws, module %s', async (module) => {
+    await writeFile(
+      join(project, 'app.ts'),
+      `import { createLegacyClient, RequestRefusedError, type WebSocketLike } from 'parley-legacy-client'
+       declare const Socket: new (url: string, protocols: string[]) => WebSocketLike
+       const client = createLegacyClient({ url: 'wss://chat.example.com/ws/connect', token: () => null, webSocket: Socket })
+       const answer: Promise<{ success: true }> = client.request('message_sent', { receiver_id: 2, content: 'hi' })
+       // @ts-expect-error: ids of messages are numbers
+       void client.request('message_read', { message_id: '42' })
+       for await (const push of client) if (push.type === 'message_sent') push.data.sender_name satisfies string
+       await answer.catch((error) => error instanceof RequestRefusedError && error.code satisfies number)
+       export {}`,
+    )
+    const compilerOptions = { module, target: 'es2023', lib: ['es2023', 'dom'], types: [], strict: true, noEmit: true }
+    await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['app.ts'] }))
+    await run(process.execPath, [TSC, '--project', project]).catch((error: { stdout: string }) => expect.fail(error.stdout))
   })
 })
