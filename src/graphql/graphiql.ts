@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { GraphiQLOptions } from 'graphql-yoga'
 
@@ -87,8 +88,8 @@ query History($conversationId: ID!, $first: Int, $after: String) {
     variables: { conversationId: 'group_1', first: 3, after: null },
   },
   {
-    query: `# All that happens to me, live. GraphiQL ends it when another tab is opened: run it in one browser window and
-# the mutations in a second one. "after": "0" sends first all that is kept, an event's id all that came since.
+    query: `# All that happens to me, live, the newest first. GraphiQL ends it when another tab is opened: run it in one browser
+# window and the mutations in a second one. "after": "0" sends first all that is kept, an event's id all that came since.
 subscription Live($after: ID) {
   events(after: $after) {
     __typename
@@ -241,13 +242,56 @@ mutation SaveUser($id: ID!, $name: String!, $avatar: String) {
   },
 ]
 
-const PLACEHOLDER = { title: 'Parley', endpoint: 'to be replaced' }
+/** The demo's page has the same in its index.html. */
+const LOGO =
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" role="img" aria-label="Parley">' +
+  '<path d="M8 3h16a5 5 0 0 1 5 5v10a5 5 0 0 1-5 5h-9l-7 6.5V23a5 5 0 0 1-5-5V8a5 5 0 0 1 5-5z" fill="#0f766e"/>' +
+  '<path d="M10 10.5h12M10 15.5h7" stroke="#fff" stroke-width="2.6" stroke-linecap="round"/></svg>'
+
+const PLACEHOLDER = { title: 'Parley', favicon: `data:image/svg+xml,${encodeURIComponent(LOGO)}` }
+/** Compiled, also where the server runs from its sources. */
+const PAGE_MODULE = new URL('../../dist/graphql/page/graphiql.js', import.meta.url)
 let template: string[] | undefined
+
+/** Small screens get the editors above the result; tabs stay where they are (see the page's module). */
+const STYLE = `
+.graphiql-container .graphiql-tab { transform: none !important; }
+.graphiql-container .graphiql-logo > div { gap: 0.4em; }
+.graphiql-container .graphiql-logo svg { width: 1.75rem; margin-left: auto; }
+@media (max-width: 700px) {
+  .graphiql-container .graphiql-sessions { margin: 0; border-radius: 0; }
+  .graphiql-container #graphiql-session { flex-direction: column; }
+  .graphiql-container #graphiql-session > div { flex: 1 1 50% !important; min-height: 0; }
+  .graphiql-container #graphiql-session > .graphiql-horizontal-drag-bar { display: none; }
+}
+`
 
 /** The page around its options. Loaded at the first use: it is 9 MB that a server at which nobody looks can do without. */
 function loadTemplate(): string[] {
   const { renderGraphiQL } = require('@graphql-yoga/render-graphiql') as typeof import('@graphql-yoga/render-graphiql')
-  return renderGraphiQL(PLACEHOLDER).split(JSON.stringify(PLACEHOLDER))
+  const module = readFileSync(PAGE_MODULE, 'utf8').replace(/^\/\/# sourceMappingURL=.*$/m, '')
+  const [head = '', tail = ''] = renderGraphiQL(PLACEHOLDER).split(JSON.stringify(PLACEHOLDER))
+  const call = head.lastIndexOf(RENDER)
+  const start = head
+    .slice(0, call)
+    .replace(
+      '<title>Parley</title>',
+      `<meta name="viewport" content="width=device-width, initial-scale=1" /><title>Parley GraphiQL</title>`,
+    )
+    .replace('</style>', () => `${STYLE}</style>`)
+  const script = `</script><script type="module">${module}
+disableTabDragging();
+const fetcher = createFetcher(location.pathname);
+`
+  return [`${start}${script}${RENDER}${head.slice(call + RENDER.length)}{ fetcher, ...`, `}${tail}`]
+}
+
+/** What the page's script calls with the options. */
+const RENDER = 'YogaGraphiQL.renderYogaGraphiQL('
+
+/** Options that Yoga hands on to GraphiQL without declaring them. */
+interface PageOptions extends GraphiQLOptions {
+  defaultEditorToolsVisibility: 'variables' | 'headers'
 }
 
 /**
@@ -255,8 +299,11 @@ function loadTemplate(): string[] {
  * have a place for one.
  */
 export function renderGraphiqlPage(token?: string): string {
-  const options: GraphiQLOptions = {
+  const options: PageOptions = {
     title: PLACEHOLDER.title,
+    logo: LOGO,
+    // Headers, which hold a token, are for others to see only when asked for; they are the ones to fill in without a token.
+    defaultEditorToolsVisibility: token === undefined ? 'headers' : 'variables',
     // Tabs take these where they have none of their own, also tabs that the browser kept from the last visit.
     headers: JSON.stringify({ Authorization: `Bearer ${token ?? 'PUT-A-TOKEN-HERE'}` }, null, 2),
     // Tokens don't belong into the browser's storage, where an old one would also win over a new one.

@@ -92,7 +92,8 @@ export async function watchedContext(
     colorScheme: 'light',
     ...options,
   })
-  context.setDefaultTimeout(20_000)
+  // For a busy machine: the pages are megabytes of script.
+  context.setDefaultTimeout(60_000)
   const wrong: string[] = []
   const asked = (url: string): void => {
     const { protocol, host } = new URL(url)

@@ -1,0 +1,114 @@
+/** The part of the GraphiQL page that runs in the browser. The server puts the compiled module into the page. */
+
+interface GraphqlParams {
+  readonly query: string
+  readonly operationName?: string | null
+  readonly variables?: unknown
+}
+
+interface FetcherOptions {
+  readonly headers?: Readonly<Record<string, string>>
+  readonly documentAST?: {
+    readonly definitions: readonly {
+      readonly kind: string
+      readonly operation?: string
+      readonly name?: { readonly value: string }
+    }[]
+  }
+}
+
+interface Sink {
+  next(result: unknown): void
+  error(error: unknown): void
+  complete(): void
+}
+
+type Observable = { subscribe(sink: Sink): { unsubscribe(): void } }
+type Fetcher = (params: GraphqlParams, options?: FetcherOptions) => Promise<unknown> | Observable
+
+/** What a subscription shows at most; a page that stays open must not grow without end. */
+const SHOWN = 200
+
+/** Keeps all results of a subscription in view, where GraphiQL itself replaces each by the next. */
+function createHistory(): { add(results: readonly unknown[]): unknown } {
+  let received = 0
+  let newestFirst: unknown[] = []
+  return {
+    add(results) {
+      received += results.length
+      newestFirst = [...results.toReversed(), ...newestFirst].slice(0, SHOWN)
+      return { received, newestFirst }
+    },
+  }
+}
+
+/** Yields the results in each chunk of a stream of server-sent events. */
+async function* readEvents(body: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<unknown[]> {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader()
+  let text = ''
+  for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+    text += chunk.value
+    const events = text.split('\n\n')
+    text = events.pop() ?? ''
+    const results = events
+      .filter((event) => event.startsWith('event: next'))
+      .map((event) => event.slice(event.indexOf('data:') + 5))
+    if (results.length > 0) yield results.map((result) => JSON.parse(result) as unknown)
+  }
+}
+
+function isSubscription({ operationName }: GraphqlParams, { documentAST }: FetcherOptions): boolean {
+  const operations = (documentAST?.definitions ?? []).filter(({ kind }) => kind === 'OperationDefinition')
+  const operation = operations.find(({ name }) => name?.value === operationName) ?? operations[0]
+  return operation?.operation === 'subscription'
+}
+
+export function createFetcher(url: string): Fetcher {
+  const post = (params: GraphqlParams, { headers }: FetcherOptions, accept: string, signal?: AbortSignal): Promise<Response> =>
+    fetch(url, {
+      method: 'POST',
+      headers: { ...headers, 'Content-Type': 'application/json', Accept: accept },
+      body: JSON.stringify(params),
+      signal: signal ?? null,
+    })
+
+  async function subscribe(params: GraphqlParams, options: FetcherOptions, sink: Sink, signal: AbortSignal): Promise<void> {
+    const response = await post(params, options, 'text/event-stream', signal)
+    if (!response.body || !response.headers.get('Content-Type')?.startsWith('text/event-stream')) {
+      return sink.next(await response.json())
+    }
+    const history = createHistory()
+    for await (const results of readEvents(response.body)) sink.next(history.add(results))
+  }
+
+  return (params, options = {}) => {
+    if (!isSubscription(params, options)) {
+      return post(params, options, 'application/json').then((response) => response.json() as Promise<unknown>)
+    }
+    return {
+      subscribe(sink) {
+        const abort = new AbortController()
+        subscribe(params, options, sink, abort.signal).then(
+          () => sink.complete(),
+          // Stopped by its user.
+          (error: unknown) => !abort.signal.aborted && sink.error(error),
+        )
+        return { unsubscribe: () => abort.abort() }
+      },
+    }
+  }
+}
+
+/**
+ * Tabs can't be dragged. GraphiQL leaves them shifted by a wrong position, which it hides until a tab has the focus: the
+ * first click then moved the tab away from under the pointer, and a click that trembled reordered the tabs.
+ */
+export function disableTabDragging(): void {
+  document.addEventListener(
+    'pointerdown',
+    (event) => {
+      if (event.target instanceof Element && event.target.closest('.graphiql-tab')) event.stopPropagation()
+    },
+    { capture: true },
+  )
+}
