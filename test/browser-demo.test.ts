@@ -1,4 +1,8 @@
-import { rm } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import axe from 'axe-core'
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -6,9 +10,9 @@ import { copyDatabase, startApp, tokenOf, type TestApp } from './support/app.ts'
 import { launchBrowser, picture, skipBrowser, watchedContext, type WatchedContext } from './support/browser.ts'
 import { connectHttp } from './support/graphql-client.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 180_000 })
 
-const PATIENCE = { timeout: 20_000, interval: 50 }
+const PATIENCE = { timeout: 60_000, interval: 50 }
 
 /** One pane as its user sees it. */
 interface Pane {
@@ -80,10 +84,30 @@ async function isSettled({ left, right }: Demo): Promise<void> {
   }
 }
 
+/** Makes a pane another user's. */
+async function demoUser(page: Page, side: 'left' | 'right', name: string): Promise<void> {
+  await page.locator(`#${side}`).getByLabel('User').selectOption(name)
+}
+
+const PACK = fileURLToPath(new URL('../clients/pack.mjs', import.meta.url))
+
 const texts = (locator: Locator): Promise<string[]> => locator.allTextContents()
 const sees = (locator: Locator): Promise<void> => locator.waitFor()
 const isGone = (locator: Locator): Promise<void> => locator.waitFor({ state: 'detached' })
+/** Whether all of a part of the messages can be seen. */
+const isInView = (part: Locator): Promise<boolean> =>
+  part.evaluate(`(part) => {
+    const { top, bottom } = part.getBoundingClientRect()
+    const around = part.closest('.messages-scroller').getBoundingClientRect()
+    return top >= around.top && bottom <= around.bottom
+  }`)
 /** A page's own script; a text, for the tests' types know no browser. */
+/** What is there to be touched and has less than 44 pixels in a direction. */
+const TOO_SMALL = `[...document.querySelectorAll('a, button, select, summary, textarea')]
+  .filter((element) => element.checkVisibility())
+  .map((element) => [element.outerHTML.slice(0, 80), element.getBoundingClientRect()])
+  .filter(([, { width, height }]) => width < 44 || height < 44)
+  .map(([html, { width, height }]) => html + ' ' + width + 'x' + height)`
 const evaluate = (page: Page, script: string): Promise<unknown> => page.evaluate(script)
 
 describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
@@ -126,6 +150,8 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
     await left.send('React to this')
     const [mine, theirs] = [left.message('React to this'), right.message('React to this')]
     await theirs.locator('.add').click()
+    // It is the last message: what opens below it is brought into view.
+    expect(await isInView(theirs.locator('.picker'))).toBe(true)
     await theirs.locator('.picker button', { hasText: '👍' }).click()
     const [chip, other] = [mine.locator('.reactions .chip'), theirs.locator('.reactions .chip')]
     await expect.poll(() => texts(chip), PATIENCE).toEqual(['👍 1'])
@@ -156,7 +182,7 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
     }
   })
 
-  test('a user whose line is cut goes offline for the other, and comes online again', async () => {
+  test('a user whose line is cut goes offline for the other, sees nobody online, and comes online again', async () => {
     const { left, right } = await openDemo()
     for (const [from, to] of [
       [left, right],
@@ -167,8 +193,13 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
       await from.cut.click()
       await expect.poll(() => from.root.locator('.status').textContent(), PATIENCE).toBe('Line cut')
       await expect.poll(() => presence.textContent(), PATIENCE).toBe('offline')
+      // Nobody tells the one without a line who is online.
+      const own = from.root.locator('.thread .subtitle')
+      expect(await own.textContent()).toBe('unknown while you are not connected')
+      expect(await from.root.locator('.dot.is-online').count()).toBe(0)
       await from.cut.click()
       await expect.poll(() => presence.textContent(), PATIENCE).toBe('online')
+      await expect.poll(() => own.textContent(), PATIENCE).toBe('online')
     }
   })
 
@@ -208,6 +239,7 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
 
       await cut.cut.click()
       await expect.poll(() => cut.strip.textContent(), PATIENCE).toMatch(/^↻ 3 events resumed after \d+$/)
+      expect(await cut.strip.isVisible()).toBe(true)
       await sees(other.message(`Written by ${side} without a line`))
       await isGone(cut.root.locator('.is-pending'))
       await expect.poll(() => texts(cut.root.locator('.message.is-resumed p')), PATIENCE).toEqual(contents)
@@ -216,8 +248,89 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
         const receipt = other.message(content).locator('.receipt')
         await expect.poll(() => receipt.textContent(), PATIENCE).toBe('✓✓')
       }
+      // It is about this conversation, and about this moment.
+      await cut.open('Spring trip')
+      expect(await cut.strip.isVisible()).toBe(false)
+      await cut.open(side === 'left' ? 'Ben Okafor' : 'Alice Martin')
+      await expect.poll(() => cut.strip.isVisible(), PATIENCE).toBe(false)
     })
   }
+
+  test('where nothing was missed, nothing is said of it', async () => {
+    const demo = await openDemo()
+    await isSettled(demo)
+    for (const pane of [demo.left, demo.right]) {
+      await pane.cut.click()
+      await expect.poll(() => pane.root.locator('.status').textContent(), PATIENCE).toBe('Line cut')
+      await pane.cut.click()
+      await expect.poll(() => pane.root.locator('.thread .subtitle').textContent(), PATIENCE).toBe('online')
+      expect(await pane.strip.isVisible()).toBe(false)
+    }
+  })
+
+  test('a group says in either language how many others are online', async () => {
+    const { page, left } = await openDemo()
+    await left.open('Spring trip')
+    const subtitle = left.root.locator('.thread .subtitle')
+    await expect.poll(() => subtitle.textContent(), PATIENCE).toBe('5 members, 1 other online')
+    await page.getByRole('button', { name: '中文' }).click()
+    expect(await subtitle.textContent()).toBe('5 名成员，其他 1 人在线')
+    await page.getByRole('button', { name: 'English' }).click()
+    await demoUser(page, 'right', 'Alice Martin')
+    await expect.poll(() => subtitle.textContent(), PATIENCE).toBe('5 members, nobody else online')
+  })
+
+  test('a conversation without messages says so, and offers a first one', async () => {
+    const { left } = await openDemo()
+    await left.open('Dana Levy')
+    await sees(left.root.getByText('This is the beginning of your conversation with Dana Levy'))
+    await left.root.getByRole('button', { name: 'Say hello' }).click()
+    expect(await left.input.inputValue()).toBe('Hello! 👋')
+    await left.input.press('Enter')
+    await sees(left.message('Hello! 👋'))
+    expect(await left.root.locator('.empty').isVisible()).toBe(false)
+  })
+
+  test('a text that is too long is not cut: it is counted, and can be sent when it is short enough', async () => {
+    const { left } = await openDemo()
+    const counter = left.root.locator('.counter')
+    const send = left.root.getByRole('button', { name: 'Send', exact: true })
+    await left.input.fill('x'.repeat(4000))
+    expect(await counter.isVisible()).toBe(false)
+    // As the server counts: an emoji is one.
+    await left.input.fill('😀'.repeat(5000))
+    expect(await counter.textContent()).toBe('5,000 of 5,000 characters')
+    await left.input.fill('😀'.repeat(5003))
+    expect(await counter.textContent()).toBe('3 characters too many: a message has at most 5,000')
+    expect(await send.isDisabled()).toBe(true)
+    await left.input.press('Enter')
+    expect(await left.input.inputValue()).toBe('😀'.repeat(5003))
+    await left.input.fill('x'.repeat(5000))
+    await left.input.press('Enter')
+    await sees(left.message('x'.repeat(5000)).locator('.receipt'))
+    expect(await counter.isVisible()).toBe(false)
+  })
+
+  test('three steps say what to do, and “Show me” plays them', async () => {
+    const { page, left, right } = await openDemo()
+    const steps = page.locator('.guide li')
+    expect(await steps.count()).toBe(3)
+    await page.getByRole('button', { name: 'Show me' }).click()
+    await sees(right.message('Hello over Legacy JSON 👋'))
+    await sees(left.message('Hello back, over GraphQL 🎉'))
+    await sees(steps.nth(1).and(page.locator('[aria-current=step]')))
+    await expect.poll(() => left.root.locator('.status').textContent(), PATIENCE).toBe('Line cut')
+    await sees(page.getByRole('button', { name: 'Show me again' }))
+    expect(await texts(left.root.locator('.message.is-resumed p'))).toEqual([
+      'Your line is cut: this waits for you',
+      'And so does this',
+    ])
+    expect(await page.locator('.guide .is-done').count()).toBe(3)
+    await page.getByRole('button', { name: 'Three steps to try' }).click()
+    await page.reload()
+    await sees(page.getByRole('button', { name: 'Three steps to try', expanded: false }))
+    expect(await page.locator('.guide').isVisible()).toBe(false)
+  })
 
   test('what is written while the server restarts is sent when it is back, once, over both protocols', async () => {
     const folder = await copyDatabase()
@@ -238,6 +351,7 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
       await expect.poll(() => pane.message('Nobody is there').count(), PATIENCE).toBe(2)
       await isGone(pane.root.locator('.is-pending'))
       expect(await pane.message('Nobody is there').count()).toBe(2)
+      expect(await pane.strip.textContent()).not.toContain('0 events')
     }
     await context.close()
     await second.stop()
@@ -269,7 +383,11 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
     const message = { content: 'Look at the frames', sender: { id: '1', name: 'Alice Martin', avatar: null } }
     expect(event).toMatchObject({ __typename: 'MessageSent', message })
 
-    await sees(right.frames.filter({ hasText: 'next · MessageSent' }))
+    await sees(right.frames.filter({ hasText: 'next · MessageSent' }).filter({ hasText: 'subscription Events' }))
+    await right.send('And at these')
+    for (const type of ['subscribe', 'next', 'complete']) {
+      await sees(right.frames.filter({ hasText: `${type} · mutation Send` }).last())
+    }
     const init = right.frames.filter({ hasText: 'connection_init' })
     await init.locator('summary').click()
     expect(await init.locator('pre').textContent()).toContain('"authorization": "Bearer …"')
@@ -320,6 +438,7 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
     const fits = async (): Promise<void> => expect(await evaluate(page, 'document.documentElement.scrollWidth')).toBe(360)
     expect(await right.root.isVisible()).toBe(false)
     await fits()
+    expect(await evaluate(page, TOO_SMALL)).toEqual([])
     await left.row('Ben Okafor').tap()
     expect(await left.row('Ben Okafor').isVisible()).toBe(false)
     const long = `From a phone ${'without any white space '.replaceAll(' ', '').repeat(20)}`
@@ -327,6 +446,15 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
     await left.root.getByRole('button', { name: 'Send' }).tap()
     await sees(left.message(long))
     await fits()
+
+    // Most of the screen is the chat, and what can be touched is large enough for a finger.
+    await page.setViewportSize({ width: 390, height: 844 })
+    const chat = await left.root.locator('.chat').boundingBox()
+    expect(chat?.height).toBeGreaterThanOrEqual(540)
+    await left.message(long).locator('.add').tap()
+    const small = await evaluate(page, TOO_SMALL)
+    expect(small).toEqual([])
+    await page.setViewportSize({ width: 360, height: 740 })
 
     await page.getByRole('button', { name: 'Ben Okafor · GraphQL' }).tap()
     expect(await left.root.isVisible()).toBe(false)
@@ -391,6 +519,31 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
     await evaluate(page, axe.source)
     const { violations } = (await evaluate(page, 'axe.run()')) as axe.AxeResults
     expect(violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)])).toEqual([])
+  })
+
+  test('the packed legacy client is a module that a page can import as it is', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'parley-client-'))
+    const packed = execFileSync(process.execPath, [PACK, folder], { encoding: 'utf8' }).trim()
+    execFileSync('tar', ['-xzf', packed, '-C', folder])
+    const watched = await watchedContext(browser, app.http)
+    opened.push(watched)
+    const module = '/client/legacy-client/client.js'
+    await watched.context.route('**/client/**', async (route) => {
+      const path = new URL(route.request().url()).pathname.slice('/client/'.length)
+      const contentType = path === 'page' ? 'text/html' : 'text/javascript'
+      const script = `
+        import { createLegacyClient } from '${module}'
+        const token = '${tokenOf({ userId: 1, name: 'Alice Martin' })}'
+        const client = createLegacyClient({ url: '${app.legacyUrl}', token })
+        await client.request('message_sent', { receiver_id: 2, content: 'From a page without a bundler' })
+        for await (const push of client) if (push.type === 'message_sent') document.title = push.data.content`
+      const html = `<!doctype html><link rel="icon" href="data:,"><script type="module">${script}</script>`
+      const body = path === 'page' ? html : await readFile(join(folder, 'package', path))
+      await route.fulfill({ body, contentType })
+    })
+    const page = await watched.open(`${app.http}/client/page`)
+    await expect.poll(() => page.title(), PATIENCE).toBe('From a page without a bundler')
+    await rm(folder, { recursive: true, force: true })
   })
 
   test('the scene of the README’s picture: a resume, who types, and what a frame became', async () => {

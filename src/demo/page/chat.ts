@@ -1,6 +1,6 @@
 /** The chat of one user: what is known of it, from queries and events. */
 import type { ChatEvent, ChatMessage, Person } from './connection.ts'
-import { CONVERSATIONS, HISTORY } from './documents.ts'
+import { CONVERSATIONS, HISTORY, PRESENCE } from './documents.ts'
 import { query } from './server.ts'
 
 export interface Message extends ChatMessage {
@@ -37,6 +37,8 @@ export interface Chat {
   conversations(): Conversation[]
   get(id: string): Conversation | undefined
   isOnline(userId: string): boolean
+  /** Whether `isOnline` means something: nobody tells while the line is down. */
+  knowsPresence(): boolean
   /** Loads the conversations anew, and the newest messages of those that had some. */
   load(): Promise<void>
   /** Loads the newest messages of a conversation, or the next older ones where some are there. */
@@ -44,8 +46,11 @@ export interface Chat {
   apply(event: ChatEvent, isResumed: boolean): void
   /** What the user has not read of what is loaded, oldest first; counts as read from now on. */
   takeUnread(conversation: Conversation): Message[]
-  /** Nobody tells any more who types. */
+  /** Loads anew who is online: what changed while the line was down is not resumed. */
+  loadPresence(): Promise<void>
+  /** Nobody tells any more who types and who is online. */
   lineLost(): void
+  lineFound(): void
 }
 
 /** What has changed; without a message the whole conversation. */
@@ -80,6 +85,8 @@ const isNewer = (a: LastMessage, b: LastMessage | null): boolean => b === null |
 export function createChat(me: Person, everybody: readonly Person[], changed: (change: Change) => void): Chat {
   const conversations = new Map<string, Conversation>()
   const online = new Map<string, boolean>()
+  let hasPresence = false
+  let hasLine = false
   /** What comes while a query runs is newer than its answer. */
   let held: [ChatEvent, boolean][] | undefined
   let queries = Promise.resolve()
@@ -171,7 +178,8 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
     conversations: () =>
       [...conversations.values()].sort((a, b) => (a.last === b.last ? 0 : a.last && isNewer(a.last, b.last) ? -1 : 1)),
     get: (id) => conversations.get(id),
-    isOnline: (userId) => online.get(userId) === true,
+    isOnline: (userId) => hasLine && online.get(userId) === true,
+    knowsPresence: () => hasLine && hasPresence,
 
     load: () =>
       queue(async () => {
@@ -180,7 +188,17 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
         conversations.clear()
         for (const { node } of answer.conversations.edges) addNode(node)
         addStrangers()
+        hasPresence = true
         for (const id of loaded) await loadPage(id)
+        changed({ conversationId: undefined })
+      }),
+
+    loadPresence: () =>
+      queue(async () => {
+        const answer = await query<{ conversations: Edges<Pick<ConversationNode, 'members'>> }>(me.id, PRESENCE)
+        const members = answer.conversations.edges.flatMap(({ node }) => node.members.edges)
+        for (const { node } of members) online.set(node.id, node.online)
+        hasPresence = true
         changed({ conversationId: undefined })
       }),
 
@@ -222,7 +240,13 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
 
     lineLost() {
       for (const { typing } of conversations.values()) typing.clear()
+      hasLine = hasPresence = false
+      online.clear()
       changed({ conversationId: undefined })
+    },
+
+    lineFound() {
+      hasLine = true
     },
   }
   return chat

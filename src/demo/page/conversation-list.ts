@@ -61,7 +61,7 @@ export function avatarOf({ id, title, isGroup, peerId }: Conversation, chat: Cha
   const [letter = ''] = title
   const hue = isGroup ? `group-${Number(id.replace(/\D/g, '')) % 5}` : `user-${Number(peerId) % 5}`
   const isOnline = peerId !== null && chat.isOnline(peerId)
-  const label = isOnline ? text.online : text.offline
+  const label = !chat.knowsPresence() ? text.unknown : isOnline ? text.online : text.offline
   const dot = peerId !== null && h('span', { class: isOnline ? 'dot is-online' : 'dot', role: 'img', 'aria-label': label })
   return h('span', { class: `avatar ${hue}` }, h('span', { 'aria-hidden': 'true' }, letter), dot)
 }

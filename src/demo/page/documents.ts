@@ -25,6 +25,12 @@ export const CONVERSATIONS = `query Conversations {
   }
 }`
 
+export const PRESENCE = `query Presence {
+  conversations(first: 50) {
+    edges { node { members(first: 50) { edges { node { id online } } } } }
+  }
+}`
+
 export const HISTORY = `query History($conversationId: ID!, $after: String) {
   conversation(id: $conversationId) {
     messages(first: 20, after: $after) {

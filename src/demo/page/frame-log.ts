@@ -17,6 +17,8 @@ export interface FrameLog {
 
 interface Envelope {
   readonly type: string
+  /** Of an operation over GraphQL: `subscribe` begins it, `next` and `complete` are about it. */
+  readonly id?: string
   readonly message_id?: string
   readonly data?: { readonly success?: unknown } | null
   readonly payload?: { readonly query?: string; readonly data?: Record<string, { readonly __typename?: string }> }
@@ -26,6 +28,7 @@ interface Envelope {
 export function createFrameLog(paneId: string): FrameLog {
   const id = `${paneId}-frames`
   const heading = h('h3', { id })
+  const size = h('button', { type: 'button', class: 'quiet size' })
   const clear = h('button', { type: 'button', class: 'quiet' })
   const empty = h('p', { class: 'hint' })
   const list = h('ol', { class: 'frames' })
@@ -35,15 +38,34 @@ export function createFrameLog(paneId: string): FrameLog {
     empty,
     list,
   )
-  const element = h('section', { class: 'frame-log' }, h('header', {}, heading, clear), scroller)
+  const element = h('section', { class: 'frame-log' }, h('header', {}, heading, size, clear), scroller)
   let text: Text
+  /** The operations that run on the connection, by their ids. */
+  const operations = new Map<string, string>()
+
+  function operationOf({ type, id, payload }: Envelope): string | undefined {
+    if (id === undefined) return undefined
+    const [named] = /\b\w+ \w+/.exec(payload?.query ?? '') ?? []
+    if (type === 'subscribe' && named !== undefined) operations.set(id, named)
+    const operation = operations.get(id)
+    if (type === 'complete' || type === 'error') operations.delete(id)
+    return operation
+  }
+
+  function drawSize(): void {
+    const isLarge = element.classList.contains('is-large')
+    size.textContent = isLarge ? text.smaller : text.larger
+    setAttributes(size, { 'aria-expanded': String(isLarge) })
+  }
 
   const log: FrameLog = {
     element,
     add(frame, behind) {
       const isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 40
       empty.hidden = true
-      list.append(h('li', {}, frame.direction === 'note' ? noteOf(frame) : rowOf(frame, behind, () => text)))
+      list.append(h('li', {}, frame.direction === 'note' ? noteOf(frame) : rowOf(frame, behind, () => text, operationOf)))
+      // A new connection knows nothing of the old one's operations.
+      if (frame.direction === 'note') operations.clear()
       while (list.childElementCount > LIMIT) list.firstElementChild?.remove()
       if (isAtEnd) scroller.scrollTop = scroller.scrollHeight
     },
@@ -55,12 +77,17 @@ export function createFrameLog(paneId: string): FrameLog {
       text = next
       heading.textContent = text.frames
       clear.textContent = text.clear
+      drawSize()
       empty.textContent = text.noFrames
       // What is open was written in the other language.
       for (const details of list.querySelectorAll('details')) details.open = false
     },
   }
   clear.addEventListener('click', () => log.clear())
+  size.addEventListener('click', () => {
+    element.classList.toggle('is-large')
+    drawSize()
+  })
   return log
 }
 
@@ -71,18 +98,28 @@ const timeOf = ({ at }: Frame): HTMLElement => {
 
 const noteOf = (frame: Frame): HTMLElement => h('div', { class: 'note' }, timeOf(frame), h('span', {}, frame.text))
 
-function rowOf(frame: Frame, behind: Behind | undefined, text: () => Text): HTMLElement {
+function rowOf(
+  frame: Frame,
+  behind: Behind | undefined,
+  text: () => Text,
+  operationOf: (envelope: Envelope) => string | undefined,
+): HTMLElement {
   const isOut = frame.direction === 'out'
   const arrow = h('span', { class: `arrow ${frame.direction}`, role: 'img' }, isOut ? '↑' : '↓')
   setAttributes(arrow, { 'aria-label': isOut ? text().sentFrame : text().receivedFrame })
   const envelope = JSON.parse(frame.text) as Envelope
+  const operation = operationOf(envelope)
+  const event = envelope.payload?.data?.['events']?.__typename
+  const name = [envelope.type, event ?? operation].filter(Boolean).join(' · ')
+  // An event is shown by its type; which operation it answers is said behind it, as for the legacy protocol.
+  const origin = behind?.title ?? (event === undefined ? undefined : operation)
   const summary = h(
     'summary',
     {},
     timeOf(frame),
     arrow,
-    h('code', { class: 'name' }, nameOf(envelope)),
-    behind && h('code', { class: 'behind' }, behind.title),
+    h('code', { class: 'name' }, name),
+    origin !== undefined && h('code', { class: 'behind' }, origin),
   )
   const details = h('details', {}, summary)
   details.addEventListener('toggle', () => {
@@ -93,13 +130,6 @@ function rowOf(frame: Frame, behind: Behind | undefined, text: () => Text): HTML
     details.scrollIntoView({ block: 'nearest' })
   })
   return details
-}
-
-/** The type, and for GraphQL over WebSocket what it carries. */
-function nameOf({ type, payload }: Envelope): string {
-  const [operation] = /\b\w+ \w+/.exec(payload?.query ?? '') ?? []
-  const typename = payload?.data?.['events']?.__typename
-  return [type, operation ?? typename].filter(Boolean).join(' · ')
 }
 
 function behindOf(behind: Behind, { data }: Envelope, isOut: boolean, text: Text): HTMLElement {

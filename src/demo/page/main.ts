@@ -1,5 +1,6 @@
 import { h, setAttributes } from './dom.ts'
-import { createPane, type Pane } from './pane.ts'
+import { createGuide } from './guide.ts'
+import { createPane, HAS_ROOM, type Pane } from './pane.ts'
 import { loadConfig } from './server.ts'
 import { keepLanguage, LANGUAGES, preferredLanguage, type Language } from './text.ts'
 
@@ -26,6 +27,7 @@ async function start(): Promise<void> {
       setAttributes(button, { 'aria-pressed': String(button.lang === tag) })
     }
     for (const pane of panes) pane.speak(text)
+    guide.speak(text)
     drawTabs()
   }
 
@@ -46,7 +48,17 @@ async function start(): Promise<void> {
     languages.append(button)
   }
 
-  const common = { config, onChosen: drawTabs }
+  const bring = (pane: Pane): void => {
+    root.dataset['pane'] = pane.element.id
+    drawTabs()
+    pane.shown()
+  }
+  const guide = createGuide(() => panes as [Pane, Pane], bring)
+  const onOpened = (): void => {
+    if (!matchMedia(HAS_ROOM).matches) guide.hide()
+  }
+
+  const common = { config, onChosen: drawTabs, onOpened }
   panes.push(
     createPane({ ...common, side: 'left', userId: first?.id ?? '', peerId: second?.id ?? '', protocol: 'legacy' }),
     createPane({ ...common, side: 'right', userId: second?.id ?? '', peerId: first?.id ?? '', protocol: 'graphql' }),
@@ -55,11 +67,7 @@ async function start(): Promise<void> {
   root.dataset['pane'] = 'left'
   for (const pane of panes) {
     const button = h('button', { type: 'button' })
-    button.addEventListener('click', () => {
-      root.dataset['pane'] = pane.element.id
-      drawTabs()
-      pane.shown()
-    })
+    button.addEventListener('click', () => bring(pane))
     tabs.append(button)
   }
 
@@ -69,10 +77,11 @@ async function start(): Promise<void> {
     title,
     tagline,
     config.graphiql && h('a', { href: '/graphql' }, 'GraphiQL'),
+    guide.toggle,
     languages,
     tabs,
   )
-  root.replaceChildren(top, h('main', {}, ...panes.map(({ element }) => element)))
+  root.replaceChildren(top, guide.element, h('main', {}, ...panes.map(({ element }) => element)))
   speak()
 }
 

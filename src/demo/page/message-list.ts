@@ -1,5 +1,6 @@
 import { h, replaceChildren } from './dom.ts'
 import type { Chat, Conversation, Message } from './chat.ts'
+import { avatarOf } from './conversation-list.ts'
 import type { Text } from './text.ts'
 
 const REACTIONS = ['👍', '❤️', '😂', '🎉', '👀'] as const
@@ -17,6 +18,8 @@ export interface MessageActions {
   react(message: Message, reaction: string, isAdded: boolean): void
   retry(pending: Pending): void
   loadOlder(): void
+  /** Puts a first message into the box. */
+  greet(): void
 }
 
 export interface MessageList {
@@ -31,7 +34,8 @@ const isMine = (chat: Chat, { sender }: Message): boolean => sender.id === chat.
 export function createMessageList(actions: MessageActions): MessageList {
   const older = h('button', { type: 'button', class: 'quiet older' })
   const list = h('ol', { class: 'messages' })
-  const element = h('div', { class: 'messages-scroller', tabindex: 0, role: 'log' }, older, list)
+  const empty = h('div', { class: 'empty' })
+  const element = h('div', { class: 'messages-scroller', tabindex: 0, role: 'log' }, older, empty, list)
   const drawn = new Map<string, HTMLElement>()
   let shownId: string | undefined
   /** Whose reactions can be chosen from now. */
@@ -83,6 +87,8 @@ export function createMessageList(actions: MessageActions): MessageList {
       pickerOf = before === id ? undefined : id
       if (before !== undefined && before !== id) closePicker(before)
       redraw()
+      // Of the last message it is below what can be seen.
+      drawn.get(id)?.scrollIntoView({ block: 'nearest' })
     })
     return button
   }
@@ -111,6 +117,22 @@ export function createMessageList(actions: MessageActions): MessageList {
       else if (event.key === 'ArrowLeft') buttons[at - 1]?.focus()
     })
     return picker
+  }
+
+  /** What is there instead of messages. */
+  function drawEmpty(chat: Chat, conversation: Conversation | undefined, text: Text): void {
+    if (!conversation) return replaceChildren(empty, h('p', { class: 'hint' }, text.chooseHint))
+    if (!conversation.messages) return replaceChildren(empty, h('p', { class: 'hint' }, text.loading))
+    const greet = h('button', { type: 'button', class: 'quiet', 'data-key': 'greet' }, text.greet)
+    greet.addEventListener('click', () => actions.greet())
+    const avatar = avatarOf(conversation, chat, text)
+    replaceChildren(
+      empty,
+      avatar,
+      h('p', {}, text.emptyTitle(conversation.title)),
+      h('p', { class: 'hint' }, text.emptyHint),
+      greet,
+    )
   }
 
   // Escape closes what can be chosen from, and nothing behind it.
@@ -143,13 +165,20 @@ export function createMessageList(actions: MessageActions): MessageList {
       const first = list.querySelector<HTMLElement>('[data-message]')?.dataset['message']
       const hasOlder = !isOther && first !== undefined && messages[0]?.id !== first
       const items = messages.map((message) => draw(chat, message, text))
+      const isEmpty = messages.length === 0 && pending.length === 0
+      empty.hidden = !isEmpty
+      if (isEmpty) drawEmpty(chat, conversation, text)
       place(list, [...items, ...pending.map((each) => pendingOf(each, actions, text))])
       if (hasOlder) element.scrollTop = scrollTop + element.scrollHeight - scrollHeight
       else if (isAtEnd) element.scrollTop = element.scrollHeight
     },
 
     update(chat, message, text) {
-      if (message.conversationId === shownId && drawn.has(message.id)) draw(chat, message, text)
+      if (message.conversationId !== shownId || !drawn.has(message.id)) return
+      const isAtEnd = element.scrollHeight - element.scrollTop - element.clientHeight < 60
+      draw(chat, message, text)
+      // A first reaction makes the last message higher.
+      if (isAtEnd) element.scrollTop = element.scrollHeight
     },
   }
 }

@@ -2,6 +2,7 @@
 import { randomId } from '../../legacy-client/requests.ts'
 import type { DemoConfig } from '../config.ts'
 import { createChat, type Change, type Chat, type Conversation } from './chat.ts'
+import { createComposer } from './composer.ts'
 import type { ChatMessage, Connection, ConnectionState } from './connection.ts'
 import { avatarOf, createConversationList } from './conversation-list.ts'
 import { h, replaceChildren, setAttributes } from './dom.ts'
@@ -12,6 +13,7 @@ import { createLine, type Line } from './line.ts'
 import { createMessageList, type Pending } from './message-list.ts'
 import { createInterpreter } from './operations.ts'
 import { loadEvent } from './server.ts'
+import { createStrip } from './strip.ts'
 import type { Text } from './text.ts'
 
 const PROTOCOLS = { legacy: connectLegacy, graphql: connectGraphql } as const
@@ -26,6 +28,8 @@ export interface PaneOptions {
   config: DemoConfig
   /** The user or the protocol has changed. */
   onChosen(): void
+  /** A conversation was opened. */
+  onOpened(): void
 }
 
 export interface Pane {
@@ -35,13 +39,30 @@ export interface Pane {
   speak(text: Text): void
   /** The pane may be seen now. */
   shown(): void
+
+  /* What the guide does as a user would. */
+  userId(): string
+  /** Somebody else whom the pane could be. */
+  otherUserId(): string
+  /** The name of the protocol. */
+  protocol(): string
+  become(userId: string): void
+  isConnected(): boolean
+  openPeer(userId: string): Promise<void>
+  /** Types a message, and sends it. */
+  write(content: string): Promise<void>
+  /** How many messages of this content are there, as the server has them. */
+  count(content: string): number
+  setCut(isCut: boolean): void
 }
 
 /** While somebody types, others are told so often; the server forgets it after 10 s. */
 const TYPING_MS = 3000
-const HAS_ROOM = '(min-width: 560px)'
+/** For a conversation beside the list of them. */
+export const HAS_ROOM = '(min-width: 560px)'
+const KEY_MS = 25
 
-export function createPane({ side, userId, protocol, peerId, config, onChosen }: PaneOptions): Pane {
+export function createPane({ side, userId, protocol, peerId, config, onChosen, onOpened }: PaneOptions): Pane {
   // A stream of its own, which would make a user come online whose line is cut.
   const interpret = createInterpreter(config, async (feed, id) =>
     line.isCut ? undefined : await loadEvent(userSelect.value, feed, id),
@@ -54,8 +75,6 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
   let openId: string | undefined
   let pending: Pending[] = []
   let saidTypingAt = 0
-  let resume: { count: number; after: string } | undefined
-  let problem: string | undefined
 
   const heading = h('h2', { class: 'hidden', id: `${side}-title` })
   const userSelect = h(
@@ -73,17 +92,27 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
   const list = createConversationList(open)
   const back = h('button', { type: 'button', class: 'quiet back' }, '‹')
   const threadTitle = h('div', { class: 'thread-title' })
-  const strip = h('p', { class: 'strip', role: 'status' })
+  const strip = createStrip()
   const messages = createMessageList({
     react: (message, reaction, isAdded) => attempt(connection.react(message, reaction, isAdded)),
     retry: (each) => void deliver(each),
     loadOlder: () => openId !== undefined && attempt(chat.loadMessages(openId)),
+    greet() {
+      composer.fill(text.greeting)
+      composer.focus()
+    },
   })
   const typing = h('p', { class: 'typing', role: 'status' })
-  const input = h('textarea', { rows: 1, maxlength: 5000, autocomplete: 'off', name: 'message' })
-  const send = h('button', { type: 'submit', class: 'primary' })
-  const composer = h('form', { class: 'composer' }, input, send)
-  const thread = h('section', { class: 'thread' }, h('header', {}, back, threadTitle), strip, messages.element, typing, composer)
+  const composer = createComposer({ id: `${side}-counter`, onSend: submit, onInput: tellTyping })
+  const thread = h(
+    'section',
+    { class: 'thread' },
+    h('header', {}, back, threadTitle),
+    strip.element,
+    messages.element,
+    typing,
+    composer.element,
+  )
   const body = h('div', { class: 'chat' }, list.element, thread)
   const frames = createFrameLog(heading.id)
   const element = h(
@@ -101,7 +130,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
     line = own
     openId = undefined
     pending = []
-    resume = problem = undefined
+    strip.clear()
     state = 'connecting'
     const me = config.users.find(({ id }) => id === userSelect.value) as DemoConfig['users'][number]
     chat = createChat(me, config.users, (change) => own === line && changed(change))
@@ -117,22 +146,22 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
         state(next) {
           if (own !== line) return
           state = next
-          if (next === 'waiting') chat.lineLost()
-          if (next === 'open' && !isLoaded) {
-            attempt(load().then(() => (isLoaded = true)))
+          if (next === 'waiting' || next === 'closed') chat.lineLost()
+          if (next === 'open') {
+            chat.lineFound()
+            attempt(isLoaded ? chat.loadPresence() : load().then(() => (isLoaded = true)))
           }
           drawHeader()
         },
         event(event, isResumed) {
           if (own !== line) return
-          if (event.kind === 'gap') problem = text.gap
+          if (event.kind === 'gap') strip.failed(text.gap)
           if (event.kind === 'message') arrived(event.message)
           chat.apply(event, isResumed)
         },
         resumed(count, after) {
           if (own !== line) return
-          resume = { count, after }
-          drawStrip()
+          strip.resumed(openId, count, after)
         },
       },
     })
@@ -148,13 +177,14 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
   /** Chosen by the user: the focus goes along. */
   function open(id: string): void {
     attempt(show(id))
-    input.focus()
+    composer.focus()
   }
 
   async function show(id: string): Promise<void> {
     openId = id
-    problem = undefined
+    strip.clear(false)
     draw()
+    onOpened()
     if (chat.get(id)?.messages === undefined) await chat.loadMessages(id)
   }
 
@@ -188,16 +218,13 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
     const own = line
     what.catch((error: unknown) => {
       if (own !== line) return
-      problem = error instanceof Error ? error.message : String(error)
-      drawStrip()
+      strip.failed(error instanceof Error ? error.message : String(error))
     })
   }
 
-  function submit(): void {
+  function submit(content: string): void {
     const conversation = opened()
-    const content = input.value.trim()
-    if (!conversation || content === '') return
-    input.value = ''
+    if (!conversation) return
     saidTypingAt = 0
     const each: Pending = { key: randomId(), conversationId: conversation.id, content, problem: undefined }
     pending.push(each)
@@ -227,9 +254,9 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
     pending = pending.filter((each) => each !== known)
   }
 
-  function tellTyping(): void {
+  function tellTyping(isEmpty: boolean): void {
     if (openId === undefined || state !== 'open') return
-    const isTyping = input.value !== ''
+    const isTyping = !isEmpty
     if (isTyping ? Date.now() - saidTypingAt < TYPING_MS : saidTypingAt === 0) return
     saidTypingAt = isTyping ? Date.now() : 0
     // It ends by itself where the line breaks.
@@ -240,7 +267,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
     drawHeader()
     drawList()
     drawThread()
-    drawStrip()
+    strip.show(openId, text)
     markRead()
   }
 
@@ -259,14 +286,13 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
   function drawThread(): void {
     const conversation = opened()
     body.classList.toggle('is-open', conversation !== undefined)
-    composer.hidden = !conversation
+    composer.show(conversation?.title, text)
     if (conversation) {
       replaceChildren(
         threadTitle,
         avatarOf(conversation, chat, text),
         h('div', {}, h('h3', {}, conversation.title), subtitleOf(conversation)),
       )
-      setAttributes(input, { placeholder: text.write(conversation.title), 'aria-label': text.write(conversation.title) })
     } else replaceChildren(threadTitle, h('p', { class: 'hint' }, text.choose))
     const names = [...(conversation?.typing.values() ?? [])].map(({ name }) => name)
     typing.textContent = names.length > 0 ? text.typing(names) : ''
@@ -279,15 +305,20 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
   }
 
   function subtitleOf({ peerId: peer, others }: Conversation): HTMLElement {
+    const knows = chat.knowsPresence()
     const online = others.filter(({ id }) => chat.isOnline(id)).length
-    if (peer === null) return h('p', { class: 'subtitle' }, text.members(others.length + 1, online))
-    return h('p', { class: 'subtitle' }, chat.isOnline(peer) ? text.online : text.offline)
+    if (peer === null) return h('p', { class: 'subtitle' }, text.members(others.length + 1, knows ? online : undefined))
+    return h('p', { class: 'subtitle' }, knows ? (chat.isOnline(peer) ? text.online : text.offline) : text.unknown)
   }
 
-  function drawStrip(): void {
-    strip.hidden = problem === undefined && resume === undefined
-    strip.classList.toggle('is-problem', problem !== undefined)
-    strip.textContent = problem ?? (resume ? `↻ ${text.resumed(resume.count, resume.after)}` : '')
+  function setCut(isCut: boolean): void {
+    if (isCut === line.isCut) return
+    if (!isCut) line.mend()
+    else {
+      strip.clear()
+      line.cut()
+    }
+    drawHeader()
   }
 
   const chosen = (): void => {
@@ -296,27 +327,8 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
   }
   userSelect.addEventListener('change', chosen)
   protocolSelect.addEventListener('change', chosen)
-  cut.addEventListener('click', () => {
-    if (line.isCut) line.mend()
-    else {
-      resume = problem = undefined
-      line.cut()
-    }
-    drawHeader()
-    drawStrip()
-  })
+  cut.addEventListener('click', () => setCut(!line.isCut))
   back.addEventListener('click', leave)
-  composer.addEventListener('submit', (event) => {
-    event.preventDefault()
-    submit()
-  })
-  input.addEventListener('keydown', (event) => {
-    // While an input method composes, Enter is its own.
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return
-    event.preventDefault()
-    submit()
-  })
-  input.addEventListener('input', tellTyping)
   thread.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') leave()
   })
@@ -334,11 +346,33 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen }:
       for (const option of protocolSelect.options) option.textContent = text[option.value as Protocol]
       setAttributes(back, { 'aria-label': text.back })
       setAttributes(list.element, { 'aria-label': `${text[side]}: ${text.conversations}` })
-      send.textContent = text.send
       frames.speak(text)
       if (isFirst) connect()
       else draw()
     },
     shown: markRead,
+
+    userId: () => userSelect.value,
+    otherUserId: () => config.users.find(({ id }) => id !== userSelect.value)?.id ?? '',
+    protocol: () => protocolSelect.selectedOptions[0]?.label ?? '',
+    become(id) {
+      userSelect.value = id
+      chosen()
+    },
+    isConnected: () => state === 'open' && !line.isCut && chat.knowsPresence(),
+    async openPeer(id) {
+      const conversation = chat.conversations().find((each) => each.peerId === id)
+      if (conversation && conversation.id !== openId) await show(conversation.id)
+    },
+    async write(content) {
+      let typed = ''
+      for (const character of content) {
+        composer.fill((typed += character))
+        await new Promise((resolve) => setTimeout(resolve, KEY_MS))
+      }
+      composer.submit()
+    },
+    count: (content) => (opened()?.messages ?? []).filter((message) => message.content === content).length,
+    setCut,
   }
 }

@@ -27,9 +27,25 @@ const en = {
   unread: (count: number) => `${count} unread`,
   online: 'online',
   offline: 'offline',
-  members: (count: number, online: number) => `${count} members, ${online} others online`,
+  unknown: 'unknown while you are not connected',
+  members: (count: number, online: number | undefined) =>
+    [
+      count === 1 ? '1 member' : `${count} members`,
+      online !== undefined && (online === 0 ? 'nobody else online' : online === 1 ? '1 other online' : `${online} others online`),
+    ]
+      .filter(Boolean)
+      .join(', '),
   typing: (names: readonly string[]) => `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} typing…`,
   older: 'Load older messages',
+  chooseHint: 'Everybody in the list can be written to.',
+  loading: 'Loading…',
+  emptyTitle: (title: string) => `This is the beginning of your conversation with ${title}`,
+  emptyHint: 'What you write arrives at once, whichever protocol the other side speaks.',
+  greet: 'Say hello 👋',
+  greeting: 'Hello! 👋',
+  counted: (count: number, limit: number) => `${count.toLocaleString('en-GB')} of ${limit.toLocaleString('en-GB')} characters`,
+  tooLong: (excess: number, limit: number) =>
+    `${excess === 1 ? '1 character' : `${excess.toLocaleString('en-GB')} characters`} too many: a message has at most ${limit.toLocaleString('en-GB')}`,
   write: (title: string) => `Write to ${title}`,
   send: 'Send',
   sending: 'on its way…',
@@ -46,6 +62,8 @@ const en = {
   frames: 'Frames',
   noFrames: 'Nothing has passed yet',
   clear: 'Clear',
+  larger: 'Larger',
+  smaller: 'Smaller',
   sentFrame: 'sent',
   receivedFrame: 'received',
   became: (title: string) => `Became ${title}`,
@@ -54,6 +72,20 @@ const en = {
   variables: 'Variables',
   event: 'The event',
   failed: 'The demo can’t be loaded',
+  guide: 'Three steps to try',
+  steps: [
+    'Write a message on either side: it arrives on the other, over the other protocol.',
+    'Cut the line of one side, then write on the other.',
+    'Reconnect: what was missed comes in order, each message once.',
+  ] as readonly string[],
+  play: 'Show me',
+  playing: 'Playing…',
+  playAgain: 'Show me again',
+  tour: {
+    hello: (protocol: string) => `Hello over ${protocol} 👋`,
+    answer: (protocol: string) => `Hello back, over ${protocol} 🎉`,
+    missed: ['Your line is cut: this waits for you', 'And so does this'] as readonly [string, string],
+  },
 }
 
 export type Text = typeof en
@@ -85,9 +117,23 @@ const zh: Text = {
   unread: (count) => `${count} 条未读`,
   online: '在线',
   offline: '离线',
-  members: (count, online) => `${count} 名成员，其他 ${online} 人在线`,
+  unknown: '你未连接，状态未知',
+  members: (count, online) =>
+    online === undefined
+      ? `${count} 名成员`
+      : online === 0
+        ? `${count} 名成员，其他人都不在线`
+        : `${count} 名成员，其他 ${online} 人在线`,
   typing: (names) => `${names.join('、')} 正在输入…`,
   older: '加载更早的消息',
+  chooseHint: '列表中的每个人都可以联系。',
+  loading: '加载中…',
+  emptyTitle: (title) => `你与${title}的会话从这里开始`,
+  emptyHint: '无论对方使用哪种协议，消息都会立即送达。',
+  greet: '打个招呼 👋',
+  greeting: '你好！👋',
+  counted: (count, limit) => `${count} / ${limit} 个字符`,
+  tooLong: (excess, limit) => `超出 ${excess} 个字符：每条消息最多 ${limit} 个字符`,
   write: (title) => `发消息给${title}`,
   send: '发送',
   sending: '发送中…',
@@ -104,6 +150,8 @@ const zh: Text = {
   frames: '数据帧',
   noFrames: '还没有数据帧',
   clear: '清空',
+  larger: '展开',
+  smaller: '收起',
   sentFrame: '发出',
   receivedFrame: '收到',
   became: (title) => `转换为 ${title}`,
@@ -112,6 +160,20 @@ const zh: Text = {
   variables: '变量',
   event: '事件内容',
   failed: '无法加载演示',
+  guide: '三步体验',
+  steps: [
+    '在任意一侧发送消息：它会通过另一种协议到达另一侧。',
+    '切断一侧的线路，然后在另一侧继续发送。',
+    '重新连接：错过的消息按顺序补发，每条只有一次。',
+  ],
+  play: '演示给我看',
+  playing: '演示中…',
+  playAgain: '再演示一次',
+  tour: {
+    hello: (protocol) => `你好，这条消息通过${protocol}发送 👋`,
+    answer: (protocol) => `收到，这条回复通过${protocol}发送 🎉`,
+    missed: ['你的线路已断：这条消息在等你', '这条也是'],
+  },
 }
 
 export const LANGUAGES = { en: { name: 'English', tag: 'en', text: en }, zh: { name: '中文', tag: 'zh-CN', text: zh } } as const
