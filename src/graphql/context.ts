@@ -1,6 +1,7 @@
 import { createReadAccess, type ReadAccess } from '../chat/access.ts'
 import type { Viewer } from '../chat/auth.ts'
 import type { Chat } from '../chat/chat.ts'
+import { fairTurns } from '../fair-turns.ts'
 import type { ActivityFilter, WatchedActivity } from '../live/activity.ts'
 import type { Feeds } from '../live/feed.ts'
 import { createLoaders, createViewerLoaders, type Loaders, type ViewerLoaders } from './loaders.ts'
@@ -25,6 +26,11 @@ export interface OperationContext {
   showsContents(conversationId: string): boolean | Promise<boolean>
   /** The connection that the operation came over; null for a single HTTP request. */
   readonly connectionId: string | null
+  /**
+   * To be awaited before so many items are resolved: undefined, or a promise where the viewer's operations had enough of this turn of
+   * the event loop.
+   */
+  turn(items: number): Promise<void> | undefined
 }
 
 /** What admins do beyond the chat. */
@@ -162,6 +168,9 @@ class ViewerContext implements OperationContext {
   showsContents(conversationId: string): Promise<boolean> {
     return this.read.contents(conversationId)
   }
+  turn(items: number): Promise<void> | undefined {
+    return fairTurns.next(this.viewer.userId, items)
+  }
 }
 
 const refuse = (): never => {
@@ -204,6 +213,10 @@ class SharedContext implements OperationContext {
   }
   showsContents(): boolean {
     return true
+  }
+  /** What one event may resolve is bounded. */
+  turn(): undefined {
+    return undefined
   }
   get connectionId(): never {
     return refuse()

@@ -4,6 +4,7 @@ import { countIn, createCounts, type Counts } from '../counts.ts'
 import { ChatError } from '../errors.ts'
 import type { Activity } from '../live/activity.ts'
 import { createContext, type Services } from './context.ts'
+import { CostGate } from './cost-gate.ts'
 import { analyse, createDocuments, DOCUMENT_LIMITS, type PreparedDocument, type PreparedOperation } from './documents.ts'
 import { cut, toClientError, toClientResult, type ReportError } from './errors.ts'
 import { compiled, type Variables } from './execute.ts'
@@ -88,6 +89,8 @@ interface Refused {
 interface Executable {
   ready: PreparedDocument
   operation: PreparedOperation
+  /** With the request's variables. */
+  cost: number
 }
 
 export function createOperations({
@@ -105,6 +108,7 @@ export function createOperations({
   const executables = new WeakMap<OperationRequest, Executable>()
   const shared = createSharedExecution({ services, report, counts })
   const parts = { report, activity }
+  const gate = new CostGate(DOCUMENT_LIMITS.cost)
   const persistedTexts = new Set(persisted?.values())
   /** Queries and mutations that are being executed, and who waits for the last of them. */
   let running = 0
@@ -169,7 +173,7 @@ export function createOperations({
       typeof request.document === 'string' ? coerceVariables(schema, operation.node, given, open) : { values: given }
     if ('errors' in coerced) return coerced
     const cost = operation.cost(coerced.values)
-    if (cost <= DOCUMENT_LIMITS.cost) return { ready, operation }
+    if (cost <= DOCUMENT_LIMITS.cost) return { ready, operation, cost }
     const message = `it may resolve ${cost} fields, expected at most ${DOCUMENT_LIMITS.cost}: ask for smaller pages`
     return refused(new ChatError('BAD_USER_INPUT', message))
   }
@@ -235,8 +239,9 @@ export function createOperations({
     run(request) {
       const found = operationOf(request)
       if ('errors' in found) return refuse(found)
-      const { operation } = found
-      const execute = () => operation.execute(undefined, contextOf(request), request.variables ?? NO_VARIABLES)
+      const { operation, cost } = found
+      const run = () => operation.execute(undefined, contextOf(request), request.variables ?? NO_VARIABLES)
+      const execute = () => gate.run(request.viewer.userId, cost, run)
       const result = toClientResult(
         tracing.isOn ? inSpan({ name: nameOf(operation) }, execute, ({ errors }) => errors !== undefined) : execute(),
         report,

@@ -8,6 +8,7 @@ import type { WebSocket } from 'ws'
 import type { Auth, Viewer } from '../chat/auth.ts'
 import type { Counts } from '../counts.ts'
 import { ChatError } from '../errors.ts'
+import { fairTurns } from '../fair-turns.ts'
 import { statusOf } from '../graphql/errors.ts'
 import type { Operations } from '../graphql/operations.ts'
 import type { HttpHandler } from '../graphql/yoga.ts'
@@ -142,7 +143,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       if (!JSON_TYPE.test(request.headers['content-type'] ?? ''))
         throw new HttpError(415, 'expected Content-Type: application/json')
       // Yoga would read without a bound.
-      Object.assign(request, { body: Readable.from([await readBody(request, maxBodyBytes)]) })
+      const body = await readBody(request, maxBodyBytes)
+      Object.assign(request, { body: Readable.from([body]) })
+      // A new document takes about as long to validate as it is large, or longer.
+      await fairTurns.next(viewer.userId, Math.ceil(body.length / BYTES_PER_UNIT))
     }
     await admit(viewer)
     await handler(request, response, {
@@ -317,6 +321,9 @@ const JSON_TYPE = /^application\/json\s*(?:;|$)/i
 
 /** How long a client may take for the TLS handshake, and for the headers of a request. */
 const HEADERS_MS = 10_000
+
+/** What so many bytes of a GraphQL request may cost of a turn of the event loop: with 3 KB it has one of its own. */
+const BYTES_PER_UNIT = 30
 
 /** How long nothing may move on a connection that a response is written to. */
 const SILENCE_MS = 30_000

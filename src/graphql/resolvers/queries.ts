@@ -20,10 +20,12 @@ export const queries: QueryResolvers = {
     return userId === undefined ? null : ((await load.user.load(userId)) ?? null)
   },
 
-  conversations: async (_root, { first, after }, { chat, viewer, viewerLoad }) => {
+  conversations: async (_root, { first, after }, context) => {
+    const { chat, viewer, viewerLoad } = context
     const size = pageSize(first, 20)
     const position = toPosition(decodeCursor('conversation', after, isPositionKey))
     const rows = await chat.reads.conversationPage(viewer.userId, position, size + 1)
+    await context.turn(rows.length)
     for (const { id } of rows) viewerLoad.isMember.prime(id, true)
     return toPage(
       'conversation',
@@ -47,9 +49,11 @@ export const queries: QueryResolvers = {
     return groupId === undefined ? null : ((await load.group.load(groupId)) ?? null)
   },
 
-  notifications: async (_root, { first, after }, { chat, viewer }) => {
+  notifications: async (_root, { first, after }, context) => {
+    const { chat, viewer } = context
     const size = pageSize(first, 20)
     const rows = await chat.reads.notificationPage(viewer.userId, decodeCursor('notification', after, isId), size + 1)
+    await context.turn(rows.length)
     return toPage(
       'notification',
       rows,

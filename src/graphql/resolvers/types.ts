@@ -57,15 +57,23 @@ const emptyPage = (kind: string, after: string | null | undefined) =>
     (row) => row,
   )
 
+/** A list without pages, when its items may be resolved; a short one at once. */
+async function inTurn<T>(list: T[], context: Context): Promise<T[]> {
+  if (list.length > 10) await context.turn(list.length)
+  return list
+}
+
 async function memberPage(
-  { load }: Context,
+  context: Context,
   conversationId: string,
   first: number | null | undefined,
   after: string | null | undefined,
 ) {
   const size = pageSize(first, 50)
   const key = { conversationId, after: decodeCursor('member', after, isId) ?? 0, limit: size + 1 }
-  return { rows: await load.memberPage.load(key), size }
+  const rows = await context.load.memberPage.load(key)
+  await context.turn(rows.length)
+  return { rows, size }
 }
 
 /** Resolvers of the object types; those of the root fields lie beside, by kind. */
@@ -149,6 +157,7 @@ export const types = {
           const size = pageSize(first, 50)
           const before = decodeCursor('message', after, isId)
           const rows = await context.load.messagePage.load({ conversationId: id, before, limit: size + 1 })
+          await context.turn(rows.length)
           return toPage(
             'message',
             rows,
@@ -167,9 +176,9 @@ export const types = {
     sender: ({ senderId, senderName, senderAvatar }) => ({ id: senderId, name: senderName, avatar: senderAvatar }),
     timestamp: ({ at }) => at,
     reactions: async ({ id, conversationId }, _, context) =>
-      (await context.showsContents(conversationId)) ? context.load.reactions.load(id) : [],
+      (await context.showsContents(conversationId)) ? inTurn(await context.load.reactions.load(id), context) : [],
     readBy: async ({ id, conversationId }, _, context) =>
-      (await context.showsContents(conversationId)) ? context.load.receipts.load(id) : [],
+      (await context.showsContents(conversationId)) ? inTurn(await context.load.receipts.load(id), context) : [],
   },
 
   ReactionSummary: {

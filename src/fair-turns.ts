@@ -1,0 +1,73 @@
+/** What one user, and all users together, may do in one turn of the event loop. 100 units take about 5 ms. */
+const USER_UNITS = 100
+const ALL_UNITS = 400
+
+interface User {
+  /** In this turn. */
+  spent: number
+  waiting: { units: number; resolve: () => void }[]
+}
+
+/**
+ * Divides the event loop among users: long work asks before each of its parts, and waits for a later turn where its user has had
+ * enough of this one. Whoever asks for little never waits.
+ */
+export class FairTurns {
+  readonly #users = new Map<number, User>()
+  #spent = 0
+  #isScheduled = false
+
+  /** Resolves when the user may do so much more; undefined where that is right now. What is too much for any turn gets one of its own. */
+  next(userId: number, units: number): Promise<void> | undefined {
+    let user = this.#users.get(userId)
+    if (!user) this.#users.set(userId, (user = { spent: 0, waiting: [] }))
+    this.#schedule()
+    if (user.waiting.length === 0 && this.#hasRoom(user, units)) {
+      this.#spend(user, units)
+      return undefined
+    }
+    const { waiting } = user
+    return new Promise((resolve) => waiting.push({ units, resolve }))
+  }
+
+  #hasRoom({ spent }: User, units: number): boolean {
+    const isFirst = spent === 0 && this.#spent < ALL_UNITS
+    return isFirst || (spent + units <= USER_UNITS && this.#spent + units <= ALL_UNITS)
+  }
+
+  #spend(user: User, units: number): void {
+    user.spent += units
+    this.#spent += units
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(() => this.#nextTurn())
+  }
+
+  #nextTurn(): void {
+    this.#isScheduled = false
+    this.#spent = 0
+    const before = [...this.#users]
+    for (const [userId, user] of before) {
+      user.spent = 0
+      if (user.waiting.length === 0) this.#users.delete(userId)
+    }
+    for (const [userId, user] of before) {
+      for (let first = user.waiting[0]; first && this.#hasRoom(user, first.units); first = user.waiting[0]) {
+        user.waiting.shift()
+        this.#spend(user, first.units)
+        first.resolve()
+      }
+      if (user.spent === 0 || user.waiting.length === 0) continue
+      // Behind those whose turn has not come.
+      this.#users.delete(userId)
+      this.#users.set(userId, user)
+    }
+    if (this.#users.size > 0) this.#schedule()
+  }
+}
+
+/** Those of this process: it has one event loop. */
+export const fairTurns = new FairTurns()
