@@ -1,7 +1,8 @@
 import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
-import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises'
+import { link, readFile, unlink, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { SettingsError } from './settings.ts'
+import { makeFolder, reasonOf } from './store/data-folder.ts'
 
 const FILE = 'parley.dev-secret'
 const BYTES = 32
@@ -18,9 +19,8 @@ export async function devSecret(dataDir: string): Promise<KeyObject> {
     return createSecretKey(parse((await read(folder)) ?? (await create(folder)), folder))
   } catch (error) {
     if (error instanceof SettingsError) throw error
-    const { code, message } = error as NodeJS.ErrnoException
     throw new SettingsError([
-      `DATA_DIR: ${folder} can't hold the secret for tokens (${code ?? message}); correct that or set JWT_SECRET`,
+      `DATA_DIR: ${folder} can't hold the secret for tokens: ${reasonOf(error)}; correct that or set JWT_SECRET`,
     ])
   }
 }
@@ -39,7 +39,7 @@ const read = (folder: string): Promise<string | undefined> =>
 
 /** Server and token command may come here at once: the file appears whole, the first one stays, and both take that. */
 async function create(folder: string): Promise<string> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await makeFolder(folder)
   const path = join(folder, FILE)
   const temporary = `${path}.${randomBytes(8).toString('hex')}`
   try {

@@ -7,8 +7,10 @@ import { LEASE_MS } from './chat/presence-lease.ts'
 import { diagnoseRedis, type RedisFacts } from './pubsub/diagnose.ts'
 import type { Settings } from './settings.ts'
 import { DatabaseStartError, openDatabase, type Database } from './store/client.ts'
+import { problemWithFolder } from './store/data-folder.ts'
 import { diagnoseDatabase, type DatabaseFacts } from './store/diagnose.ts'
 import { missingMigrations } from './store/migrate.ts'
+import { engines } from './version.ts'
 
 /** `fail`: a server would not start, or would not do what it promises; `warn`: worth a look. */
 export interface Finding {
@@ -38,6 +40,7 @@ const megabytes = (bytes: number): string => `${Math.round(bytes / 1024 / 1024)}
 
 /** Looks at everything that a server with these settings relies on; changes nothing that stays. */
 export async function* diagnose(settings: Settings, connections: number): AsyncGenerator<Finding> {
+  yield { level: 'ok', area: 'Node.js', text: `${process.versions.node}; ${engines.node} is supported` }
   yield* checkSettings(settings)
   yield* checkKey(settings)
   yield* checkTls(settings)
@@ -205,6 +208,9 @@ async function checkDatabase(settings: Settings): Promise<Finding[]> {
   if (databaseUrl === undefined) {
     if (dataDir === 'memory:') return [{ level: 'ok', area, text: 'embedded, in memory: nothing is kept' }]
     const folder = resolve(dataDir)
+    const problem = await problemWithFolder(folder)
+    if (problem !== undefined)
+      return [{ level: 'fail', area, text: problem, advice: 'correct that or set DATA_DIR to another folder' }]
     // To open it would make it.
     if (!existsSync(folder) || readdirSync(folder).every((name) => name === 'parley.dev-secret'))
       return [{ level: 'ok', area, text: `embedded: the first start makes it in ${folder}` }]

@@ -1,6 +1,8 @@
+import '../check-node.cjs'
 import { diagnose, type Finding } from './diagnosis.ts'
+import { tellMisspelt } from './misspelt.ts'
 import { integerUpTo, readArguments, Refusal } from './options.ts'
-import { loadSettings, SettingsError, type Settings } from './settings.ts'
+import { readEnvironment, SettingsError, type Settings } from './settings.ts'
 import { createPaint, type Colour } from './terminal.ts'
 
 const HELP = `Checks what a server relies on, and tells what to do about it: settings, key, TLS files, limits of the system,
@@ -56,7 +58,10 @@ async function run(args: string[]): Promise<boolean> {
 /** Undefined where they are bad: then nothing else can be looked at. */
 function readSettings(print: (finding: Finding) => void): Settings | undefined {
   try {
-    return loadSettings(process.env)
+    const { settings, misspelt } = readEnvironment(process.env)
+    for (const each of misspelt)
+      print({ level: 'warn', area: 'settings', text: tellMisspelt(each), advice: `rename it to ${each.meant}` })
+    return settings
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error
     for (const text of error.problems) print({ level: 'fail', area: 'settings', text, advice: 'correct it; the rest comes then' })

@@ -1,3 +1,4 @@
+import '../check-node.cjs'
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { createImporter, type Importer, type NumberedRecord, type RecordOutcome } from './chat/import.ts'
@@ -6,8 +7,10 @@ import { ChatError } from './errors.ts'
 import { type Line, LineReader } from './line-reader.ts'
 import { integerUpTo, readArguments, Refusal } from './options.ts'
 import { loadSettings, SettingsError } from './settings.ts'
+import { onStopSignal } from './signals.ts'
 import { DatabaseStartError, openDatabase } from './store/client.ts'
 import { migrate } from './store/migrate.ts'
+import type { ImportProgress } from './store/imports.ts'
 import { createStore, type Store } from './store/store.ts'
 import { clockTime, createPaint, createProgress, type Progress } from './terminal.ts'
 
@@ -64,8 +67,8 @@ interface Options {
   reserve: number | undefined
 }
 
-/** Lines by type and by what became of them; `unread` are those whose type could not be told. */
-type Counts = Record<ImportType | 'unread', Record<'added' | 'changed' | 'present' | 'bad', number>>
+/** Lines by type and by what became of them; `unreadable` are those whose type could not be told. */
+type Counts = Record<ImportType | 'unreadable', Record<'added' | 'changed' | 'present' | 'bad', number>>
 
 interface Batch {
   records: NumberedRecord[]
@@ -123,7 +126,9 @@ async function importId({ file, update, groupMessageOffset }: Options): Promise<
 }
 
 const stop = { isAsked: false }
+/** The second time it ends at once, which is safe: every batch is stored as a whole. */
 const askToStop = (): void => {
+  if (stop.isAsked) process.exit(1)
   stop.isAsked = true
 }
 
@@ -141,28 +146,28 @@ const checkOnly: Target = {
 /** Reads and stores what is left of the file; resolves with how many lines were bad, those of interrupted imports included. */
 async function importLines(options: Options, target: Target, reader: LineReader, badBefore: number): Promise<Counts> {
   const counts = Object.fromEntries(
-    [...IMPORT_TYPES, 'unread'].map((type) => [type, { added: 0, changed: 0, present: 0, bad: 0 }]),
+    [...IMPORT_TYPES, 'unreadable'].map((type) => [type, { added: 0, changed: 0, present: 0, bad: 0 }]),
   ) as Counts
   const fractionDone = (offset: number): number => (options.size === 0 ? 1 : Math.min(1, offset / options.size))
   const progress = createProgress(process.stderr, { fraction: fractionDone(reader.offset), lines: reader.number })
   let bad = badBefore
 
-  async function write({ records, bad: unread }: Batch, offset: number, lines: number, digest: string): Promise<void> {
+  async function write({ records, bad: unreadable }: Batch, offset: number, lines: number, digest: string): Promise<void> {
     const outcomes = await target.write(records, (more) => ({
       id: target.id,
       offset,
       lines,
       digest,
-      bad: bad + unread.length + more,
+      bad: bad + unreadable.length + more,
     }))
     const before = bad
-    bad += unread.length
-    counts.unread.bad += unread.length
+    bad += unreadable.length
+    counts.unreadable.bad += unreadable.length
     for (const { type, status } of outcomes) {
       counts[type][status]++
       if (status === 'bad') bad++
     }
-    if (bad > before) tellBad(progress, outcomes, unread)
+    if (bad > before) tellBad(progress, outcomes, unreadable)
     progress.show(fractionDone(offset), lines, bad === 0 ? '' : `  ${bad} bad`)
   }
 
@@ -204,8 +209,8 @@ function take(batch: Batch, { number, text, problem }: Line, groupMessageOffset:
   }
 }
 
-function tellBad(progress: Progress, outcomes: readonly RecordOutcome[], unread: Batch['bad']): void {
-  const bad = [...unread, ...outcomes.flatMap(({ number, reason }) => (reason === null ? [] : [{ number, reason }]))]
+function tellBad(progress: Progress, outcomes: readonly RecordOutcome[], unreadable: Batch['bad']): void {
+  const bad = [...unreadable, ...outcomes.flatMap(({ number, reason }) => (reason === null ? [] : [{ number, reason }]))]
   for (const { number, reason } of bad.toSorted((a, b) => a.number - b.number)) progress.print(`line ${number}: ${reason}`)
 }
 
@@ -213,12 +218,17 @@ type Titles = Partial<Record<keyof Counts[ImportType], string>>
 const STORED: Titles = { added: 'stored', changed: 'changed', present: 'there already', bad: 'bad' }
 const CHECKED: Titles = { present: 'good', bad: 'bad' }
 
-/** Prints what became of the lines, in columns with these titles. */
-function summarize(counts: Counts, titles: Titles, lines: number, since: number): void {
+/** What earlier runs did with the beginning of the file. */
+type Earlier = Pick<ImportProgress, 'lines' | 'bad'>
+const NO_EARLIER: Earlier = { lines: 0, bad: 0 }
+
+/** Prints what became of the lines of this run, in columns with these titles, and of all lines where it was not the first. */
+function summarize(counts: Counts, titles: Titles, lines: number, since: number, earlier: Earlier): void {
+  const isResumed = earlier.lines > 0
   const seconds = (Date.now() - since) / 1000
   const print = (name: string, cells: (string | number)[]): void =>
     console.log([name.padEnd(12), ...cells.map((cell) => String(cell).padStart(14))].join(''))
-  print('', Object.values(titles))
+  print(isResumed ? 'this run' : '', Object.values(titles))
   for (const [type, count] of Object.entries(counts)) {
     if (countAll(count) > 0)
       print(
@@ -226,7 +236,12 @@ function summarize(counts: Counts, titles: Titles, lines: number, since: number)
         (Object.keys(titles) as (keyof Titles)[]).map((column) => count[column]),
       )
   }
-  console.log(`${lines} lines in ${clockTime(seconds)}, ${Math.round(lines / Math.max(seconds, 0.001))}/s`)
+  const rate = `${clockTime(seconds)}, ${Math.round(lines / Math.max(seconds, 0.001))}/s`
+  console.log(`${lines} lines ${isResumed ? 'by this run ' : ''}in ${rate}`)
+  if (!isResumed) return
+  const bad = countOf(counts, 'bad') + earlier.bad
+  const all = lines + earlier.lines
+  console.log(`${all} lines in total, ${earlier.lines} of them by the runs before: ${all - bad} good, ${bad} bad`)
 }
 
 const countAll = (count: Counts[ImportType]): number => Object.values(count).reduce((sum, value) => sum + value, 0)
@@ -259,18 +274,18 @@ async function intoDatabase(options: Options, store: Store): Promise<boolean> {
   const id = await importId(options)
   const reader = new LineReader(options.file, MAX_LINE_BYTES)
   const earlier = options.fromStart ? undefined : await store.imports.progress(id)
-  let badBefore = 0
+  let before = NO_EARLIER
   if (earlier && (await reader.skip(earlier.offset, earlier.lines, earlier.digest))) {
-    badBefore = earlier.bad
+    before = earlier
     console.log(`An import of this file was interrupted; going on after line ${earlier.lines}.`)
   }
   const first = reader.number
-  const counts = await importLines(options, { id, ...createImporter(store, options) }, reader, badBefore)
+  const counts = await importLines(options, { id, ...createImporter(store, options) }, reader, before.bad)
   if (countOf(counts, 'added') >= ANALYZE_FROM) await store.imports.analyze()
   // From now on the file is done: whoever gives it again wants all of it looked at.
   await store.imports.removeProgress(id)
-  summarize(counts, STORED, reader.number - first, since)
-  return conclude(options, countOf(counts, 'bad'), badBefore)
+  summarize(counts, STORED, reader.number - first, since, before)
+  return conclude(options, countOf(counts, 'bad'), before.bad)
 }
 
 async function run(args: string[]): Promise<boolean> {
@@ -279,12 +294,12 @@ async function run(args: string[]): Promise<boolean> {
     console.log(HELP)
     return true
   }
-  process.once('SIGINT', askToStop).once('SIGTERM', askToStop)
+  onStopSignal(askToStop)
   if (options.isCheck) {
     const since = Date.now()
     const reader = new LineReader(options.file, MAX_LINE_BYTES)
     const counts = await importLines(options, checkOnly, reader, 0)
-    summarize(counts, CHECKED, reader.number, since)
+    summarize(counts, CHECKED, reader.number, since, NO_EARLIER)
     return conclude(options, countOf(counts, 'bad'), 0)
   }
   const { databaseUrl, dataDir, dbAcquireTimeoutMs } = loadSettings(process.env)

@@ -1,4 +1,5 @@
-import { SettingsError, loadSettings } from './settings.ts'
+import '../check-node.cjs'
+import { SettingsError, loadSettings, readEnvironment } from './settings.ts'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { createApp, type App, type Started } from './app.ts'
@@ -6,7 +7,9 @@ import { createLog } from './log.ts'
 import { startTracing } from './tracing.ts'
 import { version } from './version.ts'
 import { HELP } from './main-help.ts'
+import { tellMisspelt } from './misspelt.ts'
 import { readArguments, Refusal } from './options.ts'
+import { onStopSignal } from './signals.ts'
 import { DatabaseStartError } from './store/client.ts'
 
 /** Where the last traces can't be sent, nobody waits for them longer. */
@@ -16,8 +19,9 @@ async function main(): Promise<void> {
   const given = readArguments(process.argv.slice(2), { help: { type: 'boolean' } })
   if (given.isHelp) return console.log(HELP)
   given.finish()
-  const settings = loadSettings(process.env)
+  const { settings, misspelt } = readEnvironment(process.env)
   const log = createLog(settings.logLevel)
+  for (const each of misspelt) log.warn(each, tellMisspelt(each))
 
   // A process of which a part has failed unseen must not go on as if it were whole.
   const die = (error: unknown): void => {
@@ -41,8 +45,7 @@ async function main(): Promise<void> {
       .then(() => Promise.race([flushTraces().catch(() => undefined), wait(TRACES_MS)]))
       .then(() => process.exit(0))
   }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
+  onStopSignal(stop)
 
   process.on('SIGHUP', () => reloadTls(app, log))
 

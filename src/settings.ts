@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, createSecretKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { BlockList, isIP } from 'node:net'
+import { findMisspelt, tellMisspelt, type Misspelt } from './misspelt.ts'
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 const NODE_ENVS = ['production', 'development', 'test'] as const
@@ -257,16 +258,19 @@ const parseCertFile = parsePemFile('a certificate', (pem) => new X509Certificate
 const parseKeyFile = parsePemFile('an unencrypted private key', createPrivateKey)
 
 /**
- * Reads and checks every variable; an empty one counts as absent.
+ * Reads and checks every variable; an empty one counts as absent. Tells besides which other variables have names so close to
+ * a setting's that they were probably meant for it.
  *
  * @throws SettingsError with all problems, where there is any
  */
-export const loadSettings = (env: NodeJS.ProcessEnv): Settings => {
+export const readEnvironment = (env: NodeJS.ProcessEnv): { settings: Settings; misspelt: readonly Misspelt[] } => {
   const problems: string[] = []
+  const names = new Set<string>()
   const has = (name: string): boolean => (env[name] ?? '') !== ''
 
   /** A refused value counts as absent from here on: its problem is noted and the others are still looked for. */
   const read = <T, D>(name: string, parse: (value: string) => T, absent: D): T | D => {
+    names.add(name)
     const value = env[name]
     if (value === undefined || value === '') return absent
     try {
@@ -338,7 +342,11 @@ export const loadSettings = (env: NodeJS.ProcessEnv): Settings => {
     tls,
     logLevel: read('LOG_LEVEL', parseChoice(LOG_LEVELS), 'info'),
   }
-  if (problems.length > 0) throw new SettingsError(problems)
+  const misspelt = findMisspelt(env, names)
+  if (problems.length > 0) throw new SettingsError([...problems, ...misspelt.map(tellMisspelt)])
   for (const value of [settings.jwt, settings.tls, settings.allowedOrigins]) Object.freeze(value)
-  return Object.freeze(settings)
+  return { settings: Object.freeze(settings), misspelt }
 }
+
+/** Reads and checks every variable. Throws SettingsError with all problems, where there is any. */
+export const loadSettings = (env: NodeJS.ProcessEnv): Settings => readEnvironment(env).settings

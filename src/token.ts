@@ -1,3 +1,4 @@
+import '../check-node.cjs'
 import { signToken, type TokenClaims } from './chat/auth.ts'
 import { problemWithName, problemWithUrl } from './chat/limits.ts'
 import { devSecret } from './dev-secret.ts'

@@ -55,6 +55,14 @@ describe('npm run doctor', () => {
     expect(await readdir(folder)).toEqual([])
   })
 
+  test('names the version of Node.js, a misspelt setting, and a folder that can not be used', async () => {
+    const { status, out } = await doctor({ DATA_DIR: '/proc/nope', REDIS_URI: 'redis://localhost' })
+    expect(status).toBe(1)
+    expect(out).toMatch(/^ok {4}Node\.js {5}\d+\.\d+\.\d+; /m)
+    expect(out).toMatch(/^warn {2}settings {4}REDIS_URI is not a setting, perhaps REDIS_URL is meant. To do: rename it to REDIS_URL$/m)
+    expect(out).toMatch(/^FAIL {2}database {4}DATA_DIR \/proc\/nope can't be used: it can not be created there/m)
+  })
+
   test('names bad settings and looks at nothing else', async () => {
     const { status, out } = await doctor({ PORT: 'x', LOG_LEVEL: 'loud' })
     expect(status).toBe(1)

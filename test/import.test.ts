@@ -277,10 +277,21 @@ for (const engine of ENGINES) {
       const last = await runScript('import', [file], env)
       expect(last).toMatchObject({ status: 1, err: '' })
       expect(last.out).toContain('2 more were told before this import was interrupted')
+      // The table counts this run, the last line all of them.
+      const before = /going on after line (\d+)\./.exec(last.out)?.[1]
+      const own = lines.length - Number(before)
+      expect(last.out).toMatch(/^this run +stored +changed +there already +bad$/m)
+      expect(last.out).toMatch(new RegExp(`^message +${own} +0 +0 +0$`, 'm'))
+      expect(last.out).toMatch(new RegExp(`^${own} lines by this run in `, 'm'))
+      expect(last.out).toContain(
+        `${lines.length} lines in total, ${before} of them by the runs before: ${lines.length - 2} good, 2 bad\n`,
+      )
       expect(await dump(env)).toEqual(await dump(whole))
       // It is done: from now on all of it is looked at again.
       const again = await runScript('import', [file], env)
       expect(again.out).toMatch(new RegExp(`^message +0 +0 +${count + 5} +0$`, 'm'))
+      expect(again.out).toMatch(/^unreadable +0 +0 +0 +2$/m)
+      expect(again.out).not.toContain('in total')
       expect(again.err.match(/not JSON/g)).toHaveLength(2)
     })
   })

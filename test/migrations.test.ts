@@ -327,6 +327,10 @@ describe('the folder of the embedded database', () => {
     await writeFile(file, 'text')
     expect(await expectRefused(file)).toContain('not a folder')
     expect(await expectRefused(join(file, 'inside'))).toContain('not a folder')
+    expect(await expectRefused(join(file, 'inside', 'deeper'))).toContain('not a folder')
+    for (const folder of ['/proc/nope', '/proc/nope/deeper'])
+      expect(await expectRefused(folder)).toContain('it can not be created there')
+    expect(await expectRefused(join(tmpdir(), 'x'.repeat(300)))).toContain('the name is too long')
     expect(await readFile(file, 'utf8')).toBe('text')
   })
 

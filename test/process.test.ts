@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +10,7 @@ import { copyDatabase, SECRET, startApp, tokenOf } from './support/app.ts'
 import { connectGraphqlWs, connectHttp, type GraphqlClient } from './support/graphql-client.ts'
 import { connectLegacy, type Frame, type LegacyClient } from './support/legacy-client.ts'
 import { clientFrame, OPCODE, openRawSocket } from './support/raw-socket.ts'
+import { runScript } from './support/script.ts'
 import { endProcesses, run, start, type RunningServer } from './support/server-process.ts'
 
 const EVENTS = 'subscription { events { __typename } }'
@@ -122,6 +123,13 @@ describe('starting', () => {
     expect(server.err()).toMatch(/"level":60,.*"message":"a bug".*"msg":"unexpected failure, the process ends"/)
   })
 
+  test('says that DATA_DIR can not be used where no folder can be created, and exits 1', async () => {
+    const [keyed, keyless] = [run({ DATA_DIR: '/proc/nope', JWT_SECRET: SECRET }), run({ DATA_DIR: '/proc/nope' })]
+    expect([await keyed.ended, await keyless.ended]).toEqual([1, 1])
+    expect(keyed.err()).toMatch(/^DATA_DIR \/proc\/nope can't be used: it can not be created there\..*\n$/)
+    expect(keyless.err()).toMatch(/^DATA_DIR \/proc\/nope can't be used: it can not be created there\..*\n$/)
+  })
+
   test('names every bad setting and exits 1, and makes no folder', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'parley-test-'))
     folders.push(folder)
@@ -223,6 +231,52 @@ async function openRequest(
     },
   }
 }
+
+describe('npm start', () => {
+  test.each([
+    ['SIGTERM', 'to npm alone', (npm: number) => process.kill(npm, 'SIGTERM')],
+    ['SIGINT', 'to both, as Ctrl-C in a terminal', (npm: number) => process.kill(-npm, 'SIGINT')],
+    ['SIGKILL', 'to npm alone', (npm: number) => process.kill(npm, 'SIGKILL')],
+  ])('%s %s ends the server as it should, and leaves nothing behind', async (signal, _, kill) => {
+    const folder = await newDatabase()
+    const server = await start(ours(folder), { command: ['npm', 'start'] })
+    const client = await legacy(server, ann)
+    kill(server.child.pid as number)
+    expect((await client.closed).code).toBe(1012)
+    expect(await server.ended).toBe(signal === 'SIGKILL' ? 'SIGKILL' : 0)
+    const late = connect(server.port, '127.0.0.1')
+    expect(await once(late, 'error')).toMatchObject([{ code: 'ECONNREFUSED' }])
+    expect(await readdir(folder)).not.toContain('parley.lock')
+  })
+})
+
+describe('on a Node.js that is too old', () => {
+  test.each(['main', 'token', 'import', 'doctor'])(
+    '%s tells the version that is needed in one line, before it loads anything',
+    async (name) => {
+      const folder = await mkdtemp(join(tmpdir(), 'parley-test-'))
+      folders.push(folder)
+      const older = join(folder, 'older.cjs')
+      // Nothing after the check would get far with this version.
+      await writeFile(older, "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.8' } })")
+      const { status, out, err } = await runScript(name, ['--help'], { NODE_OPTIONS: `--require=${older}` })
+      expect({ status, out, err }).toEqual({
+        status: 1,
+        out: '',
+        err: 'Parley needs Node.js 20.19 or newer of 20, or 22.12 or newer; this is 18.20.8.\n',
+      })
+    },
+  )
+
+  test('so do the commands of npm and the installation', async () => {
+    const { scripts } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as {
+      scripts: Record<string, string>
+    }
+    for (const name of ['start', 'dev', 'token', 'import', 'doctor'])
+      expect(scripts[name]).toMatch(/^(exec )?node -r \.\/check-node\.cjs /)
+    expect(scripts['prepare']).toMatch(/^node check-node\.cjs && /)
+  })
+})
 
 describe('SIGTERM', () => {
   test('lets what runs finish, closes sockets with 1012 and exits 0; all that was acknowledged is there at the next start', async () => {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { loadSettings, SettingsError, type Settings } from '../src/settings.ts'
+import { loadSettings, readEnvironment, SettingsError, type Settings } from '../src/settings.ts'
 
 const SECRET = 's'.repeat(32)
 const MAX = 2147483647
@@ -358,5 +358,42 @@ describe('problems', () => {
     })
     expect(problems).toHaveLength(7)
     for (const text of ['hidden-', 'user', 'PRIVATE', KEY.slice(40, 60)]) expect(problems.join('\n')).not.toContain(text)
+  })
+})
+
+describe('a variable with a name close to a setting', () => {
+  test.each([
+    ['REDIS_URI', 'REDIS_URL'],
+    ['DATABSE_URL', 'DATABASE_URL'],
+    ['database_url', 'DATABASE_URL'],
+    ['JWT_SECERT', 'JWT_SECRET'],
+    ['LOGLEVEL', 'LOG_LEVEL'],
+    ['RATE_LIMITS_PER_SECOND', 'RATE_LIMIT_PER_SECOND'],
+    ['PROT', 'PORT'],
+    ['DATADIR', 'DATA_DIR'],
+  ])('%s is taken for a misspelt %s', (came, meant) => {
+    expect(readEnvironment({ [came]: 'x' }).misspelt).toEqual([{ came, meant }])
+  })
+
+  test('is left alone where it is empty, where the setting itself is set, and where the name means something else', () => {
+    const others = {
+      PATH: '/bin',
+      HOME: '/root',
+      PWD: '/',
+      HOSTNAME: 'x',
+      NODE_OPTIONS: 'x',
+      PGHOST: 'x',
+      REDIS_HOST: 'x',
+      USER: 'x',
+    }
+    for (const env of [{ REDIS_URI: '' }, { REDIS_URI: 'x', REDIS_URL: 'redis://localhost' }, others])
+      expect(readEnvironment(env).misspelt).toEqual([])
+  })
+
+  test('is named along with the problems that it may have caused', () => {
+    expect(problemsOf({ NODE_ENV: 'production', JWT_SECERT: SECRET })).toEqual([
+      'JWT_SECRET, JWT_PUBLIC_KEY, JWKS_URL: came none, expected one of them with NODE_ENV=production',
+      'JWT_SECERT is not a setting, perhaps JWT_SECRET is meant',
+    ])
   })
 })

@@ -1,6 +1,7 @@
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import { makeFolder, reasonOf } from './data-folder.ts'
 import { acquireLock, LockedError } from './folder-lock.ts'
 import { embeddedAdapterFactory, GuardedPGlite } from './pglite.ts'
 import { DatabaseStartError } from './start-error.ts'
@@ -29,7 +30,7 @@ export async function openEmbedded(dataDir: string): Promise<Embedded> {
   }
   const folder = resolve(dataDir)
   await inspect(folder)
-  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => unusable(folder, error))
+  await makeFolder(folder).catch((error: unknown) => unusable(folder, error))
   const release = await lock(folder)
   try {
     const pglite = await openFolder(folder)
@@ -143,19 +144,9 @@ function damaged(folder: string, what: string): DatabaseStartError {
   return new DatabaseStartError(`The database in ${folder} is damaged: ${what}. Restore the folder from a backup.`)
 }
 
-const REASONS: Record<string, string> = {
-  EACCES: 'this user may not read and write it',
-  EPERM: 'this user may not read and write it',
-  EROFS: 'it is on a read-only file system',
-  ENOTDIR: 'it is not a folder',
-  EEXIST: 'it is not a folder',
-  ENOSPC: 'the disk is full',
-}
-
 function unusable(folder: string, error: unknown): never {
-  const { code = '', message } = error as NodeJS.ErrnoException
   throw new DatabaseStartError(
-    `DATA_DIR ${folder} can't be used: ${REASONS[code] ?? message}. Correct that or set DATA_DIR to another folder.`,
+    `DATA_DIR ${folder} can't be used: ${reasonOf(error)}. Correct that or set DATA_DIR to another folder.`,
     {
       cause: error,
     },

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 
 export interface Process {
@@ -29,10 +30,18 @@ export function endProcesses(): void {
 /** Answers each message of the parent with the bytes of heap that are in use after a collection. */
 const TELL_HEAP = `data:text/javascript,process.on('message',()=>{gc();process.send(process.memoryUsage().heapUsed)})`
 
+export interface Launch {
+  /** What starts the server instead of Node itself; it then leads a process group of its own. */
+  command?: readonly [string, ...string[]]
+}
+
 /** Runs the server as a process of its own, with these settings and no others. */
-export function run(env: Record<string, string>): Process {
+export function run(env: Record<string, string>, { command }: Launch = {}): Process {
   const { PATH } = process.env
-  const child = spawn(process.execPath, ['--expose-gc', '--import', TELL_HEAP, MAIN], {
+  const [program, ...args] = command ?? [process.execPath, '--expose-gc', '--import', TELL_HEAP, MAIN]
+  const child = spawn(program, args, {
+    cwd: ROOT,
+    detached: command !== undefined,
     env: { PATH, PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
@@ -57,8 +66,8 @@ export function run(env: Record<string, string>): Process {
 }
 
 /** Runs the server until it says that it is ready. */
-export async function start(env: Record<string, string>): Promise<RunningServer> {
-  const server = run(env)
+export async function start(env: Record<string, string>, launch: Launch = {}): Promise<RunningServer> {
+  const server = run(env, launch)
   const ready = new Promise<string>((resolve) => {
     server.child.stdout?.on('data', () => {
       const url = /^Parley is ready on (\S+)$[^]*\n$/m.exec(server.out())?.[1]

@@ -1,0 +1,57 @@
+/** A variable that no setting has, and the setting that it is probably meant for. */
+export interface Misspelt {
+  readonly came: string
+  readonly meant: string
+}
+
+/** Short names have neighbours that mean something else. */
+const LONG_NAME = 7
+
+const plain = (name: string): string => name.toUpperCase().replaceAll(/[^A-Z\d]/g, '')
+
+/** Variables whose names are close to those of settings that are not set. */
+export function findMisspelt(env: NodeJS.ProcessEnv, settings: ReadonlySet<string>): Misspelt[] {
+  const absent = [...settings].filter((name) => (env[name] ?? '') === '').map((name) => ({ name, text: plain(name) }))
+  const found: Misspelt[] = []
+  for (const [came, value = ''] of Object.entries(env)) {
+    if (value === '' || settings.has(came)) continue
+    const text = plain(came)
+    let closest: { meant: string; edits: number } | undefined
+    for (const { name, text: other } of absent) {
+      const most = other.length < LONG_NAME ? 1 : 2
+      if (Math.abs(text.length - other.length) > most) continue
+      const edits = countEdits(text, other)
+      if (edits <= most && edits < (closest?.edits ?? Infinity)) closest = { meant: name, edits }
+    }
+    if (closest) found.push({ came, meant: closest.meant })
+  }
+  return found
+}
+
+/** Characters that were added, dropped or replaced, or swapped with the next one. */
+function countEdits(a: string, b: string): number {
+  let beforeLast: number[] = []
+  let last = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const isSame = a[i - 1] === b[j - 1]
+      const isSwapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      const at = (cells: number[], index: number): number => cells[index] ?? Infinity
+      row.push(
+        Math.min(
+          at(last, j) + 1,
+          at(row, j - 1) + 1,
+          at(last, j - 1) + (isSame ? 0 : 1),
+          isSwapped ? at(beforeLast, j - 2) + 1 : Infinity,
+        ),
+      )
+    }
+    beforeLast = last
+    last = row
+  }
+  return last[b.length] ?? Infinity
+}
+
+/** In words for the person who set it. */
+export const tellMisspelt = ({ came, meant }: Misspelt): string => `${came} is not a setting, perhaps ${meant} is meant`
