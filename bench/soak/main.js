@@ -5,7 +5,7 @@ import { number, readValues } from '../support/options.js'
 import { sleep } from '../support/processes.js'
 import { quitInOrder } from '../support/quit.js'
 import { OwnPostgres, OwnRedis } from '../support/services.js'
-import { table } from '../support/table.js'
+import { thirdsTable } from './thirds.js'
 import { JWT_SECRET } from '../support/token.js'
 import { startServer } from '../performance/server.js'
 import { Client, metricsOf, query } from './client.js'
@@ -230,31 +230,7 @@ const missing = missingOf()
 const doubled = clients.reduce((count, { got }) => count + [...got.values()].filter((times) => times > 1).length, 0)
 const deliveries = clients.reduce((count, { got }) => count + got.size, 0)
 
-const part = (from, to, of) => {
-  const list = samples
-    .filter(({ seconds }) => seconds >= from * 60 * minutes && seconds < to * 60 * minutes)
-    .map(of)
-    .sort((a, b) => a - b)
-  return list[Math.floor(list.length / 2)] ?? NaN
-}
-const lagBetween = (from, to) => {
-  const list = samples.filter(({ seconds }) => seconds >= from * 60 * minutes && seconds < to * 60 * minutes)
-  const [first, last] = [list[0], list.at(-1)]
-  return first && last ? ((last.eventLagSeconds - first.eventLagSeconds) / (last.events - first.events)) * 1000 : NaN
-}
-const thirds = [
-  [0.1, 0.4],
-  [0.4, 0.7],
-  [0.7, 1.01],
-]
-const row = (name, of, unit) => [name, ...thirds.map(([from, to]) => `${part(from, to, of).toFixed(1)} ${unit}`)]
-const rows = [
-  row('heap of both nodes, median', ({ heapMiB }) => heapMiB, 'MiB'),
-  row('resident memory of both, median', ({ residentMiB }) => residentMiB, 'MiB'),
-  row('event loop, 99th percentile, median', ({ loopLagMs }) => loopLagMs, 'ms'),
-  ['event lag, mean', ...thirds.map(([from, to]) => `${lagBetween(from, to).toFixed(1)} ms`)],
-]
-console.log(table(['', 'first third', 'second third', 'last third'], rows))
+console.log(thirdsTable(samples, minutes))
 const closes = {}
 for (const client of clients)
   for (const [code, count] of Object.entries(client.closes)) closes[code] = (closes[code] ?? 0) + count

@@ -1,0 +1,166 @@
+// Writes the tables of docs/benchmarks.md from bench/results: `npm run figures`. With --check it only compares, and exits 1
+// where a table is not what the results say.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { median } from './performance/statistics.js'
+import { thirdsTable } from './soak/thirds.js'
+import { table } from './support/table.js'
+
+const PAGE = new URL('../docs/benchmarks.md', import.meta.url)
+const load = (name) => JSON.parse(readFileSync(new URL(`results/${name}.json`, import.meta.url), 'utf8'))
+const grouped = (value) => Math.round(value).toLocaleString('en-US')
+
+const performance = load('performance')
+
+/** The median of the rounds; undefined where it was not measured. */
+function figure(name, system, key) {
+  const values = performance.measurements
+    .filter((each) => each.case === name && each.system === system && key in each.figures)
+    .map(({ figures }) => figures[key])
+  return values.length === 0 ? undefined : median(values)
+}
+
+const SYSTEMS = {
+  'parley-legacy': 'Parley, legacy',
+  'parley-graphql': 'Parley, graphql-ws',
+  ws: '`ws` loop',
+  'ws-framed': '`ws`, frame built once',
+  'ws-insert': '`ws` + INSERT',
+  socketio: 'Socket.IO',
+  yoga: 'Yoga + graphql-ws + Prisma',
+}
+
+const COSTS = [
+  ['us a delivery: group of 500, 16 messages under way', 'fan-out to 500, window 16', 'cpuMicrosPerDelivery'],
+  ['us a delivery: group of 500, one at a time', 'fan-out to 500, window 1', 'cpuMicrosPerDelivery'],
+  ['us a delivery: group of 50, 16 under way', 'fan-out to 50, window 16', 'cpuMicrosPerDelivery'],
+  ['us a delivery: group of 5000, 16 under way', 'fan-out to 5000, window 16', 'cpuMicrosPerDelivery'],
+  ['us a delivery: group of 500 on two nodes, 16 under way', 'fan-out to 500 on 2 nodes, window 16', 'cpuMicrosPerDelivery'],
+  ['us a message: 200 users in pairs, one at a time', 'direct chat, window 1', 'cpuMicrosPerMessage'],
+  ['messages a second, the same', 'direct chat, window 1', 'messagesPerSecond'],
+  ['us a message: 200 users in pairs, 8 under way', 'direct chat, window 8', 'cpuMicrosPerMessage'],
+  ['messages a second, the same', 'direct chat, window 8', 'messagesPerSecond'],
+  ['us a connection: token, feed, presence', 'connect', 'cpuMicrosPerConnection'],
+  ['KiB of memory an idle connection', 'idle, 5000 connections', 'bytesPerConnection'],
+]
+
+const SHOW = {
+  cpuMicrosPerDelivery: (value) => value.toFixed(2),
+  cpuMicrosPerMessage: (value) => value.toFixed(0),
+  cpuMicrosPerConnection: (value) => value.toFixed(0),
+  messagesPerSecond: grouped,
+  bytesPerConnection: (value) => (value / 1024).toFixed(1),
+}
+
+function costs() {
+  const rows = COSTS.map(([title, name, key]) => [
+    title,
+    ...Object.keys(SYSTEMS).map((system) => {
+      const value = figure(name, system, key)
+      return value === undefined ? '' : SHOW[key](value)
+    }),
+  ])
+  return table(['server CPU, or as said', ...Object.values(SYSTEMS)], rows)
+}
+
+/** To two digits. */
+function roundDown(value) {
+  const unit = 10 ** (Math.floor(Math.log10(value)) - 1)
+  return Math.floor(value / unit) * unit
+}
+
+/** What a core that does nothing else does in a second, by the CPU time that one of it takes. */
+function capacity() {
+  const each = (show) => ['parley-legacy', 'parley-graphql'].map(show)
+  const aSecond = (name, key) => each((system) => grouped(roundDown(1e6 / figure(name, system, key))))
+  const rows = [
+    ['deliveries to a group of 500, 16 messages under way', ...aSecond('fan-out to 500, window 16', 'cpuMicrosPerDelivery')],
+    ['the same, one message at a time', ...aSecond('fan-out to 500, window 1', 'cpuMicrosPerDelivery')],
+    ['the same on two nodes, 16 under way', ...aSecond('fan-out to 500 on 2 nodes, window 16', 'cpuMicrosPerDelivery')],
+    // What was measured and not what the node's core could do: the database's is as busy.
+    [
+      'direct messages, 200 users in pairs, 8 under way',
+      ...each((system) => grouped(figure('direct chat, window 8', system, 'messagesPerSecond'))),
+    ],
+    ['connections opened', ...aSecond('connect', 'cpuMicrosPerConnection')],
+    [
+      'idle connections in 1 GiB',
+      ...each((system) => grouped(roundDown(2 ** 30 / figure('idle, 5000 connections', system, 'bytesPerConnection')))),
+    ],
+  ]
+  return table(['a second, on one core of a node', 'legacy', 'graphql-ws'], rows)
+}
+
+function soak() {
+  const { acknowledged, deliveries, missing, doubled, closes } = load('soak')
+  const cut = Object.values(closes).reduce((sum, count) => sum + count, 0)
+  return table(
+    ['messages acknowledged', 'deliveries owed', 'missing', 'twice', 'connections cut'],
+    [[acknowledged, deliveries + missing, missing, doubled, cut].map(grouped)],
+  )
+}
+
+function thirds() {
+  const { samples, minutes } = load('soak')
+  return thirdsTable(samples, minutes)
+}
+
+function slowConsumers() {
+  const { slowCount, without, withSlow } = load('slow-consumers')
+  const row = (title, of) => [
+    title,
+    of.perSecond.toFixed(0),
+    `${of.p50.toFixed(1)} ms`,
+    `${of.p99.toFixed(1)} ms`,
+    `${of.deliveries} of ${of.owed}`,
+    `${of.maxResidentMiB.toFixed(0)} MiB`,
+    String(of.closed),
+  ]
+  const header = ['members who read nothing', 'messages a second', 'latency p50', 'p99', 'deliveries to the others']
+  return table(
+    [...header, 'most memory of the server', 'closed with 4508'],
+    [row('none', without), row(`${slowCount} that read nothing`, withSlow)],
+  )
+}
+
+function faults() {
+  const { runs } = load('faults')
+  const systems = [...new Set(runs.map(({ system }) => system))]
+  const titles = [...new Set(runs.map(({ title }) => title))]
+  const cell = ({ expected, missing, outOfOrder, repeats, longestHealMs }) =>
+    [
+      // Rounded down: 100 % only where nothing is missing.
+      missing === 0 ? '100.0 %' : `${(Math.floor((1 - missing / expected) * 10_000) / 100).toFixed(2)} % (${missing} lost)`,
+      `${outOfOrder} out of order`,
+      ...(repeats > 0 ? [`${repeats} repeated`] : []),
+      ...(longestHealMs === null || missing > 0 ? [] : [`${(longestHealMs / 1000).toFixed(1)} s`]),
+    ].join(', ')
+  const rows = titles.map((title) => [
+    title,
+    ...systems.map((system) => {
+      const run = runs.find((each) => each.title === title && each.system === system)
+      return run === undefined ? '' : run.result ? cell(run.result) : run.error
+    }),
+  ])
+  return table(['what happens', ...systems], rows)
+}
+
+const TABLES = { costs, capacity, soak, thirds, 'slow consumers': slowConsumers, faults }
+
+/** The page with every table as the results say. */
+function withTables(page) {
+  return Object.entries(TABLES).reduce((text, [name, make]) => {
+    const [begin, end] = [`<!-- table: ${name} -->`, '<!-- end of table -->']
+    const from = text.indexOf(begin)
+    const to = text.indexOf(end, from)
+    if (from < 0 || to < 0) throw new Error(`docs/benchmarks.md has no place for the table "${name}"`)
+    return `${text.slice(0, from)}${begin}\n\n${make()}\n\n${text.slice(to)}`
+  }, page)
+}
+
+const page = readFileSync(PAGE, 'utf8')
+const right = withTables(page)
+if (!process.argv.includes('--check')) writeFileSync(PAGE, right)
+else if (page !== right) {
+  console.error('docs/benchmarks.md does not show what bench/results hold: npm run figures, in bench/')
+  process.exitCode = 1
+}
