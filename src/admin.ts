@@ -63,15 +63,18 @@ export interface AdminOptions {
   activity: Activity
   log: Pick<EventLog, 'heads'>
   /** Where it is written who looked at what was said. */
+  note: Admin['note']
   audit: (entry: { adminId: number; userId: number | undefined; conversationId: string | undefined; contents: boolean }) => void
 }
 
 /** What admins ask and do, on all nodes. */
-export function createAdmin({ control, revocations, activity, log, audit }: AdminOptions): Admin {
+export function createAdmin({ control, revocations, activity, log, note, audit }: AdminOptions): Admin {
   /** What ends the watches that are open over a connection. */
   const watches = new Map<string | null, Set<() => void>>()
 
   return {
+    note,
+
     async disconnectUser(userId, reason, revokeBefore) {
       if (revokeBefore !== undefined) await revocations.revoke(userId, revokeBefore)
       const counts = await control.ask<number>('disconnectUser', { userId, reason, revokeBefore })

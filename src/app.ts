@@ -29,6 +29,7 @@ import { createRedisPubSub, type RedisPubSubEngine, type RedisStage } from './pu
 import { createKeptTexts } from './pubsub/redis-checkpoints.ts'
 import { createRedisRegistry, type RedisRegistry } from './pubsub/redis-registry.ts'
 import { createLocalRegistry } from './pubsub/registry.ts'
+import { createRefusalLog } from './refusal-log.ts'
 import { SettingsError, type Settings } from './settings.ts'
 import type { Circle } from './store/conversations.ts'
 import { createDatabase, DatabaseStartError, type Database } from './store/client.ts'
@@ -265,6 +266,7 @@ async function start(
     audience,
     isRevoked: (viewer) => revocations.isRevoked(viewer),
     onError: failed('token keys'),
+    onRefused: createRefusalLog(log),
   })
   const feeds = createFeeds({
     topics,
@@ -283,6 +285,7 @@ async function start(
     activity,
     log: store.log,
     audit: (entry) => log.warn(entry, 'an administrator watches activity'),
+    note: (adminId, action, details) => log.info({ adminId, action, ...details }, 'an administrator acted'),
   })
   const operations = createOperations({
     schema,
@@ -292,7 +295,7 @@ async function start(
       admin,
       tokens: {
         async refresh(connectionId, token) {
-          const viewer = await auth.verify(token)
+          const viewer = await auth.verify(token, connections.addressOf(connectionId))
           connections.renew(connectionId, viewer)
           if (!viewer.isAdmin) admin.endWatches(connectionId)
           await chat.users.ensure(viewer)

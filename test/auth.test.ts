@@ -2,6 +2,7 @@ import { createHmac, generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import jsonwebtoken from 'jsonwebtoken'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { createRefusalLog } from '../src/refusal-log.ts'
 import { SECRET, startApp, tokenOf, type TestApp } from './support/app.ts'
 import { connectGraphqlWs, connectHttp, type Result } from './support/graphql-client.ts'
 import { Inbox } from './support/inbox.ts'
@@ -450,6 +451,66 @@ describe('disconnectUser', () => {
   test('takes no reason that a close frame can’t hold', async () => {
     const { errors } = await app.admin.run(DISCONNECT, { userId: '1', reason: '字'.repeat(34) })
     expect(errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT' } }])
+  })
+})
+
+describe('the log', () => {
+  /** What a step adds to the log. */
+  async function logged(step: () => Promise<unknown>): Promise<Record<string, unknown>[]> {
+    const before = app.logged.length
+    await step()
+    return app.logged.slice(before).map(({ level, msg, time: _, pid: __, hostname: ___, ...rest }) => ({ level, msg, ...rest }))
+  }
+
+  test('has a line with reason and address for each refused token, on every protocol', async () => {
+    const expired = sign({ sub: '7', exp: 1 })
+    const line = { level: 30, msg: 'a token was refused', reason: 'the token has expired', address: '127.0.0.1' }
+    expect(await logged(() => refusal(bearer(expired)))).toEqual([line, line])
+    const ws = connectGraphqlWs(app.graphqlUrl.replace('http', 'ws'), expired)
+    expect(await logged(() => ws.data(VIEWER).catch(() => undefined))).toEqual([line])
+    await ws.close()
+    const living = app.graphqlWs(await app.user())
+    await living.data(VIEWER)
+    const refresh = `mutation { refreshToken(token: "${expired}") }`
+    expect(await logged(() => living.run(refresh))).toEqual([line])
+  })
+
+  test('has a line for each act of an administrator, and none for one that failed', async () => {
+    const { id } = await app.user()
+    const act = { level: 30, msg: 'an administrator acted', adminId: 999 }
+    const upsert = 'mutation ($id: ID!) { upsertUser(id: $id, name: "Somebody") { id } }'
+    expect(await logged(() => app.admin.data(upsert, { id: String(id) }))).toEqual([
+      { ...act, action: 'upsertUser', userId: String(id) },
+    ])
+    const disconnect =
+      'mutation ($id: ID!, $before: DateTime) { disconnectUser(userId: $id, reason: "r", revokeBefore: $before) }'
+    const before = '2020-01-01T00:00:00.000Z'
+    expect(await logged(() => app.admin.data(disconnect, { id: String(id) }))).toEqual([
+      { ...act, action: 'disconnectUser', userId: String(id), connections: 0 },
+    ])
+    expect(await logged(() => app.admin.data(disconnect, { id: String(id), before }))).toEqual([
+      { ...act, action: 'disconnectUser', userId: String(id), connections: 0, revokeBefore: before },
+    ])
+    const push = `mutation ($ids: [ID!]!) { pushSystemNotification(notificationType: "n", data: { text: "private" }, userIds: $ids) }`
+    expect(await logged(() => app.admin.data(push, { ids: [String(id)] }))).toEqual([
+      { ...act, action: 'pushSystemNotification', notificationType: 'n', users: 1 },
+    ])
+    expect(await logged(() => app.admin.data('mutation { pushGroupUpdate(groupId: "2000000000") }'))).toEqual([])
+  })
+
+  test('has at most 20 refusals in a second, and says how many were left out', () => {
+    const lines: unknown[] = []
+    let time = 0
+    const note = createRefusalLog({ info: (line: unknown) => lines.push(line) } as never, () => time)
+    for (let n = 0; n < 100; n++) note('r', 'a')
+    expect(lines).toEqual(Array(20).fill({ reason: 'r', address: 'a' }))
+    time = 1000
+    note('r', 'a')
+    note('r', 'a')
+    expect(lines.slice(20)).toEqual([
+      { reason: 'r', address: 'a', omitted: 80 },
+      { reason: 'r', address: 'a' },
+    ])
   })
 })
 

@@ -29,18 +29,20 @@ export interface AuthOptions {
   audience: string | undefined
   /** Whether an administrator has revoked the viewer's tokens of then. */
   isRevoked: (viewer: Viewer) => boolean
-  /** Told where the keys can't be fetched. */
+  /** Called when the keys can't be fetched. */
   onError: (error: unknown) => void
+  /** Called with each refusal; the reason contains nothing of the token. */
+  onRefused?: (reason: string, address: string) => void
 }
 
 export interface Auth {
   /**
-   * Verifies a token. Rejects with UNAUTHENTICATED and a reason that contains nothing of the token, or with UNAVAILABLE where
+   * Verifies a token that came from a client's address. Rejects with UNAUTHENTICATED and a reason that contains nothing of the token, or with UNAVAILABLE where
    * its key can't be fetched now.
    */
-  verify(token: string): Promise<Viewer>
+  verify(token: string, address?: string): Promise<Viewer>
   /** Verifies the value of an `Authorization` header, `Bearer <jwt>`. */
-  verifyHeader(header: string | null | undefined): Promise<Viewer>
+  verifyHeader(header: string | null | undefined, address?: string): Promise<Viewer>
 }
 
 const refuse = (reason: string): ChatError => new ChatError('UNAUTHENTICATED', reason)
@@ -50,25 +52,36 @@ const TOKEN_LIMIT = 8192
 
 type Claims = jsonwebtoken.JwtPayload | JWTPayload
 
-export function createAuth({ key, issuer, audience, isRevoked, onError }: AuthOptions): Auth {
+export function createAuth({ key, issuer, audience, isRevoked, onError, onRefused }: AuthOptions): Auth {
   const limits = { ...(issuer === undefined ? {} : { issuer }), ...(audience === undefined ? {} : { audience }) }
   const claimsOf = key.kind === 'JWKS' ? byKeySet(key.url, limits, onError) : byKey(key, limits)
 
-  async function verify(token: string): Promise<Viewer> {
+  async function check(token: string): Promise<Viewer> {
     if (token.length > TOKEN_LIMIT) throw refuse(`the token is longer than ${TOKEN_LIMIT} characters`)
     const viewer = toViewer(await claimsOf(token))
     if (isRevoked(viewer)) throw refuse('the token was revoked')
     return viewer
   }
 
+  async function checkHeader(header: string | null | undefined): Promise<Viewer> {
+    if (!header) throw refuse('no token: expected the header "Authorization: Bearer <jwt>"')
+    const match = /^Bearer +([\w.~+/=-]+) *$/i.exec(header)
+    if (!match) throw refuse('the Authorization header is not of the form "Bearer <jwt>"')
+    return await check(match[1] as string)
+  }
+
+  async function report(checked: Promise<Viewer>, address: string): Promise<Viewer> {
+    try {
+      return await checked
+    } catch (error) {
+      if (error instanceof ChatError && error.code === 'UNAUTHENTICATED') onRefused?.(error.message, address)
+      throw error
+    }
+  }
+
   return {
-    verify,
-    async verifyHeader(header) {
-      if (!header) throw refuse('no token: expected the header "Authorization: Bearer <jwt>"')
-      const match = /^Bearer +([\w.~+/=-]+) *$/i.exec(header)
-      if (!match) throw refuse('the Authorization header is not of the form "Bearer <jwt>"')
-      return await verify(match[1] as string)
-    },
+    verify: (token, address = 'unknown') => report(check(token), address),
+    verifyHeader: (header, address = 'unknown') => report(checkHeader(header), address),
   }
 }
 

@@ -35,6 +35,8 @@ export interface OperationContext {
 
 /** What admins do beyond the chat. */
 export interface Admin {
+  /** Writes a line to the log about something that an administrator did, without contents and tokens. */
+  note(adminId: number, action: string, details: Readonly<Record<string, unknown>>): void
   /**
    * Closes the user's connections on every node; resolves with how many. With `revokeBefore`, in milliseconds since the epoch,
    * tokens that were issued earlier are no longer good.

@@ -44,6 +44,8 @@ export interface Connections {
   hasRoom(userId: number): boolean
   /** Takes a connection in; undefined where the user has as many as allowed. */
   open(viewer: Viewer, peer: ConnectionPeer): Connection | undefined
+  /** The client's address; undefined where there is no such connection. */
+  addressOf(connectionId: string): string | undefined
   /** Goes on with another token of the same user. Throws NOT_FOUND where there is no such connection. */
   renew(connectionId: string, viewer: Viewer): void
   /** Ends the user's connections; returns how many. */
@@ -143,6 +145,8 @@ export function createConnections(options: ConnectionsOptions): Connections {
       else if (isRevoked(viewer)) queueMicrotask(() => connection.end('disconnected', REVOKED))
       return connection
     },
+
+    addressOf: (connectionId) => byId.get(connectionId)?.peer.address,
 
     renew(connectionId, viewer) {
       const connection = byId.get(connectionId)

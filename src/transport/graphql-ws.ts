@@ -179,7 +179,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
       const { authorization } = connectionParams ?? {}
       let viewer: Viewer
       try {
-        viewer = await auth.verifyHeader(typeof authorization === 'string' ? authorization : peer.authorization)
+        viewer = await auth.verifyHeader(typeof authorization === 'string' ? authorization : peer.authorization, peer.address)
       } catch (error) {
         // What can be tried again is no refusal.
         if (error instanceof ChatError && error.code === 'UNAVAILABLE') throw error

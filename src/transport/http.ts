@@ -136,7 +136,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     allowOrigin(request, response)
     if (request.method === 'OPTIONS') return answerPreflight(request, response)
     if (closed) throw new ChatError('UNAVAILABLE', TRY_AGAIN)
-    const viewer = await auth.verifyHeader(request.headers.authorization)
+    const viewer = await auth.verifyHeader(request.headers.authorization, addressOf(request))
     takeRequest(viewer.userId)
     const giveBack = answers.take(viewer.userId, response)
     if (request.method === 'POST') {

@@ -9,10 +9,16 @@ const group = (id: string): number => requireIntId(id, 'group')
 const message = (id: string): number => requireBigId(id, 'message')
 
 /** Whether a push succeeded: false where there was nothing to push, as the five functions answer. */
-async function pushed(context: OperationContext, push: () => Promise<void>): Promise<boolean> {
+async function pushed(
+  context: OperationContext,
+  action: string,
+  details: Readonly<Record<string, unknown>>,
+  push: () => Promise<void>,
+): Promise<boolean> {
   requireAdmin(context)
   try {
     await push()
+    context.admin.note(context.viewer.userId, action, details)
     return true
   } catch (error) {
     if (error instanceof ChatError && error.code === 'NOT_FOUND') return false
@@ -104,22 +110,27 @@ export const mutations: MutationResolvers = {
     chat.notifications.markRead(viewer.userId, requireBigId(id, 'notification')),
 
   pushNewMessage: (_root, { messageId, isGroup }, context) =>
-    pushed(context, () => context.chat.push.newMessage(message(messageId), isGroup)),
+    pushed(context, 'pushNewMessage', { messageId }, () => context.chat.push.newMessage(message(messageId), isGroup)),
 
-  pushGroupUpdate: (_root, { groupId }, context) => pushed(context, () => context.chat.push.groupUpdate(group(groupId))),
+  pushGroupUpdate: (_root, { groupId }, context) =>
+    pushed(context, 'pushGroupUpdate', { groupId }, () => context.chat.push.groupUpdate(group(groupId))),
 
   pushMemberJoined: (_root, { groupId, userId }, context) =>
-    pushed(context, () => context.chat.push.memberJoined(group(groupId), user(userId))),
+    pushed(context, 'pushMemberJoined', { groupId, userId }, () => context.chat.push.memberJoined(group(groupId), user(userId))),
 
   pushMemberLeft: (_root, { groupId, userId }, context) =>
-    pushed(context, () => context.chat.push.memberLeft(group(groupId), user(userId))),
+    pushed(context, 'pushMemberLeft', { groupId, userId }, () => context.chat.push.memberLeft(group(groupId), user(userId))),
 
   pushSystemNotification: (_root, { notificationType, data, userIds }, context) =>
-    pushed(context, () => context.chat.push.systemNotification(notificationType, data, userIds.map(user))),
+    pushed(context, 'pushSystemNotification', { notificationType, users: userIds.length }, () =>
+      context.chat.push.systemNotification(notificationType, data, userIds.map(user)),
+    ),
 
-  upsertUser: (_root, { id, name, avatar }, context) => {
+  upsertUser: async (_root, { id, name, avatar }, context) => {
     requireAdmin(context)
-    return context.chat.users.upsert({ id: user(id), name, avatar })
+    const stored = await context.chat.users.upsert({ id: user(id), name, avatar })
+    context.admin.note(context.viewer.userId, 'upsertUser', { userId: id })
+    return stored
   },
 
   refreshToken: async (_root, { token }, { tokens, connectionId }) => {
@@ -128,12 +139,18 @@ export const mutations: MutationResolvers = {
     return await tokens.refresh(connectionId, token)
   },
 
-  disconnectUser: (_root, { userId, reason, revokeBefore }, context) => {
+  disconnectUser: async (_root, { userId, reason, revokeBefore }, context) => {
     requireAdmin(context)
     const before = revokeBefore?.getTime()
     if (before !== undefined && before > Date.now() + CLOCKS_MS)
       throw badInput('revokeBefore lies in the future, expected a time up to now')
     if (reason != null && Buffer.byteLength(reason) > 100) throw badInput('reason is longer than 100 bytes of UTF-8')
-    return context.admin.disconnectUser(user(userId), reason ?? undefined, before)
+    const connections = await context.admin.disconnectUser(user(userId), reason ?? undefined, before)
+    context.admin.note(context.viewer.userId, 'disconnectUser', {
+      userId,
+      connections,
+      ...(before === undefined ? {} : { revokeBefore }),
+    })
+    return connections
   },
 }

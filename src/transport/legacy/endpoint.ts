@@ -85,7 +85,7 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
   }
 
   async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): Promise<void> {
-    const viewer = await verify(auth, request)
+    const viewer = await verify(auth, request, address)
     const after = request.headers['last-event-id'] as string | undefined
     const problem = after === undefined ? null : problemWithCursor(after, 'Last-Event-ID')
     if (problem !== null) throw new ChatError('BAD_USER_INPUT', problem)
@@ -139,9 +139,9 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
 }
 
 /** The viewer by the `Authorization` header, or by the subprotocols `bearer, <jwt>` that browsers can send. */
-function verify(auth: Auth, { headers }: IncomingMessage): Promise<Viewer> {
-  if (headers.authorization !== undefined) return auth.verifyHeader(headers.authorization)
+function verify(auth: Auth, { headers }: IncomingMessage, address: string): Promise<Viewer> {
+  if (headers.authorization !== undefined) return auth.verifyHeader(headers.authorization, address)
   const [scheme, token, ...rest] = (headers['sec-websocket-protocol'] ?? '').split(',').map((part) => part.trim())
-  if (scheme === SUBPROTOCOL && token && rest.length === 0) return auth.verify(token)
-  return auth.verifyHeader(undefined)
+  if (scheme === SUBPROTOCOL && token && rest.length === 0) return auth.verify(token, address)
+  return auth.verifyHeader(undefined, address)
 }
