@@ -1,3 +1,4 @@
+import { runIsolated, type BatchSink } from './batch.ts'
 import { ChatError } from './errors.ts'
 
 export interface WriteQueueOptions<I, O> {
@@ -25,7 +26,7 @@ interface Waiting<I, O> {
 
 /**
  * Micro-batches: a batch is what queued up while the lane's last statement ran, never what a timer waited for. A batch
- * that fails is tried again one by one, so that only the input at fault fails.
+ * that fails is searched for the input at fault, which fails alone.
  */
 export function createWriteQueue<I, O>(options: WriteQueueOptions<I, O>): { add(input: I): Promise<O>; idle(): Promise<void> } {
   const lanes = Array.from({ length: options.lanes }, () => ({
@@ -47,25 +48,23 @@ export function createWriteQueue<I, O>(options: WriteQueueOptions<I, O>): { add(
     return queue.splice(0, count)
   }
 
-  async function write(batch: Waiting<I, O>[]): Promise<void> {
-    let results: readonly O[]
-    try {
-      results = await options.write(batch.map(({ input }) => input))
-    } catch (error) {
-      if (batch.length === 1 || (error instanceof ChatError && error.code === 'UNAVAILABLE')) {
-        for (const { reject } of batch) reject(error)
-      } else for (const one of batch) await write([one])
-      return
-    }
-    try {
-      options.onWritten(results)
-    } catch (error) {
-      // A bug, and what is written must not be written again: it ends neither the lane nor in silence.
-      queueMicrotask(() => {
-        throw error
-      })
-    }
-    batch.forEach(({ resolve }, index) => resolve(results[index] as O))
+  const writePart = (part: readonly Waiting<I, O>[]): Promise<readonly O[]> => options.write(part.map(({ input }) => input))
+
+  const sink: BatchSink<Waiting<I, O>, O> = {
+    values(part, results) {
+      try {
+        options.onWritten(results)
+      } catch (error) {
+        // A bug, and what is written must not be written again: it ends neither the lane nor in silence.
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+      part.forEach(({ resolve }, index) => resolve(results[index] as O))
+    },
+    failed(part, error) {
+      for (const { reject } of part) reject(error)
+    },
   }
 
   async function run(lane: (typeof lanes)[number]): Promise<void> {
@@ -73,7 +72,7 @@ export function createWriteQueue<I, O>(options: WriteQueueOptions<I, O>): { add(
     await new Promise(setImmediate)
     while (lane.waiting.length > 0) {
       const batch = take(lane.waiting)
-      await write(batch)
+      await runIsolated(batch, writePart, sink)
       waiting -= batch.length
     }
     lane.running = undefined

@@ -62,3 +62,17 @@ test('a failed load fails its own keys only, thrown or rejected', async () => {
     'value 3',
   ])
 })
+
+test('a key that can not be loaded fails alone, and the others of its load do not', async () => {
+  const load = createBatchLoader<number, string>((keys) =>
+    keys.includes(3) ? Promise.reject(new Error('a bad key')) : Promise.resolve(named(keys)),
+  )
+  const outcomes = await Promise.allSettled([1, 2, 3, 4, 5].map(load))
+  expect(outcomes.map((one) => (one.status === 'fulfilled' ? one.value : (one.reason as Error).message))).toEqual([
+    'value 1',
+    'value 2',
+    'a bad key',
+    'value 4',
+    'value 5',
+  ])
+})

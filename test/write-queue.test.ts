@@ -88,19 +88,59 @@ test('who waits goes on after the results were told', async () => {
   expect(order).toEqual(['told A', 'got A'])
 })
 
-test('a batch that fails is tried one by one, so that only the input at fault fails', async () => {
+/** A queue that fails every batch with one of these texts in it. */
+function createQueueWithBad(bad: readonly string[], options: Partial<WriteQueueOptions<Input, string>> = {}) {
   const tried: string[][] = []
-  const { queue, written } = createQueue({
-    write: (batch) => {
+  const made = createQueue({
+    write(batch) {
       tried.push(batch.map(({ text }) => text))
-      if (batch.some(({ text }) => text === 't1')) return Promise.reject(new Error('a bad one'))
+      if (batch.some(({ text }) => bad.includes(text))) return Promise.reject(new Error('a bad one'))
       return Promise.resolve(batch.map(({ text }) => text.toUpperCase()))
     },
+    ...options,
   })
-  const outcomes = await Promise.allSettled(texts(3).map((input) => queue.add(input)))
-  expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
-  expect(tried).toEqual([['t0', 't1', 't2'], ['t0'], ['t1'], ['t2']])
-  expect(written).toEqual(['T0', 'T2'])
+  return { ...made, tried }
+}
+
+test('of a batch that fails only the input at fault fails, and what follows it is written in one statement', async () => {
+  const { queue, written, tried } = createQueueWithBad(['t1'])
+  const outcomes = await Promise.allSettled(texts(6).map((input) => queue.add(input)))
+  expect(outcomes.map(({ status }) => status === 'fulfilled')).toEqual([true, false, true, true, true, true])
+  expect(tried).toEqual([
+    ['t0', 't1', 't2', 't3', 't4', 't5'],
+    ['t0', 't1', 't2'],
+    ['t0'],
+    ['t1'],
+    ['t2', 't3', 't4', 't5'],
+  ])
+  expect(written).toEqual(['T0', 'T2', 'T3', 'T4', 'T5'])
+})
+
+test('one bad input costs a batch of 512 a dozen statements, wherever it stands', async () => {
+  for (const index of [0, 1, 255, 256, 300, 511]) {
+    const { queue, written, tried } = createQueueWithBad([`t${index}`], { limit: 512 })
+    const outcomes = await Promise.allSettled(texts(512).map((input) => queue.add(input)))
+    expect(outcomes.flatMap(({ status }, at) => (status === 'rejected' ? [at] : []))).toEqual([index])
+    expect(written).toEqual(
+      texts(512)
+        .map(({ text }) => text.toUpperCase())
+        .filter((_, at) => at !== index),
+    )
+    expect(tried.length).toBeLessThanOrEqual(12)
+  }
+})
+
+test('whichever inputs are bad, each other one is written once and in order', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.boolean(), { minLength: 1, maxLength: 40 }), async (isBad) => {
+      const bad = isBad.flatMap((is, index) => (is ? [`t${index}`] : []))
+      const { queue, written } = createQueueWithBad(bad)
+      const outcomes = await Promise.allSettled(texts(isBad.length).map((input) => queue.add(input)))
+      expect(outcomes.map(({ status }) => status === 'rejected')).toEqual(isBad)
+      expect(written).toEqual(isBad.flatMap((is, index) => (is ? [] : [`T${index}`])))
+    }),
+    { numRuns: 50 },
+  )
 })
 
 test('without a database nothing is tried again: nobody knows what was stored', async () => {

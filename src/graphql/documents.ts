@@ -25,6 +25,7 @@ import { createByteCache } from '../byte-cache.ts'
 import { costOf } from './cost.ts'
 import { MAX_ERRORS, reworded, withoutSuggestion, withShortValues } from './errors.ts'
 import { interpreted, type Execute, type Variables } from './execute.ts'
+import { TextsRule } from './input-texts.ts'
 
 /** What a refused text is prepared to. */
 const NO_DOCUMENT: DocumentNode = { kind: Kind.DOCUMENT, definitions: [] }
@@ -96,7 +97,11 @@ export function createDocuments(schema: GraphQLSchema, options: { suggestions: b
     maxDirectivesRule({ n: directives, ...quiet }) as unknown as ValidationRule,
   ]
   // The one rule whose cost grows with the square of the fields; the guards before it keep that small.
-  const rules = [...specifiedRules.filter((rule) => rule !== OverlappingFieldsCanBeMergedRule), OverlappingFieldsCanBeMergedRule]
+  const rules = [
+    ...specifiedRules.filter((rule) => rule !== OverlappingFieldsCanBeMergedRule),
+    TextsRule,
+    OverlappingFieldsCanBeMergedRule,
+  ]
   const kept = createByteCache<PreparedDocument>(DOCUMENTS_BYTES)
   // Of their own, so that they push out no documents.
   const refusals = createByteCache<PreparedDocument>(REFUSED_BYTES)

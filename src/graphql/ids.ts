@@ -5,8 +5,13 @@ const parse = (id: string, max: number): number | undefined => {
   return value <= max ? value : undefined
 }
 
+export const MAX_INT_ID = 2_147_483_647
+/** The years 1 to 9999, which ISO 8601 writes with four digits and every database holds; milliseconds since the epoch. */
+export const FIRST_TIME = Date.parse('0001-01-01T00:00:00.000Z')
+export const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z')
+
 /** A user's or group's id; undefined where the text can't be one, so that there is none to be found. */
-export const parseIntId = (id: string): number | undefined => parse(id, 2_147_483_647)
+export const parseIntId = (id: string): number | undefined => parse(id, MAX_INT_ID)
 /** A message's or notification's id; undefined where the text can't be one. */
 export const parseBigId = (id: string): number | undefined => parse(id, Number.MAX_SAFE_INTEGER)
 

@@ -8,6 +8,7 @@ import { CostGate } from './cost-gate.ts'
 import { analyse, createDocuments, DOCUMENT_LIMITS, type PreparedDocument, type PreparedOperation } from './documents.ts'
 import { cut, toClientError, toClientResult, type ReportError } from './errors.ts'
 import { compiled, type Variables } from './execute.ts'
+import { problemWithTexts } from './input-texts.ts'
 import { inSpan, tracing } from '../tracing.ts'
 import { createSharedExecution, type SharedOperation } from './shared-execution.ts'
 import { Source, type OpenSource, type SourceEvent } from './source.ts'
@@ -172,6 +173,8 @@ export function createOperations({
     const coerced =
       typeof request.document === 'string' ? coerceVariables(schema, operation.node, given, open) : { values: given }
     if ('errors' in coerced) return coerced
+    const problem = typeof request.document === 'string' ? problemWithTexts(coerced.values) : null
+    if (problem !== null) return refused(new ChatError('BAD_USER_INPUT', problem))
     const cost = operation.cost(coerced.values)
     if (cost <= DOCUMENT_LIMITS.cost) return { ready, operation, cost }
     const message = `it may resolve ${cost} fields, expected at most ${DOCUMENT_LIMITS.cost}: ask for smaller pages`

@@ -1,4 +1,5 @@
 import { badInput } from '../errors.ts'
+import { FIRST_TIME, LAST_TIME, MAX_INT_ID } from './ids.ts'
 
 /** How many to read: one more than asked for tells whether another page follows. Throws BAD_USER_INPUT outside 1 to 100. */
 export function pageSize(first: number | null | undefined, whenAbsent: number): number {
@@ -25,7 +26,12 @@ export function decodeCursor<K>(
   throw badInput('after is no cursor of this list: expected the endCursor or a cursor of an earlier page')
 }
 
+/** A key that is the id of a message or notification. */
 export const isId = (key: unknown): key is number => Number.isSafeInteger(key) && (key as number) > 0
+/** A key that is the id of a user. */
+export const isUserId = (key: unknown): key is number => isId(key) && key <= MAX_INT_ID
+/** A key that is a time which the database can hold, in milliseconds since the epoch. */
+export const isTime = (key: unknown): key is number => typeof key === 'number' && key >= FIRST_TIME && key <= LAST_TIME
 
 export interface Page<T> {
   edges: { cursor: string; node: T }[]

@@ -1,13 +1,20 @@
+import { NUL_OR_SURROGATE } from '../../chat/limits.ts'
 import type { ConversationPosition } from '../../chat/reads.ts'
 import type { QueryResolvers } from '../generated/resolvers.ts'
 import { parseBigId, parseIntId, requireIntId } from '../ids.ts'
 import { requireAdmin } from './admins.ts'
-import { decodeCursor, isId, pageSize, toPage } from '../pagination.ts'
+import { decodeCursor, isId, isTime, pageSize, toPage } from '../pagination.ts'
 
 type PositionKey = readonly [activityAt: number, lastMessageId: number, id: string]
 
 const isPositionKey = (key: unknown): key is PositionKey =>
-  Array.isArray(key) && key.length === 3 && Number.isFinite(key[0]) && Number.isFinite(key[1]) && typeof key[2] === 'string'
+  Array.isArray(key) &&
+  key.length === 3 &&
+  isTime(key[0]) &&
+  // 0 where there is no message yet.
+  (key[1] === 0 || isId(key[1])) &&
+  typeof key[2] === 'string' &&
+  !NUL_OR_SURROGATE.test(key[2])
 
 const toPosition = (key: PositionKey | undefined): ConversationPosition | undefined =>
   key && { activityAt: key[0], lastMessageId: key[1], id: key[2] }

@@ -2,7 +2,8 @@ import { GraphQLError, GraphQLScalarType, Kind, valueFromASTUntyped } from 'grap
 import { notFound } from '../../errors.ts'
 import type { OperationContext } from '../context.ts'
 import type { Resolvers } from '../generated/resolvers.ts'
-import { decodeCursor, isId, pageSize, toPage } from '../pagination.ts'
+import { FIRST_TIME, LAST_TIME } from '../ids.ts'
+import { decodeCursor, isId, isUserId, pageSize, toPage } from '../pagination.ts'
 import type { GroupModel, UserModel } from '../models.ts'
 
 type Context = OperationContext
@@ -70,7 +71,7 @@ async function memberPage(
   after: string | null | undefined,
 ) {
   const size = pageSize(first, 50)
-  const key = { conversationId, after: decodeCursor('member', after, isId) ?? 0, limit: size + 1 }
+  const key = { conversationId, after: decodeCursor('member', after, isUserId) ?? 0, limit: size + 1 }
   const rows = await context.load.memberPage.load(key)
   await context.turn(rows.length)
   return { rows, size }
@@ -302,7 +303,7 @@ const EVENT_TYPES = {
 
 function parseDateTime(value: unknown): Date {
   const date = typeof value === 'string' ? new Date(value) : undefined
-  if (!date || Number.isNaN(date.getTime()))
+  if (!date || !(date.getTime() >= FIRST_TIME && date.getTime() <= LAST_TIME))
     throw new GraphQLError('expected an ISO 8601 date and time such as "2023-07-15T10:30:00.000Z"')
   return date
 }
