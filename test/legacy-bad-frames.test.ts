@@ -325,9 +325,9 @@ const frames: Row[] = [
   ['reaction missing', react({ reaction: undefined }), ADD, 'data.reaction is missing, expected a string'],
   ['reaction null', react({ reaction: null }), ADD, 'data.reaction is null'],
   ['reaction a number', react({ reaction: 1 }), ADD, 'data.reaction is the number 1'],
-  ['reaction empty', react({ reaction: '' }), ADD, 'data.reaction is empty, expected 1 to 32 bytes'],
-  ['reaction of 33 bytes', react({ reaction: 'a'.repeat(33) }), ADD, 'data.reaction is longer than 32 bytes'],
-  ['reaction of 9 emoji', react({ reaction: EMOJI.repeat(9) }), ADD, 'data.reaction is longer than 32 bytes'],
+  ['reaction empty', react({ reaction: '' }), ADD, 'data.reaction is empty, expected 1 to 64 bytes'],
+  ['reaction of 65 bytes', react({ reaction: 'a'.repeat(65) }), ADD, 'data.reaction is longer than 64 bytes'],
+  ['reaction of 17 emoji', react({ reaction: EMOJI.repeat(17) }), ADD, 'data.reaction is longer than 64 bytes'],
   ['reaction with a space', react({ reaction: 'a b' }), ADD, 'data.reaction has white space'],
   [
     'reaction with a control character',
@@ -345,7 +345,7 @@ const frames: Row[] = [
   ],
   ['reaction: is_group a string', react({ is_group: 'no' }), ADD, 'data.is_group is the string "no"'],
   ['removed reaction missing', unreact({ reaction: undefined }), REMOVE, 'data.reaction is missing'],
-  ['removed reaction too long', unreact({ reaction: '字'.repeat(11) }), REMOVE, 'data.reaction is longer than 32 bytes'],
+  ['removed reaction too long', unreact({ reaction: '字'.repeat(22) }), REMOVE, 'data.reaction is longer than 64 bytes'],
   ['removed reaction: is_group an array', unreact({ is_group: [] }), REMOVE, 'data.is_group is an array'],
 
   // resume

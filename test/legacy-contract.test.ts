@@ -30,7 +30,7 @@ function validator(formats: boolean): Ajv {
   const ajv = new Ajv({ strict: true, strictTypes: false, strictRequired: false, allErrors: false })
   ajv.addFormat('date-time', true)
   ajv.addFormat(FORMATS.url, formats ? (text: string) => URL.canParse(text) : true)
-  ajv.addFormat(FORMATS.reaction, formats ? (text: string) => new TextEncoder().encode(text).length <= 32 : true)
+  ajv.addFormat(FORMATS.reaction, formats ? (text: string) => new TextEncoder().encode(text).length <= 64 : true)
   return ajv.addSchema(JSON.parse(docs('schemas/legacy-frames.json')) as object, 'frames')
 }
 const ajv = validator(true)

@@ -2,6 +2,7 @@ import { ChatError } from '../errors.ts'
 import type { ImportProgress, ImportResult } from '../store/imports.ts'
 import type { Store, Transaction } from '../store/store.ts'
 import { groupTopic } from './events.ts'
+import { reactionKey } from './limits.ts'
 import { IMPORT_TYPES, type ImportRecord, type ImportType, type ImportValues } from './import-lines.ts'
 
 /** A line of the file that could be read. */
@@ -86,7 +87,7 @@ function keysOf({ type, value }: ImportRecord): string[] {
     case 'receipt':
       return [`${value.messageId} ${value.userId}`]
     case 'reaction':
-      return [`${value.messageId} ${value.userId} ${value.reaction}`]
+      return [`${value.messageId} ${value.userId} ${reactionKey(value.reaction)}`]
   }
 }
 
@@ -133,8 +134,21 @@ async function add(
     case 'receipt':
       return await tx.imports.receipts(values<'receipt'>())
     case 'reaction':
-      return await tx.imports.reactions(values<'reaction'>())
+      return await tx.imports.reactions(await spellAlike(tx, values<'reaction'>()))
   }
+}
+
+/** The reactions with one spelling for each that a message has: the one stored already, else the first. */
+async function spellAlike(tx: Transaction, reactions: readonly ImportValues['reaction'][]): Promise<ImportValues['reaction'][]> {
+  const keyOf = (messageId: number, reaction: string): string => `${messageId} ${reactionKey(reaction)}`
+  const stored = await tx.reactions.spellings([...new Set(reactions.map(({ messageId }) => messageId))])
+  const shown = new Map(stored.map(({ messageId, reaction }) => [keyOf(messageId, reaction), reaction]))
+  return reactions.map((value) => {
+    const key = keyOf(value.messageId, value.reaction)
+    const reaction = shown.get(key) ?? value.reaction
+    shown.set(key, reaction)
+    return { ...value, reaction }
+  })
 }
 
 function outcomeOf(record: NumberedRecord, { status, detail }: ImportResult): RecordOutcome {

@@ -7,7 +7,9 @@ export const LIMITS = {
   /** Unicode code points, of a user or a group */
   name: 100,
   /** UTF-8 bytes */
-  reaction: 32,
+  reaction: 64,
+  /** Different ones of one user for one message */
+  reactionsOfUser: 20,
   /** Unicode code points */
   key: 64,
 } as const
@@ -20,6 +22,14 @@ export const HTTP_URL = /^[Hh][Tt][Tt][Pp][Ss]?:\/\/[^\s\u0000-\u001f\u007f-\u00
 export const REACTION = /^[^\s\u0000-\u001f\u007f-\u009f]+$/u
 export const NUL_OR_SURROGATE = /[\u0000\ud800-\udfff]/u
 /* oxlint-enable no-control-regex */
+/** Blanks, joiners, selectors, tags and combining marks, which show nothing by themselves. */
+const INVISIBLE = [
+  '\\u00ad\\u0300-\\u036f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u1ab0-\\u1aff\\u1dc0-\\u1dff\\u200b-\\u200f',
+  '\\u202a-\\u202e\\u2060-\\u206f\\u20d0-\\u20ff\\u2800\\u3164\\ufe00-\\ufe0f\\ufe20-\\ufe2f\\ufeff\\uffa0\\ufff0-\\ufffb',
+  // As themselves, since not every engine knows an escape for them.
+  '\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}',
+].join('')
+export const VISIBLE = new RegExp(`[^${INVISIBLE}]`, 'u')
 const UNPRINTABLE = /[\p{Cc}\p{Surrogate}\p{Bidi_Control}\u2028\u2029]/gu
 const EXCERPT_LENGTH = 40
 /** And not Node's Buffer, for browsers run this too. */
@@ -86,8 +96,14 @@ export function problemWithReaction(reaction: string, field = 'reaction'): strin
   if (reaction === '') return `${field} is empty, expected 1 to ${max} bytes of UTF-8`
   if (utf8.encode(reaction).length > max) return `${field} is longer than ${max} bytes of UTF-8, expected 1 to ${max}`
   if (!REACTION.test(reaction)) return `${field} has white space or control characters, expected none`
-  return problemWithText(reaction, field, 1, max)
+  return (
+    problemWithText(reaction, field, 1, max) ??
+    (VISIBLE.test(reaction) ? null : `${field} has no visible character, expected at least one`)
+  )
 }
+
+/** Reactions with the same key are one reaction: spellings that differ in composition or variation selectors only. */
+export const reactionKey = (reaction: string): string => reaction.normalize('NFC').replaceAll(/[\ufe0e\ufe0f]/g, '')
 
 /** The sender's idempotency key: `message_id` of the legacy protocol, `clientMessageId` of GraphQL. */
 export function problemWithKey(key: string, field = 'clientMessageId'): string | null {

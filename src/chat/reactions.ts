@@ -4,7 +4,7 @@ import type { ReactionRecord } from '../store/reactions.ts'
 import type { Store } from '../store/store.ts'
 import { topicsOf, type Access } from './access.ts'
 import type { ReactionPayload } from './events.ts'
-import { problemWithReaction } from './limits.ts'
+import { LIMITS, problemWithReaction, reactionKey } from './limits.ts'
 
 export interface Reactions {
   /** Adds a reaction; a repeat changes and pushes nothing. Returns who gives it now (PROTOCOL.md, section 3.4). */
@@ -12,6 +12,8 @@ export interface Reactions {
   /** Takes a reaction back; a repeat changes and pushes nothing. Returns who gives it now (PROTOCOL.md, section 3.5). */
   remove(userId: number, messageId: number, reaction: string, isGroup?: boolean | null): Promise<ReactionRecord>
 }
+
+const tooMany = `too many reactions, expected at most ${LIMITS.reactionsOfUser} different ones of a user to a message`
 
 export function createReactions({ store, access, publisher }: { store: Store; access: Access; publisher: Publisher }): Reactions {
   async function change(
@@ -28,21 +30,29 @@ export function createReactions({ store, access, publisher }: { store: Store; ac
     const { result, entries } = await store.transaction(async (tx) => {
       // Under the topic's lock, so that the count is the one after this change and no other.
       await tx.lock(topics)
-      // Whoever was removed while this waited for the lock adds nothing after that.
+      // A member who was removed while this waited for the lock adds nothing after that.
       const isMember = !conversation.isGroup || (await tx.conversations.memberOf(userId, [conversation.id])).size > 0
       if (!isMember) throw notFound(`there is no message ${messageId}`)
-      const changed = await tx.reactions[kind === 'reaction_added' ? 'add' : 'remove'](messageId, userId, reaction)
-      const userIds = await tx.reactions.users(messageId, reaction)
+      const given = await tx.reactions.given(messageId, userId)
+      const same = given.find((other) => reactionKey(other.reaction) === reactionKey(reaction))
+      // Another spelling of a reaction is that reaction, shown as it was first given.
+      const shown = same?.reaction ?? reaction
+      if (kind === 'reaction_added' && !same?.isOwn) {
+        const own = given.filter(({ isOwn }) => isOwn).length
+        if (own >= LIMITS.reactionsOfUser) throw badInput(tooMany)
+      }
+      const changed = await tx.reactions[kind === 'reaction_added' ? 'add' : 'remove'](messageId, userId, shown)
+      const userIds = await tx.reactions.users(messageId, shown)
       const payload: ReactionPayload = {
         messageId,
         conversationId: conversation.id,
         isGroup: conversation.isGroup,
         userId,
-        reaction,
+        reaction: shown,
         userIds,
       }
       if (changed) tx.append({ topics, kind, payload })
-      return { messageId, reaction, userIds }
+      return { messageId, reaction: shown, userIds }
     })
     publisher.entries(entries)
     return result

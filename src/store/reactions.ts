@@ -9,6 +9,20 @@ export interface ReactionRecord {
 
 export function createReactionStore(db: Db) {
   return {
+    /** The different reactions to a message, and whether this user gave each. */
+    async given(messageId: number, userId: number): Promise<{ reaction: string; isOwn: boolean }[]> {
+      return await db.$queryRaw`
+        SELECT reaction, bool_or(user_id = ${userId}) AS "isOwn" FROM reactions WHERE message_id = ${messageId}::bigint
+        GROUP BY reaction`
+    },
+
+    /** The different reactions to each message. */
+    async spellings(messageIds: readonly number[]): Promise<{ messageId: number; reaction: string }[]> {
+      return await db.$queryRaw`
+        SELECT DISTINCT message_id::float8 AS "messageId", reaction FROM reactions
+        WHERE message_id = ANY(${[...messageIds]}::bigint[])`
+    },
+
     /** Adds a reaction; false where the user gave it already. */
     async add(messageId: number, userId: number, reaction: string): Promise<boolean> {
       const { count } = await db.reaction.createMany({ data: [{ messageId, userId, reaction }], skipDuplicates: true })

@@ -777,7 +777,7 @@ export type ReactionSummary = {
   __typename?: 'ReactionSummary';
   /** How many users gave it. */
   count: Scalars['Int']['output'];
-  /** The reaction, such as 👍; 1 to 32 UTF-8 bytes. */
+  /** The reaction, such as 👍, as it was first given; 1 to 64 UTF-8 bytes. */
   reaction: Scalars['String']['output'];
   /** Their ids, ascending. */
   userIds: Array<Scalars['ID']['output']>;

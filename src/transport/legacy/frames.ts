@@ -9,6 +9,7 @@ import {
   MESSAGE_TYPE,
   NUL_OR_SURROGATE,
   REACTION,
+  VISIBLE,
   excerpt,
   problemWithContent,
   problemWithKey,
@@ -116,7 +117,8 @@ const reactionChange = {
     ...unicode(1, LIMITS.reaction),
     format: FORMATS.reaction,
     pattern: REACTION.source,
-    description: `At most ${LIMITS.reaction} bytes of UTF-8, no white space and no control characters.`,
+    allOf: [{ pattern: VISIBLE.source }],
+    description: `At most ${LIMITS.reaction} bytes of UTF-8, no white space and no control characters, at least one visible character.`,
   }),
   is_group: isGroup,
 }
