@@ -178,6 +178,7 @@ async function start(
     lanes: 1,
     presenceGraceMs: settings.presenceGraceMs,
     presenceGroupLimit: settings.presenceGroupLimit,
+    groupAdditionsPerDay: settings.maxGroupAdditionsPerDay,
     registry: redis?.registry ?? createLocalRegistry(),
     tellTyping(change) {
       if (redis) pubsub.publish(TYPING_CHANNEL, { from: nodeId, change } satisfies TypingNews).catch(failed('publish'))
@@ -200,6 +201,7 @@ async function start(
   const connections = createConnections({
     wheel,
     maxPerUser: settings.maxConnectionsPerUser,
+    leewayMs: settings.jwtLeewaySeconds * 1000,
     isRevoked: (viewer) => revocations.isRevoked(viewer),
     onOpened(userId, connectionId, protocol) {
       log.debug({ connectionId, userId, protocol }, 'a connection opened')
@@ -264,7 +266,12 @@ async function start(
     key,
     issuer,
     audience,
+    leewaySeconds: settings.jwtLeewaySeconds,
     isRevoked: (viewer) => revocations.isRevoked(viewer),
+    onOddClaim(oddity) {
+      if (oddity.claim === 'exp') log.warn(oddity, 'a token ends in a far future')
+      else log.info(oddity, 'a claim of a token is left out')
+    },
     onError: failed('token keys'),
     onRefused: createRefusalLog(log),
   })

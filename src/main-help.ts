@@ -22,6 +22,7 @@ Settings, from the environment; an absent or empty one takes its default:
   JWT_PUBLIC_KEY               PEM of an RSA or P-256 key instead of a secret
   JWKS_URL                     where an identity provider publishes its keys, instead of one key
   JWT_ISSUER, JWT_AUDIENCE     what tokens must have, where set
+  JWT_LEEWAY_SECONDS           how far the clocks of issuer and server may differ, 5
   NODE_ENV                     production: a key is required, no demo, GraphiQL only if asked for
   DEMO                         1: the demo's page, data and tokens; the default outside production without DATABASE_URL
   GRAPHIQL                     1: serve GraphiQL; the default outside production
@@ -30,6 +31,7 @@ Settings, from the environment; an absent or empty one takes its default:
   PRESENCE_GROUP_LIMIT         presence is not told to the members of larger groups, 1000
   RATE_LIMIT_PER_SECOND        requests of one user on one node, 50; 0: no limit
   RATE_LIMIT_BURST             so many at once, 100; 0: no limit
+  MAX_GROUP_ADDITIONS_PER_DAY  how often a day others may put a user into a group, 200; 0: no limit
   MAX_CONNECTIONS_PER_USER     on one node, 20
   MAX_CONNECTIONS_PER_ADDRESS  of one client address on one node, 10000; 0: no limit
   TRUSTED_PROXIES              addresses or networks whose X-Forwarded-For tells the client's address

@@ -48,6 +48,8 @@ export interface Settings {
   readonly jwksUrl: string | undefined
   readonly jwtIssuer: string | undefined
   readonly jwtAudience: string | undefined
+  /** How far the clocks of issuer and server may differ. */
+  readonly jwtLeewaySeconds: number
   readonly production: boolean
   /** Demo data and demo tokens; never in production. */
   readonly demo: boolean
@@ -60,6 +62,8 @@ export interface Settings {
   /** 0 switches the limit off, as does a burst of 0. */
   readonly rateLimitPerSecond: number
   readonly rateLimitBurst: number
+  /** How often a day others may put a user into a group; 0 switches the limit off. */
+  readonly maxGroupAdditionsPerDay: number
   readonly maxConnectionsPerUser: number
   /** 0 switches the limit off. */
   readonly maxConnectionsPerAddress: number
@@ -320,6 +324,7 @@ export const readEnvironment = (env: NodeJS.ProcessEnv): { settings: Settings; m
     jwksUrl,
     jwtIssuer: read('JWT_ISSUER', parseText, undefined),
     jwtAudience: read('JWT_AUDIENCE', parseText, undefined),
+    jwtLeewaySeconds: read('JWT_LEEWAY_SECONDS', zeroOrMore, 5),
     production,
     demo,
     graphiql: read('GRAPHIQL', parseFlag, !production),
@@ -328,6 +333,7 @@ export const readEnvironment = (env: NodeJS.ProcessEnv): { settings: Settings; m
     presenceGroupLimit: read('PRESENCE_GROUP_LIMIT', positive, 1000),
     rateLimitPerSecond: read('RATE_LIMIT_PER_SECOND', zeroOrMore, 50),
     rateLimitBurst: read('RATE_LIMIT_BURST', zeroOrMore, 100),
+    maxGroupAdditionsPerDay: read('MAX_GROUP_ADDITIONS_PER_DAY', zeroOrMore, 200),
     maxConnectionsPerUser: read('MAX_CONNECTIONS_PER_USER', positive, 20),
     maxConnectionsPerAddress: read('MAX_CONNECTIONS_PER_ADDRESS', zeroOrMore, 10_000),
     trustedProxies: read('TRUSTED_PROXIES', parseProxies, parseNetworks([])),

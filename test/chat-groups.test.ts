@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Chat } from '../src/chat/chat.ts'
 import type { Circle } from '../src/store/conversations.ts'
 import type { GroupRecord } from '../src/store/groups.ts'
-import { codeOf, createTestChat, newUserId, type TestChat } from './support/chat.ts'
+import { codeOf, createTestChat, newUserId, refusal, type TestChat } from './support/chat.ts'
 import { describeEngines, describeServer } from './support/database.ts'
 
 const NO_GROUP = 1_000_000
@@ -366,6 +366,55 @@ describeEngines((on) => {
         { topic, sinceSeq: 7, untilSeq: 8 },
       ])
       expect(await rolesIn(id)).toEqual(['OWNER', 'MEMBER'])
+    })
+  })
+
+  describe('how often a day others may put a user into a group', () => {
+    let limited: TestChat
+    beforeEach(() => {
+      limited = createTestChat(on().store, { groupAdditionsPerDay: 3 })
+    })
+    afterEach(() => limited.close())
+
+    test('has a limit, for all who do and on every node, and whoever wants to be in a group can still join it', async () => {
+      const other = createTestChat(on().store, { groupAdditionsPerDay: 3 })
+      const [a = 0, b = 0, victim = 0, free = 0] = await limited.users(4)
+      await limited.group(a, [victim])
+      const groupId = await other.group(b, [])
+      await other.chat.groups.invite(b, groupId, [victim])
+      await limited.group(b, [victim, free])
+      expect(await codeOf(limited.group(a, [free, victim]))).toBe('RATE_LIMITED')
+      const open = await limited.group(a, [])
+      expect(await refusal(limited.chat.groups.invite(a, open, [free, victim]))).toEqual({
+        code: 'RATE_LIMITED',
+        message: `others put user ${victim} into 3 groups today, which is the limit: who wants to be in this one can join it`,
+      })
+      // Nothing of what was refused counts for those who were named beside.
+      await limited.chat.groups.invite(a, open, [free])
+      await limited.group(a, [free])
+      expect(await codeOf(limited.chat.groups.invite(b, groupId, [free]))).toBe('RATE_LIMITED')
+      expect(await limited.chat.groups.join(victim, open)).toBe('JOINED')
+      await other.close()
+    })
+
+    test('counts an invitation that has to be approved, and that once', async () => {
+      const [owner = 0, member = 0, victim = 0] = await limited.users(3)
+      for (let index = 0; index < 3; index++) {
+        const groupId = await limited.group(owner, [], { joinApprovalRequired: true })
+        await limited.chat.groups.join(member, groupId)
+        await limited.chat.groups.decide(owner, groupId, member, true)
+        for (let again = 0; again < 2; again++) await limited.chat.groups.invite(member, groupId, [victim])
+        await limited.chat.groups.decide(owner, groupId, victim, true)
+      }
+      const groupId = await limited.group(owner, [])
+      expect(await codeOf(limited.chat.groups.invite(owner, groupId, [victim]))).toBe('RATE_LIMITED')
+    })
+
+    test('begins anew with the next day', async () => {
+      const [owner = 0, victim = 0] = await limited.users(2)
+      for (let index = 0; index < 3; index++) await limited.group(owner, [victim])
+      await on().query(`UPDATE users SET group_additions_day = group_additions_day - 1 WHERE id = ${victim}`)
+      await limited.group(owner, [victim])
     })
   })
 

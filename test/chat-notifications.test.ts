@@ -1,3 +1,4 @@
+import type { Viewer } from '../src/chat/auth.ts'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { NotificationRecord } from '../src/store/notifications.ts'
 import { codeOf, createTestChat, newUserId, type Published, type TestChat } from './support/chat.ts'
@@ -196,7 +197,32 @@ describeEngines((on) => {
       await node.chat.users.upsert({ id, name: 'By an admin', avatar: undefined })
       expect(await name()).toBe('By an admin')
       await node.chat.users.ensure(viewer(id, 'Ann'))
-      expect(await name()).toBe('Ann')
+      expect(await name()).toBe('By an admin')
+    })
+
+    test('of two devices the one with the later token names the user, and neither undoes what an admin said after both', async () => {
+      const [id, other] = [newUserId(), createTestChat(on().store)]
+      const name = async (): Promise<string | undefined> => (await node.chat.reads.users([id])).get(id)?.name
+      const at = Date.now() - 100_000
+      const [older, later] = [viewer(id, 'Old'), viewer(id, 'New')].map((one, index) => ({ ...one, issuedAt: at + index * 1000 }))
+      for (const { chat } of [node, other, node, other]) {
+        await chat.users.ensure(later as Viewer)
+        await chat.users.ensure(older as Viewer)
+        expect(await name()).toBe('New')
+      }
+      await other.chat.users.upsert({ id, name: 'By an admin', avatar: undefined })
+      for (const { chat } of [node, other]) {
+        await chat.users.ensure(later as Viewer)
+        await chat.users.ensure(older as Viewer)
+        expect(await name()).toBe('By an admin')
+      }
+      // At once, with what is older behind it in the same batch.
+      await Promise.all([
+        node.chat.users.upsert({ id, name: 'Again by an admin', avatar: undefined }),
+        node.chat.users.ensure({ ...viewer(id, 'Other'), issuedAt: at + 2000 }),
+      ])
+      expect(await name()).toBe('Again by an admin')
+      await other.close()
     })
 
     test('many at once, some of them the same, are all there afterwards', async () => {

@@ -77,6 +77,7 @@ const DEFAULTS: Settings = {
   jwksUrl: undefined,
   jwtIssuer: undefined,
   jwtAudience: undefined,
+  jwtLeewaySeconds: 5,
   production: false,
   demo: true,
   graphiql: true,
@@ -85,6 +86,7 @@ const DEFAULTS: Settings = {
   presenceGroupLimit: 1000,
   rateLimitPerSecond: 50,
   rateLimitBurst: 100,
+  maxGroupAdditionsPerDay: 200,
   maxConnectionsPerUser: 20,
   maxConnectionsPerAddress: 10000,
   trustedProxies: expect.anything() as never,
@@ -233,7 +235,8 @@ describe('a bad value is named, with what came and what was expected', () => {
   const POSITIVE =
     'DB_POOL_SIZE DB_ACQUIRE_TIMEOUT_MS DB_STATEMENT_TIMEOUT_MS POSITION_CHECK_MS PING_INTERVAL_MS PRESENCE_GROUP_LIMIT ' +
     'MAX_CONNECTIONS_PER_USER MAX_FRAME_BYTES MAX_BUFFERED_BYTES EVENT_RETENTION_HOURS RESUME_LIMIT DRAIN_MS'
-  const ZERO_OR_MORE = 'PORT PRESENCE_GRACE_MS RATE_LIMIT_PER_SECOND RATE_LIMIT_BURST'
+  const ZERO_OR_MORE =
+    'PORT PRESENCE_GRACE_MS RATE_LIMIT_PER_SECOND RATE_LIMIT_BURST JWT_LEEWAY_SECONDS MAX_GROUP_ADDITIONS_PER_DAY'
 
   test.each(POSITIVE.split(' '))('%s is 1 or more', (name) => {
     for (const value of ['0', '-1', '1.5', '1e3', '0x10', ' 5', '007', 'abc', `${MAX + 1}`, '99999999999999999999'])

@@ -24,6 +24,43 @@ describeEngines((on) => {
     expect((await users.byIds([other, 1])).get(other)?.name).toBe('Bo')
   })
 
+  test('what was said later stays, whatever comes when; without a time the latest counts, until there is one', async () => {
+    const { users } = on().store
+    const id = newUserId()
+    const say = async (name: string, saidAt: number | 'now' | undefined): Promise<string | undefined> => {
+      await users.upsert([{ id, name, avatar: undefined, saidAt }])
+      return (await users.byIds([id])).get(id)?.name
+    }
+    const base = Date.now() - 100_000
+    expect(await say('a', undefined)).toBe('a')
+    expect(await say('b', undefined)).toBe('b')
+    expect(await say('at 20', base + 20_000)).toBe('at 20')
+    expect(await say('no time', undefined)).toBe('at 20')
+    expect(await say('at 10', base + 10_000)).toBe('at 20')
+    expect(await say('also at 20', base + 20_000)).toBe('at 20')
+    expect(await say('at 30', base + 30_000)).toBe('at 30')
+    // The same said later counts as later.
+    expect(await say('at 30', base + 50_000)).toBe('at 30')
+    expect(await say('at 40', base + 40_000)).toBe('at 30')
+    expect(await say('an admin', 'now')).toBe('an admin')
+    expect(await say('at 60', base + 60_000)).toBe('an admin')
+    expect(await say('another admin', 'now')).toBe('another admin')
+    // Counts as now, and so keeps nothing that follows from counting.
+    expect(await say('from the future', Date.now() + 3_600_000)).toBe('from the future')
+    expect(await say('an admin after it', 'now')).toBe('an admin after it')
+  })
+
+  test('name and avatar each have their own time', async () => {
+    const { users } = on().store
+    const id = newUserId()
+    const at = Date.now() - 100_000
+    await users.upsert([{ id, name: undefined, avatar: AVATAR, saidAt: at + 20_000 }])
+    await users.upsert([{ id, name: 'Ann', avatar: null, saidAt: at + 10_000 }])
+    expect((await users.byIds([id])).get(id)).toMatchObject({ name: 'Ann', avatar: AVATAR })
+    await users.upsert([{ id, name: undefined, avatar: null, saidAt: at + 30_000 }])
+    expect((await users.byIds([id])).get(id)).toMatchObject({ name: 'Ann', avatar: null })
+  })
+
   test('the last activity only goes forward, for those who exist', async () => {
     const { users } = on().store
     const [id, unknown] = [newUserId(), newUserId()]
@@ -57,5 +94,19 @@ describeServer((on) => {
     })
     await Promise.all(writes)
     expect((await on().store.users.byIds(ids)).size).toBe(ids.length)
+  })
+
+  test('of tokens that come at once on two nodes the one that was issued last names new users', async () => {
+    const stores = [on().store, (await on().another()).store]
+    const ids = Array.from({ length: 200 }, newUserId)
+    const at = Date.now() - 100_000
+    const writes = Array.from({ length: 12 }, (_, index) => {
+      const { users } = stores[index % 2] as (typeof stores)[number]
+      const turn = (index * 5) % 12
+      return users.upsert(ids.map((id) => ({ id, name: `token ${turn}`, avatar: undefined, saidAt: at + turn * 1000 })))
+    })
+    await Promise.all(writes)
+    const names = new Set([...(await on().store.users.byIds(ids)).values()].map(({ name }) => name))
+    expect([...names]).toEqual(['token 11'])
   })
 })

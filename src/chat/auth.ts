@@ -27,6 +27,10 @@ export interface AuthOptions {
   key: TokenKey | { kind: 'JWKS'; url: string }
   issuer: string | undefined
   audience: string | undefined
+  /** How far the clocks of issuer and server may differ where a token begins and ends to be good; 0 if absent. */
+  leewaySeconds?: number
+  /** Told where a claim is left out, or looks like a mistake of the issuer: once for a user, or once at all. Never holds the token. */
+  onOddClaim?: (oddity: { userId: number; claim: string; problem: string }) => void
   /** Whether an administrator has revoked the viewer's tokens of then. */
   isRevoked: (viewer: Viewer) => boolean
   /** Called when the keys can't be fetched. */
@@ -49,16 +53,43 @@ const refuse = (reason: string): ChatError => new ChatError('UNAUTHENTICATED', r
 
 /** Longest token that is looked at. */
 const TOKEN_LIMIT = 8192
+/** From this `exp` on, in seconds, there is no such date. */
+const EXP_LIMIT = 8.64e12
+/** An `exp` beyond this, the year 5138, was most likely given in milliseconds. */
+const EXP_DOUBTFUL = 1e11
+/** Of how many users it is remembered that a claim of theirs was left out. */
+const TOLD_LIMIT = 10_000
+/** Of names from tokens, which nobody checked before: what does not show, or breaks lines. */
+const UNPRINTABLE_NAME = /^\s*$|[\p{Cc}\u2028\u2029]/u
 
 type Claims = jsonwebtoken.JwtPayload | JWTPayload
 
-export function createAuth({ key, issuer, audience, isRevoked, onError, onRefused }: AuthOptions): Auth {
-  const limits = { ...(issuer === undefined ? {} : { issuer }), ...(audience === undefined ? {} : { audience }) }
+export function createAuth(options: AuthOptions): Auth {
+  const { key, issuer, audience, leewaySeconds = 0, isRevoked, onOddClaim, onError, onRefused } = options
+  const limits = {
+    clockTolerance: leewaySeconds,
+    ...(issuer === undefined ? {} : { issuer }),
+    ...(audience === undefined ? {} : { audience }),
+  }
+  const told = new Set<number>()
+  let isDoubtTold = false
+
+  function tellOnce(userId: number, { claim, problem }: OddClaim): void {
+    if (claim === 'exp' ? isDoubtTold : told.has(userId)) return
+    if (claim === 'exp') isDoubtTold = true
+    else {
+      if (told.size >= TOLD_LIMIT) told.delete(told.values().next().value as number)
+      told.add(userId)
+    }
+    onOddClaim?.({ userId, claim, problem })
+  }
+
   const claimsOf = key.kind === 'JWKS' ? byKeySet(key.url, limits, onError) : byKey(key, limits)
 
   async function check(token: string): Promise<Viewer> {
     if (token.length > TOKEN_LIMIT) throw refuse(`the token is longer than ${TOKEN_LIMIT} characters`)
-    const viewer = toViewer(await claimsOf(token))
+    const { viewer, odd } = toViewer(await claimsOf(token))
+    for (const claim of odd) tellOnce(viewer.userId, claim)
     if (isRevoked(viewer)) throw refuse('the token was revoked')
     return viewer
   }
@@ -86,6 +117,7 @@ export function createAuth({ key, issuer, audience, isRevoked, onError, onRefuse
 }
 
 interface ClaimLimits {
+  clockTolerance: number
   issuer?: string
   audience?: string
 }
@@ -193,28 +225,46 @@ function keySetError(error: unknown): ChatError {
   return new ChatError('UNAVAILABLE', 'the keys of the tokens can not be fetched now; try again', { cause: error })
 }
 
-function toViewer({ sub, exp, iat, name, avatar, role }: Record<string, unknown>): Viewer {
+interface OddClaim {
+  claim: string
+  problem: string
+}
+
+/** The viewer, and the claims that were left out or are doubtful. */
+function toViewer({ sub, exp, iat, name, avatar, role }: Record<string, unknown>): { viewer: Viewer; odd: OddClaim[] } {
   const userId = typeof sub === 'string' && /^[1-9]\d{0,9}$/.test(sub) ? Number(sub) : (sub as unknown)
   if (typeof userId !== 'number' || !Number.isInteger(userId) || userId < 1 || userId > 2_147_483_647) {
     throw refuse('the claim "sub" is not a user id: expected a number from 1 to 2147483647')
   }
   if (typeof exp !== 'number') throw refuse('the claim "exp" is missing')
-  const problem = problemWithClaim(name, 'name', problemWithName) ?? problemWithClaim(avatar, 'avatar', problemWithUrl)
-  if (problem !== null) throw refuse(`the claim ${problem}`)
-  return {
+  if (!(exp < EXP_LIMIT)) throw refuse('the claim "exp" is no date: expected seconds since 1970')
+  const odd: OddClaim[] = []
+  if (exp > EXP_DOUBTFUL)
+    odd.push({
+      claim: 'exp',
+      problem: 'exp lies thousands of years ahead: it may be in milliseconds, expected seconds since 1970',
+    })
+  // What decorates must keep nobody out.
+  const claimed = (value: unknown, claim: string, check: (value: string, claim: string) => string | null): string | undefined => {
+    if (value === undefined || value === null) return undefined
+    const problem = typeof value === 'string' ? check(value, claim) : `${claim} is not a string`
+    if (problem === null) return value as string
+    odd.push({ claim, problem })
+    return undefined
+  }
+  const viewer: Viewer = {
     userId,
-    name: (name as string | null | undefined) ?? undefined,
-    avatar: avatar as string | null | undefined,
+    name: claimed(name, 'name', problemWithClaimedName),
+    avatar: avatar === null ? null : claimed(avatar, 'avatar', problemWithUrl),
     isAdmin: role === 'admin',
-    issuedAt: typeof iat === 'number' ? iat * 1000 : 0,
+    issuedAt: typeof iat === 'number' && iat > 0 ? iat * 1000 : 0,
     expiresAt: exp * 1000,
   }
+  return { viewer, odd }
 }
 
-function problemWithClaim(value: unknown, claim: string, check: (value: string, claim: string) => string | null): string | null {
-  if (value === undefined || value === null) return null
-  return typeof value === 'string' ? check(value, claim) : `${claim} is not a string`
-}
+const problemWithClaimedName = (name: string, claim: string): string | null =>
+  problemWithName(name, claim) ?? (UNPRINTABLE_NAME.test(name) ? `${claim} is blank or has control characters` : null)
 
 /** jsonwebtoken's messages as reasons of our own: a closed list, so that nothing of a token gets out. */
 function reasonOf({ name, message }: Error): string {
@@ -234,6 +284,8 @@ export interface TokenClaims {
   avatar?: string
   isAdmin?: boolean
   ttlSeconds: number
+  /** In seconds since the epoch; now if absent. */
+  issuedAt?: number
   issuer?: string | undefined
   audience?: string | undefined
 }
@@ -241,11 +293,12 @@ export interface TokenClaims {
 /** Signs a token with a shared secret, for demos, tests and the token command. */
 export function signToken(
   secret: KeyObject | string,
-  { userId, name, avatar, isAdmin, ttlSeconds, issuer, audience }: TokenClaims,
+  { userId, name, avatar, isAdmin, ttlSeconds, issuedAt, issuer, audience }: TokenClaims,
 ): string {
   const key = typeof secret === 'string' ? createSecretKey(Buffer.from(secret)) : secret
   const claims = {
     sub: String(userId),
+    ...(issuedAt === undefined ? {} : { iat: issuedAt }),
     ...(name === undefined ? {} : { name }),
     ...(avatar === undefined ? {} : { avatar }),
     ...(isAdmin ? { role: 'admin' } : {}),

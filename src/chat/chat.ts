@@ -44,6 +44,8 @@ export interface ChatOptions {
   presenceGraceMs: number
   /** Presence is not told to the members of larger groups. */
   presenceGroupLimit: number
+  /** How often a day others may put a user into a group; 0: as often as they like, as where it is absent. */
+  groupAdditionsPerDay?: number
   /** Which users are on which nodes. */
   registry: PresenceRegistry
   /** Tells the other nodes who types, where there are any. */
@@ -60,7 +62,7 @@ export function createChat(options: ChatOptions): Chat {
   const notifications = createNotifications({ store, publisher })
   return {
     access,
-    groups: createGroups({ store, publisher }),
+    groups: createGroups({ store, publisher, additionsPerDay: options.groupAdditionsPerDay ?? 0 }),
     messages: createMessages({ store, publisher, access, typing, counts, lanes }),
     notifications,
     presence: createPresence({

@@ -21,7 +21,14 @@ export interface Groups {
 
 const MEMBERS_AT_ONCE = 1000
 
-export function createGroups({ store, publisher }: { store: Store; publisher: Publisher }): Groups {
+export interface GroupsOptions {
+  store: Store
+  publisher: Publisher
+  /** How often a day others may put a user into a group; 0: as often as they like. */
+  additionsPerDay: number
+}
+
+export function createGroups({ store, publisher, additionsPerDay }: GroupsOptions): Groups {
   /**
    * Runs a change of a group under the lock of its topic, and of `others`; the roles are those of the moment.
    * Throws NOT_FOUND for a group that does not exist or is closed.
@@ -92,6 +99,17 @@ export function createGroups({ store, publisher }: { store: Store; publisher: Pu
     return ids.map((id) => users.get(id) as UserRecord)
   }
 
+  /** Counts that others put users into a group. Throws RATE_LIMITED where one of them was put into too many today. */
+  async function countAdditions(tx: Transaction, users: readonly UserRecord[]): Promise<void> {
+    if (additionsPerDay === 0 || users.length === 0) return
+    const ids = users.map(({ id }) => id)
+    const full = await tx.users.countGroupAdditions(ids, additionsPerDay)
+    if (full.length === 0) return
+    const some = full.slice(0, 5).join(', ')
+    const message = `others put user ${some} into ${additionsPerDay} groups today, which is the limit: who wants to be in this one can join it`
+    throw new ChatError('RATE_LIMITED', message)
+  }
+
   function checkInfo(info: Partial<GroupInfo>): void {
     const problem =
       (info.name === undefined ? null : problemWithName(info.name)) ??
@@ -108,6 +126,10 @@ export function createGroups({ store, publisher }: { store: Store; publisher: Pu
         const created = await tx.groups.create(info)
         const topic = groupTopic(created.id)
         await tx.lock([topic, ...members.map(({ id }) => userTopic(id))])
+        await countAdditions(
+          tx,
+          members.filter(({ id }) => id !== ownerId),
+        )
         const sinceSeq = tx.nextSeq(topic)
         const group = await tx.groups.addMembers(
           created,
@@ -163,10 +185,15 @@ export function createGroups({ store, publisher }: { store: Store; publisher: Pu
         if (!role) throw forbidden('only members may invite')
         if (!isManager(role) && !group.allowInvitation) throw forbidden('only owner and admins may invite to this group')
         const invited = users.filter(({ id }) => !roles.has(id))
-        if (isManager(role) || !group.joinApprovalRequired) return await admit(tx, group, invited)
+        const needsApproval = group.joinApprovalRequired && !isManager(role)
+        // Also where another one has yet to approve of it: they are not asked.
+        const pending = needsApproval ? new Set((await tx.groups.joinRequests([groupId])).get(groupId)) : new Set<number>()
+        const added = invited.filter(({ id }) => !pending.has(id))
+        await countAdditions(tx, added)
+        if (!needsApproval) return await admit(tx, group, added)
         await tx.groups.addJoinRequests(
           groupId,
-          invited.map(({ id }) => id),
+          added.map(({ id }) => id),
         )
         return group
       })

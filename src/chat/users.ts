@@ -1,12 +1,15 @@
 import { badInput } from '../errors.ts'
 import type { Store } from '../store/store.ts'
-import type { UserRecord } from '../store/users.ts'
+import type { UserProfile, UserRecord } from '../store/users.ts'
 import { createBatchLoader } from '../batch.ts'
 import type { Viewer } from './auth.ts'
 import { problemWithName, problemWithUrl } from './limits.ts'
 
 export interface Users {
-  /** Creates the viewer's user from the token's claims, or brings name and avatar to what they say. */
+  /**
+   * Creates the viewer's user from the token's claims, or brings name and avatar to what they say, unless a token that was issued
+   * later or an admin has said something else.
+   */
   ensure(viewer: Viewer): Promise<void>
   /** Creates or changes a user, as an admin. An undefined avatar stays as it is, null takes it away. */
   upsert(profile: { id: number; name: string; avatar: string | null | undefined }): Promise<UserRecord>
@@ -15,30 +18,64 @@ export interface Users {
 /** How many users' claims are remembered as stored, so that not every connection asks the database. */
 const KNOWN_LIMIT = 50_000
 
+/** What this node knows to be stored of a user, or to be older than what is. */
+interface Known {
+  claims: string
+  /** Up to when tokens say nothing new of the name and the avatar. */
+  nameAt: number
+  avatarAt: number
+}
+
 export function createUsers(store: Store): Users {
-  const known = new Map<number, string>()
-  const upsert = createBatchLoader<Parameters<Store['users']['upsert']>[0][number], void>(async (profiles) => {
-    // The last of several for one user counts.
-    await store.users.upsert([...new Map(profiles.map((profile) => [profile.id, profile])).values()])
+  const known = new Map<number, Known>()
+  const upsert = createBatchLoader<UserProfile, void>(async (profiles) => {
+    for (const round of rounds(profiles)) await store.users.upsert(round)
     return profiles.map(() => undefined)
   })
 
+  function remember(userId: number, { claims, nameAt, avatarAt }: Known): void {
+    const before = known.get(userId)
+    if (!before && known.size >= KNOWN_LIMIT) known.delete(known.keys().next().value as number)
+    known.set(userId, {
+      claims,
+      nameAt: Math.max(nameAt, before?.nameAt ?? 0),
+      avatarAt: Math.max(avatarAt, before?.avatarAt ?? 0),
+    })
+  }
+
   return {
-    async ensure({ userId, name, avatar }) {
+    async ensure({ userId, name, avatar, issuedAt }) {
+      // A token from the future is as good as one of now.
+      const at = Math.min(issuedAt, Date.now())
       const claims = JSON.stringify([name, avatar])
-      if (known.get(userId) === claims) return
-      await upsert({ id: userId, name, avatar })
-      if (known.size >= KNOWN_LIMIT) known.delete(known.keys().next().value as number)
-      known.set(userId, claims)
+      const before = known.get(userId)
+      if (before) {
+        const isOld = (since: number): boolean => (at === 0 ? since > 0 || before.claims === claims : at <= since)
+        if ((name === undefined || isOld(before.nameAt)) && (avatar === undefined || isOld(before.avatarAt))) return
+      }
+      await upsert({ id: userId, name, avatar, saidAt: at === 0 ? undefined : at })
+      remember(userId, { claims, nameAt: name === undefined ? 0 : at, avatarAt: avatar === undefined ? 0 : at })
     },
 
     async upsert({ id, name, avatar }) {
       const problem = problemWithName(name) ?? (avatar == null ? null : problemWithUrl(avatar, 'avatar'))
       if (problem !== null) throw badInput(problem)
-      await upsert({ id, name, avatar })
+      await upsert({ id, name, avatar, saidAt: 'now' })
       // The next token of this user is compared with what is stored now.
       known.delete(id)
       return (await store.users.byIds([id])).get(id) as UserRecord
     },
   }
+}
+
+/** The profiles, each of them once, in as few rounds as it takes for no user to be in a round twice. */
+function rounds(profiles: readonly UserProfile[]): UserProfile[][] {
+  const found: UserProfile[][] = []
+  const next = new Map<number, number>()
+  for (const profile of new Map(profiles.map((each) => [JSON.stringify(each), each])).values()) {
+    const round = next.get(profile.id) ?? 0
+    next.set(profile.id, round + 1)
+    ;(found[round] ??= []).push(profile)
+  }
+  return found
 }

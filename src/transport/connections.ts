@@ -65,6 +65,8 @@ export interface Connections {
 export interface ConnectionsOptions {
   wheel: TimerWheel
   maxPerUser: number
+  /** How long a connection goes on after its token has expired, as long as such a token would still be accepted; 0 if absent. */
+  leewayMs?: number
   /** Whether the viewer's token was revoked after it was verified. */
   isRevoked: (viewer: Viewer) => boolean
   onOpened: (userId: number, connectionId: string, protocol: Protocol) => void
@@ -76,7 +78,7 @@ export const REVOKED = 'the token was revoked'
 
 /** The connections of this node: counted for each user, ended when their token expires (PROTOCOL.md, section 1). */
 export function createConnections(options: ConnectionsOptions): Connections {
-  const { wheel, maxPerUser, isRevoked, onOpened, onClosed } = options
+  const { wheel, maxPerUser, leewayMs = 0, isRevoked, onOpened, onClosed } = options
   const byUser = new Map<number, Live[]>()
   const byId = new Map<string, Live>()
   const counts: Record<Protocol, number> = { legacy: 0, 'graphql-ws': 0, sse: 0 }
@@ -97,7 +99,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     }
 
     #expires(): Deadline {
-      return wheel.at(this.viewer.expiresAt, () => this.end('expired'))
+      return wheel.at(this.viewer.expiresAt + leewayMs, () => this.end('expired'))
     }
 
     renew(viewer: Viewer): void {

@@ -51,8 +51,8 @@ export async function copyDatabase(): Promise<string> {
 }
 
 /**
- * A server of the test's own on a free port with an embedded database of its own, limits of requests switched off, and
- * presence without grace; `env` are settings by their names.
+ * A server of the test's own on a free port with an embedded database of its own, limits of requests switched off,
+ * presence without grace and clocks that agree; `env` are settings by their names.
  */
 export async function startApp(env: Record<string, string> = {}): Promise<TestApp> {
   const folder = env['DATA_DIR'] === undefined && env['DATABASE_URL'] === undefined ? await copyDatabase() : undefined
@@ -65,6 +65,7 @@ export async function startApp(env: Record<string, string> = {}): Promise<TestAp
     DEMO: '0',
     RATE_LIMIT_PER_SECOND: '0',
     PRESENCE_GRACE_MS: '0',
+    JWT_LEEWAY_SECONDS: '0',
     ...env,
   })
   const app = createApp(settings, log)

@@ -45,7 +45,7 @@ let lastUser = 1000
 export const newUserId = (): number => ++lastUser
 
 /** A chat over a store as a node has it, whose published hints are recorded. */
-export function createTestChat(store: Store, { lanes = 2, presenceGraceMs = 0 } = {}): TestChat {
+export function createTestChat(store: Store, { lanes = 2, presenceGraceMs = 0, groupAdditionsPerDay = 0 } = {}): TestChat {
   const published: Published[] = []
   const errors: unknown[] = []
   const pubsub = createMemoryPubSub()
@@ -70,6 +70,7 @@ export function createTestChat(store: Store, { lanes = 2, presenceGraceMs = 0 } 
     lanes,
     presenceGraceMs,
     presenceGroupLimit: 1000,
+    groupAdditionsPerDay,
     registry: createLocalRegistry(),
     tellTyping: () => undefined,
     onError: (error) => errors.push(error),
