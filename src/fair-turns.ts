@@ -2,6 +2,9 @@
 const USER_UNITS = 100
 const ALL_UNITS = 400
 
+/** How much of a document is validated in one unit, if it is a bad one. */
+const BYTES_PER_UNIT = 30
+
 interface User {
   /** In this turn. */
   spent: number
@@ -28,6 +31,11 @@ export class FairTurns {
     }
     const { waiting } = user
     return new Promise((resolve) => waiting.push({ units, resolve }))
+  }
+
+  /** The same for a GraphQL request of so many bytes: its document may be new, and takes longer to validate the larger it is. */
+  nextRequest(userId: number, bytes: number): Promise<void> | undefined {
+    return this.next(userId, Math.ceil(bytes / BYTES_PER_UNIT))
   }
 
   #hasRoom({ spent }: User, units: number): boolean {

@@ -79,7 +79,7 @@ const asBadInput = ({ message, locations, path }: GraphQLError, suggestions: boo
 }
 
 /** What documents and refused texts may hold in memory, about. */
-const DOCUMENTS_BYTES = 32 * 1_048_576
+const DOCUMENTS_BYTES = 16 * 1_048_576
 const REFUSED_BYTES = 1_048_576
 
 /** What an entry holds besides its text, what each token of a document adds to it, and each error. Measured, and rounded up. */

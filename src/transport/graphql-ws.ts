@@ -6,6 +6,7 @@ import { WebSocketServer, type WebSocket } from 'ws'
 import type { Auth, Viewer } from '../chat/auth.ts'
 import { countIn, type Counts } from '../counts.ts'
 import { ChatError } from '../errors.ts'
+import { fairTurns } from '../fair-turns.ts'
 import { statusOf } from '../graphql/errors.ts'
 import { latestOf } from '../graphql/source.ts'
 import type { AcceptedParameters, OperationRequest, Operations } from '../graphql/operations.ts'
@@ -193,10 +194,12 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
       return peer.connection !== undefined
     },
 
-    onSubscribe({ extra: peer }, id, payload) {
+    async onSubscribe({ extra: peer }, id, payload) {
       countIn(counts.frames, 'graphql-ws subscribe')
       const refused = limited(peer)
       if (refused) return [refused]
+      const turn = fairTurns.nextRequest((peer.connection as Connection).viewer.userId, payload.query?.length ?? 0)
+      if (turn) await turn
       let accepted: AcceptedParameters
       try {
         accepted = operations.accept(payload)

@@ -145,8 +145,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       // Yoga would read without a bound.
       const body = await readBody(request, maxBodyBytes)
       Object.assign(request, { body: Readable.from([body]) })
-      // A new document takes about as long to validate as it is large, or longer.
-      await fairTurns.next(viewer.userId, Math.ceil(body.length / BYTES_PER_UNIT))
+      await fairTurns.nextRequest(viewer.userId, body.length)
     }
     await admit(viewer)
     await handler(request, response, {
@@ -321,9 +320,6 @@ const JSON_TYPE = /^application\/json\s*(?:;|$)/i
 
 /** How long a client may take for the TLS handshake, and for the headers of a request. */
 const HEADERS_MS = 10_000
-
-/** What so many bytes of a GraphQL request may cost of a turn of the event loop: with 3 KB it has one of its own. */
-const BYTES_PER_UNIT = 30
 
 /** How long nothing may move on a connection that a response is written to. */
 const SILENCE_MS = 30_000
