@@ -1,6 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { ExecutionResult, GraphQLError, GraphQLSchema } from 'graphql'
+import {
+  getOperationAST,
+  Kind,
+  type ExecutionResult,
+  type GraphQLError,
+  type GraphQLSchema,
+  type OperationDefinitionNode,
+} from 'graphql'
 import { handleProtocols, makeServer, type ConnectionInitMessage } from 'graphql-ws'
 import { WebSocketServer, type WebSocket } from 'ws'
 import type { Auth, Viewer } from '../chat/auth.ts'
@@ -9,9 +16,11 @@ import { ChatError } from '../errors.ts'
 import { fairTurns } from '../fair-turns.ts'
 import { statusOf } from '../graphql/errors.ts'
 import { latestOf } from '../graphql/source.ts'
-import type { AcceptedParameters, OperationRequest, Operations } from '../graphql/operations.ts'
+import type { AcceptedParameters, OpenSubscription, OperationRequest, Operations } from '../graphql/operations.ts'
+import type { SubscriptionSink } from '../graphql/subscription.ts'
 import type { Connection, ConnectionPeer, Connections, EndReason } from './connections.ts'
 import { compression, encodeTextFrame, encodeTextFrameStart } from './frame.ts'
+import { OperationOrder } from './operation-order.ts'
 import { SocketWriter } from './socket-writer.ts'
 import { refuseUpgrade, type Endpoint } from './upgrade.ts'
 
@@ -44,6 +53,7 @@ class Peer implements ConnectionPeer {
   /** From connection_init on. */
   connection: Connection | undefined = undefined
   operations = 0
+  readonly order = new OperationOrder()
 
   constructor(ws: WebSocket, writer: SocketWriter, { address, authorization }: Pick<Peer, 'address' | 'authorization'>) {
     this.ws = ws
@@ -131,7 +141,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
     // The library looks at it only while it iterates.
     over.catch(() => undefined)
     const write = nextWriter(id, peer.writer)
-    const opened = await operations.subscribe(request, {
+    const sink: SubscriptionSink = {
       next(result, event) {
         const keyOf = latestOf(event)
         if (keyOf) delivered.unkept++
@@ -140,7 +150,13 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
       },
       end: (error) => (error ? fail(error) : finish()),
       ready: () => peer.writer.ready(),
-    })
+    }
+    let opened: OpenSubscription | ExecutionResult
+    try {
+      opened = await peer.order.subscribe(() => operations.subscribe(request, sink), discard)
+    } catch (error) {
+      return { errors: [operations.failure(error)] }
+    }
     if (!('start' in opened)) return opened
     const done = { done: true, value: undefined } as const
     let started = false
@@ -223,7 +239,13 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
       }
     },
 
-    execute: ({ contextValue }) => operations.run((contextValue as Job).request),
+    execute({ contextValue, document, operationName }) {
+      const { request, peer } = contextValue as Job
+      const operation = getOperationAST(document, operationName)
+      const run = () => operations.run(request)
+      if (operation?.operation !== 'mutation') return peer.order.query(run)
+      return peer.order.mutate(run, { isSend: isSend(operation) })
+    },
     subscribe: ({ contextValue }) => subscribe(contextValue as Job),
 
     onComplete({ extra: peer }) {
@@ -296,6 +318,17 @@ function withoutUnknown(text: string): string {
   } catch {
     return text
   }
+}
+
+/** Closes a subscription that was attached too late. */
+function discard(opened: OpenSubscription | ExecutionResult): void {
+  if ('start' in opened) opened.close()
+}
+
+/** Whether a mutation sends one message and does nothing else. */
+function isSend({ selectionSet: { selections } }: OperationDefinitionNode): boolean {
+  const [field] = selections
+  return selections.length === 1 && field?.kind === Kind.FIELD && field.name.value === 'sendMessage'
 }
 
 /** An error outside of any operation: what can be tried again later, else what nobody expected. */

@@ -373,6 +373,76 @@ export function describeBehaviour(start: () => Promise<TestApp>): void {
       }
     })
 
+    test('what is sent right behind a subscription on one socket is executed when it is attached', async () => {
+      const LIVE = 'subscription ($id: ID) { messageSent(conversationId: $id) { content } }'
+      const HISTORY = 'query ($id: ID!) { conversation(id: $id) { messages(first: 100) { edges { node { content } } } } }'
+      const SEND = 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id } }'
+      const { ann, bob } = await people(app, 'ann', 'bob')
+      const { conversation } = await createGroup(app, bob, [ann])
+      const writer = await LEGACY.connect(app, bob)
+      const written: string[] = []
+      let isWriting = true
+      const writing = (async () => {
+        while (isWriting) {
+          const text = `w${written.length}`
+          await writer.send({ group: conversation }, text)
+          written.push(text)
+        }
+      })()
+      for (let round = 0; round < 6; round++) {
+        const socket = app.graphqlWs(ann)
+        await socket.run('{ viewer { id } }')
+        const options = { untilOpen: false }
+        const [live, history, own] = await Promise.all([
+          socket.subscribe(LIVE, { id: conversation }, options),
+          socket.data(HISTORY, { id: conversation }),
+          socket.subscribe(LIVE, {}, options),
+          socket.data(SEND, { input: { conversationId: conversation, content: `own ${round}` } }),
+        ])
+        await own.inbox.next(({ data }) => data.messageSent.content === `own ${round}`)
+        const first = (await live.inbox.next(({ data }) => data.messageSent.content.startsWith('w'))).data.messageSent.content
+        const known: string[] = history.conversation.messages.edges.map(({ node }: Data) => node.content)
+        const last = known.find((text) => text.startsWith('w')) ?? 'w-1'
+        expect(Number(first.slice(1))).toBeLessThanOrEqual(Number(last.slice(1)) + 1)
+        await socket.close()
+      }
+      isWriting = false
+      await writing
+    })
+
+    test('mutations of one graphql-ws socket run in the order in which they were sent', async () => {
+      const { ann, bob } = await people(app, 'ann', 'bob')
+      const { conversation } = await createGroup(app, bob, [ann])
+      const [watching, socket] = [await GRAPHQL_WS.connect(app, ann), app.graphqlWs(bob)]
+      const rename = (name: string) =>
+        socket.data('mutation ($id: ID!, $name: String) { updateGroup(groupId: $id, input: { name: $name }) { id } }', {
+          id: conversation.slice('group_'.length),
+          name,
+        })
+      const send = (content: string) =>
+        socket.data('mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id } }', {
+          input: { conversationId: conversation, content },
+        })
+      await Promise.all([1, 2, 3].flatMap((n) => [send(`a${n}`), send(`b${n}`), rename(`name ${n}`)]))
+      const happened = (await watching.settle()).map(({ text, name }) => text ?? name)
+      expect(happened).toEqual([1, 2, 3].flatMap((n) => [`a${n}`, `b${n}`, `name ${n}`]))
+    })
+
+    test('what is sent right behind a resume on a legacy socket is executed after it', async () => {
+      const { ann, bob } = await people(app, 'ann', 'bob')
+      await say(app, bob, ann, 'missed')
+      const socket = await app.ready(ann)
+      socket.send({ type: 'resume', message_id: 'resume', data: { last_message_id: '0' } })
+      socket.send({ type: 'message_sent', message_id: 'send', data: { receiver_id: bob.id, content: 'own' } })
+      await socket.inbox.next(({ data }) => data?.content === 'own')
+      const came = socket.texts.map((text) => JSON.parse(text)).filter(({ type }) => type !== 'connection_established')
+      expect(came.filter(({ message_id, data }) => message_id === 'resume' || data?.content !== undefined)).toMatchObject([
+        { data: { content: 'missed' } },
+        { message_id: 'resume', data: { replayed: 1, complete: true } },
+        { data: { content: 'own' } },
+      ])
+    })
+
     test('one legacy socket’s messages are stored in the order in which they were sent', async () => {
       const { ann, bob } = await people(app, 'ann', 'bob')
       const [a, b] = await Promise.all([LEGACY.connect(app, ann), GRAPHQL_WS.connect(app, bob)])

@@ -99,9 +99,8 @@ export function connectGraphqlWs(url: string, token: string): GraphqlClient & { 
           },
         )
       })
-      // Nothing in the protocol says when a subscription is open. Reads of one connection to the database are answered in
-      // order, so that after this many, one after the other, those of the subscription are done.
-      for (let read = 0; untilOpen && read < 8; read++) await run('{ notifications(first: 1) { pageInfo { hasNextPage } } }')
+      // Executed when the subscription is attached.
+      if (untilOpen) await run('{ viewer { id } }')
       return { inbox, ended, close }
     },
     async close() {
