@@ -183,6 +183,7 @@ async function start(
     tellTyping(change) {
       if (redis) pubsub.publish(TYPING_CHANNEL, { from: nodeId, change } satisfies TypingNews).catch(failed('publish'))
     },
+    deliverLocally: (topic, event) => topics.deliverLocally(topic, event),
     onError(error) {
       // What an outage of Redis keeps from being told is told after it; it was reported once.
       if (redis?.pubsub.state() !== 'down') failed('presence')(error)

@@ -164,3 +164,39 @@ test('typing needs a conversation that the user is in', async () => {
   expect(await codeOf(say(false, 'one', `group_${groupId}`))).toBe('FORBIDDEN')
   expect(taken()).toEqual([])
 })
+
+test('where the node that knew of it dies, another one tells its own clients within 15 seconds of the last true', async () => {
+  const other = createTestChat(on().store)
+  await say(true)
+  for (const change of node.typingTold.splice(0)) other.chat.typing.told(change)
+  vi.advanceTimersByTime(8_000)
+  await say(true)
+  for (const change of node.typingTold.splice(0)) other.chat.typing.told(change)
+  vi.advanceTimersByTime(11_000)
+  expect(other.delivered).toEqual([])
+  vi.advanceTimersByTime(4_000)
+  const payload = { conversationId: direct, isGroup: false, user: { id: a, name: `user${a}`, avatar: null }, typing: false }
+  expect(other.delivered).toEqual([{ topic: `user:${b}`, event: { id: null, at: expect.any(Number), kind: 'typing', payload } }])
+  expect(other.published).toEqual([])
+  vi.advanceTimersByTime(20_000)
+  expect(other.delivered).toHaveLength(1)
+  await other.close()
+})
+
+test('a node pushes the end of what another one held, which may have died, and the holder does not push it again', async () => {
+  const other = createTestChat(on().store)
+  const relay = (): void => {
+    for (const change of node.typingTold.splice(0)) other.chat.typing.told(change)
+    for (const change of other.typingTold.splice(0)) node.chat.typing.told(change)
+  }
+  await say(true)
+  relay()
+  taken()
+  await other.chat.typing.set(a, 'two', direct, false)
+  expect(other.published.map(({ topic, event }) => [topic, (event.payload as TypingPayload).typing])).toEqual(partnerIs(false))
+  relay()
+  vi.advanceTimersByTime(20_000)
+  expect(taken()).toEqual([])
+  expect(other.delivered).toEqual([])
+  await other.close()
+})

@@ -5,6 +5,7 @@ import type { Circle } from '../store/conversations.ts'
 import type { Store } from '../store/store.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
 import { createAccess, type Access } from './access.ts'
+import type { EphemeralEvent } from './events.ts'
 import { createGroups, type Groups } from './groups.ts'
 import { createMessages, type Messages } from './messages.ts'
 import { createNotifications, type Notifications } from './notifications.ts'
@@ -50,6 +51,8 @@ export interface ChatOptions {
   registry: PresenceRegistry
   /** Tells the other nodes who types, where there are any. */
   tellTyping: (change: TypingChange) => void
+  /** Gives an event that is not kept to this node's own clients. */
+  deliverLocally: (topic: string, event: EphemeralEvent) => void
   /** Told of what failed behind nobody's request. */
   onError: (error: unknown) => void
 }
@@ -58,7 +61,14 @@ export interface ChatOptions {
 export function createChat(options: ChatOptions): Chat {
   const { store, publisher, wheel, counts, loadCircle, registry, lanes, onError } = options
   const access = createAccess(store)
-  const typing = createTyping({ store, access, publisher, wheel, tell: options.tellTyping })
+  const typing = createTyping({
+    store,
+    access,
+    publisher,
+    wheel,
+    tell: options.tellTyping,
+    deliverLocally: options.deliverLocally,
+  })
   const notifications = createNotifications({ store, publisher })
   return {
     access,

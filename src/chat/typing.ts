@@ -1,10 +1,9 @@
 import { ChatError } from '../errors.ts'
 import type { Publisher } from '../pubsub/publisher.ts'
-import type { ConversationRecord } from '../store/conversations.ts'
 import type { Store } from '../store/store.ts'
 import type { Deadline, TimerWheel } from '../timer-wheel.ts'
 import type { Access } from './access.ts'
-import { groupTopic, userTopic, type UserSnapshot } from './events.ts'
+import { groupTopic, userTopic, type EphemeralEvent, type TypingPayload } from './events.ts'
 
 export interface Typing {
   /**
@@ -29,23 +28,30 @@ export interface TypingChange {
   at: number
   /** When `true` was pushed last. */
   pushedAt: number
+  /** With `true`: what to push when it ends, for where the node that pushed it has died. Older nodes leave it out. */
+  place?: Place
+  /** With `false`: whether that was pushed. */
+  isPushed?: boolean
+}
+
+/** Who types in which conversation, and the topic of those who see it. */
+interface Place {
+  topic: string
+  about: Omit<TypingPayload, 'typing'>
 }
 
 /** How long after the last `true` typing ends by itself. */
 const TYPING_MS = 10_000
+/** When nodes that heard of the last `true` take the node that said it for dead; PROTOCOL.md allows 15 s. */
+const FORGOTTEN_MS = 13_000
 /** How often a repeated `true` is pushed at most. */
 const REPEAT_MS = 3_000
 
 /** How many conversations of users are remembered, to type on while the database is away. */
 const KNOWN_LIMIT = 10_000
 
-/** Who types where. */
-interface Place {
-  conversation: Pick<ConversationRecord, 'id' | 'isGroup' | 'groupId' | 'pair'>
-  user: UserSnapshot
-}
-
-interface State extends Place {
+interface State {
+  place: Place
   connectionId: string | null
   /** When the last `true` was said. */
   saidAt: number
@@ -60,16 +66,18 @@ export interface TypingOptions {
   wheel: TimerWheel
   /** Tells the other nodes, where there are any. */
   tell: (change: TypingChange) => void
+  /** Gives an event to this node's own clients. */
+  deliverLocally: (topic: string, event: EphemeralEvent) => void
 }
 
-export function createTyping({ store, access, publisher, wheel, tell }: TypingOptions): Typing {
+export function createTyping({ store, access, publisher, wheel, tell, deliverLocally }: TypingOptions): Typing {
   const states = new Map<string, State>()
   const byConnection = new Map<string, Set<string>>()
   /** For each key what was said last and is still being looked up: what overtakes it takes it away. */
   const lookups = new Map<string, { connectionId: string | null }>()
 
-  /** What another node holds: when it pushed `true` last, and until when it is believed. */
-  const elsewhere = new Map<string, { pushedAt: number; deadline: Deadline }>()
+  /** What another node holds: when it pushed `true` last, and until when it is believed to live. */
+  const elsewhere = new Map<string, { pushedAt: number; place: Place | undefined; deadline: Deadline }>()
   const known = new Map<string, Place>()
 
   /** The conversation that the user may type in; what was found before does where the database is away. */
@@ -78,7 +86,10 @@ export function createTyping({ store, access, publisher, wheel, tell }: TypingOp
       const conversation = await access.conversation(userId, conversationId, 'say')
       const user = (await store.users.byIds([userId])).get(userId)
       if (!user) throw new Error(`user ${userId} is not stored`)
-      const place = { conversation, user: { id: userId, name: user.name, avatar: user.avatar } }
+      const { id, isGroup, groupId, pair } = conversation
+      const topic = groupId === null ? userTopic(pair?.find((other) => other !== userId) as number) : groupTopic(groupId)
+      const about = { conversationId: id, isGroup, user: { id: userId, name: user.name, avatar: user.avatar } }
+      const place = { topic, about }
       known.delete(key)
       if (known.size >= KNOWN_LIMIT) known.delete(known.keys().next().value as string)
       known.set(key, place)
@@ -103,16 +114,13 @@ export function createTyping({ store, access, publisher, wheel, tell }: TypingOp
     }
   }
 
-  function push({ conversation, user }: Place, typing: boolean): void {
-    const partner = conversation.pair?.find((id) => id !== user.id)
-    const topic = conversation.groupId === null ? userTopic(partner as number) : groupTopic(conversation.groupId)
-    publisher.ephemeral(topic, {
-      id: null,
-      at: Date.now(),
-      kind: 'typing',
-      payload: { conversationId: conversation.id, isGroup: conversation.isGroup, user, typing },
-    })
-  }
+  const eventOf = ({ about }: Place, typing: boolean): EphemeralEvent => ({
+    id: null,
+    at: Date.now(),
+    kind: 'typing',
+    payload: { ...about, typing },
+  })
+  const push = (place: Place, typing: boolean): void => publisher.ephemeral(place.topic, eventOf(place, typing))
 
   function hold(key: string, state: State, connectionId: string | null): void {
     drop(key, state)
@@ -139,19 +147,28 @@ export function createTyping({ store, access, publisher, wheel, tell }: TypingOp
     return state
   }
 
-  /** Takes away what another node holds; its last push, 0 where it holds nothing. */
-  function takeElsewhere(key: string): number {
+  /** Takes away what another node holds; undefined where it holds nothing. */
+  function takeElsewhere(key: string): { pushedAt: number; place: Place | undefined } | undefined {
     const other = elsewhere.get(key)
     other?.deadline.cancel()
     elsewhere.delete(key)
-    return other?.pushedAt ?? 0
+    return other
   }
 
-  /** Ends the state, wherever it is: the node that holds it pushes. */
+  /** Ends the state, wherever it is. It is pushed here, since a node that holds it may have died. */
   function end(key: string): void {
-    const state = take(key)
-    if (state) push(state, false)
-    if (takeElsewhere(key) > 0 || state) tell({ key, typing: false, at: Date.now(), pushedAt: 0 })
+    const here = take(key)
+    const other = takeElsewhere(key)
+    if (!here && !other) return
+    const place = here?.place ?? other?.place
+    if (place) push(place, false)
+    tell({ key, typing: false, at: Date.now(), pushedAt: 0, isPushed: place !== undefined })
+  }
+
+  /** Ends what a node held that has said nothing for too long, for the clients of this one: all others do the same. */
+  function forget(key: string): void {
+    const place = takeElsewhere(key)?.place
+    if (place) deliverLocally(place.topic, eventOf(place, false))
   }
 
   return {
@@ -164,15 +181,18 @@ export function createTyping({ store, access, publisher, wheel, tell }: TypingOp
       const deadline = wheel.at(now + TYPING_MS, () => end(key))
       let state = states.get(key)
       if (state) state.deadline.cancel()
-      else states.set(key, (state = { ...place, connectionId: null, saidAt: now, pushedAt: takeElsewhere(key), deadline }))
+      else {
+        const pushedAt = takeElsewhere(key)?.pushedAt ?? 0
+        states.set(key, (state = { place, connectionId: null, saidAt: now, pushedAt, deadline }))
+      }
       state.deadline = deadline
       state.saidAt = now
       hold(key, state, connectionId)
       if (now - state.pushedAt >= REPEAT_MS) {
         state.pushedAt = now
-        push(state, true)
+        push(state.place, true)
       }
-      tell({ key, typing: true, at: now, pushedAt: state.pushedAt })
+      tell({ key, typing: true, at: now, pushedAt: state.pushedAt, place: state.place })
     },
 
     messageSent(userId, conversationId) {
@@ -187,16 +207,16 @@ export function createTyping({ store, access, publisher, wheel, tell }: TypingOp
       for (const key of byConnection.get(connectionId) ?? []) end(key)
     },
 
-    told({ key, typing, at, pushedAt }) {
+    told({ key, typing, at, pushedAt, place, isPushed }) {
       const state = states.get(key)
       // Said before what was said here: the other node hears of that, too.
       if (state && state.saidAt > at) return
       take(key)
       takeElsewhere(key)
       if (typing) {
-        const deadline = wheel.at(Date.now() + TYPING_MS, () => takeElsewhere(key))
-        elsewhere.set(key, { pushedAt, deadline })
-      } else if (state) push(state, false)
+        const deadline = wheel.at(Date.now() + FORGOTTEN_MS, () => forget(key))
+        elsewhere.set(key, { pushedAt, place, deadline })
+      } else if (state && !isPushed) push(state.place, false)
     },
   }
 }

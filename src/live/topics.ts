@@ -36,6 +36,8 @@ export interface Topics {
    */
   attach(topic: string, listener: TopicListener): Promise<number>
   detach(topic: string, listener: TopicListener): void
+  /** Gives an event that is not kept to those who listen to a topic here, and on no other node. */
+  deliverLocally(topic: string, event: EphemeralEvent): void
   /** How many are listened to. */
   size(): number
   /** How many listen to a topic here, and the last `seq` delivered to them; undefined where nobody does. */
@@ -242,6 +244,10 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
     detach(name, listener) {
       const topic = topics.get(name)
       if (topic?.listeners.delete(listener)) release(topic)
+    },
+
+    deliverLocally(name, event) {
+      tellEphemeral(topics.get(name)?.listeners ?? [], event)
     },
 
     size: () => topics.size,

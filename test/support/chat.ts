@@ -4,6 +4,7 @@ import { createBatchLoader } from '../../src/batch.ts'
 import { createChat, type Chat } from '../../src/chat/chat.ts'
 import type { ChatEvent } from '../../src/chat/events.ts'
 import type { SendInput } from '../../src/chat/messages.ts'
+import type { TypingChange } from '../../src/chat/typing.ts'
 import { ChatError, type ErrorCode } from '../../src/errors.ts'
 import { createMemoryPubSub } from '../../src/pubsub/memory.ts'
 import { AUDIENCE_CHANNEL, createPublisher, type AudienceHint, type Hint } from '../../src/pubsub/publisher.ts'
@@ -26,6 +27,10 @@ export interface TestChat {
   /** Everything published so far, of which `take` gives what came since the last call. */
   published: Published[]
   take(): Published[]
+  /** What other nodes were told of typing. */
+  typingTold: TypingChange[]
+  /** What went to this node's clients alone. */
+  delivered: { topic: string; event: ChatEvent }[]
   errors: unknown[]
   /** New users `user<id>`, in ascending order of their ids. */
   users(count: number): Promise<number[]>
@@ -48,6 +53,8 @@ export const newUserId = (): number => ++lastUser
 export function createTestChat(store: Store, { lanes = 2, presenceGraceMs = 0, groupAdditionsPerDay = 0 } = {}): TestChat {
   const published: Published[] = []
   const errors: unknown[] = []
+  const typingTold: TypingChange[] = []
+  const delivered: TestChat['delivered'] = []
   const pubsub = createMemoryPubSub()
   const publish = pubsub.publish.bind(pubsub)
   pubsub.publish = (channel: string, hint: Hint | AudienceHint) => {
@@ -72,7 +79,8 @@ export function createTestChat(store: Store, { lanes = 2, presenceGraceMs = 0, g
     presenceGroupLimit: 1000,
     groupAdditionsPerDay,
     registry: createLocalRegistry(),
-    tellTyping: () => undefined,
+    tellTyping: (change) => typingTold.push(change),
+    deliverLocally: (topic, event) => delivered.push({ topic, event }),
     onError: (error) => errors.push(error),
   })
   let taken = 0
@@ -81,6 +89,8 @@ export function createTestChat(store: Store, { lanes = 2, presenceGraceMs = 0, g
     chat,
     store,
     published,
+    typingTold,
+    delivered,
     errors,
     take() {
       const news = published.slice(taken)

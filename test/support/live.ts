@@ -134,6 +134,7 @@ export async function createNode(
     presenceGroupLimit: 1000,
     registry: createLocalRegistry(),
     tellTyping: () => undefined,
+    deliverLocally: (topic, event) => topics.deliverLocally(topic, event),
     onError: (error) => errors.push({ stage: 'presence', error }),
   })
   const topics = await createTopics({ pubsub, log, onError: (stage, error) => errors.push({ stage, error }) })
