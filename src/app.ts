@@ -141,7 +141,6 @@ async function start(
     statementTimeoutMs: settings.dbStatementTimeoutMs,
   })
   onStop(() => database.close())
-  const store = createStore(database)
 
   const wheel = createTimerWheel()
   onStop(() => wheel.stop())
@@ -153,9 +152,10 @@ async function start(
     redis: () => redis && redis.pubsub.state() === 'up',
   })
   const { counts } = metrics
-  const failed = (stage: string) => (error: unknown) => {
+  const store = createStore(database, { onOrphans: (count) => (counts.leftOut.messageGone += count) })
+  const failed = (stage: string) => (error: unknown, about?: object) => {
     metrics.failed(stage)
-    log.error({ err: error, stage }, 'failed')
+    log.error({ err: error, stage, ...about }, 'failed')
   }
   const report = failed('operation')
 
@@ -282,6 +282,11 @@ async function start(
     loadCircle,
     counts,
     resumeLimit: settings.resumeLimit,
+    // Each of a user's connections may resume at once.
+    replayRate:
+      settings.rateLimitPerSecond === 0
+        ? { perSecond: 0, burst: 0 }
+        : { perSecond: settings.resumeLimit, burst: settings.maxConnectionsPerUser * settings.resumeLimit },
     // So long may a node not know of an event that another one logged.
     overlapMs: redis ? 2 * settings.positionCheckMs + settings.dbStatementTimeoutMs : 0,
     checkpoints: redis && createCheckpoints(createKeptTexts({ redis: redis.pubsub.commands, prefix: settings.redisPrefix })),
@@ -363,7 +368,11 @@ async function start(
       }),
     handler: createHttpHandler({ schema, operations, report }),
     graphqlWs: createGraphqlWsEndpoint({ ...transport, schema }),
-    legacy: createLegacyEndpoint({ ...transport, activity }),
+    legacy: createLegacyEndpoint({
+      ...transport,
+      activity,
+      logLeftOut: (event) => log.warn(event, 'an event could not be executed for legacy clients and is left out'),
+    }),
     // Asked without a token: however often that is, storage and bus are asked once at a time.
     readiness: () => (asked ??= readiness(store, redis?.pubsub).finally(() => (asked = undefined))),
     metrics: () => metrics.render(),

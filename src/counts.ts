@@ -20,6 +20,8 @@ export interface Counts {
   /** Events given by resumes. */
   replayed: number
   readonly replays: { complete: number; incomplete: number }
+  /** Events that could not be delivered: their message is gone, or their execution failed for a legacy client. */
+  readonly leftOut: { messageGone: number; executionFailed: number }
   /** Requests that were refused by the rate limit. */
   limited: number
   /** How many messages a statement stored. */
@@ -51,6 +53,7 @@ export const createCounts = (
   healed: 0,
   replayed: 0,
   replays: { complete: 0, incomplete: 0 },
+  leftOut: { messageGone: 0, executionFailed: 0 },
   limited: 0,
   batch: nothing,
   acceptedToCommitted: nothing,

@@ -134,6 +134,10 @@ export function createMetrics(probes: Probes): Metrics {
     [{ complete: 'true' }, counts.replays.complete],
     [{ complete: 'false' }, counts.replays.incomplete],
   ])
+  counter('parley_left_out_events_total', 'Events that could not be delivered and were left out, by reason', ['reason'], () => [
+    [{ reason: 'message_gone' }, counts.leftOut.messageGone],
+    [{ reason: 'execution_failed' }, counts.leftOut.executionFailed],
+  ])
   single('parley_rate_limited_total', 'Requests that the rate limit refused', () => counts.limited)
 
   return {

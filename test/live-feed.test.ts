@@ -1,9 +1,10 @@
 import fc from 'fast-check'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { conversationOf, groupTopic, userTopic, type ChatEvent } from '../src/chat/events.ts'
 import type { Checkpoints } from '../src/live/checkpoints.ts'
 import type { GroupInfo } from '../src/store/groups.ts'
 import type { MessageRecord } from '../src/store/messages.ts'
+import type { Store } from '../src/store/store.ts'
 import { codeOf, newUserId } from './support/chat.ts'
 import { openEmbeddedStore, useStore } from './support/database.ts'
 import {
@@ -71,8 +72,8 @@ async function setup({ nodes: count = 1, ...options }: { nodes?: number } & NonN
       (await node.chat.groups.create(ownerId, { ...INFO, ...info }, memberIds)).id,
     /** The latest event of the user's topic, a cursor. */
     async cursor(topic: string): Promise<number> {
-      const [entry] = await store.log.readNewest([{ topic, after: 0, until: Number.MAX_SAFE_INTEGER }], 1)
-      return entry?.event.id ?? 0
+      const [entry] = await store.log.newest([{ topic, after: 0, until: Number.MAX_SAFE_INTEGER }], 1)
+      return entry?.id ?? 0
     },
     /** Lets everything on its way arrive, and heals what did not. */
     async arrive(): Promise<void> {
@@ -160,6 +161,96 @@ describe('live', () => {
     expect(to.ends).toEqual(['overflow'])
     to.feed.start()
     expect(to.events).toEqual([])
+  })
+})
+
+describe('replays of one user', () => {
+  const missed = async (store: Store, userId: number, count: number): Promise<void> => {
+    const topics = [userTopic(userId)]
+    await store.transaction(async (tx) => {
+      await tx.lock(topics)
+      for (let number = 0; number < count; number++) tx.append({ topics, kind: 'notification', payload: { id: number } })
+    })
+  }
+
+  test('read the log one after the other, in slices, and give all of it', async () => {
+    const { store } = on()
+    let [running, most] = [0, 0]
+    const slices: number[] = []
+    const log = {
+      ...store.log,
+      async oldest(...input: Parameters<typeof store.log.oldest>) {
+        most = Math.max(most, ++running)
+        const slice = await store.log.oldest(...input)
+        running--
+        slices.push(slice.entries.length)
+        return slice
+      },
+    }
+    const { node, users } = await setup({ log })
+    const [a = 0] = await users(1)
+    await missed(store, a, 250)
+    const feeds = await Promise.all([1, 2, 3].map(() => listen(node, a)))
+    const resumed = await Promise.all(feeds.map((feed) => feed.resume(0)))
+    const whole = { replayed: 250, complete: true }
+    expect(resumed.map(({ replay, events }) => [replay, events.length])).toEqual(Array(3).fill([whole, 250]))
+    expect(idsOf(resumed[0]?.events ?? [])).toEqual(ascending(idsOf(resumed[0]?.events ?? [])))
+    expect(most).toBe(1)
+    expect(slices).toEqual(Array(3).fill([100, 100, 50]).flat())
+  })
+
+  test('don’t wait for one whose reader has no room', async () => {
+    const { store } = on()
+    const { node, users } = await setup()
+    const [a = 0] = await users(1)
+    await missed(store, a, 150)
+    const events: ChatEvent[] = []
+    let drain: () => void = () => undefined
+    const drained = new Promise<void>((resolve) => (drain = resolve))
+    let isFull = false
+    const stalled = await node.feeds.open({
+      userId: a,
+      scope: { kind: 'all' },
+      sink: {
+        event: (event) => void (isFull = events.push(event) === 120),
+        end: () => undefined,
+        ready: () => (isFull ? drained : undefined),
+      },
+    })
+    const stalling = stalled.resume(0, {})
+    const other = await listen(node, a)
+    expect((await other.resume(0)).replay).toEqual({ replayed: 150, complete: true })
+    expect(events).toHaveLength(120)
+    isFull = false
+    drain()
+    await stalling
+    expect(idsOf(events)).toEqual(idsOf(other.events))
+  })
+
+  test('fail where they can’t begin in time, and the feed goes on', async () => {
+    const { store } = on()
+    const log = { ...store.log, positionsAfter: () => new Promise<never>(() => undefined) }
+    const { node, users, send } = await setup({ log })
+    const [a = 0, b = 0] = await users(2)
+    const to = await listen(node, b)
+    to.feed.start()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const resumed = codeOf(to.resume(0))
+    vi.advanceTimersByTime(5000)
+    vi.useRealTimers()
+    expect(await resumed).toBe('UNAVAILABLE')
+    await send(a, { receiverId: b }, 'live')
+    expect(textsOf(to.events)).toEqual(['live'])
+  })
+
+  test('are refused where the rate of replayed events is used up', async () => {
+    const { store } = on()
+    const { node, users } = await setup({ replayRate: { perSecond: 1, burst: 200 } })
+    const [a = 0, b = 0] = await users(2)
+    await missed(store, a, 150)
+    const feeds = await Promise.all([1, 2, 3].map(() => listen(node, a)))
+    expect(await Promise.all(feeds.map((feed) => codeOf(feed.resume(0)).catch(() => 'OK')))).toEqual(['OK', 'OK', 'RATE_LIMITED'])
+    expect((await (await listen(node, b)).resume(0)).replay).toEqual({ replayed: 0, complete: true })
   })
 })
 
@@ -307,8 +398,8 @@ describe('resume', () => {
     let fails = true
     const log = {
       ...store.log,
-      readNewest: (...input: Parameters<typeof store.log.readNewest>) =>
-        fails ? Promise.reject(new Error('no database')) : store.log.readNewest(...input),
+      newest: (...input: Parameters<typeof store.log.newest>) =>
+        fails ? Promise.reject(new Error('no database')) : store.log.newest(...input),
     }
     const { node, users, send } = await setup({ log })
     const [a = 0, b = 0] = await users(2)
@@ -767,7 +858,7 @@ test.each(GUIDES)(
           ...circle.groups.map(({ topic, sinceSeq }) => ({ topic, after: sinceSeq, until: 1_000_000 })),
           ...circle.past.map(({ topic, sinceSeq, untilSeq }) => ({ topic, after: sinceSeq, until: untilSeq })),
         ]
-        const theirs = (await store.log.readNewest(ranges, 10_000)).map(({ event }) => event.id)
+        const theirs = (await store.log.newest(ranges, 10_000)).map(({ id }) => id)
         cut(last)
         expect(ascending([...received])).toEqual(theirs)
       }),

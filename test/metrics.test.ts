@@ -32,6 +32,25 @@ describe('/metrics', () => {
     return Object.fromEntries(samples.map((each) => [each, valueIn(after, each) - valueIn(before, each)])) as Record<S, number>
   }
 
+  test('counts what a replay left out as durable over every transport', async () => {
+    const ann = await app.user()
+    const grown = await growth(
+      [
+        'parley_deliveries_total{protocol="graphql-ws",class="durable"}',
+        'parley_deliveries_total{protocol="graphql-ws",class="unkept"}',
+        'parley_deliveries_total{protocol="sse",class="durable"}',
+        'parley_deliveries_total{protocol="sse",class="unkept"}',
+      ],
+      async () => {
+        for (const client of [app.graphqlWs(ann), app.over(ann)]) {
+          const { inbox } = await client.subscribe('subscription { events(after: "999999999999") { __typename } }')
+          expect(await inbox.next()).toEqual({ data: { events: { __typename: 'ResumeIncomplete' } } })
+        }
+      },
+    )
+    expect(Object.values(grown)).toEqual([1, 0, 1, 0])
+  })
+
   test('counts frames, operations, deliveries by protocol and class, batches and latencies', async () => {
     const [ann, bob] = [await app.user(), await app.user()]
     const sender = await app.ready(ann)

@@ -11,6 +11,7 @@ import {
   type Happening,
   type Transport,
 } from './support/chat-client.ts'
+import { createServerDatabase, dropServerDatabase, serverQuery, skipServer } from './support/database.ts'
 import { createGroup, notify, people, run, say } from './support/people.ts'
 
 /** How many events one resume gives in the second app. */
@@ -239,4 +240,59 @@ test('a user who comes back within the grace was never away', async () => {
   await SSE.connect(limited, cat)
   expect(await watching.presence.next()).toMatchObject({ user: cat.id, online: true })
   expect(watching.presence.waiting).toEqual([])
+})
+
+describe.skipIf(skipServer)('an event that can’t be told', () => {
+  let url: string
+  let server: TestApp
+  beforeAll(async () => {
+    url = await createServerDatabase()
+    server = await startApp({ DATABASE_URL: url })
+  })
+  afterAll(async () => {
+    await server.stop()
+    await dropServerDatabase(url)
+  })
+
+  const metric = async (reason: string): Promise<number> => {
+    const text = await (await fetch(`${server.http}/metrics`)).text()
+    return Number(new RegExp(`^parley_left_out_events_total\\{reason="${reason}"\\} (\\d+)$`, 'm').exec(text)?.[1])
+  }
+
+  test.each(RESUMING)('is left out of a resume over $name where its message is gone, and counted', async (transport) => {
+    const { ann, bob } = await people(server, 'ann', 'bob')
+    await say(server, bob, ann, 'before')
+    const gone = await say(server, bob, ann, 'gone')
+    await say(server, bob, ann, 'after')
+    await serverQuery(`DELETE FROM messages WHERE id = ${gone}`, url)
+    const before = await metric('message_gone')
+    const client = await transport.connect(server, ann, '0')
+    expect(textsOf(await client.settle())).toEqual(['before', 'after'])
+    expect(client.isIncomplete()).toBe(false)
+    expect(await metric('message_gone')).toBeGreaterThan(before)
+    await say(server, bob, ann, 'live')
+    expect(textsOf(await client.settle())).toEqual(['live'])
+  })
+
+  test('is left out of a legacy session where its execution fails, counted and logged once; the session goes on', async () => {
+    const { ann, bob } = await people(server, 'ann', 'bob')
+    const message = await say(server, bob, ann, 'before')
+    await run(server, bob, `addReaction(messageId: ${message}, reaction: "👍") { count }`)
+    await say(server, bob, ann, 'after')
+    const broken = `kind = 'reaction_added' AND payload->>'messageId' = '${message}'`
+    await serverQuery(`UPDATE events SET payload = '{}' WHERE ${broken}`, url)
+    server.logged.length = 0
+    const before = await metric('execution_failed')
+    const missed = ['before', 'after']
+    for (const transport of [LEGACY, LEGACY_FRAME]) {
+      const client = await transport.connect(server, ann, '0')
+      expect(textsOf(await client.settle())).toEqual(missed)
+      await say(server, bob, ann, transport.name)
+      missed.push(transport.name)
+      expect(textsOf(await client.settle())).toEqual([transport.name])
+    }
+    expect(await metric('execution_failed')).toBe(before + 2)
+    expect(server.logged).toHaveLength(1)
+    expect(server.logged[0]).toMatchObject({ stage: 'operation', event: 'reaction_added', eventId: expect.any(Number) })
+  })
 })

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
-import { appendEvents, lockTopics, type LogEntry, type TopicRange } from '../src/store/event-log.ts'
-import type { Store } from '../src/store/store.ts'
+import { appendEvents, lockTopics, rangesAfter, type LogEntry, type TopicRange } from '../src/store/event-log.ts'
+import type { MessageRecord } from '../src/store/messages.ts'
+import { createStore, type Store } from '../src/store/store.ts'
 import type { Database } from '../src/store/client.ts'
 import { newUserId } from './support/chat.ts'
 import { describeEngines, describeServer } from './support/database.ts'
@@ -28,7 +29,7 @@ const whole = (topic: string): TopicRange => ({ topic, after: 0, until: Number.M
 const missedAfter = async (store: Store, cursor: number, topics: readonly string[]): Promise<number[]> => {
   const { positions } = await store.log.positionsAfter(cursor, topics)
   const ranges = topics.map((topic) => ({ ...whole(topic), after: positions.get(topic)?.seq ?? 0 }))
-  return (await store.log.readNewest(ranges, 1000)).map(({ event }) => event.id)
+  return (await store.log.newest(ranges, 1000)).map(({ id }) => id)
 }
 
 describeEngines((on) => {
@@ -97,14 +98,52 @@ describeEngines((on) => {
     for (let index = 0; index < 6; index++) ids.push(idOf(await log(store, [index % 2 ? b : a])))
     expect((await store.log.read({ topic: a, after: 1, until: 3 }, 10)).map(({ seq }) => seq)).toEqual([2, 3])
     expect((await store.log.read({ topic: a, after: 0, until: 3 }, 2)).map(({ seq }) => seq)).toEqual([1, 2])
-    expect((await store.log.readNewest([whole(a), whole(b)], 4)).map(({ event }) => event.id)).toEqual(ids.slice(2))
+    expect((await store.log.newest([whole(a), whole(b)], 4)).map(({ id }) => id)).toEqual(ids.slice(2))
     const parts = [
       { topic: a, after: 0, until: 1 },
       { topic: a, after: 2, until: 3 },
       { topic: b, after: 1, until: 2 },
     ]
-    expect((await store.log.readNewest(parts, 10)).map(({ event }) => event.id)).toEqual([ids[0], ids[3], ids[4]])
-    expect(await store.log.readNewest([], 10)).toEqual([])
+    expect((await store.log.newest(parts, 10)).map(({ id }) => id)).toEqual([ids[0], ids[3], ids[4]])
+    expect(await store.log.newest([], 10)).toEqual([])
+  })
+
+  test('several stretches are read from the oldest event on, and what is left of them after that is what comes next', async () => {
+    const { store } = on()
+    const [a = '', b = ''] = await createTopics(store, 2)
+    const ids: number[] = []
+    for (let index = 0; index < 5; index++) ids.push(idOf(await log(store, index === 2 ? [a, b] : [index % 2 ? b : a])))
+    const read: number[] = []
+    let rest = [whole(a), { ...whole(b), after: 1 }]
+    for (let isLast = false; !isLast;) {
+      const slice = await store.log.oldest(rest, 2)
+      read.push(...slice.entries.map(({ event }) => event.id))
+      rest = rangesAfter(rest, slice.entries)
+      isLast = slice.isLast
+    }
+    expect(read).toEqual([ids[0], ids[2], ids[2], ids[3], ids[4]])
+  })
+
+  test('an event whose message is gone is left out and counted, however many there are', async () => {
+    const { store, database } = on()
+    let orphans = 0
+    const counting = createStore(database, { onOrphans: (count) => (orphans += count) })
+    const [a = ''] = await createTopics(store, 1)
+    const gone = { id: 2 ** 40 } as MessageRecord
+    const first = idOf(await log(store, [a]))
+    await store.transaction(async (tx) => {
+      await tx.lock([a])
+      for (let count = 0; count < 5; count++) tx.append({ topics: [a], kind: 'message_sent', payload: null, message: gone })
+    })
+    const last = idOf(await log(store, [a]))
+    const idsOf = (entries: readonly LogEntry[]): number[] => entries.map(({ event }) => event.id)
+    expect(idsOf(await counting.log.read(whole(a), 10))).toEqual([first, last])
+    expect(orphans).toBe(5)
+    expect(idsOf(await counting.log.read({ ...whole(a), after: 1 }, 2))).toEqual([last])
+    const { entries, isLast } = await counting.log.oldest([{ ...whole(a), after: 1 }], 2)
+    expect({ ids: idsOf(entries), isLast }).toEqual({ ids: [last], isLast: false })
+    expect(await counting.log.oldest([{ ...whole(a), after: 7 }], 2)).toEqual({ entries: [], isLast: true })
+    expect(orphans).toBe(15)
   })
 
   test('positions go on after the cursor in every topic, also in those that it is not in', async () => {

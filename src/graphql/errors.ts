@@ -1,8 +1,8 @@
 import { GraphQLError, type ExecutionResult } from 'graphql'
 import { ChatError, ERROR_STATUS, type ErrorCode } from '../errors.ts'
 
-/** Told of an error that no client may see, once for each time it happened. */
-export type ReportError = (error: unknown) => void
+/** Told of an error that no client may see, once for each time it happened, and what it was about. */
+export type ReportError = (error: unknown, about?: { eventId: number; event: string }) => void
 
 const reported = new WeakSet<object>()
 

@@ -6,10 +6,12 @@ import type { FeedEnd, FeedScope, Feeds, FeedSink } from '../live/feed.ts'
 /** What comes through a source: of the chat, or of what an administrator watches. */
 export type SourceEvent = ChatEvent | ActivityEvent
 
+/** Whether an event must not be lost on its way to a client. What a replay left out is told before it, whatever waits. */
+export const isDurable = (event: SourceEvent): boolean => event.id !== null || event.kind === 'resume_incomplete'
+
 /** What an event that is not kept is the latest word on, such as a user's presence; undefined for one that is durable. */
 export function latestOf(event: SourceEvent): (() => string) | undefined {
-  // What a replay left out is told before it, whatever waits.
-  if (event.id !== null || event.kind === 'resume_incomplete') return undefined
+  if (isDurable(event)) return undefined
   return () => {
     if (event.kind === 'typing') return `typing ${event.payload.conversationId} ${event.payload.user.id}`
     if (event.kind === 'presence') return `presence ${event.payload.userId}`
@@ -36,8 +38,10 @@ export interface SourceListener {
   event(event: SourceEvent, isFormer?: boolean): void
   /** The stream ended by itself; `error` where it could not go on. */
   end(error?: ChatError): void
-  /** Resolves when a replay may go on; undefined where it may right now. */
+  /** Resolves when the reader of a replay has room for more; undefined where it has now. */
   ready?: (() => Promise<void> | undefined) | undefined
+  /** Resolves when all events so far were passed on; undefined where they were. */
+  settled?: (() => Promise<void> | undefined) | undefined
 }
 
 /** What a replay did, for a transport that tells its client so. */
@@ -108,6 +112,10 @@ class FeedStream implements FeedSink, OpenSource {
 
   ready(): Promise<void> | undefined {
     return this.#listener.ready?.()
+  }
+
+  settled(): Promise<void> | undefined {
+    return this.#listener.settled?.()
   }
 
   async start(hooks: SourceHooks = {}): Promise<void> {

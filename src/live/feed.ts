@@ -11,8 +11,10 @@ import {
 import { createCounts, type Counts } from '../counts.ts'
 import { notFound } from '../errors.ts'
 import type { Circle } from '../store/conversations.ts'
-import type { EventLog, LogEntry } from '../store/event-log.ts'
+import { rangesAfter, type EventLog, type LogEntry, type TopicRange } from '../store/event-log.ts'
+import { within } from '../within.ts'
 import { CheckpointRecorder, matching, seqOf, stretchKey, WHOLE, type Checkpoints } from './checkpoints.ts'
+import { Replays, type ReplayRate } from './replays.ts'
 import { missing, NO_OVERLAP, overlapOf, type Overlap, type Stretch } from './resume.ts'
 import type { TopicListener, Topics } from './topics.ts'
 
@@ -33,8 +35,10 @@ export interface FeedSink {
   event(event: ChatEvent, isFormer?: boolean): void
   /** The feed ended by itself; nothing comes after it. */
   end(reason: FeedEnd, error?: unknown): void
-  /** Resolves when a replay may go on, whose reader must not drown in it; undefined where it may right now. */
+  /** Resolves when the reader of a replay has room for more; undefined where it has now. */
   ready?(): Promise<void> | undefined
+  /** Resolves when all events so far were passed on; undefined where they were. */
+  settled?(): Promise<void> | undefined
 }
 
 /** What a resume did. `complete` is false where events were missed that it could not give (PROTOCOL.md, section 6). */
@@ -45,7 +49,7 @@ export interface Replay {
 
 /** `begin` is called before the first replayed event, `done` between the last and the first live one. */
 export interface ResumeHooks {
-  begin?: (replay: Replay) => void
+  begin?: (replay: Pick<Replay, 'complete'>) => void
   done?: (replay: Replay) => void
 }
 
@@ -87,16 +91,36 @@ export interface FeedsOptions {
   counts?: Counts
   /** What closed connections were given, which tells a resume more than the cursor; undefined where there is one node. */
   checkpoints?: Checkpoints | undefined
+  /** How many events a user may have replayed; as many as there are unless told. */
+  replayRate?: ReplayRate
 }
+
+/** How many entries of the log a replay reads at once. */
+const SLICE_ENTRIES = 100
+/** How long a replay delivers before others have their turn, in milliseconds. */
+const SLICE_MS = 5
+/** How long a replay may take to begin, in milliseconds. */
+const BEGIN_MS = 5000
 
 /** How many events may wait in one topic of one feed while it catches up. */
 const HELD_LIMIT = 10_000
 const HELD_EPHEMERAL_LIMIT = 100
 
-type FeedParts = Required<Omit<FeedsOptions, 'checkpoints'>> & Pick<FeedsOptions, 'checkpoints'>
+type FeedParts = Required<Omit<FeedsOptions, 'checkpoints' | 'replayRate'>> &
+  Pick<FeedsOptions, 'checkpoints'> & { replays: Replays }
+
+/** What a replay is going to give: the entries of these ranges. */
+interface ReplayPlan {
+  ranges: readonly TopicRange[]
+  circle: Pick<Circle, 'past'>
+  complete: boolean
+}
+
+const othersTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 export function createFeeds(options: FeedsOptions): Feeds {
-  const parts: FeedParts = { overlapMs: 0, counts: createCounts(), ...options }
+  const { replayRate = { perSecond: 0, burst: 0 }, ...rest } = options
+  const parts: FeedParts = { overlapMs: 0, counts: createCounts(), ...rest, replays: new Replays(replayRate) }
   return {
     async open(feedOptions) {
       const feed = new UserFeed(parts, feedOptions)
@@ -391,7 +415,78 @@ class UserFeed implements Feed {
 
   async #replay(after: number, { begin, done }: ResumeHooks): Promise<void> {
     if (this.#isClosed) return
-    const { log, loadCircle, resumeLimit, counts, checkpoints } = this.#parts
+    const { counts, replays } = this.#parts
+    const planned = await within(BEGIN_MS, 'reading what was missed', this.#planInTurn(after), ({ release }) => release())
+    const { plan } = planned
+    let { release } = planned
+    let rest = plan.ranges
+    let replayed = 0
+    try {
+      if (this.#isClosed) return
+      begin?.({ complete: plan.complete })
+      for (let isDone = rest.length === 0; !isDone && !this.#isClosed;) {
+        const room = this.#sink.ready?.()
+        if (room) {
+          // A reader that has stopped reading must not keep the user's other connections waiting.
+          release()
+          await room
+          release = await replays.acquire(this.#userId)
+        }
+        const { entries, isLast } = await this.#parts.log.oldest(rest, SLICE_ENTRIES)
+        const given = await this.#giveReplayed(entries, plan)
+        replayed += given
+        rest = rangesAfter(rest, entries.slice(0, given))
+        isDone = isLast && given === entries.length
+        await othersTurn()
+      }
+    } finally {
+      release()
+      plan.ranges.forEach(({ topic, after: from }, index) => {
+        const until = (rest[index] as TopicRange).after
+        if (until > from) this.#addGiven({ topic, after: from, until })
+      })
+    }
+    if (this.#isClosed) return
+    counts.replayed += replayed
+    counts.replays[plan.complete ? 'complete' : 'incomplete']++
+    done?.({ replayed, complete: plan.complete })
+  }
+
+  /** Gives entries of a replay to the sink while it has room, at least one; returns how many. */
+  async #giveReplayed(entries: readonly LogEntry[], { circle }: ReplayPlan): Promise<number> {
+    let began = performance.now()
+    let given = 0
+    for (const { topic, seq, event } of entries) {
+      if (this.#isClosed || (given > 0 && this.#sink.ready?.())) break
+      this.#recorder?.given(topic, seq, event.id)
+      this.#sink.event(asChatEvent(event), isInFormer(circle, topic, seq))
+      given++
+      const settled = this.#sink.settled?.()
+      if (settled) await settled
+      if (performance.now() - began > SLICE_MS) {
+        await othersTurn()
+        began = performance.now()
+      }
+    }
+    return given
+  }
+
+  /** Reads what a replay is to give when the user's earlier replays have ended; `release` ends this one's turn. */
+  async #planInTurn(after: number): Promise<{ plan: ReplayPlan; release: () => void }> {
+    const { replays } = this.#parts
+    const release = await replays.acquire(this.#userId)
+    try {
+      if (this.#isClosed) return { plan: { ranges: [], circle: { past: [] }, complete: true }, release }
+      replays.check(this.#userId)
+      return { plan: await this.#plan(after), release }
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  async #plan(after: number): Promise<ReplayPlan> {
+    const { log, loadCircle, resumeLimit, checkpoints, replays } = this.#parts
     const circle = await loadCircle(this.#userId)
     const stretches = this.#stretchesOf(circle)
     const { known, positions } = await log.positionsAfter(after, [...new Set(stretches.map(({ topic }) => topic))])
@@ -410,25 +505,20 @@ class UserFeed implements Feed {
       return known ? missing({ ...stretch, after: Math.max(stretch.after, position) }, given) : []
     })
     const limit = resumeLimit + overlap.count
-    const entries = ranges.length > 0 ? await log.readNewest(ranges, limit + 1) : []
-    const isTooMuch = entries.length > limit
-    if (isTooMuch) entries.shift()
-    if (this.#isClosed) return
-    const told = { replayed: entries.length, complete: known && !isSwept && !isTooMuch && overlap.isWhole }
-    begin?.(told)
-    for (const { topic, seq, event } of entries) {
-      await this.#sink.ready?.()
-      if (this.#isClosed) return
-      this.#recorder?.given(topic, seq, event.id)
-      this.#sink.event(asChatEvent(event), isInFormer(circle, topic, seq))
+    const newest = ranges.length > 0 ? await log.newest(ranges, limit + 1) : []
+    const isTooMuch = newest.length > limit
+    if (isTooMuch) newest.shift()
+    // A replay that gives nothing costs something too.
+    replays.charge(this.#userId, newest.length + resumeLimit / 50)
+    return {
+      ranges: ranges.flatMap((range) => {
+        const inRange = newest.filter(({ topic, seq }) => topic === range.topic && seq > range.after && seq <= range.until)
+        const [first, last] = [inRange[0], inRange.at(-1)]
+        return first && last ? [{ ...range, after: isTooMuch ? first.seq - 1 : range.after, until: last.seq }] : []
+      }),
+      circle,
+      complete: known && !isSwept && !isTooMuch && overlap.isWhole,
     }
-    for (const { topic, after: from, until } of ranges) {
-      const first = entries.find((entry) => entry.topic === topic && entry.seq > from && entry.seq <= until)
-      if (first) this.#addGiven({ topic, after: isTooMuch ? first.seq - 1 : from, until })
-    }
-    counts.replayed += told.replayed
-    counts.replays[told.complete ? 'complete' : 'incomplete']++
-    done?.(told)
   }
 
   /** From where to read topics again, since the event `after` may have overtaken what they hold: see `overlapMs`. */
@@ -444,7 +534,7 @@ class UserFeed implements Feed {
       return stretch.after < until ? [{ ...stretch, until }] : []
     })
     if (before.length === 0) return NO_OVERLAP
-    return overlapOf(await log.readNewest(before, resumeLimit + 1), { after, overlapMs, limit: resumeLimit })
+    return overlapOf(await log.newest(before, resumeLimit + 1), { after, overlapMs, limit: resumeLimit })
   }
 
   /** What is the user's in the scope. A membership whose start is still to be given is left to that event. */
@@ -463,5 +553,5 @@ class UserFeed implements Feed {
 }
 
 /** Whether an entry belongs to a membership that has ended. */
-const isInFormer = ({ past }: Circle, topic: string, seq: number): boolean =>
+const isInFormer = ({ past }: Pick<Circle, 'past'>, topic: string, seq: number): boolean =>
   past.some((membership) => membership.topic === topic && seq > membership.sinceSeq && seq <= membership.untilSeq)

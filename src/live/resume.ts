@@ -1,4 +1,4 @@
-import type { LogEntry, TopicRange } from '../store/event-log.ts'
+import type { LogPosition, TopicRange } from '../store/event-log.ts'
 
 /** A stretch of a topic: `after < seq <= until`, open-ended where `until` is Infinity. */
 export interface Stretch {
@@ -37,22 +37,22 @@ export const NO_OVERLAP: Overlap = { starts: new Map(), count: 0, isWhole: true 
  * are more entries than `limit`.
  */
 export function overlapOf(
-  entries: readonly LogEntry[],
+  entries: readonly LogPosition[],
   { after, overlapMs, limit }: { after: number; overlapMs: number; limit: number },
 ): Overlap {
-  const cursors = entries.filter(({ event }) => event.id === after)
+  const cursors = entries.filter(({ id }) => id === after)
   // Retention took it, or it is of a topic that the user is not told of: nobody knows what it overtook.
-  const at = cursors[0]?.event.at
+  const at = cursors[0]?.at
   if (at === undefined) return NO_OVERLAP
   const since = at - overlapMs
   const inOrder = new Set(cursors.map(({ topic }) => topic))
   const starts = new Map<string, number>()
-  for (const { topic, seq, event } of entries) {
-    if (event.at > since && !inOrder.has(topic) && !starts.has(topic)) starts.set(topic, seq - 1)
+  for (const { topic, seq, at: loggedAt } of entries) {
+    if (loggedAt > since && !inOrder.has(topic) && !starts.has(topic)) starts.set(topic, seq - 1)
   }
   return {
     starts,
     count: entries.filter(({ topic, seq }) => seq > (starts.get(topic) ?? Infinity)).length,
-    isWhole: entries.length <= limit || (entries[0] as LogEntry).event.at <= since,
+    isWhole: entries.length <= limit || (entries[0] as LogPosition).at <= since,
   }
 }

@@ -22,6 +22,14 @@ export interface LogEntry {
   trace?: TraceParent | undefined
 }
 
+/** Where an event stands in a topic. */
+export interface LogPosition {
+  topic: string
+  seq: number
+  id: number
+  at: number
+}
+
 /** A stretch of a topic: events with `after < seq <= until`. */
 export interface TopicRange {
   topic: string
@@ -39,6 +47,14 @@ export interface NewEvent {
   changesAccess?: boolean
 }
 
+/** What is left of ranges after entries that were read of them in order. */
+export function rangesAfter(ranges: readonly TopicRange[], read: readonly { topic: string; seq: number }[]): TopicRange[] {
+  return ranges.map((range) => {
+    const last = read.findLast(({ topic, seq }) => topic === range.topic && seq > range.after && seq <= range.until)
+    return last ? { ...range, after: last.seq } : range
+  })
+}
+
 interface EntryRow {
   topic: string
   seq: number
@@ -47,7 +63,8 @@ interface EntryRow {
   kind: string
   payload: unknown
   message_id: number | null
-  conversation_id: string
+  /** Null where the message is gone, as all that follows. */
+  conversation_id: string | null
   is_group: boolean
   group_id: number | null
   sender_id: number
@@ -74,7 +91,7 @@ const toEntry = (row: EntryRow): LogEntry => ({
         ? row.payload
         : ({
             id: row.message_id,
-            conversationId: row.conversation_id,
+            conversationId: row.conversation_id as string,
             isGroup: row.is_group,
             groupId: row.group_id,
             senderId: row.sender_id,
@@ -154,10 +171,22 @@ export async function appendEvents(tx: Db, heads: Map<string, number>, events: r
   return rows.map(({ ord, topic, seq }) => ({ topic, seq, event: shared[ord] as StoredEvent }))
 }
 
+/** Whether its message is gone, which nothing can be told of. */
+const isOrphan = ({ message_id, conversation_id }: EntryRow): boolean => message_id !== null && conversation_id === null
+
 export type EventLog = ReturnType<typeof createEventLog>
 
-/** Reads of the event log. Writing goes through `Store.transaction` and the message batches. */
-export function createEventLog(db: Db) {
+/**
+ * Reads of the event log. Writing goes through `Store.transaction` and the message batches. An event whose message is gone is
+ * left out, and `onOrphans` is told how many were.
+ */
+export function createEventLog(db: Db, onOrphans: (count: number) => void = () => undefined) {
+  function entriesOf(rows: readonly EntryRow[]): LogEntry[] {
+    const entries = rows.filter((row) => !isOrphan(row)).map(toEntry)
+    if (entries.length < rows.length) onOrphans(rows.length - entries.length)
+    return entries
+  }
+
   return {
     /** The highest `seq` of each topic; 0 for a topic that is not known. */
     async heads(topics: readonly string[]): Promise<Map<string, number>> {
@@ -175,24 +204,45 @@ export function createEventLog(db: Db) {
       return row?.id ?? 0
     },
 
-    /** The entries of one topic with `after < seq <= until`, in order, at most `limit`. */
+    /** The entries of one topic with `after < seq <= until`, in order, at most `limit`; none where there are no more. */
     async read({ topic, after, until }: TopicRange, limit: number): Promise<LogEntry[]> {
-      const rows = await db.$queryRaw<EntryRow[]>`
-        SELECT ${entryColumns} FROM events e ${messageJoins}
-        WHERE e.topic = ${topic} AND e.seq > ${after} AND e.seq <= ${until} ORDER BY e.seq LIMIT ${limit}`
-      return rows.map(toEntry)
+      for (let from = after; ;) {
+        const rows = await db.$queryRaw<EntryRow[]>`
+          SELECT ${entryColumns} FROM events e ${messageJoins}
+          WHERE e.topic = ${topic} AND e.seq > ${from} AND e.seq <= ${until} ORDER BY e.seq LIMIT ${limit}`
+        const entries = entriesOf(rows)
+        if (entries.length > 0 || rows.length < limit) return entries
+        from = (rows.at(-1) as EntryRow).seq
+      }
     },
 
-    /** The newest entries of all ranges together by event id, at most `limit`, oldest first. */
-    async readNewest(ranges: readonly TopicRange[], limit: number): Promise<LogEntry[]> {
-      const rows = await db.$queryRaw<EntryRow[]>`
-        SELECT ${entryColumns} FROM (
+    /** Where the newest entries of all ranges together stand, by event id, at most `limit`, oldest first. */
+    async newest(ranges: readonly TopicRange[], limit: number): Promise<LogPosition[]> {
+      return await db.$queryRaw<LogPosition[]>`
+        SELECT e.topic, e.seq::float8 AS seq, e.id::float8 AS id, ${epochMs('e.created_at')} AS at FROM (
           SELECT e.* FROM json_to_recordset(${JSON.stringify(ranges)}::json) AS r(topic text, after bigint, until bigint)
           CROSS JOIN LATERAL (
-            SELECT * FROM events WHERE topic = r.topic AND seq > r.after AND seq <= r.until ORDER BY seq DESC LIMIT ${limit}
+            SELECT topic, seq, id, created_at FROM events
+            WHERE topic = r.topic AND seq > r.after AND seq <= r.until ORDER BY seq DESC LIMIT ${limit}
           ) e ORDER BY e.id DESC LIMIT ${limit}
-        ) e ${messageJoins} ORDER BY e.id, e.topic`
-      return rows.map(toEntry)
+        ) e ORDER BY e.id, e.topic`
+    },
+
+    /** The oldest entries of all ranges together by event id, at most about `limit`; `isLast` where there are no more. */
+    async oldest(ranges: readonly TopicRange[], limit: number): Promise<{ entries: LogEntry[]; isLast: boolean }> {
+      for (let rest = ranges; ;) {
+        const rows = await db.$queryRaw<EntryRow[]>`
+          SELECT ${entryColumns} FROM (
+            SELECT e.* FROM json_to_recordset(${JSON.stringify(rest)}::json) AS r(topic text, after bigint, until bigint)
+            CROSS JOIN LATERAL (
+              SELECT * FROM events WHERE topic = r.topic AND seq > r.after AND seq <= r.until ORDER BY seq LIMIT ${limit}
+            ) e ORDER BY e.id, e.topic LIMIT ${limit}
+          ) e ${messageJoins} ORDER BY e.id, e.topic`
+        const entries = entriesOf(rows)
+        const isLast = rows.length < limit
+        if (entries.length > 0 || isLast) return { entries, isLast }
+        rest = rangesAfter(rest, rows)
+      }
     },
 
     /**

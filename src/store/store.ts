@@ -53,8 +53,14 @@ const withRaw = (client: PrismaClient, raw: RawDb): Db =>
 
 type Sql = Parameters<RawDb['$queryRaw']>[0]
 
-/** `raw` runs the statements outside of transactions, where the client does not. */
-export function createStore({ prisma, raw }: { prisma: PrismaClient; raw: RawDb | undefined }) {
+/**
+ * `raw` runs the statements outside of transactions, where the client does not. `onOrphans` is told how many events were left
+ * out of the log since their messages are gone.
+ */
+export function createStore(
+  { prisma, raw }: { prisma: PrismaClient; raw: RawDb | undefined },
+  { onOrphans }: { onOrphans?: (count: number) => void } = {},
+) {
   // One place where a database that does not answer becomes UNAVAILABLE, whatever query found out.
   const client = prisma.$extends({
     query: { $allOperations: ({ args, query }) => translateErrors(() => query(args)) },
@@ -86,7 +92,7 @@ export function createStore({ prisma, raw }: { prisma: PrismaClient; raw: RawDb 
 
   return {
     ...createParts(db),
-    log: createEventLog(db),
+    log: createEventLog(db, onOrphans),
     revocations: createRevocationStore(db),
 
     /** Runs `change` in one transaction and commits it with the events that it appended, all or nothing. */

@@ -4,6 +4,7 @@ import type { Counts } from '../counts.ts'
 import { ChatError } from '../errors.ts'
 import type { OperationRequest, Operations } from '../graphql/operations.ts'
 import { openResultStream, type ResultStream } from '../graphql/result-stream.ts'
+import { isDurable } from '../graphql/source.ts'
 import type { AddressLimit } from './addresses.ts'
 import type { Connection, Connections, EndReason } from './connections.ts'
 
@@ -72,9 +73,9 @@ export function createStreams({ operations, connections, addresses, counts, maxB
         onEnd() {
           if (!response.closed) limit = setTimeout(() => response.destroy(), LINGER_MS).unref()
         },
-        onResult({ id }) {
-          if (id === null) delivered.unkept++
-          else delivered.durable++
+        onResult(event) {
+          if (isDurable(event)) delivered.durable++
+          else delivered.unkept++
         },
       },
     )

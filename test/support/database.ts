@@ -10,8 +10,9 @@ import { createStore, type Store } from '../../src/store/store.ts'
 
 const SERVER = 'postgresql://postgres@127.0.0.1:5432'
 
-export const serverQuery = async (sql: string): Promise<void> => {
-  const client = new pg.Client({ connectionString: `${SERVER}/postgres`, connectionTimeoutMillis: 2_000 })
+/** On the database of that URL; on none of the tests' unless told. */
+export const serverQuery = async (sql: string, url = `${SERVER}/postgres`): Promise<void> => {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 })
   await client.connect()
   try {
     await client.query(sql)

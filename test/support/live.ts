@@ -114,6 +114,7 @@ export async function createNode(
     circles = store.conversations.circles.bind(store.conversations),
     log = store.log,
     checkpoints = undefined as Checkpoints | undefined,
+    replayRate = { perSecond: 0, burst: 0 },
   } = {},
 ): Promise<TestNode> {
   const errors: TestNode['errors'] = []
@@ -143,7 +144,7 @@ export async function createNode(
     topics,
     publisher,
     errors,
-    feeds: createFeeds({ topics, log, loadCircle, resumeLimit, overlapMs, checkpoints }),
+    feeds: createFeeds({ topics, log, loadCircle, resumeLimit, overlapMs, checkpoints, replayRate }),
     async close() {
       wheel.stop()
       await topics.stop()

@@ -14,6 +14,7 @@ import { refuseUpgrade, type Endpoint } from '../upgrade.ts'
 import { encodeError, failureText } from './codec.ts'
 import { problemWithCursor, TEXTS } from './frames.ts'
 import { LegacyFeedDocument } from './operations.generated.ts'
+import { LeftOut, type LeftOutEvent } from './left-out.ts'
 import { Pushes } from './pushes.ts'
 import { Session, type SessionParts } from './session.ts'
 
@@ -30,6 +31,8 @@ export interface LegacyEndpointOptions {
   counts: Counts
   /** Whether to offer compression. */
   compress: boolean
+  /** Called once for each event that could not be executed and was left out. */
+  logLeftOut: (event: LeftOutEvent) => void
 }
 
 /** What is known of a client whose upgrade is taken. */
@@ -60,6 +63,7 @@ const MSG_OF: Readonly<Record<number, string>> = {
 export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
   const { auth, admit, connections, operations, activity, takeRequest, counts, maxFrameBytes, maxBufferedBytes } = options
   const parts: SessionParts = { operations, activity, takeRequest, counts }
+  const leftOut = new LeftOut(counts, options.logLeftOut)
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: maxFrameBytes,
@@ -91,7 +95,7 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
     if (problem !== null) throw new ChatError('BAD_USER_INPUT', problem)
     if (!connections.hasRoom(viewer.userId)) throw tooMany()
     await admit(viewer)
-    const pushes = new Pushes(counts)
+    const pushes = new Pushes(counts, leftOut)
     const feed = await openFeed(viewer, after, pushes)
     // The client may be gone, and others may have come meanwhile.
     if (socket.destroyed) return feed.close()

@@ -1,10 +1,12 @@
-import type { ExecutionResult } from 'graphql'
+import type { ExecutionResult, GraphQLError } from 'graphql'
 import type { Counts } from '../../counts.ts'
-import { latestOf, type SourceEvent } from '../../graphql/source.ts'
+import { statusOf } from '../../graphql/errors.ts'
+import { isDurable, latestOf, type SourceEvent } from '../../graphql/source.ts'
 import type { SubscriptionSink } from '../../graphql/subscription.ts'
 import { encodeTextFrame } from '../frame.ts'
 import type { SocketWriter } from '../socket-writer.ts'
 import { encodeEvent, type FeedEvent } from './events.ts'
+import type { LeftOut } from './left-out.ts'
 
 /** The reason of a close after which a client loses nothing that resumes. */
 export const COME_BACK = 'come back with resume'
@@ -27,11 +29,13 @@ function frameOf(result: ExecutionResult): Buffer | null {
  */
 export class Pushes implements SubscriptionSink {
   readonly #delivered: Counts['deliveries']['legacy']
+  readonly #leftOut: LeftOut
   #writer: SocketWriter | undefined
   #hasEnded = false
 
-  constructor({ deliveries }: Counts) {
+  constructor({ deliveries }: Counts, leftOut: LeftOut) {
     this.#delivered = deliveries.legacy
+    this.#leftOut = leftOut
   }
 
   /** Where they go from now on; before that there may be none. */
@@ -41,14 +45,22 @@ export class Pushes implements SubscriptionSink {
   }
 
   next(result: ExecutionResult, event: SourceEvent): void {
-    // An event that could not be executed must not be left out in silence.
-    if (result.errors) return this.end()
+    if (result.errors?.[0]) return this.#failed(result.errors[0], event)
     const frame = frameOf(result)
     if (frame === null) return
     const keyOf = latestOf(event)
     if (keyOf) this.#delivered.unkept++
     else this.#delivered.durable++
     this.#writer?.write(frame, keyOf)
+  }
+
+  /**
+   * What may succeed later comes with the client's next resume. Anything else would fail again and again, so it is left out and
+   * the session goes on.
+   */
+  #failed(error: GraphQLError, event: SourceEvent): void {
+    if (isDurable(event) && statusOf(error).code === 'UNAVAILABLE') this.end()
+    else this.#leftOut.note(event, error)
   }
 
   end(): void {
