@@ -1,10 +1,19 @@
-import { getNamedType, isInterfaceType, isObjectType, isRequiredArgument, type GraphQLObjectType } from 'graphql'
+import {
+  getNamedType,
+  isInterfaceType,
+  isObjectType,
+  isRequiredArgument,
+  type ExecutionResult,
+  type GraphQLObjectType,
+} from 'graphql'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Viewer } from '../src/chat/auth.ts'
 import type { ChatEvent } from '../src/chat/events.ts'
 import { createSharedContext, type Services } from '../src/graphql/context.ts'
 import { createDocuments } from '../src/graphql/documents.ts'
 import { createCounts } from '../src/counts.ts'
 import { createSchema } from '../src/graphql/schema.ts'
+import { ExecutionTurns } from '../src/graphql/execution-turns.ts'
 import { createSharedExecution } from '../src/graphql/shared-execution.ts'
 import { startApp, type TestApp, type TestUser } from './support/app.ts'
 import type { Data, GraphqlClient, Result, Subscription } from './support/graphql-client.ts'
@@ -290,6 +299,43 @@ test('after one operation of a socket is completed the others go on', async () =
   expect(first.inbox.waiting).toEqual([])
 })
 
+describe('what events cost', () => {
+  /** Some 500 fields for each event. */
+  const PAGE = 'conversation { messages(first: 100) { edges { node { content messageType sender { id } } } } }'
+  const EXPENSIVE = `subscription ($id: ID) { messageSent(conversationId: $id) { content ${PAGE} } }`
+
+  test('is bounded for each connection; a subscription that is over makes room for another', async () => {
+    const { ann, bob } = await people(app, 'ann', 'bob')
+    const client = app.graphqlWs(ann)
+    const open: Subscription[] = []
+    let refused: string | undefined
+    for (; refused === undefined && open.length < 20;) {
+      const subscription = await client.subscribe(EXPENSIVE)
+      const early = await Promise.race([subscription.ended, client.run('{ viewer { id } }')])
+      refused = Array.isArray(early) ? early[0]?.extensions.code : undefined
+      if (refused === undefined) open.push(subscription)
+    }
+    expect(refused).toBe('RATE_LIMITED')
+    expect(open.length).toBeGreaterThan(5)
+    // Each of them gets its events all the same, and in order.
+    for (const text of ['one', 'two', 'three']) await say(app, bob, ann, text)
+    for (const { inbox } of open) {
+      expect((await inbox.take(3)).map(({ data }) => data.messageSent.content)).toEqual(['one', 'two', 'three'])
+    }
+    open[0]?.close()
+    const another = await client.subscribe(EXPENSIVE)
+    await say(app, bob, ann, 'four')
+    expect((await next(another)).messageSent.content).toBe('four')
+  })
+
+  test('is bounded for each subscription', async () => {
+    const { ann } = await people(app, 'ann')
+    const aliases = Array.from({ length: 12 }, (_, index) => `m${index}: ${PAGE.slice('conversation { '.length, -2)}`)
+    const tooMuch = `subscription { messageSent { conversation { ${aliases.join(' ')} } } }`
+    for (const { connect } of TRANSPORTS) expect(await codeOf(connect(ann).subscribe(tooMuch))).toBe('BAD_USER_INPUT')
+  })
+})
+
 describe('a shared execution', () => {
   const schema = createSchema()
   const documents = createDocuments(schema, { suggestions: true })
@@ -305,7 +351,13 @@ describe('a shared execution', () => {
 
   test('fails on a field that depends on the viewer, and says nothing of it', async () => {
     const reported: unknown[] = []
-    const execution = createSharedExecution({ services, counts: createCounts(), report: (error) => reported.push(error) })
+    const viewer: Viewer = { userId: 1, name: 'Ann', avatar: null, isAdmin: false, issuedAt: 0, expiresAt: 0 }
+    const execution = createSharedExecution({
+      services,
+      turns: new ExecutionTurns(),
+      counts: createCounts(),
+      report: (error) => reported.push(error),
+    })
     const prepared = documents('subscription { messageSent { content conversation { unreadCount } } }')
     const operation = prepared.operations.get('') as NonNullable<ReturnType<typeof prepared.operations.get>>
     expect(operation.isShared).toBe(false)
@@ -327,13 +379,13 @@ describe('a shared execution', () => {
         at: 0,
       },
     } satisfies ChatEvent
-    const shared = execution.share(prepared, { ...operation, isShared: true }, {})
-    const result = await shared.result(event)
+    const shared = execution.share(prepared, { ...operation, isShared: true }, {}, 0)
+    const result = (await shared.result(event, viewer)) as ExecutionResult
     expect(result.data ?? null).toBeNull()
     expect(result.errors).toMatchObject([{ message: 'Unexpected error.', extensions: { code: 'INTERNAL_SERVER_ERROR' } }])
     expect(String(reported[0])).toContain('must carry @viewerDependent')
     // The same event is executed once, whoever asks.
-    expect(await shared.result(event)).toBe(result)
+    expect(await shared.result(event, viewer)).toBe(result)
   })
 
   test('is what every field gets that can be reached from a subscription and is not marked', async () => {

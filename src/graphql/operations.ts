@@ -10,7 +10,9 @@ import { cut, toClientError, toClientResult, type ReportError } from './errors.t
 import { compiled, type Variables } from './execute.ts'
 import { problemWithTexts } from './input-texts.ts'
 import { inSpan, tracing } from '../tracing.ts'
-import { createSharedExecution, type SharedOperation } from './shared-execution.ts'
+import { ExecutionTurns, WaitingExecution } from './execution-turns.ts'
+import { SubscriptionBudget } from './subscription-budget.ts'
+import { createSharedExecution, NO_RESULT, type SharedOperation } from './shared-execution.ts'
 import { Source, type OpenSource, type SourceEvent } from './source.ts'
 import { Subscription, type SubscriptionSink } from './subscription.ts'
 import { coerceVariables, declaredOf } from './variables.ts'
@@ -90,7 +92,7 @@ interface Refused {
 interface Executable {
   ready: PreparedDocument
   operation: PreparedOperation
-  /** With the request's variables. */
+  /** How many fields it may resolve with the request's variables. */
   cost: number
 }
 
@@ -107,8 +109,10 @@ export function createOperations({
   const known = new WeakMap<DocumentNode, PreparedDocument>()
   /** What was found for requests that are asked about before they are run. */
   const executables = new WeakMap<OperationRequest, Executable>()
-  const shared = createSharedExecution({ services, report, counts })
-  const parts = { report, activity }
+  const turns = new ExecutionTurns()
+  const budget = new SubscriptionBudget()
+  const shared = createSharedExecution({ services, report, counts, turns })
+  const parts = { report, activity, budget }
   const gate = new CostGate(DOCUMENT_LIMITS.cost)
   const persistedTexts = new Set(persisted?.values())
   /** Queries and mutations that are being executed, and who waits for the last of them. */
@@ -209,12 +213,23 @@ export function createOperations({
   }
 
   /** An operation that is executed for its subscriber alone. */
-  const unshared = (execute: (event: SourceEvent) => ExecutionResult | Promise<ExecutionResult>): SharedOperation => {
-    const result: SharedOperation['result'] = (event) => {
-      counts.executions++
-      return toClientResult(execute(event), report)
+  function unshared(cost: number, execute: (event: SourceEvent) => ExecutionResult | Promise<ExecutionResult>): SharedOperation {
+    let isReleased = false
+    const result: SharedOperation['result'] = (event, { userId }) => {
+      const started = turns.run(userId, cost, () => {
+        if (isReleased) return NO_RESULT
+        counts.executions++
+        return toClientResult(execute(event), report)
+      })
+      return started instanceof WaitingExecution ? started.result : started
     }
-    return { result, resultFor: result, release: () => undefined }
+    return {
+      result,
+      resultFor: result,
+      release() {
+        isReleased = true
+      },
+    }
   }
 
   return {
@@ -275,11 +290,19 @@ export function createOperations({
         operationName: request.operationName,
       })
       if (!(source instanceof Source)) return toClientResult(source as ExecutionResult, report, open)
+      const { userId } = viewer
+      // The server's own documents are cheap, and a connection that is allowed must not be refused for what others do.
+      const cost = typeof request.document === 'string' ? found.cost : 0
+      try {
+        budget.acquire(userId, connectionId, cost)
+      } catch (error) {
+        return refuse({ errors: [toClientError(error, report)] })
+      }
       const executed = operation.isShared
-        ? shared.share(ready, operation, variables)
-        : unshared((event) => operation.execute(event, createContext(services, viewer, connectionId, true), variables))
+        ? shared.share(ready, operation, variables, cost)
+        : unshared(cost, (event) => operation.execute(event, createContext(services, viewer, connectionId, true), variables))
       told(request, operation, {})
-      const subscription = new Subscription(parts, { viewer, connectionId, executed, sink })
+      const subscription = new Subscription(parts, { viewer, connectionId, executed, cost, sink })
       try {
         await subscription.open(source)
       } catch (error) {

@@ -5,6 +5,7 @@ import type { ChatError } from '../errors.ts'
 import type { Activity } from '../live/activity.ts'
 import { toClientError, type ReportError } from './errors.ts'
 import type { SharedOperation } from './shared-execution.ts'
+import type { SubscriptionBudget } from './subscription-budget.ts'
 import type { OpenSource, Source, SourceEvent, SourceHooks, SourceListener } from './source.ts'
 
 /** Who gets a subscription's results. */
@@ -25,6 +26,7 @@ export interface SubscriptionParts {
   report: ReportError
   /** Where admins watch. */
   activity: Pick<Activity, 'isWatched' | 'record'>
+  budget: SubscriptionBudget
 }
 
 export interface SubscriptionOptions {
@@ -32,6 +34,8 @@ export interface SubscriptionOptions {
   connectionId: string | null
   /** What makes results of events. */
   executed: SharedOperation
+  /** What an event costs, which is given back to the budget when the subscription is over. */
+  cost: number
   sink: SubscriptionSink
 }
 
@@ -47,6 +51,7 @@ export class Subscription implements SourceListener, OpenSource {
   readonly #viewer: Viewer
   readonly #connectionId: string | null
   readonly #executed: SharedOperation
+  readonly #cost: number
   readonly #sink: SubscriptionSink
   #source: OpenSource | undefined
   /** Settles when everything so far was passed on; undefined where it was. */
@@ -56,11 +61,12 @@ export class Subscription implements SourceListener, OpenSource {
   #isStopped = false
   #isReleased = false
 
-  constructor(parts: SubscriptionParts, { viewer, connectionId, executed, sink }: SubscriptionOptions) {
+  constructor(parts: SubscriptionParts, { viewer, connectionId, executed, cost, sink }: SubscriptionOptions) {
     this.#parts = parts
     this.#viewer = viewer
     this.#connectionId = connectionId
     this.#executed = executed
+    this.#cost = cost
     this.#sink = sink
   }
 
@@ -72,22 +78,27 @@ export class Subscription implements SourceListener, OpenSource {
   event(event: SourceEvent, isFormer = false): void {
     if (this.#isStopped) return
     if (this.#parts.activity.isWatched) this.#tellWatchers(event)
-    const result = isFormer ? this.#executed.resultFor(event, this.#viewer, this.#connectionId) : this.#executed.result(event)
-    if (!this.#tail && !('then' in result)) this.#sink.next(result, event)
+    const result = isFormer
+      ? this.#executed.resultFor(event, this.#viewer, this.#connectionId)
+      : this.#executed.result(event, this.#viewer)
+    if (!result) this.#overflow()
+    else if (!this.#tail && !('then' in result)) this.#sink.next(result, event)
     else this.#addLater(result, event)
   }
 
   #addLater(result: ExecutionResult | Promise<ExecutionResult>, event: SourceEvent): void {
-    if (++this.#waiting > WAITING_LIMIT) {
-      this.#isStopped = true
-      const message = 'too many events wait to be executed: resume after the last event received'
-      return this.#sink.end(new GraphQLError(message, { extensions: { code: 'UNAVAILABLE' } }))
-    }
+    if (++this.#waiting > WAITING_LIMIT) return this.#overflow()
     this.#after(async () => {
       const done = await result
       this.#waiting--
       if (!this.#isStopped) this.#sink.next(done, event)
     })
+  }
+
+  #overflow(): void {
+    this.#isStopped = true
+    const message = 'too many events wait to be executed: resume after the last event received'
+    this.#sink.end(new GraphQLError(message, { extensions: { code: 'UNAVAILABLE' } }))
   }
 
   /** Calls after everything that came so far was passed on. */
@@ -113,7 +124,11 @@ export class Subscription implements SourceListener, OpenSource {
   }
 
   ready(): Promise<void> | undefined {
-    return this.#tail?.then(() => this.#sink.ready?.()) ?? this.#sink.ready?.()
+    return this.#sink.ready?.()
+  }
+
+  settled(): Promise<void> | undefined {
+    return this.#tail
   }
 
   end(error?: ChatError): void {
@@ -157,7 +172,9 @@ export class Subscription implements SourceListener, OpenSource {
   }
 
   #release(): void {
-    if (!this.#isReleased) this.#executed.release()
+    if (this.#isReleased) return
     this.#isReleased = true
+    this.#executed.release()
+    this.#parts.budget.release(this.#viewer.userId, this.#connectionId, this.#cost)
   }
 }

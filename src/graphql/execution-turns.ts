@@ -1,0 +1,146 @@
+/**
+ * How many fields the executions of one user, and of all users, may resolve in one turn of the event loop. A field takes about
+ * 10 us.
+ */
+const USER_TURN = 1000
+const ALL_TURN = 4000
+/** How many executions of one user may wait for the database. */
+const RUNNING_LIMIT = 8
+/** How many executions of one user may wait for their turn. */
+const WAITING_LIMIT = 5000
+
+/** An execution that waits for its user's turn. */
+export class WaitingExecution<T> {
+  readonly cost: number
+  readonly result: Promise<T>
+  isStarted = false
+  readonly #execute: () => T | Promise<T>
+  #resolve: (result: T | Promise<T>) => void = () => undefined
+
+  constructor(cost: number, execute: () => T | Promise<T>) {
+    this.cost = cost
+    this.#execute = execute
+    this.result = new Promise((resolve) => (this.#resolve = resolve))
+  }
+
+  start(): T | Promise<T> {
+    this.isStarted = true
+    const result = this.#execute()
+    this.#resolve(result)
+    return result
+  }
+}
+
+type Waiting = Pick<WaitingExecution<object>, 'cost' | 'isStarted' | 'start'>
+
+interface User {
+  id: number
+  /** The cost of what was started in this turn, and of what still runs. */
+  spent: number
+  running: number
+  waiting: Waiting[]
+}
+
+/**
+ * Spreads the executions of subscriptions over turns of the event loop, so that the expensive ones of one user make nobody else
+ * wait. Within the bounds, where nearly everything is, an execution starts at once.
+ */
+export class ExecutionTurns {
+  readonly #users = new Map<number, User>()
+  /** Users whose executions wait, who comes next first. */
+  readonly #queue = new Set<User>()
+  /** The cost of what was started in this turn, and what is given back at its end. */
+  #spent = 0
+  #finished: { user: User; cost: number }[] = []
+  #isScheduled = false
+
+  /** The result, or what waits for it; undefined where too much of the user waits already. `execute` must not throw. */
+  run<T extends object>(
+    userId: number,
+    cost: number,
+    execute: () => T | Promise<T>,
+  ): T | Promise<T> | WaitingExecution<T> | undefined {
+    const user = this.#userOf(userId)
+    if (user.waiting.length === 0 && this.#hasRoom(user, cost)) return this.#start(user, cost, execute)
+    if (user.waiting.length >= WAITING_LIMIT) return undefined
+    const execution = new WaitingExecution(cost, execute)
+    user.waiting.push(execution)
+    this.#queue.add(user)
+    this.#schedule()
+    return execution
+  }
+
+  /** Starts what waits for the turn of another user where this user, who wants the same result, has room for it. */
+  promote<T extends object>(execution: WaitingExecution<T>, userId: number): void {
+    if (execution.isStarted) return
+    const user = this.#userOf(userId)
+    if (user.waiting.length > 0 || !this.#hasRoom(user, execution.cost)) return
+    void this.#start(user, execution.cost, () => execution.start())
+  }
+
+  #userOf(id: number): User {
+    let user = this.#users.get(id)
+    if (!user) this.#users.set(id, (user = { id, spent: 0, running: 0, waiting: [] }))
+    return user
+  }
+
+  #hasRoom({ spent, running }: User, cost: number): boolean {
+    return running < RUNNING_LIMIT && isWithin(spent, cost, USER_TURN) && isWithin(this.#spent, cost, ALL_TURN)
+  }
+
+  #start<T extends object>(user: User, cost: number, execute: () => T | Promise<T>): T | Promise<T> {
+    user.spent += cost
+    this.#spent += cost
+    const result = execute()
+    if ('then' in result) {
+      user.running++
+      void this.#finish(user, cost, result)
+    } else this.#finished.push({ user, cost })
+    this.#schedule()
+    return result
+  }
+
+  async #finish(user: User, cost: number, result: Promise<unknown>): Promise<void> {
+    try {
+      await result
+    } finally {
+      user.running--
+      this.#finished.push({ user, cost })
+      this.#schedule()
+    }
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(() => this.#nextTurn())
+  }
+
+  #nextTurn(): void {
+    this.#isScheduled = false
+    this.#spent = 0
+    const finished = this.#finished
+    this.#finished = []
+    for (const { user, cost } of finished) user.spent -= cost
+    for (const user of [...this.#queue]) {
+      this.#queue.delete(user)
+      this.#startWaiting(user)
+      // To the end: the others are next.
+      if (user.waiting.length > 0) this.#queue.add(user)
+    }
+    for (const { user } of finished) {
+      if (user.spent === 0 && user.running === 0 && user.waiting.length === 0) this.#users.delete(user.id)
+    }
+  }
+
+  #startWaiting(user: User): void {
+    for (let next = user.waiting[0]; next; next = user.waiting[0]) {
+      if (!next.isStarted && !this.#hasRoom(user, next.cost)) return
+      user.waiting.shift()
+      if (!next.isStarted) void this.#start(user, next.cost, next.start.bind(next))
+    }
+  }
+}
+
+/** What is too large by itself has a turn of its own. */
+const isWithin = (spent: number, cost: number, limit: number): boolean => spent === 0 || spent + cost <= limit
