@@ -1,16 +1,17 @@
 import '../check-node.cjs'
 import { diagnose, type Finding } from './diagnosis.ts'
 import { tellMisspelt } from './misspelt.ts'
-import { integerUpTo, readArguments, Refusal } from './options.ts'
+import { integerUpTo, readArguments, Refusal, takeEnvFile } from './options.ts'
 import { readEnvironment, SettingsError, type Settings } from './settings.ts'
 import { createPaint, type Colour } from './terminal.ts'
 
 const HELP = `Checks what a server relies on, and tells what to do about it: settings, key, TLS files, limits of the system,
 database, migrations, Redis, clocks. Run it where and as whom the server is to run; it may run meanwhile.
 
-  npm run doctor [-- --connections N]
+  npm run doctor [-- --connections N] [--env-file FILE]
 
   --connections N  how many clients one node is to serve, 10000 if absent
+  --env-file FILE  reads settings from a file of NAME=value lines; what the environment has wins over it
   --help           this text
 
 One line for each check: ok, warn or FAIL. Exit status 1 where something must be repaired. Nothing is changed: in Redis it
@@ -70,7 +71,7 @@ function readSettings(print: (finding: Finding) => void): Settings | undefined {
 }
 
 try {
-  if (!(await run(process.argv.slice(2)))) process.exitCode = 1
+  if (!(await run(takeEnvFile(process.argv.slice(2))))) process.exitCode = 1
 } catch (error) {
   if (!(error instanceof Refusal)) throw error
   console.error(error.message)

@@ -5,7 +5,7 @@ import { createImporter, type Importer, type NumberedRecord, type RecordOutcome 
 import { IMPORT_TYPES, type ImportType, LineProblem, MAX_MESSAGE_ID, parseImportLine } from './chat/import-lines.ts'
 import { ChatError } from './errors.ts'
 import { type Line, LineReader } from './line-reader.ts'
-import { integerUpTo, readArguments, Refusal } from './options.ts'
+import { integerUpTo, readArguments, Refusal, takeEnvFile } from './options.ts'
 import { loadSettings, SettingsError } from './settings.ts'
 import { onStopSignal } from './signals.ts'
 import { DatabaseStartError, openDatabase } from './store/client.ts'
@@ -16,7 +16,7 @@ import { clockTime, createPaint, createProgress, type Progress } from './termina
 
 const HELP = `Imports users, conversations, groups, messages, receipts and reactions of another server.
 
-  npm run import -- FILE [--check] [--update] [--from-start] [--group-message-offset N] [--reserve ID]
+  npm run import -- FILE [--check] [--update] [--from-start] [--group-message-offset N] [--reserve ID] [--env-file FILE]
 
   FILE            one JSON object on each line, with a "type"; docs/migration.md describes each
   --check         only reads the file and tells which lines are not as they should be; needs no database
@@ -25,6 +25,7 @@ const HELP = `Imports users, conversations, groups, messages, receipts and react
   --group-message-offset N
                   added to the ids of group messages, for a server that counts them apart from direct ones
   --reserve ID    keeps message ids up to this one for later imports: messages sent from now on get higher ones
+  --env-file FILE reads settings from a file of NAME=value lines; what the environment has wins over it
   --help          this text
 
 What is there already is not stored again: the same file may be imported any number of times. An import that was
@@ -322,7 +323,7 @@ async function run(args: string[]): Promise<boolean> {
 }
 
 try {
-  if (!(await run(process.argv.slice(2)))) process.exitCode = 1
+  if (!(await run(takeEnvFile(process.argv.slice(2))))) process.exitCode = 1
 } catch (error) {
   const isLost = error instanceof ChatError && error.code === 'UNAVAILABLE'
   if (isLost || error instanceof Interrupted) {

@@ -2,13 +2,16 @@
 export const HELP = `Starts the server: GraphQL on /graphql, the legacy protocol on /ws/connect, and /health, /ready, /metrics; in the demo a
 page to try both on /.
 
-  npm start
+  npm start [-- --env-file FILE]
   npm start -- --help
 
-It takes no options but --help. SIGTERM or Ctrl-C stops it: it closes its sockets with 1012 and exits 0 within DRAIN_MS.
+  --env-file FILE  reads settings from a file of NAME=value lines; what the environment has wins over it (.env.example)
+  --help           this text
+
+SIGTERM or Ctrl-C stops it: it closes its sockets with 1012 and exits 0 within DRAIN_MS.
 A bad setting, a database that can't be used or a port that is taken is told with the reason, and it exits 1.
 
-Settings, from the environment; an absent or empty one takes its default:
+Settings, from the environment or the file; an absent or empty one takes its default:
   HOST, PORT                   where it listens, 127.0.0.1 and 4000; PORT=0 picks a free one
   DATABASE_URL                 PostgreSQL 13 or newer; absent: the embedded database in DATA_DIR
   DATA_DIR                     folder of the embedded database, .data; memory: keeps nothing

@@ -8,7 +8,7 @@ import { startTracing } from './tracing.ts'
 import { version } from './version.ts'
 import { HELP } from './main-help.ts'
 import { tellMisspelt } from './misspelt.ts'
-import { readArguments, Refusal } from './options.ts'
+import { readArguments, Refusal, takeEnvFile } from './options.ts'
 import { onStopSignal } from './signals.ts'
 import { DatabaseStartError } from './store/client.ts'
 
@@ -16,7 +16,7 @@ import { DatabaseStartError } from './store/client.ts'
 const TRACES_MS = 2000
 
 async function main(): Promise<void> {
-  const given = readArguments(process.argv.slice(2), { help: { type: 'boolean' } })
+  const given = readArguments(takeEnvFile(process.argv.slice(2)), { help: { type: 'boolean' } })
   if (given.isHelp) return console.log(HELP)
   given.finish()
   const { settings, misspelt } = readEnvironment(process.env)

@@ -85,3 +85,24 @@ export const integerUpTo =
     /^[1-9]\d{0,15}$/.test(value) && Number(value) <= max
       ? null
       : `${field} is ${JSON.stringify(value)}, expected an integer from 1 to ${max}`
+
+const ENV_FILE = '--env-file'
+
+/**
+ * Reads the file of `--env-file FILE`, which every command takes that reads settings, into the environment; variables that are
+ * set there already stay. Returns the other arguments. Throws Refusal.
+ */
+export function takeEnvFile(args: readonly string[]): string[] {
+  const at = args.findIndex((arg) => arg === ENV_FILE || arg.startsWith(`${ENV_FILE}=`))
+  if (at < 0) return [...args]
+  const isInline = args[at] !== ENV_FILE
+  const path = isInline ? args[at]?.slice(ENV_FILE.length + 1) : args[at + 1]
+  if (path === undefined || path === '') throw new Refusal(`${ENV_FILE}: came without a value, expected the path of a file`)
+  try {
+    process.loadEnvFile(path)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new Refusal(`${ENV_FILE}: ${path} can't be read (${code ?? message})`)
+  }
+  return args.toSpliced(at, isInline ? 1 : 2)
+}

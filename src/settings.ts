@@ -85,6 +85,14 @@ export interface Settings {
   readonly logLevel: LogLevel
 }
 
+export interface Environment {
+  readonly settings: Settings
+  /** The names of all settings. */
+  readonly names: ReadonlySet<string>
+  /** Variables that are no settings, with names close to those of settings. */
+  readonly misspelt: readonly Misspelt[]
+}
+
 /** Carries every problem of the environment at once; holds no secret and no password. */
 export class SettingsError extends Error {
   readonly problems: readonly string[]
@@ -267,7 +275,7 @@ const parseKeyFile = parsePemFile('an unencrypted private key', createPrivateKey
  *
  * @throws SettingsError with all problems, where there is any
  */
-export const readEnvironment = (env: NodeJS.ProcessEnv): { settings: Settings; misspelt: readonly Misspelt[] } => {
+export const readEnvironment = (env: NodeJS.ProcessEnv): Environment => {
   const problems: string[] = []
   const names = new Set<string>()
   const has = (name: string): boolean => (env[name] ?? '') !== ''
@@ -351,7 +359,7 @@ export const readEnvironment = (env: NodeJS.ProcessEnv): { settings: Settings; m
   const misspelt = findMisspelt(env, names)
   if (problems.length > 0) throw new SettingsError([...problems, ...misspelt.map(tellMisspelt)])
   for (const value of [settings.jwt, settings.tls, settings.allowedOrigins]) Object.freeze(value)
-  return { settings: Object.freeze(settings), misspelt }
+  return { settings: Object.freeze(settings), names, misspelt }
 }
 
 /** Reads and checks every variable. Throws SettingsError with all problems, where there is any. */

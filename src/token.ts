@@ -2,18 +2,19 @@ import '../check-node.cjs'
 import { signToken, type TokenClaims } from './chat/auth.ts'
 import { problemWithName, problemWithUrl } from './chat/limits.ts'
 import { devSecret } from './dev-secret.ts'
-import { integerUpTo, MAX_INT, readArguments, Refusal } from './options.ts'
+import { integerUpTo, MAX_INT, readArguments, Refusal, takeEnvFile } from './options.ts'
 import { loadSettings, SettingsError } from './settings.ts'
 
 const HELP = `Prints a token for a user, signed with the server's own secret.
 
-  npm run --silent token -- --sub ID [--name NAME] [--avatar URL] [--admin] [--ttl SECONDS]
+  npm run --silent token -- --sub ID [--name NAME] [--avatar URL] [--admin] [--ttl SECONDS] [--env-file FILE]
 
   --sub ID        the user, 1 to 2147483647
   --name NAME     the user's name, 1 to 100 characters; without it a new user is called user<ID>
   --avatar URL    http(s) address of the user's picture
   --admin         with the rights of an admin
   --ttl SECONDS   how long the token is good, 3600 if absent
+  --env-file FILE reads settings from a file of NAME=value lines; what the environment has wins over it
   --help          this text
 
 The secret is JWT_SECRET; without one, outside production, the secret that the server keeps in DATA_DIR.
@@ -65,7 +66,7 @@ async function run(args: string[]): Promise<string> {
 }
 
 try {
-  console.log(await run(process.argv.slice(2)))
+  console.log(await run(takeEnvFile(process.argv.slice(2))))
 } catch (error) {
   if (!(error instanceof Refusal || error instanceof SettingsError)) throw error
   console.error(error.message)

@@ -130,6 +130,30 @@ describe('starting', () => {
     expect(keyless.err()).toMatch(/^DATA_DIR \/proc\/nope can't be used: it can not be created there\..*\n$/)
   })
 
+  test('every command reads --env-file, which the environment wins over, and says why a file can not be read', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'parley-test-'))
+    folders.push(folder)
+    const file = join(folder, 'env')
+    await writeFile(file, 'PORT=bad\nDRAIN_MS=bad\n')
+    const commands: [string, string[]][] = [
+      ['main', []],
+      ['token', ['--sub', '7']],
+      ['doctor', []],
+      ['import', [file]],
+    ]
+    const ended = commands.map(async ([name, args]) => {
+      const { status, out, err } = await runScript(name, [...args, '--env-file', file], { DRAIN_MS: '1', DATA_DIR: 'memory:' })
+      expect([name, status]).toEqual([name, 1])
+      expect(out + err).toContain('PORT: came "bad"')
+      expect(out + err).not.toContain('DRAIN_MS')
+      const missing = await runScript(name, [`--env-file=${file}.none`])
+      expect([name, missing.status === 0]).toEqual([name, false])
+      expect(missing.out + missing.err).toMatch(/env\.none/)
+      expect(missing.err).not.toMatch(/\n\s+at /)
+    })
+    await Promise.all(ended)
+  })
+
   test('names every bad setting and exits 1, and makes no folder', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'parley-test-'))
     folders.push(folder)
