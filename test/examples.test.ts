@@ -11,7 +11,7 @@ const PYTHON_PACKAGES = `${FOLDER}.python`
 const isCI = process.env['CI'] === 'true'
 
 // Packages may have to be installed first.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 })
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const python = { ...process.env, PYTHONPATH: PYTHON_PACKAGES }
 /** Distributions have versions before 14, which lack what the example uses. */
@@ -193,7 +193,7 @@ describe.concurrent.each(EXAMPLES)('the example %s', (name, scheme, path) => {
   test.skipIf(isMissing)('says which address it can’t reach, and why', async ({ expect }) => {
     const url = `${scheme}://127.0.0.1:${await closedPort()}${path}`
     const example = start(name, url, 'a.b.c')
-    await vi.waitFor(() => expect(example.err()).toContain('Coming back'), { timeout: 30_000 })
+    await vi.waitFor(() => expect(example.err()).toContain('Coming back'), { timeout: 60_000 })
     example.kill()
     const [line = ''] = example.err().split('\n')
     expect(line.startsWith(`no connection to ${url}: `), line).toBe(true)
