@@ -1,14 +1,49 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Admin, ConnectionRecord, NodeRecord, TopicRecord } from './graphql/context.ts'
 import type { Revocations } from './chat/revocations.ts'
-import type { Activity, Watch } from './live/activity.ts'
+import { isWatch, type Activity } from './live/activity.ts'
 import type { Topics } from './live/topics.ts'
 import type { Control } from './pubsub/control.ts'
 import type { EventLog } from './store/event-log.ts'
 import type { Connections } from './transport/connections.ts'
+import { hasMembers, isAbsentOr, isCount, isListOf, isNullOr, isObject, isText, isTime, isUserId } from './received.ts'
 import { version } from './version.ts'
 
 type TopicOnNode = Pick<TopicRecord['nodes'][number], 'subscribers' | 'position'> | null
+
+/** The longest reason that a close frame holds, in bytes. */
+const REASON_LIMIT = 123
+
+interface Disconnect {
+  userId: number
+  reason?: string
+  revokeBefore?: number
+}
+const isDisconnect = hasMembers<Disconnect>({
+  userId: isUserId,
+  reason: isAbsentOr((reason) => isText(reason) && Buffer.byteLength(reason) <= REASON_LIMIT),
+  revokeBefore: isAbsentOr(isTime),
+})
+
+const isNumber = (value: unknown): boolean => typeof value === 'number'
+const isNode = hasMembers({
+  version: isText,
+  startedAt: isTime,
+  protocols: (protocols) => isObject(protocols) && Object.values(protocols).every(isCount),
+  lagMs: isNumber,
+  load: isNumber,
+  topics: isCount,
+})
+const isConnection = hasMembers({
+  id: isText,
+  userId: isUserId,
+  protocol: isText,
+  since: isTime,
+  expiresAt: isTime,
+  address: isText,
+  queuedBytes: isCount,
+})
+const isTopicOnNode = hasMembers({ subscribers: isCount, position: isNullOr(isCount) })
 
 /** What this node answers when another one asks, by kind. */
 export function createAnswers(parts: {
@@ -37,7 +72,9 @@ export function createAnswers(parts: {
   return {
     stop: () => delay.disable(),
     handlers: {
-      disconnectUser({ userId, reason, revokeBefore }: { userId: number; reason?: string; revokeBefore?: number }): number {
+      disconnectUser(asked: unknown): number {
+        if (!isDisconnect(asked)) return 0
+        const { userId, reason, revokeBefore } = asked
         if (revokeBefore !== undefined) revocations.learn(userId, revokeBefore)
         return connections.disconnectUser(userId, reason)
       },
@@ -47,10 +84,11 @@ export function createAnswers(parts: {
         delay.reset()
         return { version, startedAt, protocols: connections.counts(), lagMs, load: load(), topics: topics.size() }
       },
-      connections: ({ userId }: { userId: number }): Omit<ConnectionRecord, 'node'>[] => connections.of(userId),
-      topic: ({ name }: { name: string }): TopicOnNode => topics.inspect(name) ?? null,
-      watch(watch: Watch): true {
-        activity().learn(watch)
+      connections: (asked: { userId?: unknown }): Omit<ConnectionRecord, 'node'>[] =>
+        isUserId(asked.userId) ? connections.of(asked.userId) : [],
+      topic: (asked: { name?: unknown }): TopicOnNode => (isText(asked.name) ? topics.inspect(asked.name) : undefined) ?? null,
+      watch(asked: unknown): true {
+        if (isWatch(asked)) activity().learn(asked)
         return true
       },
     },
@@ -77,22 +115,25 @@ export function createAdmin({ control, revocations, activity, log, note, audit }
 
     async disconnectUser(userId, reason, revokeBefore) {
       if (revokeBefore !== undefined) await revocations.revoke(userId, revokeBefore)
-      const counts = await control.ask<number>('disconnectUser', { userId, reason, revokeBefore })
+      const counts = await control.ask<number>('disconnectUser', { userId, reason, revokeBefore }, isCount)
       return [...counts.values()].reduce((sum, count) => sum + count, 0)
     },
 
     async nodes() {
-      const answers = await control.ask<Omit<NodeRecord, 'id'>>('node', {})
+      const answers = await control.ask<Omit<NodeRecord, 'id'>>('node', {}, isNode)
       return [...answers].map(([id, answer]) => ({ id, ...answer })).sort((a, b) => a.startedAt - b.startedAt)
     },
 
     async connections(userId) {
-      const answers = await control.ask<Omit<ConnectionRecord, 'node'>[]>('connections', { userId })
+      const answers = await control.ask<Omit<ConnectionRecord, 'node'>[]>('connections', { userId }, isListOf(isConnection))
       return [...answers].flatMap(([node, list]) => list.map((each) => ({ ...each, node }))).sort((a, b) => a.since - b.since)
     },
 
     async topic(name) {
-      const [heads, answers] = await Promise.all([log.heads([name]), control.ask<TopicOnNode>('topic', { name })])
+      const [heads, answers] = await Promise.all([
+        log.heads([name]),
+        control.ask<TopicOnNode>('topic', { name }, isNullOr(isTopicOnNode)),
+      ])
       const nodes = [...answers].flatMap(([node, answer]) => (answer ? [{ node, ...answer }] : []))
       const head = heads.get(name) ?? 0
       return head === 0 && nodes.length === 0 ? undefined : { name, head, nodes }

@@ -20,16 +20,18 @@ import { createHttpHandler } from './graphql/yoga.ts'
 import { createActivity } from './live/activity.ts'
 import { createCheckpoints } from './live/checkpoints.ts'
 import { createFeeds } from './live/feed.ts'
+import { isTypingChange } from './live/hints.ts'
 import { createTopics } from './live/topics.ts'
 import { createMetrics } from './metrics.ts'
 import { createControl } from './pubsub/control.ts'
 import { createMemoryPubSub } from './pubsub/memory.ts'
-import { createPublisher } from './pubsub/publisher.ts'
+import { createPublisher, type SubscribeOptions } from './pubsub/publisher.ts'
 import { createRedisPubSub, type RedisPubSubEngine, type RedisStage } from './pubsub/redis.ts'
 import { createKeptTexts } from './pubsub/redis-checkpoints.ts'
 import { createRedisRegistry, type RedisRegistry } from './pubsub/redis-registry.ts'
 import { createLocalRegistry } from './pubsub/registry.ts'
 import { createRefusalLog } from './refusal-log.ts'
+import { hasMembers, isText } from './received.ts'
 import { SettingsError, type Settings } from './settings.ts'
 import type { Circle } from './store/conversations.ts'
 import { createDatabase, DatabaseStartError, type Database } from './store/client.ts'
@@ -73,6 +75,8 @@ interface TypingNews {
   from: string
   change: TypingChange
 }
+
+const isTypingNews = hasMembers({ from: isText, change: isTypingChange })
 
 const RETRY_MS = 500
 const HOUR_MS = 3_600_000
@@ -234,7 +238,7 @@ async function start(
   const activity = createActivity({
     pubsub,
     nodeId,
-    tellNodes: (watch) => control.ask('watch', watch),
+    tellNodes: (watch) => control.ask('watch', watch, (result) => result === true),
     onError: failed('activity'),
   })
   onStop(() => activity.stop())
@@ -244,7 +248,7 @@ async function start(
       ({ from, change }: TypingNews) => {
         if (from !== nodeId) chat.typing.told(change)
       },
-      {},
+      { accepts: isTypingNews } satisfies SubscribeOptions,
     )
     const tick = (): void => {
       if (redis.pubsub.state() === 'up') beat(redis.registry, chat.presence).catch(failed('presence'))
@@ -289,7 +293,11 @@ async function start(
         : { perSecond: settings.resumeLimit, burst: settings.maxConnectionsPerUser * settings.resumeLimit },
     // So long may a node not know of an event that another one logged.
     overlapMs: redis ? 2 * settings.positionCheckMs + settings.dbStatementTimeoutMs : 0,
-    checkpoints: redis && createCheckpoints(createKeptTexts({ redis: redis.pubsub.commands, prefix: settings.redisPrefix })),
+    checkpoints:
+      redis &&
+      createCheckpoints(createKeptTexts({ redis: redis.pubsub.commands, prefix: settings.redisPrefix }), () =>
+        metrics.failed('checkpoint'),
+      ),
   })
   const schema = createSchema()
   const admin = createAdmin({

@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { resolve } from 'node:path'
 import { getHeapStatistics } from 'node:v8'
@@ -220,12 +220,18 @@ async function checkDatabase(settings: Settings): Promise<Finding[]> {
     database = await openDatabase({
       databaseUrl,
       dataDir,
+      asIs: true,
       poolSize: 1,
       acquireTimeoutMs: dbAcquireTimeoutMs,
       statementTimeoutMs: dbStatementTimeoutMs,
     })
     const facts = await diagnoseDatabase(database)
-    return [...databaseFindings(settings, facts), await checkMigrations(database), ...clockFindings('the database', facts)]
+    return [
+      ...rightsFindings(settings),
+      ...databaseFindings(settings, facts),
+      await checkMigrations(database),
+      ...clockFindings('the database', facts),
+    ]
   } catch (error) {
     if (!(error instanceof DatabaseStartError)) throw error
     const isInUse = databaseUrl === undefined && /\bprocess\b/.test(error.message)
@@ -234,6 +240,14 @@ async function checkDatabase(settings: Settings): Promise<Finding[]> {
   } finally {
     await database?.close()
   }
+}
+
+/** Whether others on this machine may read the embedded database. */
+function rightsFindings({ databaseUrl, dataDir }: Settings): Finding[] {
+  const folder = resolve(dataDir)
+  if (databaseUrl !== undefined || dataDir === 'memory:' || (statSync(folder).mode & 0o077) === 0) return []
+  const text = `other users of this machine may read ${folder}`
+  return [{ level: 'warn', area: 'database', text, advice: `chmod 700 ${folder}, which the server tries at its start` }]
 }
 
 function databaseFindings({ databaseUrl, dbPoolSize }: Settings, facts: DatabaseFacts): Finding[] {

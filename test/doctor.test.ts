@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -59,7 +59,9 @@ describe('npm run doctor', () => {
     const { status, out } = await doctor({ DATA_DIR: '/proc/nope', REDIS_URI: 'redis://localhost' })
     expect(status).toBe(1)
     expect(out).toMatch(/^ok {4}Node\.js {5}\d+\.\d+\.\d+; /m)
-    expect(out).toMatch(/^warn {2}settings {4}REDIS_URI is not a setting, perhaps REDIS_URL is meant. To do: rename it to REDIS_URL$/m)
+    expect(out).toMatch(
+      /^warn {2}settings {4}REDIS_URI is not a setting, perhaps REDIS_URL is meant. To do: rename it to REDIS_URL$/m,
+    )
     expect(out).toMatch(/^FAIL {2}database {4}DATA_DIR \/proc\/nope can't be used: it can not be created there/m)
   })
 
@@ -74,8 +76,11 @@ describe('npm run doctor', () => {
   test('checks an embedded database, but not one that a server has', async () => {
     const DATA_DIR = await copyDatabase()
     try {
+      await chmod(DATA_DIR, 0o755)
       const free = await doctor({ DATA_DIR })
       expect(free.status).toBe(0)
+      expect(free.out).toMatch(/^warn {2}database {4}other users of this machine may read .*To do: chmod 700/m)
+      expect((await stat(DATA_DIR)).mode & 0o777).toBe(0o755)
       expect(free.out).toMatch(/^ok {4}database {4}embedded, PostgreSQL 17/m)
       expect(free.out).toMatch(/^ok {4}migrations {2}all are applied$/m)
       const server = await start({ DATA_DIR, DEMO: '0' })

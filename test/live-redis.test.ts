@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createRedisPubSub, type RedisPubSubEngine } from '../src/pubsub/redis.ts'
 import { newUserId } from './support/chat.ts'
 import { openEmbeddedStore, useStore } from './support/database.ts'
@@ -71,6 +71,26 @@ describe.skipIf(skipRedisServer)('nodes whose Redis fails', () => {
     expect(textsOf(far.events)).toEqual(['1', '2', '3', '4', '5'])
     expect(textsOf(opened.events)).toEqual(['4', '5'])
     expect(textsOf(near.events)).toEqual(['1', '2', '3', '4', '5'])
+  })
+
+  test('a forged hint makes nothing be read from the log, whatever number it tells', async () => {
+    await server.start()
+    const read = vi.spyOn(on().store.log, 'read')
+    const [one, two] = [await openNode(), await openNode()]
+    const [a, b] = await createPair()
+    const far = await listen(two.node, b)
+    far.feed.start()
+    const other = new Redis(server.url)
+    const event = { id: 1, at: 1, kind: 'message_sent', payload: null }
+    for (const seq of ['1e300', '-1', '1.5', '"1"', '9007199254740993'])
+      await other.publish(`p:user:${b}`, `{"from":"x","hint":{"seq":${seq},"event":${JSON.stringify(event)}}}`)
+    await send(one.node, a, b, 'real')
+    await far.until(() => far.events.length >= 1)
+    expect(textsOf(far.events)).toEqual(['real'])
+    expect(read).not.toHaveBeenCalled()
+    expect(two.node.errors).toEqual([])
+    read.mockRestore()
+    other.disconnect()
   })
 
   test('connections that are killed again and again lose nothing and double nothing', async () => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -248,7 +248,8 @@ describe('the folder of the embedded database', () => {
     home = await mkdtemp(join(tmpdir(), 'parley-'))
     folder = join(home, 'data')
     // As a start leaves it that was killed in the middle.
-    await mkdir(join(folder, 'pg', 'base'), { recursive: true })
+    await mkdir(join(folder, 'pg', 'base'), { recursive: true, mode: 0o755 })
+    await chmod(folder, 0o755)
     await writeFile(join(folder, 'parley.json'), '{"state":"creating"}')
     await writeFile(join(folder, 'pg', 'PG_VERSION'), '17\n')
   })
@@ -260,6 +261,9 @@ describe('the folder of the embedded database', () => {
     const first = await open({ dataDir: folder })
     await migrate(first)
     await first.prisma.user.create({ data: { id: 1, name: 'Ann' } })
+    // It was there before, for everybody to read.
+    const modes = ['.', 'pg', 'pg/PG_VERSION', 'parley.json'].map(async (name) => (await stat(join(folder, name))).mode & 0o777)
+    expect(await Promise.all(modes)).toEqual([0o700, 0o700, 0o600, 0o600])
     expect(await expectRefused(folder)).toContain(`in use by process ${process.pid}`)
     await first.close()
     await first.close()

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { PubSubEngine } from 'graphql-subscriptions'
+import type { SubscribeOptions } from '../pubsub/publisher.ts'
+import { hasMembers, isAbsentOr, isCount, isFlag, isNullOr, isText, isTime, isUserId } from '../received.ts'
 
 /** What a live trace shows of: one user, one conversation, or one user in one conversation. */
 export interface ActivityFilter {
@@ -60,6 +62,13 @@ export interface ActivityOptions {
 const RENEW_MS = 5000
 const LEASE_MS = 3 * RENEW_MS
 const WATCH_LIMIT = 100
+const KINDS: Readonly<Record<ActivityEntry['kind'], true>> = {
+  opened: true,
+  closed: true,
+  frame: true,
+  operation: true,
+  delivery: true,
+}
 /** More entries a second than anybody can read would cost the node more than what it does for its users. */
 const ENTRIES_PER_SECOND = 500
 
@@ -70,6 +79,27 @@ interface Shown {
   count: number
   skipped: number
 }
+
+/** Whether what another node sent can be shown. */
+const isWatchedActivity = hasMembers({
+  at: isTime,
+  node: isText,
+  kind: (kind) => isText(kind) && Object.hasOwn(KINDS, kind),
+  userId: isUserId,
+  connectionId: isNullOr(isText),
+  name: isText,
+  code: isNullOr(isText),
+  conversationId: isNullOr(isText),
+  skipped: isCount,
+})
+
+/** Whether what another node asks to be shown is a watch. */
+export const isWatch = hasMembers<Watch>({
+  id: isText,
+  userId: isAbsentOr(isUserId),
+  conversationId: isAbsentOr(isText),
+  contents: isFlag,
+})
 
 const channelOf = (watchId: string): string => `activity:${watchId}`
 
@@ -123,7 +153,9 @@ export function createActivity({ pubsub, nodeId, tellNodes, onError }: ActivityO
 
     async watch(filter, onEntry) {
       const watch: Watch = { id: randomUUID(), ...filter }
-      const subscription = await pubsub.subscribe(channelOf(watch.id), onEntry, {})
+      const subscription = await pubsub.subscribe(channelOf(watch.id), onEntry, {
+        accepts: isWatchedActivity,
+      } satisfies SubscribeOptions)
       await tellNodes(watch)
       const renewal = setInterval(() => void tellNodes(watch).catch(onError), RENEW_MS)
       renewal.unref()

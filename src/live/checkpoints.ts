@@ -1,4 +1,5 @@
 import type { KeptTexts } from '../pubsub/redis-checkpoints.ts'
+import { hasMembers, isCount, isListOf, isObject, isText } from '../received.ts'
 import type { Stretch } from './resume.ts'
 
 /**
@@ -37,11 +38,33 @@ export interface Checkpoints {
   load(userId: number): Promise<readonly Checkpoint[]>
 }
 
-/** Checkpoints as texts that all nodes can read. */
-export const createCheckpoints = (texts: KeptTexts): Checkpoints => ({
+/** Checkpoints as texts that all nodes can read. `onUnreadable` is called for each that is none: it is left out. */
+export const createCheckpoints = (texts: KeptTexts, onUnreadable: () => void = () => undefined): Checkpoints => ({
   save: (userId, checkpoint) => texts.save(userId, JSON.stringify(checkpoint)),
-  load: async (userId) => (await texts.load(userId)).map((text) => JSON.parse(text) as Checkpoint),
+  async load(userId) {
+    const checkpoints = (await texts.load(userId)).map(parse)
+    const readable = checkpoints.filter((each) => each !== undefined)
+    for (let count = checkpoints.length - readable.length; count > 0; count--) onUnreadable()
+    return readable
+  },
 })
+
+const isCheckpoint = hasMembers<Checkpoint>({
+  scope: isText,
+  from: isCount,
+  to: isCount,
+  seqs: (seqs) => isObject(seqs) && Object.values(seqs).every(isCount),
+  late: isListOf(hasMembers({ topic: isText, seq: isCount, id: isCount, behind: isCount })),
+})
+
+function parse(text: string): Checkpoint | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isCheckpoint(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
 
 /** More late events than that tell of a replay in mid connection, which no checkpoint can describe. */
 const LATE_LIMIT = 200

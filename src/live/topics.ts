@@ -1,8 +1,9 @@
 import type { PubSubEngine } from 'graphql-subscriptions'
 import { asChatEvent, type DurableEvent, type EphemeralEvent } from '../chat/events.ts'
-import { AUDIENCE_CHANNEL, type AudienceHint, type Hint } from '../pubsub/publisher.ts'
+import { AUDIENCE_CHANNEL, type AudienceHint, type Hint, type SubscribeOptions } from '../pubsub/publisher.ts'
 import type { EventLog, LogEntry, TopicRange } from '../store/event-log.ts'
 import { createBatchLoader } from '../batch.ts'
+import { isAudienceHint, isHint } from './hints.ts'
 import { inSpan, SpanKind, tracing } from '../tracing.ts'
 import { createCounts, type Counts } from '../counts.ts'
 
@@ -55,6 +56,8 @@ export interface TopicsOptions {
   onError: (stage: 'heal' | 'listener' | 'unsubscribe' | 'check', error: unknown) => void
 }
 
+const HINTS: SubscribeOptions = { accepts: isHint }
+const AUDIENCE_HINTS: SubscribeOptions = { accepts: isAudienceHint }
 const READ_LIMIT = 500
 /** How many topics read the log at once: after an outage thousands are behind, and requests need connections too. */
 const READS_AT_ONCE = 4
@@ -174,7 +177,7 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
   }
 
   async function open(topic: Topic): Promise<void> {
-    topic.subscription = await pubsub.subscribe(topic.name, (hint: Hint) => onHint(topic, hint), {})
+    topic.subscription = await pubsub.subscribe(topic.name, (hint: Hint) => onHint(topic, hint), HINTS)
     const head = await loadHead(topic.name)
     topic.position = head
     if (head > topic.head) topic.head = head
@@ -207,7 +210,7 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
       for (const name of hint.topics) for (const listener of topics.get(name)?.listeners ?? []) listeners.add(listener)
       tellEphemeral(listeners, hint.event as EphemeralEvent)
     },
-    {},
+    AUDIENCE_HINTS,
   )
 
   return {

@@ -1,10 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import type { PubSubEngine } from 'graphql-subscriptions'
+import { hasMembers, isObject, isText } from '../received.ts'
+import type { SubscribeOptions } from './publisher.ts'
 
 /** What nodes ask of each other: each answers, and whoever asks gets all answers. */
 export interface Control {
-  /** Asks every node, this one included; resolves with the answers by node, without those that did not come in time. */
-  ask<T>(kind: string, payload: unknown): Promise<Map<string, T>>
+  /**
+   * Asks every node, this one included; resolves with the answers by node, without those that did not come in time or that
+   * `accepts` refuses.
+   */
+  ask<T>(kind: string, payload: object, accepts: (result: unknown) => boolean): Promise<Map<string, T>>
   stop(): void
 }
 
@@ -13,7 +18,7 @@ export interface ControlOptions {
   nodeId: string
   /** The nodes that live; an empty list where there is only this one. */
   nodes: () => Promise<readonly string[]>
-  /** What this node does, by kind; what it answers must be JSON. */
+  /** What this node does, by kind; what it answers must be JSON. What they are asked for comes from other nodes, unchecked. */
   handlers: Readonly<Record<string, (payload: never) => unknown>>
   onError: (error: unknown) => void
 }
@@ -31,6 +36,9 @@ interface Answer {
   result: unknown
 }
 
+const isQuestion = hasMembers({ id: isText, from: isText, kind: isText, payload: isObject })
+const isAnswer = hasMembers({ id: isText, node: isText })
+
 const QUESTIONS = 'control'
 const answersTo = (nodeId: string): string => `control:${nodeId}`
 
@@ -47,7 +55,7 @@ export async function createControl({ pubsub, nodeId, nodes, handlers, onError }
   const answer = ({ id, from, kind, payload }: Question): void => {
     let result = answered.get(id)
     if (result === undefined) {
-      result = handlers[kind]?.(payload as never) ?? null
+      result = (Object.hasOwn(handlers, kind) ? handlers[kind]?.(payload as never) : undefined) ?? null
       answered.set(id, result)
       if (answered.size > 1000) answered.delete(answered.keys().next().value as string)
     }
@@ -55,12 +63,14 @@ export async function createControl({ pubsub, nodeId, nodes, handlers, onError }
   }
 
   const subscriptions = [
-    await pubsub.subscribe(QUESTIONS, answer, {}),
-    await pubsub.subscribe(answersTo(nodeId), (received: Answer) => open.get(received.id)?.(received), {}),
+    await pubsub.subscribe(QUESTIONS, answer, { accepts: isQuestion } satisfies SubscribeOptions),
+    await pubsub.subscribe(answersTo(nodeId), (received: Answer) => open.get(received.id)?.(received), {
+      accepts: isAnswer,
+    } satisfies SubscribeOptions),
   ]
 
   return {
-    async ask<T>(kind: string, payload: unknown) {
+    async ask<T>(kind: string, payload: object, accepts: (result: unknown) => boolean) {
       const question: Question = { id: randomUUID(), from: nodeId, kind, payload }
       const results = new Map<string, T>()
       const expected = new Set([nodeId, ...(await nodes().catch(() => []))])
@@ -75,7 +85,7 @@ export async function createControl({ pubsub, nodeId, nodes, handlers, onError }
           resolve()
         }
         open.set(question.id, ({ node, result }) => {
-          results.set(node, result as T)
+          if (accepts(result)) results.set(node, result as T)
           expected.delete(node)
           if (expected.size === 0) finish()
         })

@@ -12,6 +12,12 @@ export interface Hint {
   event: { id: number | null; at: number; kind: string; payload: unknown }
 }
 
+/** How to subscribe. */
+export interface SubscribeOptions {
+  /** Whether something that came from another node is what this channel carries; what is not is left out and told of. */
+  accepts?: (hint: unknown) => boolean
+}
+
 /** The channel of events for listeners of several topics at once, each of whom receives such an event once. */
 export const AUDIENCE_CHANNEL = 'audience'
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { ChainableCommander } from 'ioredis'
+import { isUserId } from '../received.ts'
 import type { RedisCommands } from './redis-connection.ts'
 import type { PresenceRegistry } from './registry.ts'
 
@@ -124,13 +125,14 @@ export function createRedisRegistry({ redis, prefix, nodeId, leaseMs }: RedisReg
       const lost: LostUser[] = []
       for (let index = 0; index < dead.length; index += 2) {
         const node = dead[index] as string
-        const lastSeen = Number(dead[index + 1])
+        // Neither is anything that Redis holds taken for what it should be.
+        const lastSeen = Math.max(0, Number(dead[index + 1]) || 0)
         // Several nodes may be at it: each user comes off the dead node once, so one of them has the user.
         for (;;) {
           const users = await redis.srandmember(nodeKey(node), USERS_AT_ONCE)
           if (users.length === 0) break
           const gone = await release(node, users)
-          lost.push(...[...gone].map((userId) => ({ userId: Number(userId), lastSeen })))
+          lost.push(...[...gone].map((userId) => ({ userId: Number(userId), lastSeen })).filter((one) => isUserId(one.userId)))
         }
         await redis.zrem(nodesKey, node)
       }

@@ -2,7 +2,7 @@ import { RedisPubSub } from 'graphql-redis-subscriptions'
 import { PubSubEngine } from 'graphql-subscriptions'
 import { Redis } from 'ioredis'
 import { createMemoryPubSub } from './memory.ts'
-import type { AudienceHint, Hint } from './publisher.ts'
+import type { AudienceHint, Hint, SubscribeOptions } from './publisher.ts'
 import { closeRedis, isUp, openRedis, watch, type RedisCommands } from './redis-connection.ts'
 import { createSubscriber } from './redis-subscriber.ts'
 
@@ -126,7 +126,7 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
     await Promise.all([this.#local.publish(channel, hint), this.#send(channel, hint)])
   }
 
-  async subscribe(channel: string, onMessage: (hint: unknown) => void): Promise<number> {
+  async subscribe(channel: string, onMessage: (hint: unknown) => void, { accepts }: SubscribeOptions = {}): Promise<number> {
     const deliver = (hint: unknown): void => {
       try {
         onMessage(hint)
@@ -136,7 +136,7 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
     }
     const local = await this.#local.subscribe(channel, deliver, {})
     const remote = await this.#remote.subscribe(this.#options.prefix + channel, (message: unknown) => {
-      if (isMessage(message)) deliver(message.hint)
+      if (isMessage(message) && (accepts?.(message.hint) ?? true)) deliver(message.hint)
       else this.#report('payload', new Error(`a message on channel ${channel} is none of a node's`))
     })
     const id = ++this.#lastId

@@ -13,6 +13,8 @@ export interface DatabaseOptions {
   databaseUrl: string | undefined
   /** The embedded database's folder, or `memory:`. */
   dataDir: string
+  /** Leaves the rights of the folder as they are, instead of closing it to other users. */
+  asIs?: boolean
   poolSize: number
   /** How long a query waits for a free connection. */
   acquireTimeoutMs: number
@@ -52,7 +54,7 @@ export async function createDatabase(options: DatabaseOptions): Promise<Database
   if (options.databaseUrl !== undefined) return createPostgres(options.databaseUrl, options)
   // 8 MB of engine that nobody needs with a PostgreSQL server.
   const { openEmbedded } = await import('./embedded.ts')
-  const embedded = await openEmbedded(options.dataDir)
+  const embedded = await openEmbedded(options.dataDir, { asIs: options.asIs ?? false })
   return database('embedded', embedded.adapterFactory, embedded.adapterFactory, options, {
     raw: undefined,
     pool: () => undefined,

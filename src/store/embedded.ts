@@ -1,4 +1,4 @@
-import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { chmod, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import { makeFolder, reasonOf } from './data-folder.ts'
@@ -23,7 +23,7 @@ type FolderState = 'empty' | 'creating' | 'ready'
  * Opens the embedded database in a folder, which is created when absent, or in memory for `memory:`. Throws
  * DatabaseStartError for a folder that is in use, isn't ours or can't be used, and leaves that folder as it is.
  */
-export async function openEmbedded(dataDir: string): Promise<Embedded> {
+export async function openEmbedded(dataDir: string, { asIs = false } = {}): Promise<Embedded> {
   if (dataDir === 'memory:') {
     const pglite = await GuardedPGlite.start(undefined)
     return { adapterFactory: embeddedAdapterFactory(pglite), close: () => pglite.stop() }
@@ -33,7 +33,9 @@ export async function openEmbedded(dataDir: string): Promise<Embedded> {
   await makeFolder(folder).catch((error: unknown) => unusable(folder, error))
   const release = await lock(folder)
   try {
+    const wasOpen = !asIs && (await closeToOthers(folder))
     const pglite = await openFolder(folder)
+    if (wasOpen) await closeContents(folder)
     const close = async (): Promise<void> => {
       try {
         await pglite.stop()
@@ -45,6 +47,26 @@ export async function openEmbedded(dataDir: string): Promise<Embedded> {
   } catch (error) {
     await release()
     throw error
+  }
+}
+
+/**
+ * Takes the rights of other users from a folder that was there before; whether they had any. What can't be changed stays, and
+ * the doctor tells of it.
+ */
+async function closeToOthers(folder: string): Promise<boolean> {
+  const { mode } = await stat(folder).catch((error: unknown) => unusable(folder, error))
+  if ((mode & 0o077) === 0) return false
+  await chmod(folder, 0o700).catch(() => undefined)
+  return true
+}
+
+/** The same for all that is in it, of which others may have opened something by another name. */
+async function closeContents(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    if (entry.isDirectory()) await chmod(path, 0o700).catch(() => undefined)
+    else if (entry.isFile()) await chmod(path, 0o600).catch(() => undefined)
   }
 }
 

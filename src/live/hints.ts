@@ -1,0 +1,91 @@
+import type { ChatEvent, DurableEvent, EphemeralEvent } from '../chat/events.ts'
+import type { AudienceHint, Hint } from '../pubsub/publisher.ts'
+import { hasMembers, isAbsentOr, isCount, isFlag, isListOf, isNullOr, isObject, isText, isTime, isUserId } from '../received.ts'
+
+type Check = (value: unknown) => boolean
+
+const isUser = hasMembers({ id: isUserId, name: isText, avatar: isNullOr(isText) })
+const isOpening = isAbsentOr(hasMembers({ topic: isText, sinceSeq: isCount }))
+const isReaction = hasMembers({
+  messageId: isCount,
+  conversationId: isText,
+  isGroup: isFlag,
+  userId: isUserId,
+  reaction: isText,
+  userIds: isListOf(isUserId),
+})
+const isMembership = hasMembers({
+  groupId: isUserId,
+  conversationId: isText,
+  user: isUser,
+  memberCount: isCount,
+  opens: isOpening,
+  closes: isAbsentOr(isUserId),
+})
+const isGroup = hasMembers({
+  id: isUserId,
+  conversationId: isText,
+  name: isText,
+  avatar: isNullOr(isText),
+  announcement: isNullOr(isText),
+  memberCount: isCount,
+})
+
+/** What the payload of each kind of event has at least. */
+const DURABLE: Readonly<Record<DurableEvent['kind'], Check>> = {
+  message_sent: hasMembers({
+    id: isCount,
+    conversationId: isText,
+    isGroup: isFlag,
+    groupId: isNullOr(isUserId),
+    senderId: isUserId,
+    senderName: isText,
+    senderAvatar: isNullOr(isText),
+    content: isText,
+    messageType: isText,
+    mediaUrl: isNullOr(isText),
+    at: isTime,
+  }),
+  message_read: hasMembers({ messageId: isCount, conversationId: isText, isGroup: isFlag, readerId: isUserId }),
+  reaction_added: isReaction,
+  reaction_removed: isReaction,
+  group_updated: hasMembers({ group: isGroup, opens: isOpening }),
+  member_joined: isMembership,
+  member_left: isMembership,
+  notification: hasMembers({ id: isCount, userId: isUserId, type: isText, data: isObject, at: isTime }),
+}
+
+const EPHEMERAL: Readonly<Partial<Record<EphemeralEvent['kind'], Check>>> = {
+  typing: hasMembers({ conversationId: isText, isGroup: isFlag, user: isUser, typing: isFlag }),
+  presence: hasMembers({ userId: isUserId, online: isFlag, lastActive: isTime }),
+}
+
+function isEvent(event: unknown, kinds: Readonly<Partial<Record<ChatEvent['kind'], Check>>>, isId: Check): boolean {
+  if (!isObject(event) || !isId(event['id']) || !isTime(event['at']) || !isText(event['kind'])) return false
+  const { kind } = event
+  return Object.hasOwn(kinds, kind) && (kinds[kind as ChatEvent['kind']] as Check)(event['payload'])
+}
+
+/** Whether another node can have told it of who types. */
+export const isTypingChange = hasMembers({
+  key: isText,
+  typing: isFlag,
+  at: isTime,
+  pushedAt: isTime,
+  place: isAbsentOr(hasMembers({ topic: isText, about: hasMembers({ conversationId: isText, isGroup: isFlag, user: isUser }) })),
+  isPushed: isAbsentOr(isFlag),
+})
+
+const isNull: Check = (value) => value === null
+const isTrace = isAbsentOr(isText)
+
+/** Whether something that came over a topic is a hint: an event of the log with its place, or one that is not kept. */
+export function isHint(hint: unknown): hint is Hint {
+  if (!isObject(hint) || !isTrace(hint['trace'])) return false
+  const { seq, event } = hint
+  return seq === null ? isEvent(event, EPHEMERAL, isNull) : isCount(seq) && seq > 0 && isEvent(event, DURABLE, isCount)
+}
+
+/** The same for what came for the listeners of several topics. */
+export const isAudienceHint = (hint: unknown): hint is AudienceHint =>
+  isObject(hint) && isListOf(isText)(hint['topics']) && isEvent(hint['event'], EPHEMERAL, isNull)
