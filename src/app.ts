@@ -311,6 +311,7 @@ async function start(
   const operations = createOperations({
     schema,
     services: {
+      maxResponseBytes: settings.maxResponseBytes,
       chat,
       feeds,
       admin,

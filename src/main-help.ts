@@ -40,6 +40,7 @@ Settings, from the environment or the file; an absent or empty one takes its def
   TRUSTED_PROXIES              addresses or networks whose X-Forwarded-For tells the client's address
   MAX_FRAME_BYTES              largest inbound frame or HTTP body, 65536
   MAX_BUFFERED_BYTES           outbound bytes that a slow connection may have waiting, 1048576
+  MAX_RESPONSE_BYTES           bytes of one GraphQL answer, 4194304
   WS_COMPRESSION               1: permessage-deflate for clients that offer it; 0
   EVENT_RETENTION_HOURS        how far back resume reaches, 168
   RESUME_LIMIT                 most events of one replay, 1000

@@ -73,6 +73,8 @@ export interface Settings {
   readonly persistedDocuments: ReadonlyMap<string, string> | undefined
   readonly maxFrameBytes: number
   readonly maxBufferedBytes: number
+  /** Of one answer, or of one result of a subscription. */
+  readonly maxResponseBytes: number
   /** permessage-deflate for clients that offer it. */
   readonly wsCompression: boolean
   readonly eventRetentionHours: number
@@ -348,6 +350,7 @@ export const readEnvironment = (env: NodeJS.ProcessEnv): Environment => {
     persistedDocuments: read('PERSISTED_DOCUMENTS', parseDocumentsFile, undefined),
     maxFrameBytes: read('MAX_FRAME_BYTES', positive, 65_536),
     maxBufferedBytes: read('MAX_BUFFERED_BYTES', positive, 1_048_576),
+    maxResponseBytes: read('MAX_RESPONSE_BYTES', positive, 4_194_304),
     wsCompression: read('WS_COMPRESSION', parseFlag, false),
     eventRetentionHours: read('EVENT_RETENTION_HOURS', positive, 168),
     resumeLimit: read('RESUME_LIMIT', positive, 1000),

@@ -93,6 +93,7 @@ const DEFAULTS: Settings = {
   persistedDocuments: undefined,
   maxFrameBytes: 65536,
   maxBufferedBytes: 1048576,
+  maxResponseBytes: 4194304,
   wsCompression: false,
   eventRetentionHours: 168,
   resumeLimit: 1000,
@@ -182,6 +183,7 @@ describe('a good value is taken', () => {
     [{ MAX_CONNECTIONS_PER_USER: '3' }, { maxConnectionsPerUser: 3 }],
     [{ MAX_FRAME_BYTES: '1024' }, { maxFrameBytes: 1024 }],
     [{ MAX_BUFFERED_BYTES: '2048' }, { maxBufferedBytes: 2048 }],
+    [{ MAX_RESPONSE_BYTES: '4096' }, { maxResponseBytes: 4096 }],
     [{ EVENT_RETENTION_HOURS: '24' }, { eventRetentionHours: 24 }],
     [{ RESUME_LIMIT: '10' }, { resumeLimit: 10 }],
     [{ DRAIN_MS: '500' }, { drainMs: 500 }],
@@ -234,7 +236,7 @@ describe('a key for tokens', () => {
 describe('a bad value is named, with what came and what was expected', () => {
   const POSITIVE =
     'DB_POOL_SIZE DB_ACQUIRE_TIMEOUT_MS DB_STATEMENT_TIMEOUT_MS POSITION_CHECK_MS PING_INTERVAL_MS PRESENCE_GROUP_LIMIT ' +
-    'MAX_CONNECTIONS_PER_USER MAX_FRAME_BYTES MAX_BUFFERED_BYTES EVENT_RETENTION_HOURS RESUME_LIMIT DRAIN_MS'
+    'MAX_CONNECTIONS_PER_USER MAX_FRAME_BYTES MAX_BUFFERED_BYTES MAX_RESPONSE_BYTES EVENT_RETENTION_HOURS RESUME_LIMIT DRAIN_MS'
   const ZERO_OR_MORE =
     'PORT PRESENCE_GRACE_MS RATE_LIMIT_PER_SECOND RATE_LIMIT_BURST JWT_LEEWAY_SECONDS MAX_GROUP_ADDITIONS_PER_DAY'
 

@@ -4,6 +4,7 @@ import type { Chat } from '../chat/chat.ts'
 import { fairTurns } from '../fair-turns.ts'
 import type { ActivityFilter, WatchedActivity } from '../live/activity.ts'
 import type { Feeds } from '../live/feed.ts'
+import { Answer, MAX_RESPONSE_BYTES } from './answer.ts'
 import { createLoaders, createViewerLoaders, type Loaders, type ViewerLoaders } from './loaders.ts'
 
 /** What resolvers get. In a shared execution there is no viewer: whatever asks for one fails there. */
@@ -13,6 +14,8 @@ export interface OperationContext {
   readonly admin: Admin
   readonly tokens: Tokens
   readonly load: Loaders
+  /** What is being made of it. */
+  readonly answer: Answer
   readonly viewer: Viewer
   readonly viewerLoad: ViewerLoaders
   /** What the viewer may read. */
@@ -114,7 +117,11 @@ export interface Services {
   feeds: Feeds
   admin: Admin
   tokens: Tokens
+  /** How large an answer may be; 4 MiB unless set. */
+  maxResponseBytes?: number
 }
+
+const answerOf = ({ maxResponseBytes = MAX_RESPONSE_BYTES }: Services): Answer => new Answer(maxResponseBytes)
 
 /** The context of one operation of a viewer. Loaders are made when a resolver first wants them. */
 export function createContext(
@@ -131,6 +138,7 @@ class ViewerContext implements OperationContext {
   readonly viewer: Viewer
   readonly connectionId: string | null
   readonly isEvent: boolean
+  #answer: Answer | undefined
   #load: Loaders | undefined
   #viewerLoad: ViewerLoaders | undefined
   #read: ReadAccess | undefined
@@ -153,8 +161,11 @@ class ViewerContext implements OperationContext {
   get tokens(): Tokens {
     return this.#services.tokens
   }
+  get answer(): Answer {
+    return (this.#answer ??= answerOf(this.#services))
+  }
   get load(): Loaders {
-    return (this.#load ??= createLoaders(this.#services.chat))
+    return (this.#load ??= createLoaders(this.#services.chat, this.answer))
   }
   get viewerLoad(): ViewerLoaders {
     return (this.#viewerLoad ??= createViewerLoaders(this.#services.chat.reads, this.viewer.userId))
@@ -180,20 +191,27 @@ const refuse = (): never => {
 }
 
 /** The context of an execution whose result goes to several viewers. */
-export function createSharedContext({ chat }: Services): OperationContext {
-  return new SharedContext(chat)
+export function createSharedContext(services: Services): OperationContext {
+  return new SharedContext(services)
 }
 
 class SharedContext implements OperationContext {
-  readonly chat: Chat
+  readonly #services: Services
   readonly isEvent = true
+  #answer: Answer | undefined
   #load: Loaders | undefined
 
-  constructor(chat: Chat) {
-    this.chat = chat
+  constructor(services: Services) {
+    this.#services = services
+  }
+  get chat(): Chat {
+    return this.#services.chat
+  }
+  get answer(): Answer {
+    return (this.#answer ??= answerOf(this.#services))
   }
   get load(): Loaders {
-    return (this.#load ??= createLoaders(this.chat))
+    return (this.#load ??= createLoaders(this.chat, this.answer))
   }
   get feeds(): never {
     return refuse()

@@ -1,4 +1,4 @@
-/** Operations that may resolve no more fields than this never wait. */
+/** Operations that may resolve no more fields than this never wait, unless another limit is given. */
 const CHEAP = 1000
 
 interface User {
@@ -13,15 +13,17 @@ interface User {
  */
 export class CostGate {
   readonly #limit: number
+  readonly #cheap: number
   readonly #users = new Map<number, User>()
 
-  constructor(limit: number) {
+  constructor(limit: number, cheap = CHEAP) {
     this.#limit = limit
+    this.#cheap = cheap
   }
 
   /** Runs it, at once where there is room; `execute` must not throw or reject. */
   run<R extends object>(userId: number, cost: number, execute: () => R | Promise<R>): R | Promise<R> {
-    return cost <= CHEAP ? execute() : this.#runExpensive(userId, cost, execute)
+    return cost <= this.#cheap ? execute() : this.#runExpensive(userId, cost, execute)
   }
 
   async #runExpensive<R>(userId: number, cost: number, execute: () => R | Promise<R>): Promise<R> {

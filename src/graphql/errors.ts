@@ -1,5 +1,6 @@
 import { GraphQLError, type ExecutionResult } from 'graphql'
 import { ChatError, ERROR_STATUS, type ErrorCode } from '../errors.ts'
+import { AnswerTooLarge, MAX_RESPONSE_BYTES, overflowOf } from './answer.ts'
 
 /** Told of an error that no client may see, once for each time it happened, and what it was about. */
 export type ReportError = (error: unknown, about?: { eventId: number; event: string }) => void
@@ -76,17 +77,37 @@ export function toClientError(error: unknown, report: ReportError): GraphQLError
   return reworded(graphqlError, 'Unexpected error.', { code: 'INTERNAL_SERVER_ERROR' satisfies ErrorCode })
 }
 
+export interface AnswerRules {
+  /** Whether what the variables do wrong may name parts of the schema. */
+  suggestions?: boolean
+  maxBytes?: number | undefined
+}
+
 /**
- * An execution's result with its errors as clients may see them; at once where it is there already. `suggestions` false
- * takes names of the schema out of what the variables do wrong.
+ * An execution's result with its errors as clients may see them, or BAD_USER_INPUT where it is too large; at once where it is there
+ * already.
  */
 export function toClientResult(
   result: ExecutionResult | Promise<ExecutionResult>,
   report: ReportError,
-  suggestions = true,
+  { suggestions = true, maxBytes = MAX_RESPONSE_BYTES }: AnswerRules = {},
 ): ExecutionResult | Promise<ExecutionResult> {
-  if ('then' in result) return result.then((settled) => withClientErrors(settled, report, suggestions))
-  return withClientErrors(result, report, suggestions)
+  if ('then' in result) return result.then((settled) => bounded(settled, report, suggestions, maxBytes))
+  return bounded(result, report, suggestions, maxBytes)
+}
+
+/** How many errors an answer may have: more are not worth the time to make them. */
+const ERRORS_LIMIT = 1000
+
+/** The result as clients may see it, or that it is too large. */
+function bounded(result: ExecutionResult, report: ReportError, suggestions: boolean, maxBytes: number): ExecutionResult {
+  const given = result.errors ?? []
+  const tooLarge = given.find(({ originalError }) => originalError instanceof AnswerTooLarge)
+  if (tooLarge) return { data: null, errors: [toClientError(tooLarge, report)] }
+  const clientResult = given.length > ERRORS_LIMIT ? result : withClientErrors(result, report, suggestions)
+  const where = given.length > ERRORS_LIMIT ? String(given[0]?.path?.[0] ?? 'it') : overflowOf(clientResult, maxBytes)
+  if (where === undefined) return clientResult
+  return { data: null, errors: [toClientError(new AnswerTooLarge(maxBytes, cut(where)), report)] }
 }
 
 function withClientErrors(result: ExecutionResult, report: ReportError, suggestions: boolean): ExecutionResult {

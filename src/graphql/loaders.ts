@@ -1,6 +1,7 @@
 import DataLoader from 'dataloader'
 import type { Chat } from '../chat/chat.ts'
-import type { MemberPageKey, MessagePageKey, Reads, ReactionRecord, ReceiptRecord } from '../chat/reads.ts'
+import type { Answer } from './answer.ts'
+import type { MemberPageKey, MessagePageKey, MessageRecord, Reads, ReactionRecord, ReceiptRecord } from '../chat/reads.ts'
 
 /** Batched, cached reads for one operation (or one shared execution): nothing here depends on who asks. */
 export type Loaders = ReturnType<typeof createLoaders>
@@ -26,21 +27,101 @@ const groupBy = <V extends { messageId: number }>(
 const byKey = <K extends object, V>(load: (keys: readonly K[]) => Promise<readonly V[]>): DataLoader<K, V, string> =>
   new DataLoader<K, V, string>(load, { cacheKeyFn: (key) => JSON.stringify(key) })
 
-export const createLoaders = ({ reads, presence }: Pick<Chat, 'reads' | 'presence'>) => ({
+/** How many rows with contents one statement brings. */
+const ROWS = 1000
+
+/** Loads a part of the keys after the other, each of about so many rows, as far as the answer has room. */
+const inParts =
+  <K, V>(
+    { answer, what, rowsOf, sizeOf }: { answer: Answer; what: string; rowsOf: (key: K) => number; sizeOf: (value: V) => number },
+    load: (keys: readonly K[]) => Promise<readonly V[]>,
+  ) =>
+  async (keys: readonly K[]): Promise<V[]> => {
+    const values: V[] = []
+    const readPart = async (part: readonly K[]): Promise<void> => {
+      const size = (loaded: readonly V[]): number => loaded.reduce((sum, value) => sum + sizeOf(value), 0)
+      values.push(...(await answer.read(what, () => load(part), size)))
+    }
+    let part: K[] = []
+    let rows = 0
+    for (const key of keys) {
+      if (part.length > 0 && rows + rowsOf(key) > ROWS) {
+        await readPart(part)
+        part = []
+        rows = 0
+      }
+      part.push(key)
+      rows += rowsOf(key)
+    }
+    await readPart(part)
+    return values
+  }
+
+const inOrder =
+  <K, V>(load: (keys: readonly K[]) => Promise<ReadonlyMap<K, V>>) =>
+  async (keys: readonly K[]): Promise<(V | undefined)[]> => {
+    const values = await load(keys)
+    return keys.map((key) => values.get(key))
+  }
+
+const bytesOf = (message: MessageRecord | undefined): number => (message ? message.content.length + 200 : 0)
+
+/** A list that is cut where no answer has room for it. */
+const upTo =
+  <K, V>(
+    { answer, what, lengthOf }: { answer: Answer; what: string; lengthOf: (value: V) => number },
+    load: (keys: readonly K[], limit: number) => Promise<readonly V[]>,
+  ) =>
+  async (keys: readonly K[]): Promise<readonly V[]> => {
+    const values = await load(keys, answer.maxItems)
+    answer.checkItems(
+      values.reduce((sum, value) => sum + lengthOf(value), 0),
+      what,
+    )
+    return values
+  }
+
+export const createLoaders = ({ reads, presence }: Pick<Chat, 'reads' | 'presence'>, answer: Answer) => ({
   user: byMap(reads.users),
   online: new DataLoader<number, boolean>(async (ids) => {
     const online = await presence.online(ids)
     return ids.map((id) => online.has(id))
   }),
   memberPage: byKey<MemberPageKey, Awaited<ReturnType<Reads['memberPages']>>[number]>(reads.memberPages),
-  messagePage: byKey<MessagePageKey, Awaited<ReturnType<Reads['messagePages']>>[number]>(reads.messagePages),
-  joinRequests: byMap(reads.joinRequests),
+  messagePage: byKey<MessagePageKey, Awaited<ReturnType<Reads['messagePages']>>[number]>(
+    inParts(
+      {
+        answer,
+        what: 'messages',
+        rowsOf: ({ limit }) => limit,
+        sizeOf: (page) => page.reduce((sum, row) => sum + bytesOf(row), 0),
+      },
+      reads.messagePages,
+    ),
+  ),
+  joinRequests: byMap(async (groupIds: readonly number[]) => {
+    const requests = await reads.joinRequests(groupIds, answer.maxItems)
+    answer.checkItems(
+      [...requests.values()].reduce((sum, ids) => sum + ids.length, 0),
+      'joinRequests',
+    )
+    return requests
+  }),
   conversation: byMap(reads.conversations),
-  message: byMap(reads.messages),
-  latestMessage: byMap(reads.latestMessages),
+  message: new DataLoader(
+    inParts({ answer, what: 'message', rowsOf: () => 1, sizeOf: bytesOf }, inOrder<number, MessageRecord>(reads.messages)),
+  ),
+  latestMessage: new DataLoader(
+    inParts(
+      { answer, what: 'lastMessage', rowsOf: () => 1, sizeOf: bytesOf },
+      inOrder<string, MessageRecord>(reads.latestMessages),
+    ),
+  ),
   group: byMap(reads.groups),
-  reactions: groupBy<ReactionRecord>(reads.reactions),
-  receipts: groupBy<ReceiptRecord>(reads.receipts),
+  reactions: groupBy<ReactionRecord>(
+    upTo({ answer, what: 'reactions', lengthOf: ({ userIds }) => userIds.length }, reads.reactions),
+  ),
+  receipts: groupBy<ReceiptRecord>(upTo({ answer, what: 'readBy', lengthOf: () => 1 }, reads.receipts)),
 })
 
 export const createViewerLoaders = (reads: Reads, userId: number) => ({

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createSourceEventStream, type DocumentNode, type ExecutionResult, type GraphQLError, type GraphQLSchema } from 'graphql'
 import type { Viewer } from '../chat/auth.ts'
 import { countIn, createCounts, type Counts } from '../counts.ts'
@@ -25,6 +26,13 @@ export interface OperationRequest {
   viewer: Viewer
   /** The connection that it came over; null for a single HTTP request. */
   connectionId: string | null
+  /** Who reads the answer; absent: at once. */
+  reader?: AnswerReader | undefined
+}
+
+export interface AnswerReader {
+  /** Resolves when what waits to be read is little; undefined where it is. */
+  ready(): Promise<void> | undefined
 }
 
 /** What a client sends. */
@@ -96,6 +104,12 @@ interface Executable {
   cost: number
 }
 
+/** What may resolve no more fields than this has a small answer. Larger answers of one user are made one after the other. */
+const SMALL_COST = 100
+
+/** Instead of a result: its client has to read first. */
+const NOT_NOW: ExecutionResult = {}
+
 export function createOperations({
   schema,
   services,
@@ -113,7 +127,9 @@ export function createOperations({
   const budget = new SubscriptionBudget()
   const shared = createSharedExecution({ services, report, counts, turns })
   const parts = { report, activity, budget }
+  const rules = { suggestions: open, maxBytes: services.maxResponseBytes }
   const gate = new CostGate(DOCUMENT_LIMITS.cost)
+  const answers = new CostGate(1, 0)
   const persistedTexts = new Set(persisted?.values())
   /** Queries and mutations that are being executed, and who waits for the last of them. */
   let running = 0
@@ -192,6 +208,22 @@ export function createOperations({
     return result
   }
 
+  /** Makes an answer when its user has no other one made and its client has read most of what came before: so few are in memory. */
+  async function whenRead(
+    { viewer: { userId }, reader }: OperationRequest,
+    execute: () => ExecutionResult | Promise<ExecutionResult>,
+  ): Promise<ExecutionResult> {
+    for (;;) {
+      for (let room = reader?.ready(); room; room = reader?.ready()) await room
+      const result = await answers.run(userId, 1, async () => {
+        // The answer before this one is on its way to its transport, which then says what waits there.
+        await nextTurn()
+        return reader?.ready() ? NOT_NOW : execute()
+      })
+      if (result !== NOT_NOW) return result
+    }
+  }
+
   /** Counts what came of an operation, and tells those who watch. */
   function told(request: OperationRequest, { node, takesToken }: PreparedOperation, result: ExecutionResult): ExecutionResult {
     const name = node.name?.value ?? node.operation
@@ -219,7 +251,7 @@ export function createOperations({
       const started = turns.run(userId, cost, () => {
         if (isReleased) return NO_RESULT
         counts.executions++
-        return toClientResult(execute(event), report)
+        return toClientResult(execute(event), report, { maxBytes: services.maxResponseBytes })
       })
       return started instanceof WaitingExecution ? started.result : started
     }
@@ -259,11 +291,11 @@ export function createOperations({
       if ('errors' in found) return refuse(found)
       const { operation, cost } = found
       const run = () => operation.execute(undefined, contextOf(request), request.variables ?? NO_VARIABLES)
-      const execute = () => gate.run(request.viewer.userId, cost, run)
+      const execute = () => gate.run(request.viewer.userId, cost, () => (cost <= SMALL_COST ? run() : whenRead(request, run)))
       const result = toClientResult(
         tracing.isOn ? inSpan({ name: nameOf(operation) }, execute, ({ errors }) => errors !== undefined) : execute(),
         report,
-        open,
+        rules,
       )
       if (!('then' in result)) return told(request, operation, result)
       running++
@@ -289,7 +321,7 @@ export function createOperations({
         variableValues: variables,
         operationName: request.operationName,
       })
-      if (!(source instanceof Source)) return toClientResult(source as ExecutionResult, report, open)
+      if (!(source instanceof Source)) return toClientResult(source as ExecutionResult, report, rules)
       const { userId } = viewer
       // The server's own documents are cheap, and a connection that is allowed must not be refused for what others do.
       const cost = typeof request.document === 'string' ? found.cost : 0

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { makeExecutableSchema } from '@graphql-tools/schema'
 import type { GraphQLSchema } from 'graphql'
 import type { Resolvers } from './generated/resolvers.ts'
+import { meter } from './metering.ts'
 import { mutations } from './resolvers/mutations.ts'
 import { queries } from './resolvers/queries.ts'
 import { subscriptions } from './resolvers/subscriptions.ts'
@@ -10,9 +11,10 @@ import { types } from './resolvers/types.ts'
 /** The executable schema: schema.graphql of the package's root with its resolvers. */
 export function createSchema(): GraphQLSchema {
   const resolvers: Resolvers = { ...types, Query: queries, Mutation: mutations, Subscription: subscriptions }
-  return makeExecutableSchema<unknown>({
+  const schema = makeExecutableSchema<unknown>({
     typeDefs: readFileSync(new URL('../../schema.graphql', import.meta.url), 'utf8'),
     resolvers,
     inheritResolversFromInterfaces: false,
   })
+  return meter(schema)
 }

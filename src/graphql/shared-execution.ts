@@ -89,7 +89,9 @@ export function createSharedExecution({
       // Its subscribers may have gone while it waited.
       if (entry.references === 0) return NO_RESULT
       counts.executions++
-      return toClientResult(operation.execute(event, context, variables), reportOnce(document, event))
+      return toClientResult(operation.execute(event, context, variables), reportOnce(document, event), {
+        maxBytes: services.maxResponseBytes,
+      })
     }
 
     const start = (event: SourceEvent, userId: number, context: OperationContext) =>

@@ -3,12 +3,13 @@ import { createYoga, processRegularResult, type Plugin, type YogaServerInstance 
 import type { Viewer } from '../chat/auth.ts'
 import type { ErrorCode } from '../errors.ts'
 import { reworded, statusOf, toClientError, withShortValues, type ReportError } from './errors.ts'
-import type { OperationRequest, Operations, RequestParameters } from './operations.ts'
+import type { AnswerReader, OperationRequest, Operations, RequestParameters } from './operations.ts'
 import type { ResultStream } from './result-stream.ts'
 
 /** What the HTTP transport hands over with a request that it has authenticated. */
 export interface HttpContext {
   viewer: Viewer
+  reader: AnswerReader
   /** Opens a subscription as a stream that the transport knows as a connection of the viewer. */
   openStream(request: OperationRequest): Promise<ResultStream | ExecutionResult>
 }
@@ -89,8 +90,8 @@ function useOperations(operations: Operations): Plugin<HttpContext> {
     },
     onValidate: ({ setResult }) => setResult([]),
     onExecute({ args, setExecuteFn }) {
-      const { viewer } = args.contextValue as unknown as HttpContext
-      setExecuteFn(() => operations.run({ ...requestOf(args), viewer, connectionId: null }))
+      const { viewer, reader } = args.contextValue as unknown as HttpContext
+      setExecuteFn(() => operations.run({ ...requestOf(args), viewer, connectionId: null, reader }))
     },
     onSubscribe({ args, setSubscribeFn }) {
       const { viewer, openStream } = args.contextValue as unknown as HttpContext

@@ -3,6 +3,9 @@ import { Prisma } from './generated/client.ts'
 /** What queries run on: the client itself or one of its transactions. */
 export type Db = Prisma.TransactionClient
 
+/** For LIMIT, where there is none. */
+export const NO_LIMIT = 2_147_483_647
+
 /** The part of it that runs statements of our own. */
 export interface RawDb {
   $queryRaw<T = unknown>(query: TemplateStringsArray | Prisma.Sql, ...values: unknown[]): Promise<T>

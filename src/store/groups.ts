@@ -1,4 +1,4 @@
-import type { Db } from './db.ts'
+import { NO_LIMIT, type Db } from './db.ts'
 import { epochMs } from './event-log.ts'
 
 export type Role = 'OWNER' | 'ADMIN' | 'MEMBER'
@@ -114,12 +114,13 @@ export function createGroupStore(db: Db) {
       return count > 0
     },
 
-    /** Who waits to join, earliest first. */
-    async joinRequests(groupIds: readonly number[]): Promise<Map<number, number[]>> {
+    /** Who waits to join, earliest first, at most `limit`. */
+    async joinRequests(groupIds: readonly number[], limit = NO_LIMIT): Promise<Map<number, number[]>> {
       const rows = await db.joinRequest.findMany({
         where: { groupId: { in: [...groupIds] } },
         orderBy: [{ createdAt: 'asc' }, { userId: 'asc' }],
         select: { groupId: true, userId: true },
+        take: limit,
       })
       const requests = new Map(groupIds.map((id): [number, number[]] => [id, []]))
       for (const { groupId, userId } of rows) requests.get(groupId)?.push(userId)

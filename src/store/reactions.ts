@@ -1,4 +1,4 @@
-import type { Db } from './db.ts'
+import { NO_LIMIT, type Db } from './db.ts'
 
 /** Who gave one reaction to a message, ids ascending. */
 export interface ReactionRecord {
@@ -45,11 +45,11 @@ export function createReactionStore(db: Db) {
       return rows.map((row) => row.userId)
     },
 
-    /** The reactions of several messages, in the order in which each reaction first came. */
-    async byMessageIds(messageIds: readonly number[]): Promise<ReactionRecord[]> {
+    /** The reactions of several messages, in the order in which each reaction first came: of at most `limit` users. */
+    async byMessageIds(messageIds: readonly number[], limit = NO_LIMIT): Promise<ReactionRecord[]> {
       return await db.$queryRaw`
         SELECT message_id::float8 AS "messageId", reaction, array_agg(user_id ORDER BY user_id) AS "userIds"
-        FROM reactions WHERE message_id = ANY(${[...messageIds]}::bigint[])
+        FROM (SELECT * FROM reactions WHERE message_id = ANY(${[...messageIds]}::bigint[]) LIMIT ${limit}) r
         GROUP BY message_id, reaction ORDER BY message_id, min(created_at), reaction`
     },
   }

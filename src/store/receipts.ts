@@ -1,4 +1,4 @@
-import type { Db } from './db.ts'
+import { NO_LIMIT, type Db } from './db.ts'
 import { epochMs } from './event-log.ts'
 
 /** `readAt` is in milliseconds since the epoch. */
@@ -27,11 +27,11 @@ export function createReceiptStore(db: Db) {
       return row
     },
 
-    /** The receipts of several messages, earliest first. */
-    async byMessageIds(messageIds: readonly number[]): Promise<ReceiptRecord[]> {
+    /** The receipts of several messages, earliest first, at most `limit`. */
+    async byMessageIds(messageIds: readonly number[], limit = NO_LIMIT): Promise<ReceiptRecord[]> {
       return await db.$queryRaw`
         SELECT message_id::float8 AS "messageId", reader_id AS "readerId", ${epochMs('read_at')} AS "readAt"
-        FROM receipts WHERE message_id = ANY(${[...messageIds]}::bigint[]) ORDER BY read_at, reader_id`
+        FROM receipts WHERE message_id = ANY(${[...messageIds]}::bigint[]) ORDER BY read_at, reader_id LIMIT ${limit}`
     },
 
     /** Among the latest `limit` messages of others up to `upTo`: those the user has not read, oldest first. */

@@ -225,7 +225,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
       // The library holds it as long as the operation is open.
       for (const key of Object.keys(payload)) Reflect.deleteProperty(payload, key)
       const { viewer, id: connectionId } = peer.connection as Connection
-      const request: OperationRequest = { ...accepted, viewer, connectionId }
+      const request: OperationRequest = { ...accepted, viewer, connectionId, reader: peer.writer }
       const errors = operations.refusal(request)
       if (errors) return errors
       peer.operations++

@@ -150,6 +150,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     await admit(viewer)
     await handler(request, response, {
       viewer,
+      reader: { ready: () => answers.ready(viewer.userId) },
       openStream(operation) {
         giveBack()
         return openStream(operation, addressOf(request), response)

@@ -14,6 +14,8 @@ export interface OpenAnswers {
    * user has too many, or leaves too much unread.
    */
   take(userId: number, response: ServerResponse): () => void
+  /** Resolves when one of the user's answers was read to its end; undefined where little of them is unread. */
+  ready(userId: number): Promise<void> | undefined
 }
 
 /** One answer may be large; who asks for the next without reading it would fill the memory. */
@@ -34,6 +36,14 @@ export function createOpenAnswers(): OpenAnswers {
       byUser.set(userId, open.add(response))
       response.once('close', giveBack)
       return giveBack
+    },
+
+    ready(userId) {
+      const unread = [...(byUser.get(userId) ?? [])].filter(({ writableLength }) => writableLength > 0)
+      if (unread.reduce((sum, { writableLength }) => sum + writableLength, 0) < UNREAD_LIMIT / 2) return undefined
+      return new Promise((resolve) => {
+        for (const response of unread) response.once('close', resolve)
+      })
     },
   }
 }

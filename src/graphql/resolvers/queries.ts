@@ -57,9 +57,14 @@ export const queries: QueryResolvers = {
   },
 
   notifications: async (_root, { first, after }, context) => {
-    const { chat, viewer } = context
+    const { chat, viewer, answer } = context
     const size = pageSize(first, 20)
-    const rows = await chat.reads.notificationPage(viewer.userId, decodeCursor('notification', after, isId), size + 1)
+    const before = decodeCursor('notification', after, isId)
+    const rows = await answer.read(
+      'notifications',
+      () => chat.reads.notificationPage(viewer.userId, before, size + 1),
+      (page) => page.reduce((sum, { data }) => sum + JSON.stringify(data).length, 0),
+    )
     await context.turn(rows.length)
     return toPage(
       'notification',

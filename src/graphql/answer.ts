@@ -1,0 +1,112 @@
+import { ChatError } from '../errors.ts'
+
+/** MAX_RESPONSE_BYTES, where it is not set. */
+export const MAX_RESPONSE_BYTES = 4_194_304
+
+/** So many times the bytes of an answer may be read for it: not all that is read is asked for. */
+const READ_FACTOR = 4
+
+/** No item of a list takes less in an answer. */
+const ITEM_BYTES = 12
+
+export class AnswerTooLarge extends ChatError {
+  constructor(maxBytes: number, what: string) {
+    super(
+      'BAD_USER_INPUT',
+      `the answer is larger than ${maxBytes} bytes: ask for less of ${what}, such as smaller pages or fewer fields`,
+    )
+  }
+}
+
+/**
+ * The answer of one operation while it is being made. It is counted as it grows, so that one that becomes too large is given up early,
+ * whatever would still be added to it, and nothing is read for it any more.
+ */
+export class Answer {
+  readonly #maxBytes: number
+  #bytes = 0
+  #readBytes = 0
+  /** Settles when what is being read now is there. */
+  #reading: Promise<unknown> = Promise.resolve()
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** Counts what is put into the answer. Throws AnswerTooLarge. */
+  add(bytes: number, what: string): void {
+    this.#bytes += bytes
+    if (this.#bytes > this.#maxBytes) throw new AnswerTooLarge(this.#maxBytes, what)
+  }
+
+  /** Counts a text. */
+  addText<T extends string | null | undefined>(text: T, what: string): T {
+    if (text) this.add(Buffer.byteLength(text), what)
+    return text
+  }
+
+  /** The most items that a list can have, one more than fit. */
+  get maxItems(): number {
+    return Math.ceil(this.#maxBytes / ITEM_BYTES) + 1
+  }
+
+  /** Throws AnswerTooLarge where a list was cut at `maxItems`. */
+  checkItems(count: number, what: string): void {
+    if (count >= this.maxItems) throw new AnswerTooLarge(this.#maxBytes, what)
+  }
+
+  /** Reads what may be large: one after the other, and no more once enough was read. Rejects with AnswerTooLarge. */
+  read<T>(what: string, load: () => Promise<T>, sizeOf: (loaded: T) => number): Promise<T> {
+    const reading = this.#reading.then(async () => {
+      if (this.#bytes > this.#maxBytes || this.#readBytes > READ_FACTOR * this.#maxBytes)
+        throw new AnswerTooLarge(this.#maxBytes, what)
+      const loaded = await load()
+      this.#readBytes += sizeOf(loaded)
+      return loaded
+    })
+    this.#reading = reading.catch(() => undefined)
+    return reading
+  }
+}
+
+/** Of values of the scalar JSON: more would be too deep for the stack. */
+const MAX_DEPTH = 1000
+
+/**
+ * Where a value as JSON has more than `maxBytes` bytes: the path at which that was found; undefined where it has not. Stops there, so that
+ * it costs no more than what may be sent.
+ */
+export function overflowOf(value: unknown, maxBytes: number): string | undefined {
+  let left = maxBytes
+  const path: string[] = []
+
+  function count(part: unknown, depth: number): boolean {
+    if (depth > MAX_DEPTH) return true
+    if (typeof part === 'string') left -= bytesOf(part)
+    else if (typeof part !== 'object' || part === null) left -= String(part).length
+    else if ('toJSON' in part && typeof part.toJSON === 'function') return count(part.toJSON() as unknown, depth + 1)
+    else {
+      left -= 2
+      let commaBytes = 0
+      const isList = Array.isArray(part)
+      for (const [key, value] of Object.entries(part)) {
+        left -= commaBytes + (isList ? 0 : bytesOf(key) + 1)
+        commaBytes = 1
+        if (!isList) path.push(key)
+        if (count(value, depth + 1)) return true
+        if (!isList) path.pop()
+      }
+    }
+    return left < 0
+  }
+
+  if (!count(value, 0)) return undefined
+  return path.filter((key) => key !== 'data' && key !== 'edges' && key !== 'node').join('.') || 'it'
+}
+
+/** What has to be escaped in JSON, or takes more bytes than characters. */
+const SPECIAL = /[^\x20-\x21\x23-\x5b\x5d-\x7e]/
+
+function bytesOf(text: string): number {
+  return SPECIAL.test(text) ? Buffer.byteLength(JSON.stringify(text)) : text.length + 2
+}
