@@ -1,11 +1,15 @@
-// Writes the tables of docs/benchmarks.md from bench/results: `npm run figures`. With --check it only compares, and exits 1
+// Writes the tables of docs/benchmarks.md and docs/SECURITY.md from bench/results: `npm run figures`. With --check it only compares, and exits 1
 // where a table is not what the results say.
 import { readFileSync, writeFileSync } from 'node:fs'
+import { attacks } from './hostile/attacks/index.js'
 import { median } from './performance/statistics.js'
 import { thirdsTable } from './soak/thirds.js'
 import { table } from './support/table.js'
 
-const PAGE = new URL('../docs/benchmarks.md', import.meta.url)
+const PAGES = {
+  'docs/benchmarks.md': { costs, capacity, soak, thirds, 'slow consumers': slowConsumers, faults },
+  'docs/SECURITY.md': { 'hostile user': hostile },
+}
 const load = (name) => JSON.parse(readFileSync(new URL(`results/${name}.json`, import.meta.url), 'utf8'))
 const grouped = (value) => Math.round(value).toLocaleString('en-US')
 
@@ -144,23 +148,55 @@ function faults() {
   return table(['what happens', ...systems], rows)
 }
 
-const TABLES = { costs, capacity, soak, thirds, 'slow consumers': slowConsumers, faults }
+/** The attacks that the results hold for either engine, beside version 0.1. */
+function hostile() {
+  const { results } = load('hostile')
+  const before = load('hostile-0.1').results
+  const engines = ['postgres', 'embedded']
+  const wait = (result) =>
+    !result
+      ? ''
+      : result.ending
+        ? 'the process ended'
+        : result.asks?.longest == null
+          ? ''
+          : `${Math.round(result.asks.longest)} ms`
+  const memory = (value) => (value == null ? '' : String(Math.max(0, Math.round(value))))
+  const rows = attacks
+    .filter(({ id }) => engines.some((engine) => results[engine]?.[id]))
+    .map(({ id, title }) => [
+      `${id}: ${title}`,
+      ...engines.flatMap((engine) => {
+        const result = results[engine]?.[id]
+        return [wait(before[engine]?.[id]), wait(result), result?.asks?.p99 == null ? '' : `${Math.round(result.asks.p99)} ms`]
+      }),
+      [...new Set(engines.map((engine) => memory(results[engine]?.[id]?.heapMiB)).filter(Boolean))].join(', '),
+    ])
+  const columns = [
+    ['PostgreSQL: longest wait in 0.1', 'now', 'p99'],
+    ['embedded: longest wait in 0.1', 'now', 'p99'],
+  ]
+  return table(['attack', ...columns.flat(), 'MiB kept'], rows)
+}
 
 /** The page with every table as the results say. */
-function withTables(page) {
-  return Object.entries(TABLES).reduce((text, [name, make]) => {
+function withTables(path, page) {
+  return Object.entries(PAGES[path]).reduce((text, [name, make]) => {
     const [begin, end] = [`<!-- table: ${name} -->`, '<!-- end of table -->']
     const from = text.indexOf(begin)
     const to = text.indexOf(end, from)
-    if (from < 0 || to < 0) throw new Error(`docs/benchmarks.md has no place for the table "${name}"`)
+    if (from < 0 || to < 0) throw new Error(`${path} has no place for the table "${name}"`)
     return `${text.slice(0, from)}${begin}\n\n${make()}\n\n${text.slice(to)}`
   }, page)
 }
 
-const page = readFileSync(PAGE, 'utf8')
-const right = withTables(page)
-if (!process.argv.includes('--check')) writeFileSync(PAGE, right)
-else if (page !== right) {
-  console.error('docs/benchmarks.md does not show what bench/results hold: npm run figures, in bench/')
-  process.exitCode = 1
+for (const path of Object.keys(PAGES)) {
+  const file = new URL(`../${path}`, import.meta.url)
+  const page = readFileSync(file, 'utf8')
+  const right = withTables(path, page)
+  if (!process.argv.includes('--check')) writeFileSync(file, right)
+  else if (page !== right) {
+    console.error(`${path} does not show what bench/results hold: npm run figures, in bench/`)
+    process.exitCode = 1
+  }
 }

@@ -53,9 +53,9 @@ describe('what is kept of documents', () => {
     for (let n = 0; n < 300; n++) documents(`{ nothing${n} ${' '.repeat(4000)} }`)
     expect(documents('{ viewer { id } }')).toBe(first)
     const before = heap()
-    for (let n = 0; n < 100; n++) documents(`query A${n} { ${'viewer { id name } '.repeat(160)} }`)
+    for (let n = 0; n < 60; n++) documents(`query A${n} { ${'viewer { id name } '.repeat(160)} }`)
     expect(documents('{ viewer { id } }')).not.toBe(first)
-    expect(heap() - before).toBeLessThan(36 * MIB)
+    expect(heap() - before).toBeLessThan(18 * MIB)
   })
 })
 
