@@ -3,6 +3,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { resolve } from 'node:path'
 import { getHeapStatistics } from 'node:v8'
+import { createAuth } from './chat/auth.ts'
 import { LEASE_MS } from './chat/presence-lease.ts'
 import { diagnoseRedis, type RedisFacts } from './pubsub/diagnose.ts'
 import type { Settings } from './settings.ts'
@@ -39,10 +40,11 @@ const ms = (value: number): string => `${value.toFixed(value < 10 ? 1 : 0)} ms`
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1024 / 1024)} MiB`
 
 /** Looks at everything that a server with these settings relies on; changes nothing that stays. */
-export async function* diagnose(settings: Settings, connections: number): AsyncGenerator<Finding> {
+export async function* diagnose(settings: Settings, connections: number, token?: string): AsyncGenerator<Finding> {
   yield { level: 'ok', area: 'Node.js', text: `${process.versions.node}; ${engines.node} is supported` }
   yield* checkSettings(settings)
   yield* checkKey(settings)
+  if (token !== undefined) yield* await checkToken(settings, token)
   yield* checkTls(settings)
   yield* checkLimits(settings, connections)
   yield* await checkDatabase(settings)
@@ -110,6 +112,26 @@ function* checkKey({ jwt, jwksUrl, production, jwtIssuer, jwtAudience }: Setting
       advice: 'set JWT_SECRET to random bytes, for the login service too (openssl rand -hex 32)',
     }
   } else yield { level: 'ok', area, text: `HS256, ${secret.length} bytes${suffix}` }
+}
+
+/** Whether the server would take a token, and what of it looks like a mistake of its issuer. Never shows the token. */
+async function checkToken(settings: Settings, token: string): Promise<Finding[]> {
+  const area = 'token'
+  const { jwt, jwksUrl, jwtIssuer: issuer, jwtAudience: audience, jwtLeewaySeconds: leewaySeconds } = settings
+  const key = jwksUrl === undefined ? jwt : { kind: 'JWKS' as const, url: jwksUrl }
+  if (key === undefined) return [{ level: 'fail', area, text: 'can not be verified without a key', advice: 'set JWT_SECRET' }]
+  const odd: Finding[] = []
+  const auth = createAuth({
+    ...{ key, issuer, audience, leewaySeconds, isRevoked: () => false, onError: () => undefined },
+    onOddClaim: ({ problem }) =>
+      odd.push({ level: 'warn', area, text: problem, advice: 'correct the service that signs tokens' }),
+  })
+  try {
+    const { userId } = await auth.verify(token)
+    return [{ level: 'ok', area, text: `good, of user ${userId}` }, ...odd]
+  } catch (error) {
+    return [{ level: 'fail', area, text: (error as Error).message, advice: 'correct the service that signs tokens' }]
+  }
 }
 
 function strengthOf(key: KeyObject): string {

@@ -8,9 +8,10 @@ import { createPaint, type Colour } from './terminal.ts'
 const HELP = `Checks what a server relies on, and tells what to do about it: settings, key, TLS files, limits of the system,
 database, migrations, Redis, clocks. Run it where and as whom the server is to run; it may run meanwhile.
 
-  npm run doctor [-- --connections N] [--env-file FILE]
+  npm run doctor [-- --connections N] [--token TOKEN] [--env-file FILE]
 
   --connections N  how many clients one node is to serve, 10000 if absent
+  --token TOKEN    one of your login service: whether the server takes it, and what of it is doubtful
   --env-file FILE  reads settings from a file of NAME=value lines; what the environment has wins over it
   --help           this text
 
@@ -24,7 +25,7 @@ Examples:
   NODE_ENV=production DATABASE_URL=... REDIS_URL=... JWT_SECRET=... npm run doctor -- --connections 50000
   docker compose exec parley1 node dist/doctor.js`
 
-const OPTIONS = { connections: { type: 'string' }, help: { type: 'boolean' } } as const
+const OPTIONS = { connections: { type: 'string' }, token: { type: 'string' }, help: { type: 'boolean' } } as const
 const DEFAULT_CONNECTIONS = 10_000
 const MAX_CONNECTIONS = 10_000_000
 const SHOWN: Record<Finding['level'], [Colour, string]> = {
@@ -40,6 +41,7 @@ async function run(args: string[]): Promise<boolean> {
     return true
   }
   const connections = given.read('connections', integerUpTo(MAX_CONNECTIONS))
+  const token = given.read('token', () => null)
   given.finish()
 
   const paint = createPaint(process.stdout, process.env)
@@ -51,7 +53,7 @@ async function run(args: string[]): Promise<boolean> {
     console.log(`${paint(colour, word)}  ${area.padEnd(10)}  ${toDo}`)
   }
   const settings = readSettings(print)
-  if (settings) for await (const finding of diagnose(settings, Number(connections ?? DEFAULT_CONNECTIONS))) print(finding)
+  if (settings) for await (const finding of diagnose(settings, Number(connections ?? DEFAULT_CONNECTIONS), token)) print(finding)
   console.log(`${counts.ok} ok, ${counts.warn} to look at, ${counts.fail} to repair`)
   return counts.fail === 0
 }

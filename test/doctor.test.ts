@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import jsonwebtoken from 'jsonwebtoken'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { isGuessable, isOldRedis } from '../src/diagnosis.ts'
 import { copyDatabase } from './support/app.ts'
@@ -71,6 +72,14 @@ describe('npm run doctor', () => {
     expect(out).toMatch(/^FAIL {2}settings {4}PORT: came "x"/m)
     expect(out).toMatch(/^FAIL {2}settings {4}LOG_LEVEL/m)
     expect(out).toMatch(/^0 ok, 0 to look at, 2 to repair$/m)
+  })
+
+  test('tells whether a token would be taken, and that its end is in milliseconds', async () => {
+    const exp = (Math.floor(Date.now() / 1000) + 3600) * 1000
+    const env = { DATA_DIR: join(folder, 'none'), JWT_SECRET: SECRET }
+    const { out } = await runScript('doctor', ['--token', jsonwebtoken.sign({ sub: '7', exp }, SECRET)], env)
+    expect(out).toMatch(/^ok {4}token {6}good, of user 7$/m)
+    expect(out).toMatch(/^warn {2}token {6}exp .*milliseconds/m)
   })
 
   test('checks an embedded database, but not one that a server has', async () => {
