@@ -17,6 +17,20 @@ export const ERROR_STATUS = {
 
 export type ErrorCode = keyof typeof ERROR_STATUS
 
+/**
+ * What `make` returns, made while errors take no stack. Refusals come by the thousand, what they say is in their message, and
+ * taking the stack costs more than all the rest.
+ */
+export function withoutStack<T>(make: () => T): T {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    return make()
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
+
 /** An error that a client may see: its message is written for them and carries no internals. */
 export class ChatError extends Error {
   readonly code: ErrorCode
@@ -24,7 +38,11 @@ export class ChatError extends Error {
   readonly retryAfterMs: number | undefined
 
   constructor(code: ErrorCode, message: string, options: { cause?: unknown; retryAfterMs?: number } = {}) {
+    // As `withoutStack` does.
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    Error.stackTraceLimit = stackTraceLimit
     this.name = 'ChatError'
     this.code = code
     this.retryAfterMs = options.retryAfterMs

@@ -625,7 +625,92 @@ describe('what is no message of the protocol closes the socket', () => {
   })
 })
 
-test.each(['', 'x', '-1', '1.5', '9'.repeat(20), '1, 2'])(
+describe('many refusals in a row', () => {
+  const openAs = async (user: TestUser, path: '/ws/connect' | '/graphql'): Promise<RawSocket> =>
+    await openRawSocket(app.port, path, {
+      Authorization: `Bearer ${tokenOf({ userId: user.id, name: user.name })}`,
+      ...(path === '/graphql' ? { 'Sec-WebSocket-Protocol': 'graphql-transport-ws' } : {}),
+    })
+  const repeated = (text: string, count: number): Buffer =>
+    Buffer.concat(Array.from({ length: count }, () => clientFrame(OPCODE.text, text)))
+  /** The texts of all frames up to the close frame, and its code. */
+  const untilClosed = async (raw: RawSocket): Promise<{ texts: string[]; code: number }> => {
+    const texts: string[] = []
+    for (;;) {
+      const { opcode, payload } = await raw.inbox.next()
+      if (opcode === OPCODE.close) {
+        raw.socket.destroy()
+        return { texts, code: payload.readUInt16BE(0) }
+      }
+      if (opcode === OPCODE.text) texts.push(payload.toString())
+    }
+  }
+
+  test('are answered, and then the socket is closed with 4429; another one is served between them', async () => {
+    const raw = await openAs(await app.user(), '/ws/connect')
+    await raw.inbox.next()
+    raw.socket.write(repeated('{}', 8192))
+    await raw.inbox.next()
+    expect(await client.request('ping')).toMatchObject({ type: 'heartbeat' })
+    expect(raw.inbox.drain().length).toBeLessThan(900)
+    const { texts, code } = await untilClosed(raw)
+    expect(code).toBe(4429)
+    expect(new Set(texts.map((text) => (JSON.parse(text) as Frame).code))).toEqual(new Set([400]))
+  })
+
+  test('are answered to the last before the close', async () => {
+    const raw = await openAs(await app.user(), '/ws/connect')
+    await raw.inbox.next()
+    raw.socket.write(repeated(JSON.stringify({ type: 'message_read', data: { message_id: 1 } }), 1))
+    raw.socket.write(repeated('{}', 1500))
+    const { texts, code } = await untilClosed(raw)
+    expect([code, texts.length]).toEqual([4429, 1001])
+    expect(JSON.parse(texts[0] as string)).toMatchObject({ msg: READ })
+  })
+
+  test('with accepted requests between them leave the socket open', async () => {
+    const raw = await openAs(await app.user(), '/ws/connect')
+    await raw.inbox.next()
+    raw.socket.write(Buffer.concat(Array.from({ length: 200 }, () => [repeated('{', 10), repeated('{"type":"ping"}', 1)]).flat()))
+    expect((await raw.inbox.take(2200)).every(({ opcode }) => opcode === OPCODE.text)).toBe(true)
+    raw.socket.destroy()
+  })
+
+  test.each([
+    ['documents that are no GraphQL', (n: number) => ({ id: String(n), type: 'subscribe', payload: { query: '{' } }), 'error'],
+    ['complete of nothing', () => ({ id: 'x', type: 'complete' }), undefined],
+  ])('close a graphql-ws socket with 4429: %s', async (_, frame, answer) => {
+    const raw = await openAs(await app.user(), '/graphql')
+    raw.socket.write(clientFrame(OPCODE.text, '{"type":"connection_init"}'))
+    await raw.inbox.next()
+    for (let n = 0; n < 1100; n++) raw.socket.write(clientFrame(OPCODE.text, JSON.stringify(frame(n))))
+    const { texts, code } = await untilClosed(raw)
+    expect(code).toBe(4429)
+    expect(texts.map((text) => (JSON.parse(text) as { type: string }).type)).toEqual(answer ? texts.map(() => answer) : [])
+    if (answer) expect(texts.length).toBeGreaterThan(990)
+  })
+
+  test('a client that sends without reading is no longer read, and gets every answer once it reads', async () => {
+    const raw = await openAs(await app.user(), '/graphql')
+    raw.socket.write(clientFrame(OPCODE.text, '{"type":"connection_init"}'))
+    await raw.inbox.next()
+    raw.socket.pause()
+    const payload = { text: 'x'.repeat(60_000) }
+    const count = 300
+    const frame = clientFrame(OPCODE.text, JSON.stringify({ type: 'ping', payload }))
+    for (let n = 0; n < count; n++) raw.socket.write(frame)
+    // More than the kernel takes: the server has to leave some of it unread.
+    for (let n = 0; n < 50; n++) expect(await client.request('ping')).toMatchObject({ type: 'heartbeat' })
+    expect(raw.socket.writableLength).toBeGreaterThan(0)
+    raw.socket.resume()
+    expect(
+      (await raw.inbox.take(count)).every(({ opcode, payload: { length } }) => opcode === OPCODE.text && length > 60_000),
+    ).toBe(true)
+    raw.socket.destroy()
+  })
+})
+
+test.each(['x', '-1', '1.5', '9'.repeat(20), '1, 2'])(
   'the handshake with Last-Event-ID %j is refused with 400',
   async (cursor) => {
     const refused: unknown = await app

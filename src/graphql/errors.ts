@@ -1,5 +1,5 @@
 import { GraphQLError, type ExecutionResult } from 'graphql'
-import { ChatError, ERROR_STATUS, type ErrorCode } from '../errors.ts'
+import { ChatError, ERROR_STATUS, withoutStack, type ErrorCode } from '../errors.ts'
 import { AnswerTooLarge, MAX_RESPONSE_BYTES, overflowOf } from './answer.ts'
 
 /** Told of an error that no client may see, once for each time it happened, and what it was about. */
@@ -40,15 +40,9 @@ export function reworded(
   message: string,
   extensions: Record<string, unknown>,
 ): GraphQLError {
-  const { stackTraceLimit } = Error
   // A stack keeps everything alive that was being worked on, and is never read.
-  Error.stackTraceLimit = 0
-  try {
-    const error = new GraphQLError(message, { ...(path ? { path } : {}), extensions: { ...extensions } })
-    return locations ? Object.assign(error, { locations: locations.slice(0, MAX_ERRORS) }) : error
-  } finally {
-    Error.stackTraceLimit = stackTraceLimit
-  }
+  const error = withoutStack(() => new GraphQLError(message, { ...(path ? { path } : {}), extensions: { ...extensions } }))
+  return locations ? Object.assign(error, { locations: locations.slice(0, MAX_ERRORS) }) : error
 }
 
 /**
@@ -56,7 +50,8 @@ export function reworded(
  * variables do wrong as BAD_USER_INPUT, anything else masked and reported once.
  */
 export function toClientError(error: unknown, report: ReportError): GraphQLError {
-  const graphqlError = error instanceof GraphQLError ? error : new GraphQLError('', { originalError: error as Error })
+  const graphqlError =
+    error instanceof GraphQLError ? error : withoutStack(() => new GraphQLError('', { originalError: error as Error }))
   let cause: unknown = graphqlError
   while (cause instanceof GraphQLError && cause.originalError) cause = cause.originalError
   if (cause instanceof ChatError) {

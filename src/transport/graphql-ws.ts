@@ -9,7 +9,7 @@ import {
   type OperationDefinitionNode,
 } from 'graphql'
 import { handleProtocols, makeServer, type ConnectionInitMessage } from 'graphql-ws'
-import { WebSocketServer, type WebSocket } from 'ws'
+import { WebSocketServer } from 'ws'
 import type { Auth, Viewer } from '../chat/auth.ts'
 import { countIn, type Counts } from '../counts.ts'
 import { ChatError } from '../errors.ts'
@@ -21,6 +21,7 @@ import type { SubscriptionSink } from '../graphql/subscription.ts'
 import type { Connection, ConnectionPeer, Connections, EndReason } from './connections.ts'
 import { compression, encodeTextFrame, encodeTextFrameStart } from './frame.ts'
 import { OperationOrder } from './operation-order.ts'
+import { PacedSocket } from './paced-socket.ts'
 import { SocketWriter } from './socket-writer.ts'
 import { refuseUpgrade, type Endpoint } from './upgrade.ts'
 
@@ -45,7 +46,7 @@ const OPERATIONS_LIMIT = 100
 /** What belongs to one socket. */
 class Peer implements ConnectionPeer {
   readonly protocol = 'graphql-ws'
-  readonly ws: WebSocket
+  readonly ws: PacedSocket
   readonly writer: SocketWriter
   readonly address: string
   /** Of the upgrade request, for clients that can set it; until it is used. */
@@ -54,8 +55,10 @@ class Peer implements ConnectionPeer {
   connection: Connection | undefined = undefined
   operations = 0
   readonly order = new OperationOrder()
+  /** Whether too many requests in a row were refused: nothing more is read. */
+  isGivenUp = false
 
-  constructor(ws: WebSocket, writer: SocketWriter, { address, authorization }: Pick<Peer, 'address' | 'authorization'>) {
+  constructor(ws: PacedSocket, writer: SocketWriter, { address, authorization }: Pick<Peer, 'address' | 'authorization'>) {
     this.ws = ws
     this.writer = writer
     this.address = address
@@ -64,6 +67,16 @@ class Peer implements ConnectionPeer {
 
   queuedBytes(): number {
     return this.writer.waiting()
+  }
+
+  /**
+   * Counts a frame as refused until it is accepted: also a `complete` of nothing, which the protocol has no answer for. The answers
+   * of this turn go out before the socket is closed.
+   */
+  tookFrame(): void {
+    if (!this.ws.refused()) return
+    this.isGivenUp = true
+    setImmediate(() => this.ws.giveUp())
   }
 
   disconnect(reason: EndReason, text?: string): void {
@@ -114,6 +127,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
     noServer: true,
     maxPayload: maxFrameBytes,
     perMessageDeflate: compression(options.compress),
+    WebSocket: PacedSocket,
     handleProtocols,
   })
 
@@ -228,6 +242,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
       const request: OperationRequest = { ...accepted, viewer, connectionId, reader: peer.writer }
       const errors = operations.refusal(request)
       if (errors) return errors
+      peer.ws.accepted()
       peer.operations++
       const job: Job = { request, id, peer }
       const { document, operationName } = accepted
@@ -264,7 +279,9 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
     upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string) {
       server.handleUpgrade(request, socket, head, (ws) => {
         const { authorization } = request.headers
-        const peer = new Peer(ws, new SocketWriter(ws, socket, maxBufferedBytes, counts), { address, authorization })
+        const writer = new SocketWriter(ws, socket, maxBufferedBytes, counts)
+        ws.pace(socket, writer)
+        const peer = new Peer(ws, writer, { address, authorization })
         server.emit('connection', ws, request)
         serve(ws, peer)
       })
@@ -273,7 +290,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
   }
 
   /** Gives the socket to the library, as the four members that it wants. */
-  function serve(ws: WebSocket, peer: Peer): void {
+  function serve(ws: PacedSocket, peer: Peer): void {
     const send = (text: string): void => peer.writer.write(encodeTextFrame(text))
     const closed = protocol.opened(
       {
@@ -283,14 +300,16 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
         onMessage(receive) {
           ws.on('message', (data, isBinary) => {
             if (isBinary) return ws.close(1003, 'expected text frames')
-            if (ws.readyState !== ws.OPEN) return
+            if (ws.readyState !== ws.OPEN || peer.isGivenUp) return
             receive(withoutUnknown((data as Buffer).toString())).catch((error: unknown) => closeOn(ws, operations.failure(error)))
+            peer.tookFrame()
           })
         },
         onPing(payload) {
           countIn(counts.frames, 'graphql-ws ping')
           // A ping too many is not answered: the protocol knows no refusal of one.
           if (peer.connection && limited({ connection: peer.connection, operations: 0 })) return
+          if (peer.connection) ws.accepted()
           send(JSON.stringify(payload ? { type: 'pong', payload } : { type: 'pong' }))
         },
       },
@@ -332,7 +351,7 @@ function isSend({ selectionSet: { selections } }: OperationDefinitionNode): bool
 }
 
 /** An error outside of any operation: what can be tried again later, else what nobody expected. */
-function closeOn(ws: WebSocket, error: GraphQLError): void {
+function closeOn(ws: PacedSocket, error: GraphQLError): void {
   if (statusOf(error).code === 'UNAVAILABLE') ws.close(1013, error.message)
   else ws.close(1011, 'Internal server error')
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { GraphQLError } from 'graphql'
-import { WebSocketServer, type WebSocket } from 'ws'
+import { WebSocketServer } from 'ws'
 import type { Auth, Viewer } from '../../chat/auth.ts'
 import type { Counts } from '../../counts.ts'
 import { ChatError } from '../../errors.ts'
@@ -9,6 +9,7 @@ import { statusOf } from '../../graphql/errors.ts'
 import type { ActivityRecorder, OpenSubscription, Operations } from '../../graphql/operations.ts'
 import type { Connections } from '../connections.ts'
 import { compression } from '../frame.ts'
+import { PacedSocket } from '../paced-socket.ts'
 import { SocketWriter } from '../socket-writer.ts'
 import { refuseUpgrade, type Endpoint } from '../upgrade.ts'
 import { encodeError, failureText } from './codec.ts'
@@ -68,6 +69,7 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
     noServer: true,
     maxPayload: maxFrameBytes,
     perMessageDeflate: compression(options.compress),
+    WebSocket: PacedSocket,
     handleProtocols: (protocols) => (protocols.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
   })
 
@@ -113,8 +115,9 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
   }
 
   /** On its own, so that what lives as long as the connection does not hold the request, which is larger than all the rest. */
-  function serve(ws: WebSocket, { socket, viewer, address, feed, pushes, resumes }: Upgraded): void {
+  function serve(ws: PacedSocket, { socket, viewer, address, feed, pushes, resumes }: Upgraded): void {
     const writer = new SocketWriter(ws, socket, maxBufferedBytes, counts)
+    ws.pace(socket, writer)
     const session = new Session(parts, { ws, writer, address, feed })
     const connection = connections.open(viewer, session)
     if (!connection) throw new Error('a connection that had room was refused')

@@ -1,5 +1,4 @@
 import type { ExecutionResult, GraphQLError } from 'graphql'
-import type { WebSocket } from 'ws'
 import { countIn, type Counts } from '../../counts.ts'
 import { statusOf } from '../../graphql/errors.ts'
 import type { ActivityRecorder, Operations, OpenSubscription } from '../../graphql/operations.ts'
@@ -7,6 +6,7 @@ import { inSpan, SpanKind, tracing } from '../../tracing.ts'
 import type { SourceHooks } from '../../graphql/source.ts'
 import type { Connection, ConnectionPeer, EndReason } from '../connections.ts'
 import { encodeTextFrame } from '../frame.ts'
+import type { PacedSocket } from '../paced-socket.ts'
 import type { SocketWriter } from '../socket-writer.ts'
 import {
   decodeRequest,
@@ -33,7 +33,7 @@ export interface SessionParts {
 }
 
 export interface SessionOptions {
-  ws: WebSocket
+  ws: PacedSocket
   writer: SocketWriter
   /** The client's. */
   address: string
@@ -69,7 +69,7 @@ export class Session implements ConnectionPeer {
   readonly protocol = 'legacy'
   readonly address: string
   readonly #parts: SessionParts
-  readonly #ws: WebSocket
+  readonly #ws: PacedSocket
   readonly #writer: SocketWriter
   readonly #feed: OpenSubscription
   #connection: Connection | undefined
@@ -78,6 +78,8 @@ export class Session implements ConnectionPeer {
   readonly #queue: { request: LegacyRequest; place: Place }[] = []
   #running = 0
   #runningSends = 0
+  /** Whether too many requests in a row were refused: nothing more is read, and what is outstanding is still answered. */
+  #isGivenUp = false
 
   constructor(parts: SessionParts, { ws, writer, address, feed }: SessionOptions) {
     this.#parts = parts
@@ -96,7 +98,7 @@ export class Session implements ConnectionPeer {
     const ws = this.#ws
     ws.on('message', (data, isBinary) => {
       if (isBinary) this.#writer.close(1003, 'expected text frames')
-      else if (ws.readyState === ws.OPEN) this.#receive((data as Buffer).toString())
+      else if (ws.readyState === ws.OPEN && !this.#isGivenUp) this.#receive((data as Buffer).toString())
     })
     const { viewer, id: connectionId } = connection
     this.#send(encodeConnectionEstablished({ userId: viewer.userId, connectionId, serverTime: new Date() }))
@@ -134,6 +136,12 @@ export class Session implements ConnectionPeer {
       if (this.#places.length === OUTSTANDING_LIMIT - 1) this.#ws.resume()
       if (ready !== undefined) this.#send(ready)
     }
+    if (this.#isGivenUp && this.#places.length === 0) this.#ws.giveUp()
+  }
+
+  #refuse(text: string): void {
+    this.#isGivenUp = this.#ws.refused()
+    this.#answer(this.#reserve(), text)
   }
 
   #run(request: Exclude<LegacyRequest, { type: 'resume' }>): Promise<ExecutionResult> | ExecutionResult {
@@ -218,9 +226,10 @@ export class Session implements ConnectionPeer {
       takeRequest((this.#connection as Connection).viewer.userId)
     } catch (error) {
       const { message } = operations.failure(error)
-      return this.#answer(this.#reserve(), encodeError({ code: 429, msg: limitedText(decoded), error: message }, echo))
+      return this.#refuse(encodeError({ code: 429, msg: limitedText(decoded), error: message }, echo))
     }
-    if (!decoded.ok) return this.#answer(this.#reserve(), encodeError(decoded, echo))
+    if (!decoded.ok) return this.#refuse(encodeError(decoded, echo))
+    this.#ws.accepted()
     const { request } = decoded
     if (isPing(request)) {
       void this.#run(request)
