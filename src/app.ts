@@ -41,8 +41,9 @@ import { createTimerWheel } from './timer-wheel.ts'
 import { createAddressLimit } from './transport/addresses.ts'
 import { createConnections, REVOKED } from './transport/connections.ts'
 import { createGraphqlWsEndpoint } from './transport/graphql-ws.ts'
-import { createHttpServer, type HttpServer, type Readiness } from './transport/http.ts'
+import { createHttpServer, type HttpServer } from './transport/http.ts'
 import { createLegacyEndpoint } from './transport/legacy/endpoint.ts'
+import type { Readiness } from './transport/probes.ts'
 
 /** A user's token to try the server with. */
 export interface DemoToken {
@@ -55,6 +56,8 @@ export interface DemoToken {
 export interface Started {
   host: string
   port: number
+  /** Where the metrics are served; undefined: on the same port. */
+  metricsPort: number | undefined
   /** In demo mode, the users' and the admin's; empty where the server can't sign. */
   demoTokens: readonly DemoToken[]
 }
@@ -361,6 +364,9 @@ async function start(
     ...transport,
     host: settings.host,
     port: settings.port,
+    metricsPort: settings.metricsPort,
+    metricsHost: settings.metricsHost,
+    keepAliveTimeoutMs: settings.keepAliveTimeoutMs,
     tls: settings.tls,
     allowedOrigins: settings.allowedOrigins,
     addresses: createAddressLimit(settings.maxConnectionsPerAddress),

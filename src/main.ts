@@ -66,7 +66,7 @@ function reloadTls(app: App, log: Logger): void {
 }
 
 /** What a person who starts the server wants to know. */
-function greet({ host, port, demoTokens }: Started, isTls: boolean, hasGraphiql: boolean): void {
+function greet({ host, port, metricsPort, demoTokens }: Started, isTls: boolean, hasGraphiql: boolean): void {
   const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`
   const url = `http${isTls ? 's' : ''}://${authority}`
   const lines = [
@@ -75,6 +75,7 @@ function greet({ host, port, demoTokens }: Started, isTls: boolean, hasGraphiql:
     ...(demoTokens.length > 0 ? [`  demo                    ${url}/`] : []),
     `  ${hasGraphiql ? 'GraphQL and GraphiQL' : 'GraphQL             '}    ${url}/graphql`,
     `  legacy protocol         ws${isTls ? 's' : ''}://${authority}/ws/connect`,
+    ...(metricsPort === undefined ? [] : [`  metrics                 port ${metricsPort}, /metrics and /ready`]),
   ]
   const [first] = demoTokens
   if (first) {

@@ -30,6 +30,11 @@ export interface Settings {
   readonly host: string
   /** 0 lets the system pick one. */
   readonly port: number
+  /** Where `/metrics` and `/ready` are served; absent: on the public port. 0 lets the system pick one. */
+  readonly metricsPort: number | undefined
+  readonly metricsHost: string
+  /** How long an HTTP connection may idle between two requests. */
+  readonly keepAliveTimeoutMs: number
   /** Absent: the embedded database in `dataDir`. */
   readonly databaseUrl: string | undefined
   /** A folder, or `memory:`. */
@@ -322,6 +327,9 @@ export const readEnvironment = (env: NodeJS.ProcessEnv): Environment => {
   const settings: Settings = {
     host: read('HOST', parseText, '127.0.0.1'),
     port: read('PORT', parseNumber(0, 65_535), 4000),
+    metricsPort: read('METRICS_PORT', parseNumber(0, 65_535), undefined),
+    metricsHost: read('METRICS_HOST', parseText, env['HOST'] || '127.0.0.1'),
+    keepAliveTimeoutMs: read('KEEP_ALIVE_TIMEOUT_MS', positive, 75_000),
     databaseUrl: read('DATABASE_URL', parseUrl(['postgres:', 'postgresql:'], false), undefined),
     dataDir: read('DATA_DIR', parseText, '.data'),
     dbPoolSize: read('DB_POOL_SIZE', positive, 10),

@@ -127,7 +127,7 @@ describe('a bad token is refused on HTTP, on upgrades and at connection_init:', 
     })
     const { closed, send } = await graphqlSocket()
     send({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } })
-    expect(await closed).toEqual([4403, 'Forbidden'])
+    expect(await closed).toEqual([4403, expect.stringContaining(reason)])
   })
 
   test('sub as a JSON number that is no integer', async () => {
@@ -231,6 +231,16 @@ describe('a good token', () => {
     send({ type: 'subscribe', id: '1', payload: { query: '{ viewer { id } }' } })
     expect(await next()).toEqual({ type: 'next', id: '1', payload: { data: { viewer: { id: String(lastId) } } } })
     socket.close()
+  })
+
+  test.each([
+    ['Authorization', (value: unknown) => ({ Authorization: value })],
+    ['headers.authorization', (value: unknown) => ({ headers: { authorization: value } })],
+    ['headers.Authorization', (value: unknown) => ({ authorization: 7, headers: { Authorization: value } })],
+  ])('is taken from %s of connection_init, and before the one of the upgrade', async (_, payload) => {
+    const { next, send } = await graphqlSocket({ authorization: 'Bearer x' })
+    send({ type: 'connection_init', payload: payload(`Bearer ${sign(claims())}`) })
+    expect(await next()).toMatchObject({ type: 'connection_ack' })
   })
 
   test('creates its user from the claims, and updates it when later ones differ', async () => {

@@ -6,6 +6,7 @@ import { request as httpsRequest } from 'node:https'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { PGlite } from '@electric-sql/pglite'
 import { serverAudits } from 'graphql-http'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -172,6 +173,62 @@ describe('GraphQL over HTTP', () => {
     if (type === 'text/event-stream') expect(text).toContain(`event: next\ndata: ${data}\n\nevent: complete\n`)
   })
 
+  test.each([
+    ['a text in GBK', Buffer.from('{"query":"{ __typename }","variables":{"x":"\xc4\xe3\xba\xc3"}}', 'latin1')],
+    ['a text in Latin-1', Buffer.from('{"query":"{ __typename }","variables":{"x":"\xe9"}}', 'latin1')],
+    ['a cut character', Buffer.from('{"query":"{ __typename }","variables":{"x":"\xe5\xad"}}', 'latin1')],
+  ])('a body with %s is refused with 400', async (_, body) => {
+    const headers = { 'content-type': 'application/json', ...bearer(token) }
+    const response = await fetch(app.graphqlUrl, { method: 'POST', headers, body })
+    expect(await refusal(response)).toEqual({ status: 400, code: 'BAD_USER_INPUT', message: 'the body is not valid UTF-8' })
+  })
+
+  test.each([
+    ['application/json; charset=utf-8', 200],
+    ['application/json;charset="UTF8"', 200],
+    ['application/json; charset=us-ascii', 200],
+    ['application/json; charset=gbk', 415],
+    ['application/json; charset=iso-8859-1', 415],
+    ['application/json; charset=', 415],
+  ])('a body of the type %s is answered with %i', async (type, status) => {
+    expect((await post({ query: '{ __typename }' }, { 'content-type': type })).status).toBe(status)
+  })
+
+  test('a compressed body is refused with 415', async () => {
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip', ...bearer(token) }
+    const body = gzipSync(JSON.stringify({ query: '{ __typename }' }))
+    expect((await fetch(app.graphqlUrl, { method: 'POST', headers, body })).status).toBe(415)
+  })
+
+  test.each(['?query={__typename}&variables={"x":"%c4%e3"}', '?query={__typename}&variables={"x":"%ff"}'])(
+    'percent-encoded bytes that are no UTF-8 are refused with 400: %s',
+    async (query) => {
+      expect((await fetch(app.graphqlUrl + query, { headers: bearer(token) })).status).toBe(400)
+      const encoded = '?query={__typename}&variables={"x":"%e5%ad%97"}'
+      expect((await fetch(app.graphqlUrl + encoded, { headers: bearer(token) })).status).toBe(200)
+    },
+  )
+
+  test('server-sent events are not collected by proxies, and name no encoding', async () => {
+    const response = await post({ query: VIEWER }, { accept: 'text/event-stream' })
+    await response.text()
+    expect(response.headers.get('x-accel-buffering')).toBe('no')
+    expect(response.headers.get('content-encoding')).toBeNull()
+  })
+
+  test('/graphql/ is /graphql, over HTTP and WebSocket, with a query too', async () => {
+    const body = JSON.stringify({ query: VIEWER })
+    const headers = { 'content-type': 'application/json', ...bearer(token) }
+    const response = await fetch(`${app.http}/graphql/`, { method: 'POST', headers, body })
+    expect(await response.json()).toEqual({ data: { viewer: { id: '7', name: 'Ann' } } })
+    const byGet = await fetch(`${app.http}/graphql/?query={__typename}`, { headers: bearer(token) })
+    expect(await byGet.json()).toEqual({ data: { __typename: 'Query' } })
+    expect((await fetch(`${app.http}/graphql/`, { headers: { accept: 'text/html' } })).status).toBe(200)
+    const socket = new WebSocket(`ws://127.0.0.1:${app.port}/graphql/`, 'graphql-transport-ws')
+    await once(socket, 'open')
+    socket.terminate()
+  })
+
   test('a subscription that can’t be opened says why in its stream, and ends', async () => {
     const body = { query: 'subscription { events(after: "x") { __typename } }' }
     const response = await post(body, { accept: 'text/event-stream' })
@@ -236,7 +293,7 @@ describe('the other paths', () => {
     ['/health', 200, { status: 'ok' }],
     ['/ready', 200, { status: 'ready', database: 'up' }],
     ['/', 404, { error: expect.stringContaining('nothing is here') }],
-    ['/graphql/', 404, { error: expect.stringContaining('nothing is here') }],
+    ['/graphql//', 404, { error: expect.stringContaining('nothing is here') }],
     ['/graphql/health-is-elsewhere', 404, { error: expect.stringContaining('nothing is here') }],
     ['/__proto__', 404, { error: expect.stringContaining('nothing is here') }],
     ['/ws/connect', 426, { error: 'expected a WebSocket upgrade' }],
@@ -245,21 +302,54 @@ describe('the other paths', () => {
     expect({ status: response.status, body: (await response.json()) as unknown }).toMatchObject({ status, body })
   })
 
+  /** The first line of the answer to a request that `fetch` does not send. */
+  const statusLine = async (requestLine: string): Promise<string> => {
+    const socket = connect(app.port, '127.0.0.1')
+    socket.write(`${requestLine} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+    const [chunk] = (await once(socket, 'data')) as [Buffer]
+    socket.destroy()
+    return chunk.toString().split('\r\n', 1)[0] as string
+  }
+
+  test('TRACE is refused with 405, and with 404 where nothing is', async () => {
+    for (const path of ['/graphql', '/graphql/', '/health', '/ready', '/metrics', '/ws/connect'])
+      expect(await statusLine(`TRACE ${path}`)).toBe('HTTP/1.1 405 Method Not Allowed')
+    for (const method of ['TRACE', 'GET', 'POST', 'PUT', 'DELETE', 'OPTIONS'])
+      expect(await statusLine(`${method} /nope`)).toBe('HTTP/1.1 404 Not Found')
+  })
+
+  test('a target with scheme and host is its path', async () => {
+    expect(await statusLine(`GET http://127.0.0.1:${app.port}/health`)).toBe('HTTP/1.1 200 OK')
+  })
+
+  test('requests that come in one piece are answered in their order, and another connection between them', async () => {
+    const socket = connect(app.port, '127.0.0.1')
+    const count = 200
+    let text = ''
+    socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk))
+    socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(count) + 'GET /nope HTTP/1.1\r\nHost: x\r\n\r\n')
+    const answered = (): number => text.split('HTTP/1.1 200').length - 1
+    await expect.poll(answered).toBeGreaterThan(0)
+    expect((await fetch(`${app.http}/health`)).status).toBe(200)
+    expect(answered()).toBeLessThan(count)
+    await expect.poll(() => text.includes('HTTP/1.1 404'), { timeout: 15_000 }).toBe(true)
+    expect(answered()).toBe(count)
+    socket.destroy()
+  })
+
   test('/ready asks the database once at a time, whoever and however many ask', async () => {
     let answer: (() => void) | undefined
     const waiting = new Promise<void>((resolve) => (answer = resolve))
     const query = vi.spyOn(PGlite.prototype, 'query').mockImplementation(() => waiting as Promise<never>)
-    const socket = connect(app.port, '127.0.0.1')
-    // In one piece, so that all are there at once.
-    socket.write('GET /ready HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(50))
+    const answers = Array.from({ length: 50 }, () => fetch(`${app.http}/ready`))
     const pings = (): number => query.mock.calls.filter(([sql]) => sql === 'SELECT 1').length
     await expect.poll(pings).toBeGreaterThan(0)
+    // One that came later has the same answer, and those before it were asked for already.
+    answers.push(fetch(`${app.http}/ready`))
+    await fetch(`${app.http}/health`)
     answer?.()
-    let text = ''
-    socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
-    await expect.poll(() => text.split('HTTP/1.1 503').length - 1).toBe(50)
-    expect(pings()).toBe(1)
-    socket.destroy()
+    await Promise.all(answers)
+    expect(pings()).toBeLessThan(5)
   })
 
   test('/ready says 503 while the database does not answer; /health goes on', async () => {
@@ -289,7 +379,7 @@ describe('the other paths', () => {
     await Promise.all(clients.map((client) => client.close()))
   })
 
-  test.each(['/', '/graphql/', '/ws', '/ws/connect/'])('an upgrade on %s is refused with 404', async (path) => {
+  test.each(['/', '/graphql/x', '/ws', '/ws/connect/'])('an upgrade on %s is refused with 404', async (path) => {
     const socket = new WebSocket(`ws://127.0.0.1:${app.port}${path}`)
     const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage]
     expect(response.statusCode).toBe(404)
@@ -564,6 +654,8 @@ describe('CORS and ALLOWED_ORIGINS', () => {
         ALLOWED_ORIGINS: `${GOOD}, http://localhost:3000`,
         RATE_LIMIT_PER_SECOND: '1',
         RATE_LIMIT_BURST: String(BURST),
+        METRICS_PORT: '0',
+        KEEP_ALIVE_TIMEOUT_MS: '100',
       })
     })
     afterAll(() => limited.stop())
@@ -608,6 +700,25 @@ describe('CORS and ALLOWED_ORIGINS', () => {
       expect(response.statusCode).toBe(403)
       socket.on('error', () => undefined)
       socket.terminate()
+    })
+
+    test('with METRICS_PORT, /metrics and /ready are served there alone, and /health on both', async () => {
+      const statuses = async (port: number | undefined): Promise<number[]> => {
+        const paths = ['/metrics', '/ready', '/health', '/graphql']
+        return await Promise.all(paths.map(async (path) => (await fetch(`http://127.0.0.1:${port}${path}`)).status))
+      }
+      expect(await statuses(limited.metricsPort)).toEqual([200, 200, 200, 404])
+      expect(await statuses(limited.port)).toEqual([404, 404, 200, 401])
+      expect((await fetch(`http://127.0.0.1:${limited.metricsPort}/metrics`, { method: 'POST' })).status).toBe(405)
+    })
+
+    test('KEEP_ALIVE_TIMEOUT_MS ends a connection that idles so long; 75 s where it is not set', async () => {
+      expect((await fetch(`${app.http}/health`)).headers.get('keep-alive')).toBe('timeout=75')
+      const socket = connect(limited.port, '127.0.0.1')
+      socket.write('GET /health HTTP/1.1\r\nHost: x\r\n\r\n')
+      socket.resume()
+      await once(socket, 'end')
+      socket.destroy()
     })
 
     test('what is no browser and sends no origin is let in', async () => {

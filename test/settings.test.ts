@@ -65,6 +65,9 @@ afterAll(() => {
 const DEFAULTS: Settings = {
   host: '127.0.0.1',
   port: 4000,
+  metricsPort: undefined,
+  metricsHost: '127.0.0.1',
+  keepAliveTimeoutMs: 75_000,
   databaseUrl: undefined,
   dataDir: '.data',
   dbPoolSize: 10,
@@ -110,7 +113,7 @@ describe('defaults', () => {
 
   test('an empty value counts as absent', () => {
     const names =
-      'HOST PORT DATABASE_URL DATA_DIR DB_POOL_SIZE REDIS_URL REDIS_PREFIX JWT_SECRET JWT_PUBLIC_KEY JWT_ISSUER JWT_AUDIENCE ' +
+      'HOST PORT METRICS_PORT METRICS_HOST DATABASE_URL DATA_DIR DB_POOL_SIZE REDIS_URL REDIS_PREFIX JWT_SECRET JWT_PUBLIC_KEY JWT_ISSUER JWT_AUDIENCE ' +
       'NODE_ENV DEMO GRAPHIQL RATE_LIMIT_BURST ALLOWED_ORIGINS TLS_CERT TLS_KEY LOG_LEVEL'
     expect(loadSettings(Object.fromEntries(names.split(' ').map((name) => [name, ''])))).toEqual(DEFAULTS)
   })
@@ -236,9 +239,10 @@ describe('a key for tokens', () => {
 describe('a bad value is named, with what came and what was expected', () => {
   const POSITIVE =
     'DB_POOL_SIZE DB_ACQUIRE_TIMEOUT_MS DB_STATEMENT_TIMEOUT_MS POSITION_CHECK_MS PING_INTERVAL_MS PRESENCE_GROUP_LIMIT ' +
-    'MAX_CONNECTIONS_PER_USER MAX_FRAME_BYTES MAX_BUFFERED_BYTES MAX_RESPONSE_BYTES EVENT_RETENTION_HOURS RESUME_LIMIT DRAIN_MS'
+    'MAX_CONNECTIONS_PER_USER MAX_FRAME_BYTES MAX_BUFFERED_BYTES MAX_RESPONSE_BYTES EVENT_RETENTION_HOURS RESUME_LIMIT DRAIN_MS ' +
+    'KEEP_ALIVE_TIMEOUT_MS'
   const ZERO_OR_MORE =
-    'PORT PRESENCE_GRACE_MS RATE_LIMIT_PER_SECOND RATE_LIMIT_BURST JWT_LEEWAY_SECONDS MAX_GROUP_ADDITIONS_PER_DAY'
+    'PORT METRICS_PORT PRESENCE_GRACE_MS RATE_LIMIT_PER_SECOND RATE_LIMIT_BURST JWT_LEEWAY_SECONDS MAX_GROUP_ADDITIONS_PER_DAY'
 
   test.each(POSITIVE.split(' '))('%s is 1 or more', (name) => {
     for (const value of ['0', '-1', '1.5', '1e3', '0x10', ' 5', '007', 'abc', `${MAX + 1}`, '99999999999999999999'])
@@ -246,7 +250,7 @@ describe('a bad value is named, with what came and what was expected', () => {
   })
 
   test.each(ZERO_OR_MORE.split(' '))('%s is 0 or more', (name) => {
-    const max = name === 'PORT' ? 65535 : MAX
+    const max = name.endsWith('PORT') ? 65535 : MAX
     for (const value of ['-1', '0.5', '00', '+1', 'off', `${max + 1}`])
       expect(problemsOf({ [name]: value })).toEqual([`${name}: came "${value}", expected an integer from 0 to ${max}`])
   })

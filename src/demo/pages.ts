@@ -57,6 +57,8 @@ export function createDemoPages({ users, graphiql, lastEventId }: DemoPagesOptio
     // Looked up by what browsers ask for, so nothing but these files can be read.
     assets ??= loadAssets().catch((error: unknown) => {
       assets = undefined
+      // An installation may leave the page out, or not have built it.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map<string, DemoPage>()
       throw error
     })
     return (await assets).get(path)

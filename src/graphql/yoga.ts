@@ -38,7 +38,7 @@ export function createHttpHandler({ schema, operations, report }: YogaOptions): 
     maskedErrors: { maskError: (error) => toClientError(error, report) },
     // The transport serves the page.
     graphiql: false,
-    plugins: [useWellFormedRequests(operations), useOperations(operations), useAcceptedTypes(), useStatus()],
+    plugins: [useWellFormedRequests(operations), useOperations(operations), useAcceptedTypes(), useStatus(), useStreamHeaders()],
   })
 }
 
@@ -144,6 +144,17 @@ function useStatus(): Plugin<HttpContext> {
     onResultProcess({ result, setResult }) {
       if (Symbol.asyncIterator in result || Array.isArray(result) || 'data' in result || !result.errors) return
       setResult({ ...result, errors: result.errors.map(withStatus) })
+    },
+  }
+}
+
+/** Server-sent events through proxies: nginx and those like it are not to collect them, and `none` is no encoding that HTTP knows. */
+function useStreamHeaders(): Plugin<HttpContext> {
+  return {
+    onResponse({ response }) {
+      if (!response.headers.get('content-type')?.startsWith('text/event-stream')) return
+      response.headers.delete('content-encoding')
+      response.headers.set('x-accel-buffering', 'no')
     },
   }
 }

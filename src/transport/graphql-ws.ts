@@ -8,7 +8,7 @@ import {
   type GraphQLSchema,
   type OperationDefinitionNode,
 } from 'graphql'
-import { handleProtocols, makeServer, type ConnectionInitMessage } from 'graphql-ws'
+import { CloseCode, handleProtocols, makeServer, type ConnectionInitMessage } from 'graphql-ws'
 import { WebSocketServer } from 'ws'
 import type { Auth, Viewer } from '../chat/auth.ts'
 import { countIn, type Counts } from '../counts.ts'
@@ -207,13 +207,13 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
       const { connectionParams, extra: peer } = context
       // The library would keep it as long as the socket is open.
       delete (context as { connectionParams?: unknown }).connectionParams
-      const { authorization } = connectionParams ?? {}
       let viewer: Viewer
       try {
-        viewer = await auth.verifyHeader(typeof authorization === 'string' ? authorization : peer.authorization, peer.address)
+        viewer = await auth.verifyHeader(authorizationIn(connectionParams) ?? peer.authorization, peer.address)
       } catch (error) {
         // What can be tried again is no refusal.
         if (error instanceof ChatError && error.code === 'UNAVAILABLE') throw error
+        peer.ws.close(CloseCode.Forbidden, closeReason(operations.failure(error).message))
         return false
       }
       if (connections.hasRoom(viewer.userId)) await admit(viewer)
@@ -348,6 +348,25 @@ function discard(opened: OpenSubscription | ExecutionResult): void {
 function isSend({ selectionSet: { selections } }: OperationDefinitionNode): boolean {
   const [field] = selections
   return selections.length === 1 && field?.kind === Kind.FIELD && field.name.value === 'sendMessage'
+}
+
+/** The value of `Authorization`, from where clients put it in `connection_init`; what is no text counts as absent. */
+function authorizationIn(params: ConnectionInitMessage['payload']): string | undefined {
+  const { authorization, Authorization, headers } = params ?? {}
+  const inHeaders = (typeof headers === 'object' && headers !== null ? headers : {}) as Record<string, unknown>
+  const values = [authorization, Authorization, inHeaders['authorization'], inHeaders['Authorization']]
+  return values.find((value): value is string => typeof value === 'string')
+}
+
+/** The beginning of a text that a close frame has room for (RFC 6455, section 5.5). */
+function closeReason(text: string): string {
+  const bytes = Buffer.from(text)
+  return bytes.length <= 123
+    ? text
+    : bytes
+        .subarray(0, 120)
+        .toString()
+        .replace(/\ufffd+$/, '')
 }
 
 /** An error outside of any operation: what can be tried again later, else what nobody expected. */

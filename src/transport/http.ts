@@ -14,21 +14,23 @@ import type { Operations } from '../graphql/operations.ts'
 import type { HttpHandler } from '../graphql/yoga.ts'
 import type { Connections } from './connections.ts'
 import { clientAddress, type AddressLimit } from './addresses.ts'
-import { HttpError, readBody } from './body.ts'
+import { checkBodyHeaders, HttpError, readBody } from './body.ts'
 import { createOpenAnswers } from './open-answers.ts'
 import { createOwnNames } from './own-names.ts'
+import { oneAtATime } from './pipelining.ts'
+import { createProbes, createProbeServer, PROBE_METHODS, sendJson, type ProbesOptions } from './probes.ts'
 import { createStreams } from './sse.ts'
+import { isText, normalTarget, pathOf } from './target.ts'
 import { refuseUpgrade, SECURITY_HEADERS, startPings, type Endpoint } from './upgrade.ts'
 
-export interface Readiness {
-  isReady: boolean
-  /** What was asked, and how it is. */
-  checks: Readonly<Record<string, string>>
-}
-
-export interface HttpServerOptions {
+export interface HttpServerOptions extends ProbesOptions {
   host: string
   port: number
+  /** Where the probes are served instead; undefined: on the public port. */
+  metricsPort: number | undefined
+  metricsHost: string
+  /** How long a connection may idle between two requests. */
+  keepAliveTimeoutMs: number
   tls: { cert: string; key: string } | undefined
   /** Origins of browsers that may use the server; undefined: all. */
   allowedOrigins: readonly string[] | undefined
@@ -53,11 +55,6 @@ export interface HttpServerOptions {
   takeRequest: (userId: number) => void
   graphqlWs: Endpoint
   legacy: Endpoint
-  /** What storage and bus say; `isReady` false where the server can't do its work now. */
-  readiness: () => Promise<Readiness>
-  /** The metrics in Prometheus' text format. */
-  metrics: () => Promise<{ contentType: string; text: string }>
-  report: (error: unknown) => void
 }
 
 export interface HttpServer {
@@ -65,7 +62,7 @@ export interface HttpServer {
    * Starts to listen, which refuses everything but /health, /ready and /metrics until `open` is called; resolves with the
    * address, or rejects with the system's error.
    */
-  listen(): Promise<{ host: string; port: number }>
+  listen(): Promise<{ host: string; port: number; metricsPort: number | undefined }>
   open(): void
   /** Another certificate, for connections from now on. */
   useTls(tls: { cert: string; key: string }): void
@@ -81,7 +78,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { allowedOrigins, maxBodyBytes, handler, operations, connections, auth, admit, takeRequest, report } = options
   const endpoints: Readonly<Record<string, Endpoint>> = { '/graphql': options.graphqlWs, '/ws/connect': options.legacy }
   const isOwnName = createOwnNames(options)
-  const paths = `${options.demoPages ? '/, ' : ''}/graphql, /ws/connect, /health, /ready or /metrics`
+  const allProbes = createProbes(options, () => closed)
+  const probeServer = options.metricsPort === undefined ? undefined : createProbeServer(allProbes, report)
+  const probes = probeServer ? { '/health': allProbes['/health'] } : allProbes
+  const paths = [...(options.demoPages ? ['/'] : []), '/graphql', '/ws/connect', ...Object.keys(probes)].join(', ')
   const nothingHere = `nothing is here: expected ${paths}`
   const socketServers = [options.graphqlWs.server, options.legacy.server]
   const answers = createOpenAnswers()
@@ -91,11 +91,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   const isAllowed = (origin: string | undefined): boolean =>
     origin === undefined || !allowedOrigins || allowedOrigins.includes(origin)
-
-  function sendJson(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
-    if (response.headersSent || response.destroyed) return
-    response.writeHead(status, { 'Content-Type': 'application/json; charset=utf-8', ...headers }).end(JSON.stringify(body))
-  }
 
   function sendError(response: ServerResponse, error: GraphQLError, status: number): void {
     const headers: Record<string, string> = {}
@@ -139,9 +134,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const viewer = await auth.verifyHeader(request.headers.authorization, addressOf(request))
     takeRequest(viewer.userId)
     const giveBack = answers.take(viewer.userId, response)
+    if (!isText(request.url as string)) throw new HttpError(400, 'the URL is no UTF-8, expected it percent-encoded')
     if (request.method === 'POST') {
-      if (!JSON_TYPE.test(request.headers['content-type'] ?? ''))
-        throw new HttpError(415, 'expected Content-Type: application/json')
+      checkBodyHeaders(request.headers)
       // Yoga would read without a bound.
       const body = await readBody(request, maxBodyBytes)
       Object.assign(request, { body: Readable.from([body]) })
@@ -163,7 +158,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (!options.demoPages) return false
     if (closed) throw new ChatError('UNAVAILABLE', TRY_AGAIN)
     const { method, headers } = request
-    const page = await options.demoPages(pathOf(request))
+    const page = await options.demoPages(pathOf(request.url as string))
     if (!page) return false
     if (method !== 'GET' && method !== 'HEAD') sendJson(response, 405, { error: 'expected GET' }, { Allow: 'GET, HEAD' })
     else if (!isOwnName(headers.host)) {
@@ -178,30 +173,23 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const addressOf = (request: IncomingMessage): string => clientAddress(request, options.trustedProxies)
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    switch (pathOf(request)) {
-      case '/graphql':
-        return await serveGraphql(request, response)
-      case '/health':
-        return sendJson(response, 200, { status: 'ok' })
-      case '/ready': {
-        const { isReady, checks } = await options.readiness()
-        const status = closed ?? (isReady ? 'ready' : 'not ready')
-        return sendJson(response, status === 'ready' ? 200 : 503, { status, ...checks })
-      }
-      case '/metrics': {
-        const { contentType, text } = await options.metrics()
-        response.writeHead(200, { 'Content-Type': contentType }).end(text)
-        return
-      }
-      case '/ws/connect':
-        return sendJson(response, 426, { error: 'expected a WebSocket upgrade' }, { Upgrade: 'websocket', Connection: 'Upgrade' })
-      default:
-        if (await serveDemo(request, response)) return
-        return sendJson(response, 404, { error: nothingHere })
+    const path = pathOf(request.url as string)
+    const probe = probes[path as keyof typeof probes]
+    const isKnown = probe !== undefined || Object.hasOwn(endpoints, path)
+    if (request.method === 'TRACE' && isKnown) {
+      const methods = path === '/graphql' ? 'GET, POST, OPTIONS' : PROBE_METHODS
+      return sendJson(response, 405, { error: `expected one of ${methods}` }, { Allow: methods })
     }
+    if (probe) return await probe(response)
+    if (path === '/graphql') return await serveGraphql(request, response)
+    if (path === '/ws/connect')
+      return sendJson(response, 426, { error: 'expected a WebSocket upgrade' }, { Upgrade: 'websocket', Connection: 'Upgrade' })
+    if (await serveDemo(request, response)) return
+    sendJson(response, 404, { error: nothingHere })
   }
 
   const listener: RequestListener = (request, response) => {
+    request.url = normalTarget(request.url)
     // The client's next request shall find another connection, on another node.
     if (closed === 'draining') response.shouldKeepAlive = false
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value)
@@ -215,7 +203,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // Between here and the endpoint's own listener a reset of the connection must not end the process.
     socket.on('error', () => undefined)
-    const endpoint = endpoints[pathOf(request)]
+    request.url = normalTarget(request.url)
+    const endpoint = endpoints[pathOf(request.url)]
     if (!endpoint) return refuseUpgrade(socket, 404, JSON.stringify({ error: nothingHere }))
     if (closed) return endpoint.refuse(socket, 503, TRY_AGAIN)
     if (!isAllowed(request.headers.origin)) return endpoint.refuse(socket, 403, 'this origin is not allowed')
@@ -227,10 +216,15 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   }
 
   // Node looks only every half minute unless told.
-  const timeouts = { headersTimeout: HEADERS_MS, requestTimeout: 30_000, connectionsCheckingInterval: 1000 }
+  const timeouts = {
+    headersTimeout: HEADERS_MS,
+    requestTimeout: 30_000,
+    connectionsCheckingInterval: 1000,
+    keepAliveTimeout: options.keepAliveTimeoutMs,
+  }
   const server: Server = options.tls
-    ? createTlsServer({ ...timeouts, handshakeTimeout: HEADERS_MS, ...options.tls }, listener)
-    : createServer(timeouts, listener)
+    ? createTlsServer({ ...timeouts, handshakeTimeout: HEADERS_MS, ...options.tls }, oneAtATime(listener))
+    : createServer(timeouts, oneAtATime(listener))
   // Of who does not read; streams have limits of their own.
   server.setTimeout(SILENCE_MS)
   server.on('upgrade', upgrade)
@@ -249,16 +243,21 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
     useTls: (tls) => (server as TlsServer).setSecureContext(tls),
 
-    listen: () =>
-      new Promise((resolve, reject) => {
-        server.once('error', reject)
+    async listen() {
+      const metricsPort = await probeServer?.listen(options.metricsPort as number, options.metricsHost)
+      return await new Promise((resolve, reject) => {
+        server.once('error', (error) => {
+          void probeServer?.close()
+          reject(error)
+        })
         server.listen(options.port, options.host, () => {
-          server.off('error', reject)
+          server.removeAllListeners('error')
           server.on('error', report)
           const { address, port } = server.address() as AddressInfo
-          resolve({ host: address, port })
+          resolve({ host: address, port, metricsPort })
         })
-      }),
+      })
+    },
 
     async drain(limitMs) {
       // First of all, so that whoever asks /ready sends clients elsewhere; it is answered until the sockets are closed.
@@ -284,6 +283,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       do await nextTurn()
       while (open.size > 0)
       clearInterval(idle)
+      await probeServer?.close()
       clearTimeout(limit)
       pings.stop()
     },
@@ -316,9 +316,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   }
 }
 
-/** What no form of another page can send without asking first. */
-const JSON_TYPE = /^application\/json\s*(?:;|$)/i
-
 /** How long a client may take for the TLS handshake, and for the headers of a request. */
 const HEADERS_MS = 10_000
 
@@ -345,5 +342,3 @@ const PAGE_POLICY = [
 ].join('; ')
 
 const TRY_AGAIN = 'the server starts or stops: try again in a moment'
-
-const pathOf = ({ url = '/' }: IncomingMessage): string => url.split('?', 1)[0] as string

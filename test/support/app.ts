@@ -24,6 +24,8 @@ export function tokenOf(user: Pick<TokenClaims, 'userId'> & Partial<TokenClaims>
 
 export interface TestApp {
   port: number
+  /** Where METRICS_PORT is set. */
+  metricsPort: number | undefined
   http: string
   graphqlUrl: string
   legacyUrl: string
@@ -69,7 +71,7 @@ export async function startApp(env: Record<string, string> = {}): Promise<TestAp
     ...env,
   })
   const app = createApp(settings, log)
-  const { port } = await app.start()
+  const { port, metricsPort } = await app.start()
   const http = `http://127.0.0.1:${port}`
   const graphqlUrl = `${http}/graphql`
   const legacyUrl = `ws://127.0.0.1:${port}/ws/connect`
@@ -84,6 +86,7 @@ export async function startApp(env: Record<string, string> = {}): Promise<TestAp
 
   const test: TestApp = {
     port,
+    metricsPort,
     http,
     graphqlUrl,
     legacyUrl,

@@ -92,7 +92,8 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
 
   async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): Promise<void> {
     const viewer = await verify(auth, request, address)
-    const after = request.headers['last-event-id'] as string | undefined
+    // An empty header is what some clients send that have no id yet.
+    const after = (request.headers['last-event-id'] as string | undefined) || undefined
     const problem = after === undefined ? null : problemWithCursor(after, 'Last-Event-ID')
     if (problem !== null) throw new ChatError('BAD_USER_INPUT', problem)
     if (!connections.hasRoom(viewer.userId)) throw tooMany()

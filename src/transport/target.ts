@@ -1,0 +1,22 @@
+/**
+ * The target of a request as the server routes it: without scheme and authority, which HTTP/1.1 allows before the path (RFC
+ * 9112, section 3.2.2), and `/graphql/` as `/graphql`.
+ */
+export function normalTarget(url = '/'): string {
+  const target = url.replace(/^https?:\/\/[^/?#]*/i, '')
+  return (target.startsWith('/') || target === '*' ? target : `/${target}`).replace(/^\/graphql\/(?=[?#]|$)/, '/graphql')
+}
+
+export const pathOf = (target: string): string => target.split('?', 1)[0] as string
+
+/** Whether what is percent-encoded in the target, and all else, is text: UTF-8 or ASCII. */
+export function isText(target: string): boolean {
+  // Node gives bytes beyond ASCII as Latin-1, which is not what they were meant as.
+  if (/[^\0-\x7f]/.test(target)) return false
+  try {
+    for (const [bytes] of target.matchAll(/(?:%[0-9a-f]{2})+/gi)) decodeURIComponent(bytes)
+    return true
+  } catch {
+    return false
+  }
+}
