@@ -50,13 +50,23 @@ export const leavesOf = (type: GraphQLObjectType): string[] =>
     .filter((field) => !isCompositeType(getNamedType(field.type)))
     .map(({ name }) => name)
 
-/** The selection of a path: ids on the way, and all leaves of its last type. */
-export function selectionOf(path: readonly Step[]): string {
-  const [step, ...rest] = path as [Step, ...Step[]]
-  const inner =
-    rest.length === 0 ? leavesOf(step.type).join(' ') : `${idOf(step.type)} ${(rest[0] as Step).field} ${selectionOf(rest)}`
-  const all = `${step.wrap.map((name) => `${name} {`).join(' ')} ${inner} ${'}'.repeat(step.wrap.length)}`
-  return `{ __typename ${all} }`
+/** The selection of paths that start with the same field: ids on the way, and all leaves of each one's last type. */
+export function selectionOf(paths: readonly (readonly Step[])[]): string {
+  const steps = new Map<string, { step: Step; ends: boolean; rest: Step[][] }>()
+  for (const [step, ...rest] of paths as [Step, ...Step[]][]) {
+    const name = step.wrap.join(' ')
+    const found = steps.get(name) ?? { step, ends: false, rest: [] }
+    steps.set(name, found)
+    if (rest.length === 0) found.ends = true
+    else found.rest.push(rest)
+  }
+  const selections = [...steps.values()].map(({ step: { type, wrap }, ends, rest }) => {
+    const inner = [ends ? leavesOf(type).join(' ') : idOf(type)]
+    for (const field of new Set(rest.map(([next]) => (next as Step).field)))
+      inner.push(`${field} ${selectionOf(rest.filter(([next]) => next?.field === field))}`)
+    return [...wrap.map((name) => `${name} {`), ...inner, ...wrap.map(() => '}')].join(' ')
+  })
+  return `{ __typename ${selections.join(' ')} }`
 }
 
 const idOf = (type: GraphQLObjectType): string => ('id' in type.getFields() ? 'id' : '__typename')
