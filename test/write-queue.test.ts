@@ -106,13 +106,7 @@ test('of a batch that fails only the input at fault fails, and what follows it i
   const { queue, written, tried } = createQueueWithBad(['t1'])
   const outcomes = await Promise.allSettled(texts(6).map((input) => queue.add(input)))
   expect(outcomes.map(({ status }) => status === 'fulfilled')).toEqual([true, false, true, true, true, true])
-  expect(tried).toEqual([
-    ['t0', 't1', 't2', 't3', 't4', 't5'],
-    ['t0', 't1', 't2'],
-    ['t0'],
-    ['t1'],
-    ['t2', 't3', 't4', 't5'],
-  ])
+  expect(tried).toEqual([['t0', 't1', 't2', 't3', 't4', 't5'], ['t0', 't1', 't2'], ['t0'], ['t1'], ['t2', 't3', 't4', 't5']])
   expect(written).toEqual(['T0', 'T2', 'T3', 'T4', 'T5'])
 })
 
