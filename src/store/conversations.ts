@@ -1,4 +1,4 @@
-import { byOrd, toJson, type Db } from './db.ts'
+import { byOrd, pageAfter, pageBefore, recordset, type Db } from './db.ts'
 import { epochMs } from './event-log.ts'
 
 export interface ConversationRecord {
@@ -55,6 +55,17 @@ const toRecord = (row: ConversationRow): ConversationRecord => ({
 })
 
 export function createConversationStore(db: Db) {
+  /** For each key the conversation's members by user id, those above `after`. */
+  async function memberPages(keys: readonly MemberPageKey[]): Promise<MemberRecord[][]> {
+    const rows = await db.$queryRaw<(MemberRecord & { ord: number })[]>`
+      SELECT k.ord, m.* FROM ${recordset(keys, 'k', '"conversationId" text, after int, "limit" int')}
+      CROSS JOIN LATERAL (
+        SELECT user_id AS "userId", role::text AS role, ${epochMs('joined_at')} AS "joinedAt" FROM members
+        WHERE ${pageAfter('conversation_id', 'user_id', 'k."conversationId"', 'k.after')} LIMIT k."limit"
+      ) m ORDER BY k.ord, m."userId"`
+    return byOrd(keys, rows, ({ userId, role, joinedAt }) => ({ userId, role, joinedAt }))
+  }
+
   return {
     /** Conversations by id, closed groups left out. */
     async byIds(ids: readonly string[]): Promise<Map<string, ConversationRecord>> {
@@ -92,7 +103,10 @@ export function createConversationStore(db: Db) {
             ${epochMs('coalesce(last.created_at, c.created_at)')} AS activity, coalesce(last.id, 0)::float8 AS last_id
           FROM members m JOIN conversations c ON c.id = m.conversation_id
           LEFT JOIN groups g ON g.conversation_id = c.id
-          LEFT JOIN LATERAL (SELECT id, created_at FROM messages WHERE conversation_id = c.id ORDER BY id DESC LIMIT 1) last ON true
+          LEFT JOIN LATERAL (
+            SELECT id, created_at FROM messages
+            WHERE ${pageBefore('conversation_id', 'id', 'c.id')} LIMIT 1
+          ) last ON true
           WHERE m.user_id = ${userId}
         ) c
         WHERE (activity, last_id, id) < (${after?.activityAt ?? Number.MAX_SAFE_INTEGER}::float8, ${after?.lastMessageId ?? 0}::float8, ${after?.id ?? ''})
@@ -100,27 +114,11 @@ export function createConversationStore(db: Db) {
       return rows.map((row) => ({ ...toRecord(row), activityAt: row.activity, lastMessageId: row.last_id }))
     },
 
-    /** For each key the conversation's members by user id, those above `after`. */
-    async memberPages(keys: readonly MemberPageKey[]): Promise<MemberRecord[][]> {
-      const rows = await db.$queryRaw<(MemberRecord & { ord: number })[]>`
-        SELECT k.ord, m.* FROM json_to_recordset(${toJson(keys)}::json) AS k(ord int, "conversationId" text, after int, "limit" int)
-        CROSS JOIN LATERAL (
-          SELECT user_id AS "userId", role::text AS role, ${epochMs('joined_at')} AS "joinedAt" FROM members
-          WHERE conversation_id = k."conversationId" AND user_id > k.after ORDER BY user_id LIMIT k."limit"
-        ) m ORDER BY k.ord, m."userId"`
-      return byOrd(keys, rows, ({ userId, role, joinedAt }) => ({ userId, role, joinedAt }))
-    },
+    memberPages,
 
     /** Members of a conversation by user id, those above `after`. */
-    async members(
-      conversationId: string,
-      after: number,
-      limit: number,
-    ): Promise<{ userId: number; role: 'OWNER' | 'ADMIN' | 'MEMBER'; joinedAt: number }[]> {
-      return await db.$queryRaw`
-        SELECT user_id AS "userId", role::text AS role, ${epochMs('joined_at')} AS "joinedAt" FROM members
-        WHERE conversation_id = ${conversationId} AND user_id > ${after} ORDER BY user_id LIMIT ${limit}`
-    },
+    members: async (conversationId: string, after: number, limit: number): Promise<MemberRecord[]> =>
+      (await memberPages([{ conversationId, after, limit }]))[0] ?? [],
 
     /** How many messages of others the user has not read, for each conversation. */
     async unread(userId: number, ids: readonly string[]): Promise<Map<string, number>> {

@@ -21,8 +21,34 @@ export const named = (name: string): Prisma.Sql => Prisma.raw(`/* ${name} */`)
 /** The name that a statement was given by `named`. */
 export const nameOf = (sql: string): string | undefined => /^\s*\/\* (\w+) \*\//.exec(sql)?.[1]
 
-/** Keys as the parameter of a `json_to_recordset(...)` that has a column `ord`. */
-export const toJson = (keys: readonly object[]): string => JSON.stringify(keys.map((key, ord) => ({ ord, ...key })))
+/**
+ * Objects as a table `alias` with these columns and `ord`, their index. The limit tells the planner how many rows there are:
+ * it takes any `json_to_recordset` for 100, and what is joined to so many may look cheaper to read as a whole.
+ */
+export const recordset = (keys: readonly object[], alias: string, columns: string): Prisma.Sql =>
+  Prisma.sql`(SELECT * FROM json_to_recordset(${JSON.stringify(keys.map((key, ord) => ({ ...key, ord })))}::json)
+    AS ${Prisma.raw(`${alias}(ord int, ${columns})`)} LIMIT ${keys.length}) ${Prisma.raw(alias)}`
+
+/**
+ * The rows of `group` = `key` with `order` below `before`, highest first: follows WHERE, and LIMIT follows it. An index must
+ * begin with both columns, and `key` be a column of what this is joined to LATERAL. Written as `group = key ORDER BY order`, the
+ * planner may walk an index on `order` alone through the rows of all groups, which takes seconds where the group is
+ * small or empty. A range over both columns, ordered by both, is read from that one index. Of a key that it knows beforehand it would
+ * take the range for one row, read the whole group and sort it.
+ */
+export const pageBefore = (
+  group: string,
+  order: string,
+  key: string,
+  before = `${Number.MAX_SAFE_INTEGER}`,
+  and = Prisma.empty,
+): Prisma.Sql =>
+  Prisma.sql`${Prisma.raw(`(${group}, ${order}) < (${key}, ${before}) AND ${group} >= ${key}`)} ${and}
+    ${Prisma.raw(`ORDER BY ${group} DESC, ${order} DESC`)}`
+
+/** The same upwards: the rows with `order` above `after`, lowest first. */
+export const pageAfter = (group: string, order: string, key: string, after: string): Prisma.Sql =>
+  Prisma.raw(`(${group}, ${order}) > (${key}, ${after}) AND ${group} <= ${key} ORDER BY ${group}, ${order}`)
 
 /** The rows of each key, which say by `ord` whose they are. */
 export function byOrd<R extends { ord: number }, T>(keys: readonly object[], rows: readonly R[], toItem: (row: R) => T): T[][] {

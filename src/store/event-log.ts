@@ -1,7 +1,7 @@
 import type { Prisma } from './generated/client.ts'
 import { Prisma as Sql } from './generated/client.ts'
 import type { TraceParent } from '../tracing.ts'
-import type { Db } from './db.ts'
+import { recordset, type Db } from './db.ts'
 import type { MessageRecord } from './messages.ts'
 
 /** A durable event. `id` is the resume cursor; `at` is in milliseconds since the epoch. */
@@ -220,10 +220,11 @@ export function createEventLog(db: Db, onOrphans: (count: number) => void = () =
     async newest(ranges: readonly TopicRange[], limit: number): Promise<LogPosition[]> {
       return await db.$queryRaw<LogPosition[]>`
         SELECT e.topic, e.seq::float8 AS seq, e.id::float8 AS id, ${epochMs('e.created_at')} AS at FROM (
-          SELECT e.* FROM json_to_recordset(${JSON.stringify(ranges)}::json) AS r(topic text, after bigint, until bigint)
+          SELECT e.* FROM ${recordset(ranges, 'r', 'topic text, after bigint, until bigint')}
           CROSS JOIN LATERAL (
             SELECT topic, seq, id, created_at FROM events
-            WHERE topic = r.topic AND seq > r.after AND seq <= r.until ORDER BY seq DESC LIMIT ${limit}
+            -- One bound as a row: of two plain bounds that it does not know the planner expects next to nothing between them.
+            WHERE topic = r.topic AND seq <= r.until AND (topic, seq) > (r.topic, r.after) ORDER BY seq DESC LIMIT ${limit}
           ) e ORDER BY e.id DESC LIMIT ${limit}
         ) e ORDER BY e.id, e.topic`
     },
@@ -233,9 +234,10 @@ export function createEventLog(db: Db, onOrphans: (count: number) => void = () =
       for (let rest = ranges; ;) {
         const rows = await db.$queryRaw<EntryRow[]>`
           SELECT ${entryColumns} FROM (
-            SELECT e.* FROM json_to_recordset(${JSON.stringify(rest)}::json) AS r(topic text, after bigint, until bigint)
+            SELECT e.* FROM ${recordset(rest, 'r', 'topic text, after bigint, until bigint')}
             CROSS JOIN LATERAL (
-              SELECT * FROM events WHERE topic = r.topic AND seq > r.after AND seq <= r.until ORDER BY seq LIMIT ${limit}
+              SELECT * FROM events WHERE topic = r.topic AND seq > r.after AND (topic, seq) <= (r.topic, r.until)
+              ORDER BY seq LIMIT ${limit}
             ) e ORDER BY e.id, e.topic LIMIT ${limit}
           ) e ${messageJoins} ORDER BY e.id, e.topic`
         const entries = entriesOf(rows)

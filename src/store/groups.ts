@@ -1,4 +1,4 @@
-import { NO_LIMIT, type Db } from './db.ts'
+import { NO_LIMIT, pageAfter, type Db } from './db.ts'
 import { epochMs } from './event-log.ts'
 
 export type Role = 'OWNER' | 'ADMIN' | 'MEMBER'
@@ -42,10 +42,10 @@ export function createGroupStore(db: Db) {
 
     /** The users' roles in a group, by user id; who is not a member is left out. */
     async roles(groupId: number, userIds: readonly number[]): Promise<Map<number, Role>> {
-      const rows = await db.member.findMany({
-        where: { userId: { in: [...userIds] }, conversation: { group: { id: groupId, closedAt: null } } },
-        select: { userId: true, role: true },
-      })
+      const rows = await db.$queryRaw<{ userId: number; role: Role }[]>`
+        SELECT m.user_id AS "userId", m.role::text AS role FROM groups g CROSS JOIN unnest(${[...userIds]}::int[]) AS k(id)
+        CROSS JOIN LATERAL (SELECT user_id, role FROM members WHERE conversation_id = g.conversation_id AND user_id = k.id LIMIT 1) m
+        WHERE g.id = ${groupId} AND g.closed_at IS NULL`
       return new Map(rows.map((row) => [row.userId, row.role]))
     },
 
@@ -130,9 +130,10 @@ export function createGroupStore(db: Db) {
     /** Members of a group by user id, those above `after`. */
     async members(groupId: number, after: number, limit: number): Promise<{ userId: number; role: Role; joinedAt: number }[]> {
       return await db.$queryRaw`
-        SELECT m.user_id AS "userId", m.role::text AS role, ${epochMs('m.joined_at')} AS "joinedAt"
-        FROM members m JOIN groups g ON g.conversation_id = m.conversation_id
-        WHERE g.id = ${groupId} AND m.user_id > ${after} ORDER BY m.user_id LIMIT ${limit}`
+        SELECT m.* FROM groups g CROSS JOIN unnest(ARRAY[${after}]::int[]) AS k(after) CROSS JOIN LATERAL (
+          SELECT user_id AS "userId", role::text AS role, ${epochMs('joined_at')} AS "joinedAt" FROM members
+          WHERE ${pageAfter('conversation_id', 'user_id', 'g.conversation_id', 'k.after')} LIMIT ${limit}
+        ) m WHERE g.id = ${groupId} ORDER BY m."userId"`
     },
   }
 }

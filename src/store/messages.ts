@@ -1,6 +1,6 @@
 import { Prisma as Sql } from './generated/client.ts'
 import type { TraceParent } from '../tracing.ts'
-import { byOrd, named, toJson, type Db } from './db.ts'
+import { byOrd, named, pageBefore, recordset, type Db } from './db.ts'
 import { epochMs, type LogEntry } from './event-log.ts'
 
 /** A stored message with what a push shows of its sender and conversation. `at` is in milliseconds since the epoch. */
@@ -125,9 +125,11 @@ const messageColumns = Sql.sql`
   m.id::float8 AS id, m.conversation_id, c.is_group, g.id AS group_id, m.sender_id, u.name AS sender_name,
   u.avatar AS sender_avatar, m.content, m.message_type, m.media_url, ${epochMs('m.created_at')} AS at`
 
-const messageTables = Sql.sql`
-  messages m JOIN conversations c ON c.id = m.conversation_id
-  LEFT JOIN groups g ON g.conversation_id = m.conversation_id JOIN users u ON u.id = m.sender_id`
+const messageJoins = Sql.sql`
+  JOIN conversations c ON c.id = m.conversation_id LEFT JOIN groups g ON g.conversation_id = m.conversation_id
+  JOIN users u ON u.id = m.sender_id`
+
+const messageTables = Sql.sql`messages m ${messageJoins}`
 
 export interface MessagePageKey {
   conversationId: string
@@ -141,7 +143,7 @@ export function createMessageStore(db: Db) {
   async function earlier(repeats: readonly (readonly [NewMessage, string])[]): Promise<SendOutcome[]> {
     const keys = repeats.map(([{ senderId, key }]) => ({ senderId, key }))
     const rows = await db.$queryRaw<(MessageRow & { client_key: string })[]>`
-      SELECT ${messageColumns}, m.client_key FROM json_to_recordset(${JSON.stringify(keys)}::json) AS k("senderId" int, key text)
+      SELECT ${messageColumns}, m.client_key FROM ${recordset(keys, 'k', '"senderId" int, key text')}
       JOIN messages mk ON mk.sender_id = k."senderId" AND mk.client_key = k.key
       JOIN ${messageTables} ON m.id = mk.id`
     const byKey = new Map(rows.map((row) => [`${row.sender_id}:${row.client_key}`, toRecord(row)]))
@@ -283,6 +285,21 @@ export function createMessageStore(db: Db) {
     })
   }
 
+  /** For each key the conversation's messages with an id below `before`, newest first. */
+  async function pages(keys: readonly MessagePageKey[]): Promise<MessageRecord[][]> {
+    const rows = await db.$queryRaw<(MessageRow & { ord: number })[]>`
+      SELECT k.ord, ${messageColumns} FROM ${recordset(keys, 'k', '"conversationId" text, before bigint, "limit" int')}
+      CROSS JOIN LATERAL (
+        SELECT * FROM (
+          SELECT * FROM messages
+          WHERE ${pageBefore('conversation_id', 'id', 'k."conversationId"', `coalesce(k.before, ${Number.MAX_SAFE_INTEGER})`)}
+          -- Known to the planner, unlike each key's own: it decides how the rest is looked up.
+          LIMIT ${Math.max(0, ...keys.map(({ limit: each }) => each))}
+        ) longest LIMIT k."limit"
+      ) m ${messageJoins} ORDER BY k.ord, m.id DESC`
+    return byOrd(keys, rows, toRecord)
+  }
+
   return {
     sendBatch,
 
@@ -292,34 +309,19 @@ export function createMessageStore(db: Db) {
       return new Map(rows.map((row) => [row.id, toRecord(row)]))
     },
 
-    /** For each key the conversation's messages with an id below `before`, newest first. */
-    async pages(keys: readonly MessagePageKey[]): Promise<MessageRecord[][]> {
-      const rows = await db.$queryRaw<(MessageRow & { ord: number })[]>`
-        SELECT k.ord, ${messageColumns} FROM json_to_recordset(${toJson(keys)}::json)
-          AS k(ord int, "conversationId" text, before bigint, "limit" int)
-        CROSS JOIN LATERAL (
-          SELECT id FROM messages WHERE conversation_id = k."conversationId" AND (k.before IS NULL OR id < k.before)
-          ORDER BY id DESC LIMIT k."limit"
-        ) page
-        JOIN ${messageTables} ON m.id = page.id ORDER BY k.ord, m.id DESC`
-      return byOrd(keys, rows, toRecord)
-    },
+    pages,
 
     /** A conversation's messages with an id below `before`, newest first. */
-    async page(conversationId: string, before: number | undefined, limit: number): Promise<MessageRecord[]> {
-      const rows = await db.$queryRaw<MessageRow[]>`
-        SELECT ${messageColumns} FROM ${messageTables}
-        WHERE m.conversation_id = ${conversationId} AND m.id < ${before ?? Number.MAX_SAFE_INTEGER}
-        ORDER BY m.id DESC LIMIT ${limit}`
-      return rows.map(toRecord)
-    },
+    page: async (conversationId: string, before: number | undefined, limit: number): Promise<MessageRecord[]> =>
+      (await pages([{ conversationId, before, limit }]))[0] ?? [],
 
     /** The latest message of each conversation that has one. */
     async latest(conversationIds: readonly string[]): Promise<Map<string, MessageRecord>> {
       const rows = await db.$queryRaw<MessageRow[]>`
         SELECT ${messageColumns} FROM unnest(${[...conversationIds]}::text[]) AS k(id)
-        CROSS JOIN LATERAL (SELECT id FROM messages WHERE conversation_id = k.id ORDER BY id DESC LIMIT 1) last
-        JOIN ${messageTables} ON m.id = last.id`
+        CROSS JOIN LATERAL (
+          SELECT * FROM messages WHERE ${pageBefore('conversation_id', 'id', 'k.id')} LIMIT 1
+        ) m ${messageJoins}`
       return new Map(rows.map((row) => [row.conversation_id, toRecord(row)]))
     },
   }

@@ -1,5 +1,5 @@
 import type { Prisma } from './generated/client.ts'
-import type { Db } from './db.ts'
+import { pageBefore, type Db } from './db.ts'
 import { epochMs } from './event-log.ts'
 
 /** `at` and `readAt` are in milliseconds since the epoch. */
@@ -31,8 +31,10 @@ export function createNotificationStore(db: Db) {
     /** The user's notifications with an id below `before`, newest first. */
     async page(userId: number, before: number | undefined, limit: number): Promise<NotificationRecord[]> {
       return await columns`
-        SELECT id::float8 AS id, user_id AS "userId", type, data, ${at} AS at, ${readAt} AS "readAt" FROM notifications
-        WHERE user_id = ${userId} AND id < ${before ?? Number.MAX_SAFE_INTEGER} ORDER BY id DESC LIMIT ${limit}`
+        SELECT n.* FROM unnest(ARRAY[${userId}]::int[], ARRAY[${before ?? Number.MAX_SAFE_INTEGER}]::bigint[]) AS k(id, before) CROSS JOIN LATERAL (
+          SELECT id::float8 AS id, user_id AS "userId", type, data, ${at} AS at, ${readAt} AS "readAt" FROM notifications
+          WHERE ${pageBefore('user_id', 'notifications.id', 'k.id', 'k.before')} LIMIT ${limit}
+        ) n ORDER BY n.id DESC`
     },
 
     /** Marks one of the user's notifications read, keeping the first time; undefined where the user has no such one. */

@@ -1,5 +1,6 @@
-import { NO_LIMIT, type Db } from './db.ts'
+import { NO_LIMIT, pageBefore, type Db } from './db.ts'
 import { epochMs } from './event-log.ts'
+import { Prisma as Sql } from './generated/client.ts'
 
 /** `readAt` is in milliseconds since the epoch. */
 export interface ReceiptRecord {
@@ -43,8 +44,10 @@ export function createReceiptStore(db: Db) {
     ): Promise<{ messageId: number; senderId: number }[]> {
       return await db.$queryRaw`
         SELECT latest.id::float8 AS "messageId", latest.sender_id AS "senderId" FROM (
-          SELECT id, sender_id FROM messages
-          WHERE conversation_id = ${conversationId} AND id <= ${upTo} AND sender_id <> ${readerId} ORDER BY id DESC LIMIT ${limit}
+          SELECT m.* FROM unnest(ARRAY[${conversationId}]::text[], ARRAY[${upTo}]::bigint[]) AS k(id, up_to) CROSS JOIN LATERAL (
+            SELECT id, sender_id FROM messages
+            WHERE ${pageBefore('conversation_id', 'id', 'k.id', 'k.up_to + 1', Sql.sql`AND sender_id <> ${readerId}`)} LIMIT ${limit}
+          ) m
         ) latest
         WHERE NOT EXISTS (SELECT FROM receipts r WHERE r.message_id = latest.id AND r.reader_id = ${readerId}) ORDER BY latest.id`
     },

@@ -1,5 +1,5 @@
 import { Prisma as Sql } from './generated/client.ts'
-import type { Db } from './db.ts'
+import { recordset, type Db } from './db.ts'
 import { epochMs } from './event-log.ts'
 
 /** `lastActive` is in milliseconds since the epoch, null for a user who never connected. */
@@ -41,8 +41,7 @@ export function createUserStore(db: Db) {
       WITH input AS MATERIALIZED (
         SELECT i.*, CASE WHEN i."isNow" THEN statement_timestamp()
           WHEN i."saidAt" IS NOT NULL THEN least(to_timestamp(i."saidAt" / 1000), statement_timestamp()) END AS at
-        FROM json_to_recordset(${JSON.stringify(rows)}::json)
-          AS i(id int, name text, avatar text, "hasAvatar" boolean, "saidAt" float8, "isNow" boolean)
+        FROM ${recordset(rows, 'i', 'id int, name text, avatar text, "hasAvatar" boolean, "saidAt" float8, "isNow" boolean')}
       ), topics AS (
         INSERT INTO topics (name) SELECT 'user:' || id FROM input ORDER BY 1 ON CONFLICT DO NOTHING
       ), differing AS MATERIALIZED (
@@ -101,7 +100,7 @@ export function createUserStore(db: Db) {
       const rows = [...lastActive].map(([id, at]) => ({ id, at }))
       await db.$executeRaw`
         WITH later AS MATERIALIZED (
-          SELECT i.* FROM json_to_recordset(${JSON.stringify(rows)}::json) AS i(id int, at float8) JOIN users u ON u.id = i.id
+          SELECT i.* FROM ${recordset(rows, 'i', 'id int, at float8')} JOIN users u ON u.id = i.id
           WHERE u.last_active IS NULL OR u.last_active < to_timestamp(i.at / 1000)
           ORDER BY u.id FOR NO KEY UPDATE OF u
         )
