@@ -6,6 +6,7 @@ import { getHeapStatistics } from 'node:v8'
 import { createAuth } from './chat/auth.ts'
 import { LEASE_MS } from './chat/presence-lease.ts'
 import { diagnoseRedis, type RedisFacts } from './pubsub/diagnose.ts'
+import { explainRedisError } from './pubsub/redis-problem.ts'
 import type { Settings } from './settings.ts'
 import { DatabaseStartError, openDatabase, type Database } from './store/client.ts'
 import { problemWithFolder } from './store/data-folder.ts'
@@ -288,8 +289,8 @@ function databaseFindings({ databaseUrl, dbPoolSize }: Settings, facts: Database
     findings.push({
       level: 'fail',
       area,
-      text: 'the user of DATABASE_URL may not make tables in the schema public',
-      advice: 'GRANT CREATE, USAGE ON SCHEMA public to it',
+      text: `the user of DATABASE_URL may not make tables in the schema ${facts.schema}`,
+      advice: `GRANT CREATE, USAGE ON SCHEMA ${facts.schema} to it`,
     })
   if (!facts.isDurable)
     findings.push({
@@ -358,9 +359,8 @@ async function checkRedis({ redisUrl, redisPrefix, databaseUrl }: Settings): Pro
   try {
     facts = await diagnoseRedis(redisUrl, redisPrefix, LEASE_MS)
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    const reason = message === '' ? code : message
-    return [{ level: 'fail', area, text: `at ${where}: ${reason}`, advice: 'start it or correct REDIS_URL' }]
+    const { message } = await explainRedisError(redisUrl, error)
+    return [{ level: 'fail', area, text: `at ${where}: ${message}`, advice: 'start it or correct REDIS_URL' }]
   }
   const slow = facts.latencyMs > LATENCY_WARN_MS
   const findings: Finding[] = [

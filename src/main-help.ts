@@ -13,7 +13,8 @@ A bad setting, a database that can't be used or a port that is taken is told wit
 
 Settings, from the environment or the file; an absent or empty one takes its default:
   HOST, PORT                   where it listens, 127.0.0.1 and 4000; PORT=0 picks a free one
-  DATABASE_URL                 PostgreSQL 13 or newer; absent: the embedded database in DATA_DIR
+  DATABASE_URL                 PostgreSQL 13 or newer; absent: the embedded database in DATA_DIR, in
+                               production only where DATA_DIR is set
   DATA_DIR                     folder of the embedded database, .data; memory: keeps nothing
   DB_POOL_SIZE                 most connections to PostgreSQL, 10
   DB_ACQUIRE_TIMEOUT_MS        how long a query waits for one of them, 3000
@@ -22,6 +23,7 @@ Settings, from the environment or the file; an absent or empty one takes its def
   REDIS_PREFIX                 before every key and channel, chat:
   POSITION_CHECK_MS            how often a node looks into the log for what no hint told it of, 5000
   JWT_SECRET                   HS256 secret of at least 32 bytes
+  JWT_SECRET_FILE              the path of a file that holds it; also DATABASE_URL_FILE, REDIS_URL_FILE
   JWT_PUBLIC_KEY               PEM of an RSA or P-256 key instead of a secret
   JWKS_URL                     where an identity provider publishes its keys, instead of one key
   JWT_ISSUER, JWT_AUDIENCE     what tokens must have, where set

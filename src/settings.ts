@@ -161,12 +161,29 @@ const parseUrl =
     return value
   }
 
-/** One server, or nodes of a cluster, which all speak TLS or none. */
+/** Several hosts, and a user without a host, are fine for libpq and not for URL: the store reads the rest. */
+const parsePostgresUrl = (value: string): string =>
+  /^postgres(ql)?:\/\//.test(value) ? value : parseUrl(['postgres:', 'postgresql:'], false)(value)
+
+/** One server, or nodes of a cluster, which all speak TLS or none. What would have no effect is refused. */
 const parseRedisUrl = (value: string): string => {
-  const urls = value.split(',').map((each) => parseUrl(['redis:', 'rediss:'], true)(each.trim()))
-  if (new Set(urls.map((url) => new URL(url).protocol)).size > 1)
+  const texts = value.split(',').map((each) => parseUrl(['redis:', 'rediss:'], true)(each.trim()))
+  const urls = texts.map((text) => new URL(text))
+  const [first] = urls as [URL]
+  if (urls.some(({ protocol }) => protocol !== first.protocol))
     throw new Refusal('redis:// and rediss:// together', 'the same for all nodes of a cluster')
-  return urls.join(',')
+  const unknown = urls.flatMap(({ searchParams }) => [...searchParams.keys()]).filter((name) => name !== 'cluster')
+  if (unknown.length > 0) throw new Refusal(`the parameter ${unknown.join(', ')}`, 'no parameter but cluster')
+  if (urls.some(({ searchParams }) => !['true', 'false'].includes(searchParams.get('cluster') ?? 'true')))
+    throw new Refusal('the parameter cluster with another value', 'cluster=true or cluster=false')
+  const isCluster = urls.length > 1 || first.searchParams.get('cluster') === 'true'
+  if (isCluster && urls.some(({ pathname }) => !['', '/', '/0'].includes(pathname)))
+    throw new Refusal('the number of a database', 'none for a cluster, which has one only')
+  if (urls.some(({ pathname }) => !/^\/?\d*$/.test(pathname))) throw new Refusal('a path', 'none, or the number of a database')
+  const isAsFirst = ({ username, password }: URL): boolean =>
+    (username === '' && password === '') || (username === first.username && password === first.password)
+  if (!urls.every(isAsFirst)) throw new Refusal('several users or passwords', 'the same for all nodes of a cluster')
+  return texts.join(',')
 }
 
 /** Origins in the form that browsers send: lower-case host, no default port, nothing after it. */
@@ -276,16 +293,40 @@ const parsePemFile =
 const parseCertFile = parsePemFile('a certificate', (pem) => new X509Certificate(pem))
 const parseKeyFile = parsePemFile('an unencrypted private key', createPrivateKey)
 
+/** Secrets that may be given as the path of a file that holds them, as container platforms mount them. */
+const SECRETS = ['JWT_SECRET', 'DATABASE_URL', 'REDIS_URL']
+
+/** The environment with the secrets of its files. */
+const withSecretFiles = (env: NodeJS.ProcessEnv, problems: string[]): NodeJS.ProcessEnv => {
+  const result = { ...env }
+  for (const name of SECRETS) {
+    const file = `${name}_FILE`
+    const path = env[file] ?? ''
+    if (path === '') continue
+    if ((env[name] ?? '') !== '') problems.push(`${name}, ${file}: came both, expected only one of them`)
+    const expected = `the path of a file that holds ${name}`
+    try {
+      // Editors and most tools end a file with a line end.
+      result[name] = readFileSync(path, 'utf8').replace(/\r?\n$/, '')
+      if (result[name] === '') problems.push(`${file}: came ${shown(path)}, which is empty, expected ${expected}`)
+    } catch {
+      problems.push(`${file}: came ${shown(path)}, which can't be read, expected ${expected}`)
+    }
+  }
+  return result
+}
+
 /**
  * Reads and checks every variable; an empty one counts as absent. Tells besides which other variables have names so close to
  * a setting's that they were probably meant for it.
  *
  * @throws SettingsError with all problems, where there is any
  */
-export const readEnvironment = (env: NodeJS.ProcessEnv): Environment => {
+export const readEnvironment = (environment: NodeJS.ProcessEnv): Environment => {
   const problems: string[] = []
-  const names = new Set<string>()
-  const has = (name: string): boolean => (env[name] ?? '') !== ''
+  const env = withSecretFiles(environment, problems)
+  const names = new Set(SECRETS.map((name) => `${name}_FILE`))
+  const has = (name: string): boolean => (environment[name] ?? '') !== '' || (environment[`${name}_FILE`] ?? '') !== ''
 
   /** A refused value counts as absent from here on: its problem is noted and the others are still looked for. */
   const read = <T, D>(name: string, parse: (value: string) => T, absent: D): T | D => {
@@ -313,6 +354,13 @@ export const readEnvironment = (env: NodeJS.ProcessEnv): Environment => {
   if (production && given.length === 0)
     problems.push(`${keys.join(', ')}: came none, expected one of them with NODE_ENV=production`)
 
+  if (production && !has('DATABASE_URL')) {
+    if (has('REDIS_URL'))
+      problems.push('DATABASE_URL: came none, expected the database that all nodes share, as they share REDIS_URL')
+    else if (!has('DATA_DIR'))
+      problems.push('DATABASE_URL: came none, expected one with NODE_ENV=production; for the embedded database set DATA_DIR')
+  }
+
   const demo = read('DEMO', parseFlag, !production && !has('DATABASE_URL'))
   if (production && demo) problems.push('DEMO: came "1", expected 0 with NODE_ENV=production')
 
@@ -330,7 +378,7 @@ export const readEnvironment = (env: NodeJS.ProcessEnv): Environment => {
     metricsPort: read('METRICS_PORT', parseNumber(0, 65_535), undefined),
     metricsHost: read('METRICS_HOST', parseText, env['HOST'] || '127.0.0.1'),
     keepAliveTimeoutMs: read('KEEP_ALIVE_TIMEOUT_MS', positive, 75_000),
-    databaseUrl: read('DATABASE_URL', parseUrl(['postgres:', 'postgresql:'], false), undefined),
+    databaseUrl: read('DATABASE_URL', parsePostgresUrl, undefined),
     dataDir: read('DATA_DIR', parseText, '.data'),
     dbPoolSize: read('DB_POOL_SIZE', positive, 10),
     dbAcquireTimeoutMs: read('DB_ACQUIRE_TIMEOUT_MS', positive, 3000),

@@ -7,6 +7,7 @@ import { loadSettings, readEnvironment, SettingsError, type Settings } from '../
 
 const SECRET = 's'.repeat(32)
 const MAX = 2147483647
+const PRODUCTION = { NODE_ENV: 'production', DATABASE_URL: 'postgres://db/chat' }
 
 /** The problems of an environment; none where it is good. */
 const problemsOf = (env: Record<string, string>): readonly string[] => {
@@ -123,7 +124,7 @@ describe('defaults', () => {
   })
 
   test('production switches demo and GraphiQL off', () => {
-    expect(loadSettings({ NODE_ENV: 'production', JWT_SECRET: SECRET })).toMatchObject({
+    expect(loadSettings({ ...PRODUCTION, JWT_SECRET: SECRET })).toMatchObject({
       production: true,
       demo: false,
       graphiql: false,
@@ -171,8 +172,8 @@ describe('a good value is taken', () => {
     [{ JWT_AUDIENCE: 'chat' }, { jwtAudience: 'chat' }],
     [{ NODE_ENV: 'development' }, { production: false, demo: true }],
     [{ NODE_ENV: 'test' }, { production: false }],
-    [{ NODE_ENV: 'production', JWT_SECRET: SECRET, DEMO: '0' }, { demo: false }],
-    [{ NODE_ENV: 'production', JWT_SECRET: SECRET, GRAPHIQL: '1' }, { graphiql: true }],
+    [{ ...PRODUCTION, JWT_SECRET: SECRET, DEMO: '0' }, { demo: false }],
+    [{ ...PRODUCTION, JWT_SECRET: SECRET, GRAPHIQL: '1' }, { graphiql: true }],
     [{ DEMO: '0' }, { demo: false }],
     [{ DEMO: '1', DATABASE_URL: 'postgres://db/chat' }, { demo: true }],
     [{ GRAPHIQL: '0' }, { graphiql: false }],
@@ -221,7 +222,7 @@ describe('a key for tokens', () => {
     ['RS256', rsa.publicKey],
     ['ES256', p256.publicKey],
   ])('a public PEM is an %s key', (kind, publicKey) => {
-    const { jwt } = loadSettings({ NODE_ENV: 'production', JWT_PUBLIC_KEY: pemOf(publicKey) })
+    const { jwt } = loadSettings({ ...PRODUCTION, JWT_PUBLIC_KEY: pemOf(publicKey) })
     expect(jwt?.kind).toBe(kind)
     expect(jwt?.key.equals(publicKey)).toBe(true)
   })
@@ -270,6 +271,16 @@ describe('a bad value is named, with what came and what was expected', () => {
       { REDIS_URL: 'redis://a,rediss://b' },
       'REDIS_URL: came redis:// and rediss:// together, expected the same for all nodes of a cluster',
     ],
+    [{ REDIS_URL: 'redis://a?db=1' }, 'REDIS_URL: came the parameter db, expected no parameter but cluster'],
+    [{ REDIS_URL: 'redis://a/x' }, 'REDIS_URL: came a path, expected none, or the number of a database'],
+    [
+      { REDIS_URL: 'redis://a/1,redis://b/1' },
+      'REDIS_URL: came the number of a database, expected none for a cluster, which has one only',
+    ],
+    [
+      { REDIS_URL: 'redis://:hidden@a,redis://:other@b' },
+      'REDIS_URL: came several users or passwords, expected the same for all nodes of a cluster',
+    ],
     [{ REDIS_URL: 'http://cache' }, `REDIS_URL: came a URL that starts with http://, expected ${redis}`],
     [{ JWT_SECRET: 's'.repeat(31) }, 'JWT_SECRET: came 31 bytes, expected at least 32 bytes'],
     [{ JWT_PUBLIC_KEY: 'abc' }, `JWT_PUBLIC_KEY: came text that is no PEM of a key, expected ${publicKey}`],
@@ -281,12 +292,9 @@ describe('a bad value is named, with what came and what was expected', () => {
       { JWT_SECRET: SECRET, JWT_PUBLIC_KEY: pemOf(rsa.publicKey) },
       'JWT_SECRET, JWT_PUBLIC_KEY: came both, expected only one of them',
     ],
-    [
-      { NODE_ENV: 'production' },
-      'JWT_SECRET, JWT_PUBLIC_KEY, JWKS_URL: came none, expected one of them with NODE_ENV=production',
-    ],
+    [PRODUCTION, 'JWT_SECRET, JWT_PUBLIC_KEY, JWKS_URL: came none, expected one of them with NODE_ENV=production'],
     [{ NODE_ENV: 'prod' }, 'NODE_ENV: came "prod", expected one of production, development, test'],
-    [{ NODE_ENV: 'production', JWT_SECRET: SECRET, DEMO: '1' }, 'DEMO: came "1", expected 0 with NODE_ENV=production'],
+    [{ ...PRODUCTION, JWT_SECRET: SECRET, DEMO: '1' }, 'DEMO: came "1", expected 0 with NODE_ENV=production'],
     [{ DEMO: 'yes' }, 'DEMO: came "yes", expected one of 0, 1'],
     [{ GRAPHIQL: 'true' }, 'GRAPHIQL: came "true", expected one of 0, 1'],
     [{ LOG_LEVEL: 'INFO' }, 'LOG_LEVEL: came "INFO", expected one of fatal, error, warn, info, debug, trace, silent'],
@@ -331,6 +339,55 @@ describe('a bad value is named, with what came and what was expected', () => {
   })
 })
 
+describe('secrets from files', () => {
+  const secretPath = file('secret', `${SECRET}\n`)
+  const urlPath = file('url', 'postgres://u:hidden@db/chat')
+
+  test('are what the file holds, without its last line end', () => {
+    const settings = loadSettings({
+      JWT_SECRET_FILE: secretPath,
+      DATABASE_URL_FILE: urlPath,
+      REDIS_URL_FILE: file('redis', 'redis://c\r\n'),
+    })
+    expect(settings.jwt?.key.export().toString()).toBe(SECRET)
+    expect(settings).toMatchObject({ databaseUrl: 'postgres://u:hidden@db/chat', redisUrl: 'redis://c', demo: false })
+  })
+
+  test('are refused where the file or its content is bad, or the variable is set too, and never shown', () => {
+    const expected = (name: string): string => `expected the path of a file that holds ${name}`
+    expect(problemsOf({ JWT_SECRET_FILE: '/nowhere' })).toEqual([
+      `JWT_SECRET_FILE: came "/nowhere", which can't be read, ${expected('JWT_SECRET')}`,
+    ])
+    const empty = file('empty', '\n')
+    expect(problemsOf({ DATABASE_URL_FILE: empty })).toEqual([
+      `DATABASE_URL_FILE: came "${empty}", which is empty, ${expected('DATABASE_URL')}`,
+    ])
+    expect(problemsOf({ DATABASE_URL_FILE: urlPath, DATABASE_URL: 'postgres://db/chat' })).toEqual([
+      'DATABASE_URL, DATABASE_URL_FILE: came both, expected only one of them',
+    ])
+    expect(problemsOf({ REDIS_URL_FILE: urlPath }).join()).not.toContain('hidden')
+  })
+})
+
+describe('production', () => {
+  const env = { NODE_ENV: 'production', JWT_SECRET: SECRET }
+
+  test('needs DATABASE_URL, or DATA_DIR where the embedded database is meant', () => {
+    expect(problemsOf(env)).toEqual([
+      'DATABASE_URL: came none, expected one with NODE_ENV=production; for the embedded database set DATA_DIR',
+    ])
+    expect(problemsOf({ ...env, DATA_DIR: '.data' })).toEqual([])
+    expect(problemsOf({ ...env, DATABASE_URL_FILE: file('production', 'postgres://db/chat') })).toEqual([])
+  })
+
+  test('needs DATABASE_URL with REDIS_URL, whatever else is set', () => {
+    for (const more of [{}, { DATA_DIR: '.data' }])
+      expect(problemsOf({ ...env, ...more, REDIS_URL: 'redis://c' })).toEqual([
+        'DATABASE_URL: came none, expected the database that all nodes share, as they share REDIS_URL',
+      ])
+  })
+})
+
 describe('problems', () => {
   test('all are reported at once, each by the name of its variable', () => {
     const env = {
@@ -350,9 +407,7 @@ describe('problems', () => {
   })
 
   test('a refused secret is not reported as a missing one', () => {
-    expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET: 'short' })).toEqual([
-      'JWT_SECRET: came 5 bytes, expected at least 32 bytes',
-    ])
+    expect(problemsOf({ ...PRODUCTION, JWT_SECRET: 'short' })).toEqual(['JWT_SECRET: came 5 bytes, expected at least 32 bytes'])
   })
 
   test('no secret and no password is in them', () => {

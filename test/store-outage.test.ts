@@ -98,6 +98,29 @@ describeServer((on) => {
     await node.close()
   })
 
+  test('a server that takes no writes is not ready, says so, and is left as soon as it does again', async () => {
+    const node = createTestChat(on().store)
+    const args = await setUp(node)
+    const name = databaseName(on().url ?? '')
+    await serverQuery(`ALTER DATABASE ${name} SET default_transaction_read_only = on`)
+    try {
+      await terminate()
+      const attempts = [node.store.ping(), node.chat.notifications.send('n', {}, [1]), node.chat.typing.set(1, null, 'x', true)]
+      expect(await codesOf(attempts)).toEqual(['UNAVAILABLE', 'UNAVAILABLE', 'NOT_FOUND'])
+      const { message } = await refusal(node.store.ping())
+      expect(message).toBe('the database takes no writes now; nothing was stored, try again')
+      await expect(open({ databaseUrl: on().url })).rejects.toMatchObject({
+        isTemporary: true,
+        message: 'The PostgreSQL of DATABASE_URL takes no writes: it is a replica, or read-only.',
+      })
+    } finally {
+      await serverQuery(`ALTER DATABASE ${name} RESET default_transaction_read_only`)
+    }
+    // Sessions from before would stay read-only.
+    expect(await codesOf(everything(node, ...args))).toEqual(Array.from({ length: 16 }, () => 'done'))
+    await node.close()
+  })
+
   test('no free connection in time, and a statement that runs too long, are UNAVAILABLE', async () => {
     const other = await on().another({ poolSize: 1, acquireTimeoutMs: 300, statementTimeoutMs: 1_500 })
     const node = createTestChat(on().store)
@@ -122,6 +145,7 @@ describeServer((on) => {
       'UNAVAILABLE',
     ])
     expect(await codes).toEqual(['UNAVAILABLE'])
+    expect((await refusal(sent)).message).toBe('the database took too long; nothing was stored, try again')
     await holder.query('ROLLBACK')
     await holder.end()
     await narrow.send(a, { receiverId: b })

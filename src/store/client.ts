@@ -1,9 +1,11 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import type { SqlDriverAdapterFactory, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import pg from 'pg'
+import { type DatabaseTarget, readDatabaseUrl } from './database-url.ts'
 import { nameOf, type RawDb } from './db.ts'
 import { Prisma, PrismaClient } from './generated/client.ts'
 import { migrationAdapterFactory, scriptError } from './migration-adapter.ts'
+import { createClientClass, createPool, IS_READ_ONLY } from './pool.ts'
 import { DatabaseStartError } from './start-error.ts'
 
 export { DatabaseStartError } from './start-error.ts'
@@ -24,6 +26,8 @@ export interface DatabaseOptions {
 
 export interface Database {
   prisma: PrismaClient
+  /** Where all of ours is. */
+  schema: string
   /** Where raw statements outside of transactions run, if not by the client. */
   raw: RawDb | undefined
   /** Connections of their own for the migrations: one session each, without a statement timeout. */
@@ -56,6 +60,7 @@ export async function createDatabase(options: DatabaseOptions): Promise<Database
   const { openEmbedded } = await import('./embedded.ts')
   const embedded = await openEmbedded(options.dataDir, { asIs: options.asIs ?? false })
   return database('embedded', embedded.adapterFactory, embedded.adapterFactory, options, {
+    schema: 'public',
     raw: undefined,
     pool: () => undefined,
     check: () => Promise.resolve(),
@@ -64,37 +69,39 @@ export async function createDatabase(options: DatabaseOptions): Promise<Database
 }
 
 function createPostgres(databaseUrl: string, options: DatabaseOptions): Database {
-  const server = parseUrl(databaseUrl)
+  const target = readDatabaseUrl(databaseUrl)
+  const { schema } = target
   const config: pg.PoolConfig = {
-    connectionString: databaseUrl,
-    fallback_application_name: 'parley',
+    ...target.config,
+    ...target.attempts[0],
+    Client: createClientClass(target, options.acquireTimeoutMs),
     connectionTimeoutMillis: options.acquireTimeoutMs,
-    keepAlive: true,
-    // The adapter reads and writes every time as if the session's zone were UTC, whatever the server's is.
-    onConnect: (client) => client.query("SET TIME ZONE 'UTC'") as unknown as void,
+    // The adapter reads and writes every time as if the session's zone were UTC, whatever the server's is. To compile a plan
+    // takes longer than to run any of ours.
+    onConnect: (client) =>
+      client.query(`SET TIME ZONE 'UTC'; SET jit = off; SET search_path TO ${pg.escapeIdentifier(schema)}`) as unknown as void,
   }
-  const pool = new pg.Pool({
+  const pool = createPool({
     ...config,
     max: options.poolSize,
     statement_timeout: options.statementTimeoutMs,
     // A node that hangs in a transaction must not hold a topic's row for all others.
     idle_in_transaction_session_timeout: options.statementTimeoutMs,
   })
-  // A server that restarts ends idle connections; without a listener each would end the process.
-  pool.on('error', () => undefined)
   return database(
     'postgresql',
-    new PrismaPg(pool, { statementNameGenerator: ({ sql }) => nameOf(sql) as string }),
-    postgresMigrationFactory(config),
+    new PrismaPg(pool, { schema, statementNameGenerator: ({ sql }) => nameOf(sql) as string }),
+    postgresMigrationFactory(config, schema),
     options,
     {
+      schema,
       raw: rawStatements(pool),
       pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
       async check() {
         try {
           await check(pool)
         } catch (error) {
-          throw error instanceof DatabaseStartError ? error : unreachable(server, error)
+          throw error instanceof DatabaseStartError ? error : unreachable(target, error)
         }
       },
       release: () => pool.end(),
@@ -102,21 +109,12 @@ function createPostgres(databaseUrl: string, options: DatabaseOptions): Database
   )
 }
 
-/** Where a URL leads; the messages name that, never the URL, which may hold a password. */
-function parseUrl(connectionString: string): pg.Client {
-  try {
-    return new pg.Client({ connectionString })
-  } catch {
-    throw new DatabaseStartError("DATABASE_URL can't be read. It looks like postgresql://user:password@host:5432/database.")
-  }
-}
-
 function database(
   engine: Database['engine'],
   adapter: SqlDriverAdapterFactory,
   adapterFactory: SqlMigrationAwareDriverAdapterFactory,
   { acquireTimeoutMs, statementTimeoutMs }: DatabaseOptions,
-  { raw, pool, check, release }: Pick<Database, 'raw' | 'pool' | 'check'> & { release: () => Promise<void> },
+  { schema, raw, pool, check, release }: Pick<Database, 'schema' | 'raw' | 'pool' | 'check'> & { release: () => Promise<void> },
 ): Database {
   const prisma = new PrismaClient({ adapter, transactionOptions: { maxWait: acquireTimeoutMs, timeout: statementTimeoutMs } })
   const disconnect = async (): Promise<void> => {
@@ -127,7 +125,7 @@ function database(
     }
   }
   let closing: Promise<void> | undefined
-  return { prisma, raw, pool, adapterFactory, engine, check, close: () => (closing ??= disconnect()) }
+  return { prisma, schema, raw, pool, adapterFactory, engine, check, close: () => (closing ??= disconnect()) }
 }
 
 /** Straight to the pool: to pass a statement on takes the client 0.3 ms of CPU, more than most of ours take the server. */
@@ -144,21 +142,37 @@ function rawStatements(pool: pg.Pool): RawDb {
 }
 
 async function check(pool: pg.Pool): Promise<void> {
-  const result = await pool.query<{ version: number; encoding: string }>(
-    "SELECT current_setting('server_version_num')::int AS version, current_setting('server_encoding') AS encoding",
-  )
-  const { version = 0, encoding = '' } = result.rows[0] ?? {}
+  const client = await pool.connect()
+  let isReadOnly = true
+  let facts: { version: number; encoding: string; isReadOnly: boolean } | undefined
+  try {
+    const result = await client.query<NonNullable<typeof facts>>(
+      `SELECT current_setting('server_version_num')::int AS version, current_setting('server_encoding') AS encoding,
+        ${IS_READ_ONLY} AS "isReadOnly"`,
+    )
+    facts = result.rows[0]
+    isReadOnly = facts?.isReadOnly ?? true
+  } finally {
+    // A session that can't write stays so, whatever becomes of the server.
+    client.release(isReadOnly)
+  }
+  const { version = 0, encoding = '' } = facts ?? {}
   if (version < 130_000) throw new DatabaseStartError('The PostgreSQL of DATABASE_URL is too old: version 13 or newer is needed.')
   if (encoding !== 'UTF8') {
     throw new DatabaseStartError(`The database of DATABASE_URL stores text as ${encoding}. Create one with ENCODING 'UTF8'.`)
   }
+  if (isReadOnly) {
+    throw new DatabaseStartError('The PostgreSQL of DATABASE_URL takes no writes: it is a replica, or read-only.', {
+      isTemporary: true,
+    })
+  }
 }
 
 /** One session for each: a transaction, its locks and the engine's own advisory lock end with it. */
-function postgresMigrationFactory(config: pg.PoolConfig): SqlMigrationAwareDriverAdapterFactory {
+function postgresMigrationFactory(config: pg.PoolConfig, schema: string): SqlMigrationAwareDriverAdapterFactory {
   return migrationAdapterFactory('@prisma/adapter-pg', async () => {
     const pool = new pg.Pool({ ...config, max: 1, idleTimeoutMillis: 0, statement_timeout: 0 })
-    const adapter = await new PrismaPg(pool, { disposeExternalPool: true }).connect()
+    const adapter = await new PrismaPg(pool, { schema, disposeExternalPool: true }).connect()
     // The adapter's own splits at every semicolon, also inside of texts and function bodies.
     adapter.executeScript = async (script) => {
       await pool.query(script).catch(scriptError)
@@ -167,17 +181,24 @@ function postgresMigrationFactory(config: pg.PoolConfig): SqlMigrationAwareDrive
   })
 }
 
-function unreachable({ host, port, database = '' }: pg.Client, error: unknown): DatabaseStartError {
+/** Codes of Node for certificates that are not trusted, or not the server's; the driver's text for no TLS at all. */
+const NO_TRUST = /CERT|SELF_SIGNED|UNABLE_TO_|does not support SSL|ALTNAME|bind the password/
+
+/** The messages name the servers, never the URL, which may hold a password. */
+function unreachable({ attempts, database }: DatabaseTarget, error: unknown): DatabaseStartError {
   const { code = '', message } = error as { code?: string; message: string }
-  const server = `PostgreSQL at ${host}:${port}`
+  const places = [...new Set(attempts.map(({ host, port }) => `${host}:${port}`))].join(', ')
+  const hosts = [...new Set(attempts.map(({ host }) => host))].join(', ')
+  const server = `PostgreSQL at ${places}`
   const reasons: Record<string, string> = {
     ECONNREFUSED: `No ${server} answers. Start it or correct DATABASE_URL.`,
-    ENOTFOUND: `The host ${host} of DATABASE_URL is not known. Correct DATABASE_URL.`,
+    ENOENT: `No ${server} answers. Start it or correct DATABASE_URL.`,
+    ENOTFOUND: `The host ${hosts} of DATABASE_URL is not known. Correct DATABASE_URL.`,
     '28P01': `${server} refuses the user or the password of DATABASE_URL.`,
     '28000': `${server} refuses the user of DATABASE_URL: ${message}.`,
     '3D000': `${server} has no database "${database}". Create it (createdb) or correct DATABASE_URL.`,
   }
   // Its own refusals stay what they are; anything else may pass while one waits.
-  const isTemporary = !/^(28|3D)/.test(code)
+  const isTemporary = !/^(28|3D)/.test(code) && !NO_TRUST.test(`${code} ${message}`)
   return new DatabaseStartError(reasons[code] ?? `${server} can't be used: ${message || code}.`, { cause: error, isTemporary })
 }

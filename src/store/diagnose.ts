@@ -2,6 +2,7 @@ import type { Database } from './client.ts'
 
 /** What a database says of itself and how it answers. */
 export interface DatabaseFacts {
+  schema: string
   version: string
   encoding: string
   /** Of several round trips the median, in milliseconds. */
@@ -22,15 +23,15 @@ export interface DatabaseFacts {
 const ROUND_TRIPS = 15
 
 /** Asks a database that was opened. */
-export async function diagnoseDatabase({ raw, prisma }: Database): Promise<DatabaseFacts> {
+export async function diagnoseDatabase({ raw, prisma, schema }: Database): Promise<DatabaseFacts> {
   const db = raw ?? prisma
-  const [facts] = await db.$queryRaw<Omit<DatabaseFacts, 'latencyMs' | 'clockAheadMs'>[]>`
+  const [facts] = await db.$queryRaw<Omit<DatabaseFacts, 'schema' | 'latencyMs' | 'clockAheadMs'>[]>`
     SELECT current_setting('server_version') AS version, current_setting('server_encoding') AS encoding,
       current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int AS "maxConnections",
       (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()) AS "usedConnections",
       current_setting('fsync')::boolean AND current_setting('synchronous_commit') <> 'off' AS "isDurable",
       pg_is_in_recovery() AS "isReplica",
-      has_schema_privilege(current_user, 'public', 'CREATE') AS "mayCreate"`
+      coalesce(has_schema_privilege(current_schema(), 'CREATE'), has_database_privilege(current_database(), 'CREATE')) AS "mayCreate"`
   const trips: { ms: number; aheadMs: number }[] = []
   for (let trip = 0; trip < ROUND_TRIPS; trip++) {
     const [sent, began] = [Date.now(), performance.now()]
@@ -41,6 +42,7 @@ export async function diagnoseDatabase({ raw, prisma }: Database): Promise<Datab
   trips.sort((a, b) => a.ms - b.ms)
   return {
     ...(facts as DatabaseFacts),
+    schema,
     latencyMs: trips[Math.floor(ROUND_TRIPS / 2)]?.ms ?? 0,
     // The quickest answer tells the time best.
     clockAheadMs: trips[0]?.aheadMs ?? 0,

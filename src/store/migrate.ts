@@ -16,7 +16,8 @@ interface Applied {
 /** The key that Prisma's tools lock too, so that they and the starting nodes wait for each other. */
 const LOCK_KEY = 72_707_369
 const LOCK_TIMEOUT_S = 60
-const IS_PUBLIC = "relnamespace = 'public'::regnamespace"
+/** Nothing where the schema is not there yet. */
+const IS_OURS = 'relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())'
 
 /**
  * Brings an empty or older database to our schema. Everything happens in one transaction under a lock: nodes that start at
@@ -32,6 +33,7 @@ export async function migrate(database: Database, migrations?: readonly Migratio
     await run(adapter, 'BEGIN')
     try {
       await lock(adapter)
+      if (database.schema !== 'public') await run(adapter, `CREATE SCHEMA IF NOT EXISTS "${database.schema}"`)
       const applied = await readApplied(adapter)
       if (!isCurrent(applied, ours)) {
         if (applied) refuseHistory(applied, ours)
@@ -123,11 +125,11 @@ async function lock(adapter: SqlDriverAdapter): Promise<void> {
 /** Undefined when nothing was ever migrated there. */
 async function readApplied(adapter: SqlDriverAdapter): Promise<Applied[] | undefined> {
   // Not to_regclass: after waiting for the lock it may still answer from the session's cache that there is none.
-  const found = await query(adapter, `SELECT 1 FROM pg_class WHERE relname = '_prisma_migrations' AND ${IS_PUBLIC}`)
+  const found = await query(adapter, `SELECT 1 FROM pg_class WHERE relname = '_prisma_migrations' AND ${IS_OURS}`)
   if (found.length === 0) return undefined
   const rows = await query(
     adapter,
-    'SELECT migration_name::text, checksum::text, finished_at IS NOT NULL FROM public._prisma_migrations WHERE rolled_back_at IS NULL',
+    'SELECT migration_name::text, checksum::text, finished_at IS NOT NULL FROM _prisma_migrations WHERE rolled_back_at IS NULL',
   )
   return rows.map(([name, checksum, finished]) => ({
     name: String(name),
@@ -138,7 +140,7 @@ async function readApplied(adapter: SqlDriverAdapter): Promise<Applied[] | undef
 
 /** Only under the lock: another node may be making these very tables. */
 async function refuseForeignTables(adapter: SqlDriverAdapter): Promise<void> {
-  const tables = await query(adapter, `SELECT relname::text FROM pg_class WHERE relkind = 'r' AND ${IS_PUBLIC} LIMIT 3`)
+  const tables = await query(adapter, `SELECT relname::text FROM pg_class WHERE relkind = 'r' AND ${IS_OURS} LIMIT 3`)
   if (tables.length === 0) return
   throw new DatabaseStartError(
     `The database holds tables that are not this server's (${tables.flat().join(', ')}). Set DATABASE_URL to an empty database.`,

@@ -101,9 +101,10 @@ export function createStore(
       return await (tracing.isOn ? inSpan({ name: 'transaction', kind: SpanKind.CLIENT }, run) : run())
     },
 
-    /** Resolves when the database answers a query; rejects otherwise. */
+    /** Resolves when the database answers and takes writes; rejects otherwise. */
     async ping(): Promise<void> {
-      await db.$queryRaw`SELECT 1`
+      // Refused where nothing can be written, and locks nothing.
+      await db.$queryRaw`SELECT FROM topics WHERE false FOR UPDATE`
     },
   }
 }
