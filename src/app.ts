@@ -26,6 +26,7 @@ import { createMetrics } from './metrics.ts'
 import { createControl } from './pubsub/control.ts'
 import { createMemoryPubSub } from './pubsub/memory.ts'
 import { createPublisher, type SubscribeOptions } from './pubsub/publisher.ts'
+import { explainRedisError, RedisStartError } from './pubsub/redis-problem.ts'
 import { createRedisPubSub, type RedisPubSubEngine, type RedisStage } from './pubsub/redis.ts'
 import { createKeptTexts } from './pubsub/redis-checkpoints.ts'
 import { createRedisRegistry, type RedisRegistry } from './pubsub/redis-registry.ts'
@@ -167,7 +168,15 @@ async function start(
   const report = failed('operation')
 
   const nodeId = randomUUID()
-  const redis = await openRedis(settings, nodeId, (stage, error) => failed(`redis ${stage}`)(error))
+  let isStarting = true
+  const redis = await openRedis(settings, nodeId, (stage, error) => {
+    if (stage !== 'connect') return failed(`redis ${stage}`)(error)
+    metrics.failed('redis connect')
+    void explainRedisError(settings.redisUrl ?? '', error).then(({ message, isTemporary }) => {
+      if (!isStarting) log.error({ stage: 'redis connect' }, message)
+      else if (isTemporary) log.warn({ stage: 'redis connect' }, `${message} Waiting for it.`)
+    })
+  })
   if (redis) onStop(() => redis.pubsub.close())
   const pubsub: PubSubEngine = redis?.pubsub ?? createMemoryPubSub()
   const publisher = createPublisher(pubsub, failed('publish'))
@@ -262,7 +271,7 @@ async function start(
     })
     tick()
     onStop(every(BEAT_MS, tick))
-    onStop(() => redis.registry.retire(settings.presenceGraceMs))
+    onStop(() => redis.pubsub.state() === 'up' && redis.registry.retire(settings.presenceGraceMs))
   }
 
   const { jwksUrl } = settings
@@ -401,6 +410,8 @@ async function start(
   })
 
   await prepare(database, log, isStopping)
+  if (redis) await waitForRedis(settings.redisUrl ?? '', redis.pubsub, isStopping)
+  isStarting = false
   // Two nodes that put it in at once get in each other's way; a server without demo data is a server all the same.
   if (settings.demo) await seedDemo(chat).catch(failed('demo data'))
   await revocations.refresh()
@@ -429,6 +440,20 @@ async function prepare(database: Database, log: Logger, isStopping: () => boolea
       waitsFor = error.message
       await wait(RETRY_MS)
     }
+  }
+}
+
+/** Waits for a Redis that is away. Throws RedisStartError for one that waiting does not help. */
+async function waitForRedis(url: string, pubsub: RedisPubSubEngine, isStopping: () => boolean): Promise<void> {
+  let known: unknown
+  while (!isStopping() && pubsub.state() === 'down') {
+    const error = pubsub.problem()
+    if (error !== undefined && error !== known) {
+      known = error
+      const { message, isTemporary } = await explainRedisError(url, error)
+      if (!isTemporary) throw new RedisStartError(message)
+    }
+    await wait(RETRY_MS)
   }
 }
 

@@ -10,6 +10,7 @@ import { HELP } from './main-help.ts'
 import { tellMisspelt } from './misspelt.ts'
 import { readArguments, Refusal, takeEnvFile } from './options.ts'
 import { onStopSignal } from './signals.ts'
+import { RedisStartError } from './pubsub/redis-problem.ts'
 import { DatabaseStartError } from './store/client.ts'
 
 /** Where the last traces can't be sent, nobody waits for them longer. */
@@ -100,9 +101,9 @@ function problemWithListening({ code = '', syscall = '', ...rest }: NodeJS.Errno
 }
 
 main().catch((error: unknown) => {
-  const isExpected = error instanceof SettingsError || error instanceof DatabaseStartError || error instanceof Refusal
+  const isExpected = [SettingsError, DatabaseStartError, RedisStartError, Refusal].some((expected) => error instanceof expected)
   const listening = problemWithListening(error as NodeJS.ErrnoException)
-  if (isExpected) console.error(error.message)
+  if (isExpected) console.error((error as Error).message)
   else console.error(listening ?? error)
   process.exit(1)
 })

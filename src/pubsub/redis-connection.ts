@@ -1,4 +1,5 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { WRONG_SERVER } from './redis-problem.ts'
 
 /** How long Redis may keep silent where an answer is due, and may take to accept a connection. */
 const SILENCE_MS = 5000
@@ -38,7 +39,22 @@ export function openRedis(url: string, onError: (error: unknown) => void): Redis
   const urls = url.split(',').map((each) => new URL(each.trim()))
   const [first] = urls as [URL]
   if (urls.length === 1 && first.searchParams.get('cluster') !== 'true') {
-    const connect = (name: string): Redis => watched(new Redis(url, { ...OPTIONS, connectionName: name }), onError)
+    const all: Redis[] = []
+    // One of them found out that this is not, or no longer, the server to write to: the address may lead to another by now.
+    const reconnectOnError = (error: Error): boolean => {
+      const isWrong = WRONG_SERVER.test(error.message)
+      if (isWrong) {
+        onError(error)
+        for (const connection of all) if (connection.status === 'ready') connection.disconnect(true)
+      }
+      return isWrong
+    }
+    const connect = (name: string): Redis => {
+      const connection = watched(new Redis(url, { ...OPTIONS, reconnectOnError, connectionName: name }), onError)
+      refuseReplicas(connection, onError)
+      all.push(connection)
+      return connection
+    }
     return { commands: connect('parley-commands'), connect }
   }
   const common: RedisOptions = {
@@ -113,6 +129,17 @@ function watched(connection: Redis, onError: (error: unknown) => void): Redis {
   })
   connection.on('error', onError)
   return connection
+}
+
+/** Takes a server that says it is a replica for one that can't be connected to: pauses grow from attempt to attempt. */
+function refuseReplicas(connection: Redis, onError: (error: unknown) => void): void {
+  // Asked with what INFO tells, when a connection is made.
+  const { connector } = connection as unknown as { connector: { check(info: { role?: string }): boolean } }
+  connector.check = ({ role }) => {
+    if (role !== 'slave') return true
+    onError(new Error('READONLY it is a replica'))
+    return false
+  }
 }
 
 /** Whether commands are taken; the socket may be gone a moment before the status says so. */

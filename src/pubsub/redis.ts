@@ -23,8 +23,10 @@ export interface RedisPubSubOptions {
 export interface RedisPubSubEngine extends PubSubEngine {
   /** `up` while Redis takes what is published and sends what is subscribed to. */
   state(): 'up' | 'down'
-  /** Resolves when Redis answers; rejects otherwise. */
+  /** Resolves when Redis answers and takes writes; rejects otherwise. */
   ping(): Promise<void>
+  /** Why it could not be connected to last; undefined while it is up. */
+  problem(): unknown
   /** How many publishes did not reach the other nodes: they learn of durable events from the log. */
   lost(): number
   /** Registers who is told whenever Redis is back, all subscriptions made again: what others published meanwhile is missed. */
@@ -78,6 +80,7 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
   #inFlight = 0
   #lost = 0
   #isUp = false
+  #problem: unknown
   #isClosed = false
 
   constructor(options: RedisPubSubOptions) {
@@ -87,12 +90,14 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
     this.attempted = new Promise((resolve) => (attempted = resolve))
     const onDown = (stage: RedisStage, error: unknown): void => {
       this.#isUp = false
+      this.#problem = error
       this.#report(stage, error)
       attempted()
     }
     const onUp = (): void => {
       if (this.#isUp || this.state() === 'down') return
       this.#isUp = true
+      this.#problem = undefined
       this.#reported.clear()
       attempted()
       this.#reconnected?.()
@@ -159,7 +164,12 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
 
   async ping(): Promise<void> {
     if (this.state() === 'down') throw new Error('Redis is not connected')
-    await this.#publisher.ping()
+    // A write that changes nothing: a replica takes publishes, and tells them to nobody else.
+    await this.commands.set(`${this.#options.prefix}ready`, '', 'PX', 1, 'XX')
+  }
+
+  problem(): unknown {
+    return this.#problem
   }
 
   lost(): number {
@@ -209,6 +219,8 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
     if (isUp(this.#publisher)) {
       this.#flush()
       watch(this.#publisher)
+      // What it finds wrong is found by the connection.
+      this.ping().catch(() => undefined)
     }
     this.#subscriber.tend()
   }

@@ -1,0 +1,91 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+
+/** Why Redis can't be used, in a sentence for the person who set REDIS_URL. Holds no password, unlike the library's errors. */
+export interface RedisProblem {
+  message: string
+  /** Whether it may be otherwise in a moment, with nothing done here. */
+  isTemporary: boolean
+}
+
+/** Redis can't be used as REDIS_URL says, and waiting does not help. The message is for the person who starts the server. */
+export class RedisStartError extends Error {
+  override readonly name = 'RedisStartError'
+}
+
+/** Error replies by which a server says that it is not the one to write to, or can't be written to now. */
+export const WRONG_SERVER = /^(READONLY|MASTERDOWN|LOADING|CLUSTERDOWN)\b/
+
+const NO_TRUST = /certificate|CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME/
+const LOOK_MS = 1000
+/** The request for TLS that only PostgreSQL answers, with one letter. */
+const POSTGRES_QUESTION = Buffer.from([0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f])
+/** A TLS record that refuses, the answer to anything that is no TLS. */
+const TLS_ALERT = 0x15
+
+/** Explains an error of a connection to Redis; where that leaves it open, by a look at what answers there. */
+export async function explainRedisError(url: string, error: unknown): Promise<RedisProblem> {
+  const { code = '', message } = innermost(error)
+  const urls = url.split(',').map((each) => new URL(each.trim()))
+  const where = `Redis at ${urls.map(({ hostname, port }) => `${hostname}:${port || 6379}`).join(', ')}`
+  const passing = (text: string): RedisProblem => ({ message: text, isTemporary: true })
+  const lasting = (text: string): RedisProblem => ({ message: text, isTemporary: false })
+
+  if (/WRONGPASS|invalid password/i.test(message)) return lasting(`${where} refuses the user or the password of REDIS_URL.`)
+  if (/NOAUTH/.test(message))
+    return lasting(`${where} asks for a password, and REDIS_URL holds none: redis://:password@host:6379.`)
+  if (/NOPERM/.test(message)) return lasting(`${where} does not allow the user of REDIS_URL what the server needs.`)
+  if (WRONG_SERVER.test(message)) return passing(`${where} takes no writes now (${message}).`)
+  if (code === 'ECONNREFUSED') return passing(`No ${where} answers. Start it or correct REDIS_URL.`)
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
+    return passing(`The host ${urls.map(({ hostname }) => hostname).join(', ')} of REDIS_URL is not known. Correct REDIS_URL.`)
+  if (NO_TRUST.test(`${code} ${message}`))
+    return lasting(
+      `The certificate of ${where} is not trusted (${code || message}). Set NODE_EXTRA_CA_CERTS or correct REDIS_URL.`,
+    )
+
+  const [first] = urls as [URL]
+  const found = await lookAt(first.hostname.replace(/^\[|\]$/g, ''), Number(first.port || 6379))
+  if (found === 'PostgreSQL')
+    return lasting(`PostgreSQL answers at ${first.host}, where REDIS_URL expects Redis. Correct REDIS_URL.`)
+  if (found === 'TLS' && first.protocol === 'redis:') return lasting(`${where} speaks TLS only. Write rediss:// in REDIS_URL.`)
+  if (found === 'Redis' && first.protocol === 'rediss:')
+    return lasting(`${where} does not speak TLS. Write redis:// in REDIS_URL.`)
+  return passing(`${where} can't be used: ${message || code}.`)
+}
+
+function innermost(error: unknown): { code?: string; message: string } {
+  const { lastNodeError } = error as { lastNodeError?: unknown }
+  return lastNodeError ? innermost(lastNodeError) : (error as { code?: string; message: string })
+}
+
+/** What answers there, if one of these. */
+async function lookAt(host: string, port: number): Promise<'Redis' | 'TLS' | 'PostgreSQL' | undefined> {
+  const answer = await ask(host, port, Buffer.from('PING\r\n'))
+  if (answer[0] === TLS_ALERT) return 'TLS'
+  if (/^[+-]/.test(answer.toString('latin1'))) return 'Redis'
+  const other = await ask(host, port, POSTGRES_QUESTION)
+  return /^[SN]/.test(other.toString('latin1')) ? 'PostgreSQL' : undefined
+}
+
+/** The beginning of an answer; empty where there is none. */
+async function ask(host: string, port: number, question: Buffer): Promise<Buffer> {
+  const socket = connect({ host, port })
+  try {
+    socket.write(question)
+    const [answer] = (await once(socket, 'data', {
+      signal: AbortSignal.any([AbortSignal.timeout(LOOK_MS), closed(socket)]),
+    })) as [Buffer]
+    return answer
+  } catch {
+    return Buffer.alloc(0)
+  } finally {
+    socket.destroy()
+  }
+}
+
+function closed(socket: ReturnType<typeof connect>): AbortSignal {
+  const controller = new AbortController()
+  socket.once('close', () => controller.abort())
+  return controller.signal
+}
