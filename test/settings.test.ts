@@ -455,7 +455,7 @@ describe('a variable with a name close to a setting', () => {
   })
 
   test('is named along with the problems that it may have caused', () => {
-    expect(problemsOf({ NODE_ENV: 'production', JWT_SECERT: SECRET })).toEqual([
+    expect(problemsOf({ ...PRODUCTION, JWT_SECERT: SECRET })).toEqual([
       'JWT_SECRET, JWT_PUBLIC_KEY, JWKS_URL: came none, expected one of them with NODE_ENV=production',
       'JWT_SECERT is not a setting, perhaps JWT_SECRET is meant',
     ])
