@@ -61,7 +61,7 @@ describe.skipIf(skipRedisServer)('a node whose Redis fails over', () => {
     await expect.poll(() => engine.state()).toBe('up')
     await engine.ping()
     const heard: unknown[] = []
-    await engine.subscribe('topic', (hint) => heard.push(hint))
+    await engine.subscribe('topic', (hint: unknown) => void heard.push(hint), {})
 
     await command(one.url, 'REPLICAOF', '127.0.0.1', new URL(two.url).port)
     // The address still leads to the demoted one.
