@@ -18,6 +18,10 @@ export function checkBodyHeaders(headers: IncomingHttpHeaders): void {
   if (encoding.trim().toLowerCase() !== 'identity') throw new HttpError(415, 'expected a body without Content-Encoding')
 }
 
+/** So many chunks of a body may be of any size; of more, their average counts. */
+const FREE_CHUNKS = 256
+const CHUNK_BYTES = 64
+
 /** The whole body. Throws BAD_USER_INPUT for none, and for bytes that are no UTF-8; rejects with 413 for more than `limit` bytes, without reading on. */
 export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit)
@@ -27,7 +31,9 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
     for await (const chunk of request as AsyncIterable<Buffer>) {
       size += chunk.length
       if (size > limit) throw tooLarge(limit)
-      chunks.push(chunk)
+      // Each chunk costs as much as a small request, however little is in it.
+      if (chunks.push(chunk) > FREE_CHUNKS && size < chunks.length * CHUNK_BYTES)
+        throw new HttpError(400, 'the body comes in too many small chunks')
     }
   } catch (error) {
     // What else can go wrong is on the client's end of the line, and nothing to wake anybody for.

@@ -2,7 +2,11 @@ import type { RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
 
 /** How many requests of one connection may wait before it is no longer read. */
-const WAITING_LIMIT = 16
+const PAUSE_AT = 16
+/** How many may wait at all: more than one read brings. */
+const WAITING_LIMIT = 4096
+
+type Arguments = Parameters<RequestListener>
 
 /**
  * Handles the requests of one connection one after the other, each in a turn of its own: Node would start all that come in one
@@ -10,10 +14,13 @@ const WAITING_LIMIT = 16
  */
 export function oneAtATime(listener: RequestListener): RequestListener {
   /** Of connections that have a request under way, those behind it. */
-  const waiting = new WeakMap<Socket, Parameters<RequestListener>[]>()
+  const waiting = new WeakMap<Socket, Arguments[]>()
 
-  function start([request, response]: Parameters<RequestListener>): void {
-    response.once('close', () => setImmediate(next, request.socket))
+  function start([request, response]: Arguments): void {
+    response.once('close', () => {
+      pauseWhereFull(request.socket)
+      setImmediate(next, request.socket)
+    })
     listener(request, response)
   }
 
@@ -21,17 +28,27 @@ export function oneAtATime(listener: RequestListener): RequestListener {
     const requests = waiting.get(socket)
     const following = requests?.shift()
     if (!requests || !following || socket.destroyed) return void waiting.delete(socket)
-    if (requests.length === WAITING_LIMIT - 1) socket.resume()
+    if (requests.length === PAUSE_AT - 1) socket.resume()
     start(following)
   }
 
+  /** Node resumes the socket with each request that it has parsed or is done with; a microtask comes after that. */
+  function pauseWhereFull(socket: Socket): void {
+    queueMicrotask(() => {
+      if ((waiting.get(socket)?.length ?? 0) >= PAUSE_AT) socket.pause()
+    })
+  }
+
   return (request, response) => {
-    const requests = waiting.get(request.socket)
+    const { socket } = request
+    if (socket.destroyed) return
+    const requests = waiting.get(socket)
     if (!requests) {
-      waiting.set(request.socket, [])
+      waiting.set(socket, [])
       return start([request, response])
     }
+    if (requests.length === WAITING_LIMIT) return void socket.destroy()
     // The bodies of those before have been read, so none of them waits for more.
-    if (requests.push([request, response]) === WAITING_LIMIT) request.socket.pause()
+    if (requests.push([request, response]) === PAUSE_AT) pauseWhereFull(socket)
   }
 }
