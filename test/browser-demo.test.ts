@@ -89,7 +89,7 @@ async function demoUser(page: Page, side: 'left' | 'right', name: string): Promi
   await page.locator(`#${side}`).getByLabel('User').selectOption(name)
 }
 
-const PACK = fileURLToPath(new URL('../clients/pack.mjs', import.meta.url))
+const PACK = fileURLToPath(new URL('../src/legacy-client/pack.mjs', import.meta.url))
 
 const texts = (locator: Locator): Promise<string[]> => locator.allTextContents()
 const sees = (locator: Locator): Promise<void> => locator.waitFor()

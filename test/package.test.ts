@@ -100,7 +100,7 @@ describe('the legacy client as a package of its own, in a project that has nothi
   let installed: string
   beforeAll(async () => {
     project = await mkdtemp(join(tmpdir(), 'parley-client-'))
-    const { stdout } = await run(process.execPath, [join(ROOT, 'clients/pack.mjs'), project])
+    const { stdout } = await run(process.execPath, [join(ROOT, 'src/legacy-client/pack.mjs'), project])
     await writeFile(join(project, 'package.json'), '{"type":"module"}')
     await run('npm', ['install', '--offline', '--no-audit', '--no-fund', stdout.trim()], { cwd: project })
     installed = join(project, 'node_modules/parley-legacy-client')

@@ -7,7 +7,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath, URL } from 'node:url'
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const DIST = join(ROOT, 'dist')
 const destination = resolve(process.argv[2] ?? join(DIST, 'clients'))
 const { version, license, engines } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
@@ -16,7 +16,7 @@ const CLIENTS = [
   {
     name: 'parley-legacy-client',
     description: 'Client of Parley’s legacy JSON protocol that stays connected, for browsers and Node',
-    folder: 'legacy',
+    readme: 'src/legacy-client/README.md',
     entry: 'legacy-client/client',
   },
 ]
@@ -40,14 +40,14 @@ function copy(file, target, done = new Set()) {
   )
 }
 
-for (const { name, description, folder, entry } of CLIENTS) {
+for (const { name, description, readme, entry } of CLIENTS) {
   const target = join(destination, name)
   rmSync(target, { recursive: true, force: true })
   mkdirSync(target, { recursive: true })
   copy(join(DIST, `${entry}.js`), target)
   copy(join(DIST, `${entry}.d.ts`), target)
   cpSync(join(ROOT, 'LICENSE'), join(target, 'LICENSE'))
-  cpSync(join(ROOT, 'clients', folder, 'README.md'), join(target, 'README.md'))
+  cpSync(join(ROOT, readme), join(target, 'README.md'))
   const [types, main] = [`./${entry}.d.ts`, `./${entry}.js`]
   const manifest = { name, version, description, license, type: 'module', sideEffects: false, main, types, engines }
   const exports = { '.': { types, default: main }, './package.json': './package.json' }
