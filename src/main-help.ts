@@ -13,6 +13,8 @@ A bad setting, a database that can't be used or a port that is taken is told wit
 
 Settings, from the environment or the file; an absent or empty one takes its default:
   HOST, PORT                   where it listens, 127.0.0.1 and 4000; PORT=0 picks a free one
+  METRICS_PORT, METRICS_HOST   another port for /metrics and /ready, which are then 404 on PORT; absent: none
+  KEEP_ALIVE_TIMEOUT_MS        how long an idle HTTP connection stays open, 75000
   DATABASE_URL                 PostgreSQL 13 or newer; absent: the embedded database in DATA_DIR, in
                                production only where DATA_DIR is set
   DATA_DIR                     folder of the embedded database, .data; memory: keeps nothing
