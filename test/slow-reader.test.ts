@@ -17,7 +17,8 @@ vi.setConfig({ testTimeout: 90_000 })
 
 let app: TestApp
 beforeAll(async () => {
-  app = await startApp({ MAX_BUFFERED_BYTES: '65536', MAX_FRAME_BYTES: '65536' })
+  // One answer is more than a user may leave unread.
+  app = await startApp({ MAX_BUFFERED_BYTES: '65536', MAX_FRAME_BYTES: '65536', MAX_RESPONSE_BYTES: '100000000' })
 })
 afterAll(() => app.stop())
 
