@@ -8,7 +8,7 @@ import {
   type GraphQLSchema,
   type OperationDefinitionNode,
 } from 'graphql'
-import { CloseCode, handleProtocols, makeServer, type ConnectionInitMessage } from 'graphql-ws'
+import { CloseCode, handleProtocols, makeServer, type ConnectionInitMessage, type SubscribePayload } from 'graphql-ws'
 import { WebSocketServer } from 'ws'
 import type { Auth, Viewer } from '../chat/auth.ts'
 import { countIn, type Counts } from '../counts.ts'
@@ -202,6 +202,35 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
     return lifetime
   }
 
+  /** What the library executes, or why it can't be. */
+  async function prepare(peer: Peer, id: string, payload: SubscribePayload) {
+    const connection = peer.connection as Connection
+    const turn = fairTurns.nextRequest(connection.viewer.userId, payload.query?.length ?? 0)
+    if (turn) await turn
+    let accepted: AcceptedParameters
+    try {
+      accepted = operations.accept(payload)
+    } catch (error) {
+      return [operations.failure(error)]
+    }
+    // The library holds it as long as the operation is open.
+    for (const key of Object.keys(payload)) Reflect.deleteProperty(payload, key)
+    // As it is now: the token may have been renewed meanwhile.
+    const { viewer, id: connectionId } = connection
+    const request: OperationRequest = { ...accepted, viewer, connectionId, reader: peer.writer }
+    const errors = operations.refusal(request)
+    if (errors) return errors
+    peer.ws.accepted()
+    const job: Job = { request, id, peer }
+    const { document, operationName } = accepted
+    return {
+      schema,
+      document: operations.prepare(document).document,
+      contextValue: job,
+      ...(operationName === undefined ? {} : { operationName }),
+    }
+  }
+
   const protocol = makeServer<ConnectionInitMessage['payload'], Peer>({
     async onConnect(context) {
       const { connectionParams, extra: peer } = context
@@ -228,30 +257,11 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
       countIn(counts.frames, 'graphql-ws subscribe')
       const refused = limited(peer)
       if (refused) return [refused]
-      const turn = fairTurns.nextRequest((peer.connection as Connection).viewer.userId, payload.query?.length ?? 0)
-      if (turn) await turn
-      let accepted: AcceptedParameters
-      try {
-        accepted = operations.accept(payload)
-      } catch (error) {
-        return [operations.failure(error)]
-      }
-      // The library holds it as long as the operation is open.
-      for (const key of Object.keys(payload)) Reflect.deleteProperty(payload, key)
-      const { viewer, id: connectionId } = peer.connection as Connection
-      const request: OperationRequest = { ...accepted, viewer, connectionId, reader: peer.writer }
-      const errors = operations.refusal(request)
-      if (errors) return errors
-      peer.ws.accepted()
+      // Acquired before anything is awaited, so that those that come together don't pass the limit; released by onComplete.
       peer.operations++
-      const job: Job = { request, id, peer }
-      const { document, operationName } = accepted
-      return {
-        schema,
-        document: operations.prepare(document).document,
-        contextValue: job,
-        ...(operationName === undefined ? {} : { operationName }),
-      }
+      const prepared = await prepare(peer, id, payload)
+      if (Array.isArray(prepared)) peer.operations--
+      return prepared
     },
 
     execute({ contextValue, document, operationName }) {
