@@ -164,6 +164,8 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
 
   async ping(): Promise<void> {
     if (this.state() === 'down') throw new Error('Redis is not connected')
+    // A cluster goes on while the server of some keys is away.
+    if (!(this.commands instanceof Redis)) return void (await this.#publisher.ping())
     // A write that changes nothing: a replica takes publishes, and tells them to nobody else.
     await this.commands.set(`${this.#options.prefix}ready`, '', 'PX', 1, 'XX')
   }
