@@ -97,7 +97,8 @@ const isGone = (locator: Locator): Promise<void> => locator.waitFor({ state: 'de
 /** Whether all of a part of a pane's messages can be seen. */
 async function isInView({ root }: Pane, part: Locator): Promise<boolean> {
   const [inner, outer] = await Promise.all([part.boundingBox(), root.locator('.messages-scroller').boundingBox()])
-  return inner !== null && outer !== null && inner.y >= outer.y && inner.y + inner.height <= outer.y + outer.height
+  // Scrolling ends at whole pixels.
+  return inner !== null && outer !== null && inner.y >= outer.y - 1 && inner.y + inner.height <= outer.y + outer.height + 1
 }
 /** What is there to be touched and has less than 44 pixels in a direction. */
 const TOO_SMALL = `[...document.querySelectorAll('a, button, select, summary, textarea')]
@@ -149,7 +150,7 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
     const [mine, theirs] = [left.message('React to this'), right.message('React to this')]
     await theirs.locator('.add').click()
     // It is the last message: what opens below it is brought into view.
-    expect(await isInView(right, theirs.locator('.picker'))).toBe(true)
+    await expect.poll(() => isInView(right, theirs.locator('.picker')), PATIENCE).toBe(true)
     await theirs.locator('.picker button', { hasText: '👍' }).click()
     const [chip, other] = [mine.locator('.reactions .chip'), theirs.locator('.reactions .chip')]
     await expect.poll(() => texts(chip), PATIENCE).toEqual(['👍 1'])
