@@ -14,7 +14,7 @@ import { randomPrefix, REDIS_URL, skipRedis } from './support/redis-server.ts'
 import { runScript } from './support/script.ts'
 import { endProcesses, start } from './support/server-process.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 120_000 })
 
 // A throw-away pair for localhost that was good in 2020, used nowhere else.
 const EXPIRED = `-----BEGIN CERTIFICATE-----

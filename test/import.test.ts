@@ -7,7 +7,7 @@ import { createServerDatabase, databaseName, dropServerDatabase, open, serverQue
 import { runScript, startScript } from './support/script.ts'
 
 // Each test runs processes on databases of its own, which a loaded machine does slowly.
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 120_000 })
 
 const ann = { id: 1, name: 'Ann' }
 const bob = { id: 2, name: 'Bob' }

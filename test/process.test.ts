@@ -16,7 +16,7 @@ import { endProcesses, run, start, type RunningServer } from './support/server-p
 const EVENTS = 'subscription { events { __typename } }'
 
 // Each test starts processes, which a loaded machine does slowly.
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 120_000 })
 
 const folders: string[] = []
 

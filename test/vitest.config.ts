@@ -11,7 +11,7 @@ export default defineConfig({
     pool: 'forks',
     // Suites start servers and embedded databases: more at a time are slower and starve each other's timers.
     maxWorkers: 2,
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 })
