@@ -13,7 +13,7 @@ interface User {
 
 /**
  * Divides the event loop among users: long work asks before each of its parts, and waits for a later turn where its user has had
- * enough of this one. Whoever asks for little never waits.
+ * enough of this one. A user with little work never waits.
  */
 export class FairTurns {
   readonly #users = new Map<number, User>()
