@@ -54,8 +54,8 @@ const config: CodegenConfig = {
         },
       },
     },
-    'src/transport/legacy/operations.generated.ts': {
-      documents: 'src/transport/legacy/operations.graphql',
+    'src/legacy-protocol/operations.generated.ts': {
+      documents: 'src/legacy-protocol/operations.graphql',
       plugins: ['typescript-operations', 'typed-document-node'],
       config: {
         ...types,

@@ -4,11 +4,11 @@
  */
 import { randomUUID } from 'node:crypto'
 import { createNotifications } from './chat/notifications.ts'
-import { createPush, type Push } from './chat/push.ts'
+import { createPush, type Push } from './chat/republish.ts'
 import { createMemoryPubSub } from './pubsub/memory.ts'
 import { createPublisher } from './pubsub/publisher.ts'
 import { createRedisPubSub } from './pubsub/redis.ts'
-import { openDatabase } from './store/client.ts'
+import { openDatabase } from './store/database/client.ts'
 import { createStore } from './store/store.ts'
 
 export interface OpenDbOptions {

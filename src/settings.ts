@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, createSecretKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { BlockList, isIP } from 'node:net'
-import { findMisspelt, tellMisspelt, type Misspelt } from './misspelt.ts'
+import { findMisspelt, tellMisspelt, type Misspelt } from './lib/misspelt.ts'
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 const NODE_ENVS = ['production', 'development', 'test'] as const

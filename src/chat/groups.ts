@@ -5,7 +5,7 @@ import type { Store, Transaction } from '../store/store.ts'
 import type { UserRecord } from '../store/users.ts'
 import { isManager } from './access.ts'
 import { groupTopic, userTopic, type GroupPayload, type MembershipPayload } from './events.ts'
-import { problemWithAnnouncement, problemWithName, problemWithUrl } from './limits.ts'
+import { problemWithAnnouncement, problemWithName, problemWithUrl } from '../limits.ts'
 
 /** The rules of groups (API.graphql): each change is one transaction under the group's topic, with the events it makes. */
 export interface Groups {

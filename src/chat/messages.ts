@@ -1,13 +1,13 @@
 import { badInput, ChatError, forbidden, notFound } from '../errors.ts'
-import type { Counts } from '../counts.ts'
+import type { Counts } from '../telemetry/counters.ts'
 import type { Publisher } from '../pubsub/publisher.ts'
 import type { MessageRecord, NewMessage, SendOutcome } from '../store/messages.ts'
 import type { Store } from '../store/store.ts'
-import { inSpan, SpanKind, traceParent, tracing } from '../tracing.ts'
-import { createWriteQueue } from '../write-queue.ts'
+import { inSpan, SpanKind, traceParent, tracing } from '../telemetry/tracing.ts'
+import { createWriteQueue } from '../lib/write-queue.ts'
 import type { Access } from './access.ts'
 import { parseDirectId } from './access.ts'
-import { problemWithContent, problemWithKey, problemWithMediaUrl, problemWithMessageType } from './limits.ts'
+import { problemWithContent, problemWithKey, problemWithMediaUrl, problemWithMessageType } from '../limits.ts'
 import type { Typing } from './typing.ts'
 
 export interface SendInput {

@@ -3,7 +3,7 @@ import type { Publisher } from '../pubsub/publisher.ts'
 import type { NotificationRecord } from '../store/notifications.ts'
 import type { Store } from '../store/store.ts'
 import { userTopic } from './events.ts'
-import { problemWithText } from './limits.ts'
+import { problemWithText } from '../limits.ts'
 
 export interface Notifications {
   /** Stores a notification for each user and pushes it. Throws BAD_USER_INPUT or NOT_FOUND. */

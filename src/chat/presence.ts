@@ -1,9 +1,9 @@
-import { createBatchLoader } from '../batch.ts'
+import { createBatchLoader } from '../lib/batch-loader.ts'
 import type { Publisher } from '../pubsub/publisher.ts'
-import type { PresenceRegistry } from '../pubsub/registry.ts'
+import type { PresenceRegistry } from '../cluster/presence-registry.ts'
 import type { Circle } from '../store/conversations.ts'
 import type { Store } from '../store/store.ts'
-import type { Deadline, TimerWheel } from '../timer-wheel.ts'
+import type { Deadline, TimerWheel } from '../lib/timer-wheel.ts'
 import { userTopic } from './events.ts'
 
 export interface Presence {

@@ -4,7 +4,7 @@ import type { ReactionRecord } from '../store/reactions.ts'
 import type { Store } from '../store/store.ts'
 import { topicsOf, type Access } from './access.ts'
 import type { ReactionPayload } from './events.ts'
-import { LIMITS, problemWithReaction, reactionKey } from './limits.ts'
+import { LIMITS, problemWithReaction, reactionKey } from '../limits.ts'
 
 export interface Reactions {
   /** Adds a reaction; a repeat changes and pushes nothing. Returns who gives it now (PROTOCOL.md, section 3.4). */

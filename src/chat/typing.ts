@@ -1,7 +1,7 @@
 import { ChatError } from '../errors.ts'
 import type { Publisher } from '../pubsub/publisher.ts'
 import type { Store } from '../store/store.ts'
-import type { Deadline, TimerWheel } from '../timer-wheel.ts'
+import type { Deadline, TimerWheel } from '../lib/timer-wheel.ts'
 import type { Access } from './access.ts'
 import { groupTopic, userTopic, type EphemeralEvent, type TypingPayload } from './events.ts'
 

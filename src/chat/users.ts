@@ -1,9 +1,9 @@
 import { badInput } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 import type { UserProfile, UserRecord } from '../store/users.ts'
-import { createBatchLoader } from '../batch.ts'
-import type { Viewer } from './auth.ts'
-import { problemWithName, problemWithUrl } from './limits.ts'
+import { createBatchLoader } from '../lib/batch-loader.ts'
+import type { Viewer } from '../auth/verify.ts'
+import { problemWithName, problemWithUrl } from '../limits.ts'
 
 export interface Users {
   /**

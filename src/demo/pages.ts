@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { print, visit, type DocumentNode } from 'graphql'
-import { PUSH_OF } from '../transport/legacy/events.ts'
-import * as legacy from '../transport/legacy/operations.generated.ts'
+import { PUSH_OF } from '../legacy-protocol/events.ts'
+import * as legacy from '../legacy-protocol/operations.generated.ts'
 import type { DemoConfig } from './config.ts'
 
 export interface DemoPage {

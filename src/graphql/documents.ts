@@ -21,7 +21,7 @@ import {
   type ValidationRule,
 } from 'graphql'
 
-import { createByteCache } from '../byte-cache.ts'
+import { createByteCache } from '../lib/byte-cache.ts'
 import { costOf } from './cost.ts'
 import { MAX_ERRORS, reworded, withoutSuggestion, withShortValues } from './errors.ts'
 import { interpreted, type Execute, type Variables } from './execute.ts'

@@ -1,5 +1,5 @@
 import { GraphQLError, type ASTVisitor, type ValidationContext } from 'graphql'
-import { beginning, NUL_OR_SURROGATE } from '../chat/limits.ts'
+import { beginning, NUL_OR_SURROGATE } from '../limits.ts'
 import type { Variables } from './execute.ts'
 
 const problemIn = (name: string): string =>

@@ -1,6 +1,6 @@
 import type { ChatEvent } from '../chat/events.ts'
-import type { WatchedActivity } from '../live/activity.ts'
-import type { ConnectionRecord, NodeRecord, TopicRecord } from './context.ts'
+import type { WatchedActivity } from '../admin/activity.ts'
+import type { ConnectionRecord, NodeRecord, TopicRecord } from '../admin/contract.ts'
 import type {
   ConversationRecord,
   GroupRecord,

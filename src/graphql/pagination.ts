@@ -1,5 +1,5 @@
 import { badInput } from '../errors.ts'
-import { FIRST_TIME, LAST_TIME, MAX_INT_ID } from './ids.ts'
+import { FIRST_TIME, LAST_TIME, MAX_INT_ID } from '../ids.ts'
 
 /** How many to read: one more than asked for tells whether another page follows. Throws BAD_USER_INPUT outside 1 to 100. */
 export function pageSize(first: number | null | undefined, whenAbsent: number): number {

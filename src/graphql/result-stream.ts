@@ -1,6 +1,6 @@
 import { GraphQLError, type ExecutionResult } from 'graphql'
-import type { Counts } from '../counts.ts'
-import { LatestWords } from '../latest-words.ts'
+import type { Counts } from '../telemetry/counters.ts'
+import { LatestWords } from '../lib/coalescing-buffer.ts'
 import { latestOf, type SourceEvent } from './source.ts'
 import type { OperationRequest, Operations, OpenSubscription } from './operations.ts'
 

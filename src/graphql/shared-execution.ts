@@ -1,6 +1,6 @@
 import type { DocumentNode, ExecutionResult } from 'graphql'
-import type { Viewer } from '../chat/auth.ts'
-import type { Counts } from '../counts.ts'
+import type { Viewer } from '../auth/verify.ts'
+import type { Counts } from '../telemetry/counters.ts'
 import { createContext, createSharedContext, type OperationContext, type Services } from './context.ts'
 import { toClientResult, type ReportError } from './errors.ts'
 import type { PreparedDocument, PreparedOperation } from './documents.ts'

@@ -1,6 +1,6 @@
 import { GraphQLError, type ExecutionResult, type GraphQLSchema } from 'graphql'
 import { createYoga, processRegularResult, type Plugin, type YogaServerInstance } from 'graphql-yoga'
-import type { Viewer } from '../chat/auth.ts'
+import type { Viewer } from '../auth/verify.ts'
 import type { ErrorCode } from '../errors.ts'
 import { reworded, statusOf, toClientError, withShortValues, type ReportError } from './errors.ts'
 import type { AnswerReader, OperationRequest, Operations, RequestParameters } from './operations.ts'

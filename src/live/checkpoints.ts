@@ -1,6 +1,6 @@
-import type { KeptTexts } from '../pubsub/redis-checkpoints.ts'
-import { hasMembers, isCount, isListOf, isObject, isText } from '../received.ts'
-import type { Stretch } from './resume.ts'
+import type { KeptTexts } from '../cluster/checkpoint-store.ts'
+import { hasMembers, isCount, isListOf, isObject, isText } from '../lib/received.ts'
+import type { Stretch } from './ranges.ts'
 
 /**
  * What a connection had been given when it closed. A cursor is one number, and on several nodes the event of one topic may

@@ -8,14 +8,14 @@ import {
   type DurableEvent,
   type EphemeralEvent,
 } from '../chat/events.ts'
-import { createCounts, type Counts } from '../counts.ts'
+import { createCounts, type Counts } from '../telemetry/counters.ts'
 import { notFound } from '../errors.ts'
 import type { Circle } from '../store/conversations.ts'
 import { rangesAfter, type EventLog, type LogEntry, type TopicRange } from '../store/event-log.ts'
-import { within } from '../within.ts'
+import { within } from '../lib/within.ts'
 import { CheckpointRecorder, matching, seqOf, stretchKey, WHOLE, type Checkpoints } from './checkpoints.ts'
 import { Replays, type ReplayRate } from './replays.ts'
-import { missing, NO_OVERLAP, overlapOf, type Overlap, type Stretch } from './resume.ts'
+import { missing, NO_OVERLAP, overlapOf, type Overlap, type Stretch } from './ranges.ts'
 import type { TopicListener, Topics } from './topics.ts'
 
 /**

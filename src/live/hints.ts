@@ -1,6 +1,17 @@
 import type { ChatEvent, DurableEvent, EphemeralEvent } from '../chat/events.ts'
 import type { AudienceHint, Hint } from '../pubsub/publisher.ts'
-import { hasMembers, isAbsentOr, isCount, isFlag, isListOf, isNullOr, isObject, isText, isTime, isUserId } from '../received.ts'
+import {
+  hasMembers,
+  isAbsentOr,
+  isCount,
+  isFlag,
+  isListOf,
+  isNullOr,
+  isObject,
+  isText,
+  isTime,
+  isUserId,
+} from '../lib/received.ts'
 
 type Check = (value: unknown) => boolean
 

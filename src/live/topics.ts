@@ -2,10 +2,10 @@ import type { PubSubEngine } from 'graphql-subscriptions'
 import { asChatEvent, type DurableEvent, type EphemeralEvent } from '../chat/events.ts'
 import { AUDIENCE_CHANNEL, type AudienceHint, type Hint, type SubscribeOptions } from '../pubsub/publisher.ts'
 import type { EventLog, LogEntry, TopicRange } from '../store/event-log.ts'
-import { createBatchLoader } from '../batch.ts'
+import { createBatchLoader } from '../lib/batch-loader.ts'
 import { isAudienceHint, isHint } from './hints.ts'
-import { inSpan, SpanKind, tracing } from '../tracing.ts'
-import { createCounts, type Counts } from '../counts.ts'
+import { inSpan, SpanKind, tracing } from '../telemetry/tracing.ts'
+import { createCounts, type Counts } from '../telemetry/counters.ts'
 
 /** One who listens to a topic. Calls come in the order of `seq`, without holes and repeats; they must not throw. */
 export interface TopicListener {

@@ -1,4 +1,4 @@
-import { inSpan, SpanKind, traceParent, tracing, type TraceParent } from '../tracing.ts'
+import { inSpan, SpanKind, traceParent, tracing, type TraceParent } from '../telemetry/tracing.ts'
 import type { PubSubEngine } from 'graphql-subscriptions'
 
 /**

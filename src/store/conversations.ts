@@ -1,4 +1,4 @@
-import { byOrd, pageAfter, pageBefore, recordset, type Db } from './db.ts'
+import { byOrd, pageAfter, pageBefore, recordset, type Db } from './database/sql.ts'
 import { epochMs } from './event-log.ts'
 
 export interface ConversationRecord {

@@ -1,7 +1,7 @@
 import type { Prisma } from './generated/client.ts'
 import { Prisma as Sql } from './generated/client.ts'
-import type { TraceParent } from '../tracing.ts'
-import { recordset, type Db } from './db.ts'
+import type { TraceParent } from '../telemetry/tracing.ts'
+import { recordset, type Db } from './database/sql.ts'
 import type { MessageRecord } from './messages.ts'
 
 /** A durable event. `id` is the resume cursor; `at` is in milliseconds since the epoch. */

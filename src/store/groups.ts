@@ -1,4 +1,4 @@
-import { NO_LIMIT, pageAfter, type Db } from './db.ts'
+import { NO_LIMIT, pageAfter, type Db } from './database/sql.ts'
 import { epochMs } from './event-log.ts'
 
 export type Role = 'OWNER' | 'ADMIN' | 'MEMBER'

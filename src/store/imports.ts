@@ -1,4 +1,4 @@
-import type { Db } from './db.ts'
+import type { Db } from './database/sql.ts'
 import type { GroupInfo, Role } from './groups.ts'
 
 /** Times are ISO 8601 in UTC; null where it is not known. */

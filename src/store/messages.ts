@@ -1,6 +1,6 @@
 import { Prisma as Sql } from './generated/client.ts'
-import type { TraceParent } from '../tracing.ts'
-import { byOrd, named, pageBefore, recordset, type Db } from './db.ts'
+import type { TraceParent } from '../telemetry/tracing.ts'
+import { byOrd, named, pageBefore, recordset, type Db } from './database/sql.ts'
 import { epochMs, type LogEntry } from './event-log.ts'
 
 /** A stored message with what a push shows of its sender and conversation. `at` is in milliseconds since the epoch. */

@@ -1,5 +1,5 @@
 import type { Prisma } from './generated/client.ts'
-import { pageBefore, type Db } from './db.ts'
+import { pageBefore, type Db } from './database/sql.ts'
 import { epochMs } from './event-log.ts'
 
 /** `at` and `readAt` are in milliseconds since the epoch. */

@@ -1,4 +1,4 @@
-import { NO_LIMIT, type Db } from './db.ts'
+import { NO_LIMIT, type Db } from './database/sql.ts'
 
 /** Who gave one reaction to a message, ids ascending. */
 export interface ReactionRecord {

@@ -1,4 +1,4 @@
-import { NO_LIMIT, pageBefore, type Db } from './db.ts'
+import { NO_LIMIT, pageBefore, type Db } from './database/sql.ts'
 import { epochMs } from './event-log.ts'
 import { Prisma as Sql } from './generated/client.ts'
 

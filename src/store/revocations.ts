@@ -1,4 +1,4 @@
-import type { Db } from './db.ts'
+import type { Db } from './database/sql.ts'
 import { epochMs } from './event-log.ts'
 
 /** How long before a reading another transaction may have stored what it did not see, in milliseconds. */

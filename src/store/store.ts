@@ -1,6 +1,6 @@
 import type { PrismaClient } from './generated/client.ts'
 import { createConversationStore } from './conversations.ts'
-import type { Db, RawDb } from './db.ts'
+import type { Db, RawDb } from './database/sql.ts'
 import { appendEvents, createEventLog, lockTopics, type LogEntry, type NewEvent } from './event-log.ts'
 import { createGroupStore } from './groups.ts'
 import { createImportStore } from './imports.ts'
@@ -9,8 +9,8 @@ import { createNotificationStore } from './notifications.ts'
 import { createReactionStore } from './reactions.ts'
 import { createReceiptStore } from './receipts.ts'
 import { createRevocationStore } from './revocations.ts'
-import { translateErrors } from './errors.ts'
-import { inSpan, SpanKind, tracing } from '../tracing.ts'
+import { translateErrors } from './database/errors.ts'
+import { inSpan, SpanKind, tracing } from '../telemetry/tracing.ts'
 import { createUserStore } from './users.ts'
 
 const createParts = (db: Db) => ({

@@ -1,5 +1,5 @@
 import { Prisma as Sql } from './generated/client.ts'
-import { recordset, type Db } from './db.ts'
+import { recordset, type Db } from './database/sql.ts'
 import { epochMs } from './event-log.ts'
 
 /** `lastActive` is in milliseconds since the epoch, null for a user who never connected. */

@@ -1,6 +1,6 @@
-import { createCounts } from '../../src/counts.ts'
+import { createCounts } from '../../src/telemetry/counters.ts'
 import { expect } from 'vitest'
-import { createBatchLoader } from '../../src/batch.ts'
+import { createBatchLoader } from '../../src/lib/batch-loader.ts'
 import { createChat, type Chat } from '../../src/chat/chat.ts'
 import type { ChatEvent } from '../../src/chat/events.ts'
 import type { SendInput } from '../../src/chat/messages.ts'
@@ -8,10 +8,10 @@ import type { TypingChange } from '../../src/chat/typing.ts'
 import { ChatError, type ErrorCode } from '../../src/errors.ts'
 import { createMemoryPubSub } from '../../src/pubsub/memory.ts'
 import { AUDIENCE_CHANNEL, createPublisher, type AudienceHint, type Hint } from '../../src/pubsub/publisher.ts'
-import { createLocalRegistry } from '../../src/pubsub/registry.ts'
+import { createLocalRegistry } from '../../src/cluster/presence-registry.ts'
 import type { MessageRecord } from '../../src/store/messages.ts'
 import type { Store } from '../../src/store/store.ts'
-import { createTimerWheel } from '../../src/timer-wheel.ts'
+import { createTimerWheel } from '../../src/lib/timer-wheel.ts'
 
 /** What was published to a topic; `topics` for what went to an audience. */
 export interface Published {

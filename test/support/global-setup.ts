@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { TestProject } from 'vitest/node'
-import { openDatabase } from '../../src/store/client.ts'
-import { migrate } from '../../src/store/migrate.ts'
+import { openDatabase } from '../../src/store/database/client.ts'
+import { migrate } from '../../src/store/migrations/migrate.ts'
 import { installBrowser } from './browser.ts'
 
 declare module 'vitest' {

@@ -1,6 +1,6 @@
-import { createCounts } from '../../src/counts.ts'
+import { createCounts } from '../../src/telemetry/counters.ts'
 import { PubSubEngine } from 'graphql-subscriptions'
-import { createBatchLoader } from '../../src/batch.ts'
+import { createBatchLoader } from '../../src/lib/batch-loader.ts'
 import { createChat, type Chat } from '../../src/chat/chat.ts'
 import type { ChatEvent } from '../../src/chat/events.ts'
 import { createCheckpoints, type Checkpoints } from '../../src/live/checkpoints.ts'
@@ -8,10 +8,10 @@ import { createFeeds, type Feed, type FeedEnd, type Feeds, type FeedScope, type 
 import { createTopics, type Topics } from '../../src/live/topics.ts'
 import { createMemoryPubSub } from '../../src/pubsub/memory.ts'
 import { createPublisher, type Publisher } from '../../src/pubsub/publisher.ts'
-import { createLocalRegistry } from '../../src/pubsub/registry.ts'
+import { createLocalRegistry } from '../../src/cluster/presence-registry.ts'
 import type { Circle } from '../../src/store/conversations.ts'
 import type { Store } from '../../src/store/store.ts'
-import { createTimerWheel } from '../../src/timer-wheel.ts'
+import { createTimerWheel } from '../../src/lib/timer-wheel.ts'
 
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 

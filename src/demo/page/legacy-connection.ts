@@ -1,5 +1,5 @@
 /** The chat over the legacy protocol, by the project's own client. */
-import { createLegacyClient, type Incoming } from '../../legacy-client/client.ts'
+import { createLegacyClient, type Incoming } from '../../clients/legacy/client.ts'
 import type { ChatEvent, Connection, ConnectionOptions } from './connection.ts'
 import type { Frame, Line } from './line.ts'
 import { freshToken, LEGACY_URL } from './server.ts'

@@ -1,9 +1,9 @@
 /** What a frame of the legacy protocol became, by the tables and functions that the server itself uses. */
 import type { DemoConfig } from '../config.ts'
-import { decodeRequest } from '../../transport/legacy/codec.ts'
-import { PUSH_OF } from '../../transport/legacy/events.ts'
-import { LegacyFeedDocument } from '../../transport/legacy/operations.generated.ts'
-import { operationOf } from '../../transport/legacy/requests.ts'
+import { decodeRequest } from '../../legacy-protocol/codec.ts'
+import { PUSH_OF } from '../../legacy-protocol/events.ts'
+import { LegacyFeedDocument } from '../../legacy-protocol/operations.generated.ts'
+import { operationOf } from '../../legacy-protocol/requests.ts'
 import type { Frame } from './line.ts'
 
 /** The GraphQL behind a frame. */

@@ -1,5 +1,5 @@
 /** One half of the page: a user, a protocol, the chat, and the frames that it takes. */
-import { randomId } from '../../legacy-client/requests.ts'
+import { randomId } from '../../clients/legacy/requests.ts'
 import type { DemoConfig } from '../config.ts'
 import { createChat, type Change, type Chat, type Conversation } from './chat.ts'
 import { createComposer } from './composer.ts'

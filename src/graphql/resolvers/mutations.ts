@@ -1,7 +1,7 @@
 import { badInput, ChatError } from '../../errors.ts'
 import type { OperationContext } from '../context.ts'
 import type { MutationResolvers, UpdateGroupInput } from '../generated/resolvers.ts'
-import { requireBigId, requireIntId } from '../ids.ts'
+import { requireBigId, requireIntId } from '../../ids.ts'
 import { requireAdmin } from './admins.ts'
 
 const user = (id: string): number => requireIntId(id, 'user')

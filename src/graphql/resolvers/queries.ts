@@ -1,7 +1,7 @@
-import { NUL_OR_SURROGATE } from '../../chat/limits.ts'
+import { NUL_OR_SURROGATE } from '../../limits.ts'
 import type { ConversationPosition } from '../../chat/reads.ts'
 import type { QueryResolvers } from '../generated/resolvers.ts'
-import { parseBigId, parseIntId, requireIntId } from '../ids.ts'
+import { parseBigId, parseIntId, requireIntId } from '../../ids.ts'
 import { requireAdmin } from './admins.ts'
 import { decodeCursor, isId, isTime, pageSize, toPage } from '../pagination.ts'
 

@@ -2,7 +2,7 @@ import { GraphQLError, GraphQLScalarType, Kind, valueFromASTUntyped } from 'grap
 import { notFound } from '../../errors.ts'
 import type { OperationContext } from '../context.ts'
 import type { Resolvers } from '../generated/resolvers.ts'
-import { FIRST_TIME, LAST_TIME } from '../ids.ts'
+import { FIRST_TIME, LAST_TIME } from '../../ids.ts'
 import { decodeCursor, isId, isUserId, pageSize, toPage } from '../pagination.ts'
 import type { GroupModel, UserModel } from '../models.ts'
 

@@ -1,5 +1,5 @@
 import type { GraphQLError } from 'graphql'
-import type { Counts } from '../../counts.ts'
+import type { Counts } from '../../telemetry/counters.ts'
 import { statusOf } from '../../graphql/errors.ts'
 import type { SourceEvent } from '../../graphql/source.ts'
 

@@ -1,13 +1,13 @@
 import type { ExecutionResult, GraphQLError } from 'graphql'
-import { countIn, type Counts } from '../../counts.ts'
+import { countIn, type Counts } from '../../telemetry/counters.ts'
 import { statusOf } from '../../graphql/errors.ts'
 import type { ActivityRecorder, Operations, OpenSubscription } from '../../graphql/operations.ts'
-import { inSpan, SpanKind, tracing } from '../../tracing.ts'
+import { inSpan, SpanKind, tracing } from '../../telemetry/tracing.ts'
 import type { SourceHooks } from '../../graphql/source.ts'
-import type { Connection, ConnectionPeer, EndReason } from '../connections.ts'
-import { encodeTextFrame } from '../frame.ts'
-import type { PacedSocket } from '../paced-socket.ts'
-import type { SocketWriter } from '../socket-writer.ts'
+import type { Connection, ConnectionPeer, EndReason } from '../../live/connections.ts'
+import { encodeTextFrame } from '../socket/frame.ts'
+import type { PacedSocket } from '../socket/paced-socket.ts'
+import type { SocketWriter } from '../socket/writer.ts'
 import {
   decodeRequest,
   encodeAuthenticated,
@@ -17,10 +17,10 @@ import {
   encodeResumed,
   encodeSuccess,
   failureText,
-} from './codec.ts'
-import { TEXTS, type LegacyRequest } from './frames.ts'
-import { COME_BACK } from './pushes.ts'
-import { operationOf } from './requests.ts'
+} from '../../legacy-protocol/codec.ts'
+import { TEXTS, type LegacyRequest } from '../../legacy-protocol/frames.ts'
+import { COME_BACK } from './push-sink.ts'
+import { operationOf } from '../../legacy-protocol/requests.ts'
 
 /** What all sessions have in common. */
 export interface SessionParts {

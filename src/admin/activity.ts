@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto'
+import type { PubSubEngine } from 'graphql-subscriptions'
+import type { SubscribeOptions } from '../pubsub/publisher.ts'
+import { hasMembers, isAbsentOr, isCount, isFlag, isNullOr, isText, isTime, isUserId } from '../lib/received.ts'
+
+/** What a live trace shows of: one user, one conversation, or one user in one conversation. */
+export interface ActivityFilter {
+  userId: number | undefined
+  conversationId: string | undefined
+  /** Whether it shows what was said. */
+  contents: boolean
+}
+
+/** One thing that happened on a connection. */
+export interface ActivityEntry {
+  kind: 'opened' | 'closed' | 'frame' | 'operation' | 'delivery'
+  userId: number
+  connectionId: string | null
+  /** The frame's type, the operation's name, the event's kind, the protocol, or the close code. */
+  name: string
+  /** `ok` or the code of the error; null where nothing can fail. */
+  code: string | null
+  conversationId: string | null
+  /** Made only where somebody may see it. */
+  content: () => unknown
+}
+
+/** As it reaches whoever watches. `at` is in milliseconds since the epoch. */
+export interface WatchedActivity extends Omit<ActivityEntry, 'content'> {
+  at: number
+  node: string
+  /** Null unless contents were asked for. */
+  content: unknown
+  /** How many entries were left out before this one, since there were too many. */
+  skipped: number
+}
+
+export interface Activity {
+  /** Whether anybody watches: asked before an entry is made. */
+  readonly isWatched: boolean
+  record(entry: ActivityEntry): void
+  /** Goes on showing a watch that any node holds, for a while. */
+  learn(watch: Watch): void
+  /** Watches on all nodes; resolves with what ends it. */
+  watch(filter: ActivityFilter, onEntry: (entry: WatchedActivity) => void): Promise<() => void>
+  stop(): void
+}
+
+export interface Watch extends ActivityFilter {
+  id: string
+}
+
+export interface ActivityOptions {
+  pubsub: PubSubEngine
+  nodeId: string
+  /** Tells every node of a watch. */
+  tellNodes: (watch: Watch) => Promise<unknown>
+  onError: (error: unknown) => void
+}
+
+/** A watch is told of anew so often, and forgotten where that stops. */
+const RENEW_MS = 5000
+const LEASE_MS = 3 * RENEW_MS
+const WATCH_LIMIT = 100
+const KINDS: Readonly<Record<ActivityEntry['kind'], true>> = {
+  opened: true,
+  closed: true,
+  frame: true,
+  operation: true,
+  delivery: true,
+}
+/** More entries a second than anybody can read would cost the node more than what it does for its users. */
+const ENTRIES_PER_SECOND = 500
+
+interface Shown {
+  watch: Watch
+  until: number
+  second: number
+  count: number
+  skipped: number
+}
+
+/** Whether what another node sent can be shown. */
+const isWatchedActivity = hasMembers({
+  at: isTime,
+  node: isText,
+  kind: (kind) => isText(kind) && Object.hasOwn(KINDS, kind),
+  userId: isUserId,
+  connectionId: isNullOr(isText),
+  name: isText,
+  code: isNullOr(isText),
+  conversationId: isNullOr(isText),
+  skipped: isCount,
+})
+
+/** Whether what another node asks to be shown is a watch. */
+export const isWatch = hasMembers<Watch>({
+  id: isText,
+  userId: isAbsentOr(isUserId),
+  conversationId: isAbsentOr(isText),
+  contents: isFlag,
+})
+
+const channelOf = (watchId: string): string => `activity:${watchId}`
+
+/** The live trace for support work: nothing is made or sent unless an administrator watches. */
+export function createActivity({ pubsub, nodeId, tellNodes, onError }: ActivityOptions): Activity {
+  const shown = new Map<string, Shown>()
+  const renewals = new Set<NodeJS.Timeout>()
+
+  function show(each: Shown, entry: ActivityEntry, at: number): void {
+    const second = Math.floor(at / 1000)
+    if (each.second !== second) {
+      each.second = second
+      each.count = 0
+    }
+    if (++each.count > ENTRIES_PER_SECOND) {
+      each.skipped++
+      return
+    }
+    const { watch, skipped } = each
+    each.skipped = 0
+    const content = watch.contents ? (entry.content() ?? null) : null
+    const { kind, userId, connectionId, name, code, conversationId } = entry
+    const told: WatchedActivity = { at, node: nodeId, kind, userId, connectionId, name, code, conversationId, content, skipped }
+    pubsub.publish(channelOf(watch.id), told).catch(onError)
+  }
+
+  return {
+    get isWatched() {
+      return shown.size > 0
+    },
+
+    record(entry) {
+      const at = Date.now()
+      for (const [id, each] of shown) {
+        const { userId, conversationId } = each.watch
+        if (each.until < at) shown.delete(id)
+        else if (
+          (userId === undefined || userId === entry.userId) &&
+          (conversationId === undefined || conversationId === entry.conversationId)
+        )
+          show(each, entry, at)
+      }
+    },
+
+    learn(watch) {
+      const known = shown.get(watch.id)
+      const until = Date.now() + LEASE_MS
+      if (known) known.until = until
+      else if (shown.size < WATCH_LIMIT) shown.set(watch.id, { watch, until, second: 0, count: 0, skipped: 0 })
+    },
+
+    async watch(filter, onEntry) {
+      const watch: Watch = { id: randomUUID(), ...filter }
+      const subscription = await pubsub.subscribe(channelOf(watch.id), onEntry, {
+        accepts: isWatchedActivity,
+      } satisfies SubscribeOptions)
+      await tellNodes(watch)
+      const renewal = setInterval(() => void tellNodes(watch).catch(onError), RENEW_MS)
+      renewal.unref()
+      renewals.add(renewal)
+      return () => {
+        if (!renewals.delete(renewal)) return
+        clearInterval(renewal)
+        shown.delete(watch.id)
+        pubsub.unsubscribe(subscription)
+      }
+    },
+
+    stop() {
+      for (const renewal of renewals) clearInterval(renewal)
+      renewals.clear()
+      shown.clear()
+    },
+  }
+}

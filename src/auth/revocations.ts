@@ -1,0 +1,48 @@
+import type { Store } from '../store/store.ts'
+import type { Viewer } from './verify.ts'
+
+/** Which tokens an administrator has revoked: those of a user that were issued before a time. */
+export interface Revocations {
+  isRevoked(viewer: Pick<Viewer, 'userId' | 'issuedAt'>): boolean
+  /** Stores that the user's tokens from before `before`, in milliseconds since the epoch, are no longer good. */
+  revoke(userId: number, before: number): Promise<void>
+  /** Takes note of what was stored by another node. */
+  learn(userId: number, before: number): void
+  /** Reads what was stored since the last time; calls `onRevoked` for each user of whom this node did not know. */
+  refresh(): Promise<void>
+}
+
+export interface RevocationsOptions {
+  store: Store
+  /** Told of what this node did not know until `refresh`. */
+  onRevoked: (userId: number) => void
+}
+
+/** Kept in the database and, since there are few, in the memory of each node. */
+export function createRevocations({ store, onRevoked }: RevocationsOptions): Revocations {
+  const byUser = new Map<number, number>()
+  let readUntil = 0
+
+  function learn(userId: number, before: number): boolean {
+    if ((byUser.get(userId) ?? 0) >= before) return false
+    byUser.set(userId, before)
+    return true
+  }
+
+  return {
+    // Tokens count in whole seconds: one of the second in which it was revoked is from before.
+    isRevoked: ({ userId, issuedAt }) => issuedAt < (byUser.get(userId) ?? 0),
+    learn: (userId, before) => void learn(userId, before),
+
+    async revoke(userId, before) {
+      await store.revocations.add(userId, before)
+      learn(userId, before)
+    },
+
+    async refresh() {
+      const { revocations, readAt } = await store.revocations.since(readUntil)
+      readUntil = readAt
+      for (const { userId, before } of revocations) if (learn(userId, before)) onRevoked(userId)
+    },
+  }
+}

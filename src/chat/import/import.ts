@@ -1,0 +1,185 @@
+import { ChatError } from '../../errors.ts'
+import type { ImportProgress, ImportResult } from '../../store/imports.ts'
+import type { Store, Transaction } from '../../store/store.ts'
+import { groupTopic } from '../events.ts'
+import { reactionKey } from '../../limits.ts'
+import { IMPORT_TYPES, type ImportRecord, type ImportType, type ImportValues } from './lines.ts'
+
+/** A line of the file that could be read. */
+export type NumberedRecord = ImportRecord & { readonly number: number }
+
+export interface RecordOutcome {
+  number: number
+  type: ImportType
+  status: 'added' | 'present' | 'changed' | 'bad'
+  /** Why it is bad. */
+  reason: string | null
+}
+
+export interface Importer {
+  /**
+   * Stores what a batch of lines holds and how far the file is done, in one transaction; a line that can't be stored takes
+   * no other with it. Throws UNAVAILABLE where the database does not answer, and then nothing of it is stored.
+   */
+  write(records: readonly NumberedRecord[], progress: (bad: number) => ImportProgress): Promise<RecordOutcome[]>
+}
+
+/** `update`: users and groups that are there get what the file says of them, else they stay as they are. */
+export function createImporter(store: Store, { update }: { update: boolean }): Importer {
+  async function storeOnce(
+    records: readonly NumberedRecord[],
+    progress?: (bad: number) => ImportProgress,
+  ): Promise<RecordOutcome[]> {
+    const { result } = await store.transaction(async (tx) => {
+      const outcomes: RecordOutcome[] = []
+      for (const type of IMPORT_TYPES) {
+        for (const round of rounds(records.filter((record) => record.type === type))) {
+          const results = await add(tx, type, round, update)
+          outcomes.push(...round.map((record, index) => outcomeOf(record, results[index] as ImportResult)))
+        }
+      }
+      if (progress) await tx.imports.saveProgress(progress(countBad(outcomes)))
+      return outcomes
+    })
+    return result
+  }
+
+  /** What the database refuses as a whole is tried again in halves, until the line at fault is alone. */
+  async function split(records: readonly NumberedRecord[]): Promise<RecordOutcome[]> {
+    try {
+      return await storeOnce(records)
+    } catch (error) {
+      if (error instanceof ChatError && error.code === 'UNAVAILABLE') throw error
+      const [record] = records
+      if (records.length === 1 && record)
+        return [{ number: record.number, type: record.type, status: 'bad', reason: 'the database refuses it' }]
+      const half = Math.ceil(records.length / 2)
+      return [...(await split(records.slice(0, half))), ...(await split(records.slice(half)))]
+    }
+  }
+
+  return {
+    async write(records, progress) {
+      try {
+        return await storeOnce(records, progress)
+      } catch (error) {
+        if (error instanceof ChatError && error.code === 'UNAVAILABLE') throw error
+      }
+      const outcomes = await split(records.toSorted((a, b) => IMPORT_TYPES.indexOf(a.type) - IMPORT_TYPES.indexOf(b.type)))
+      await store.imports.saveProgress(progress(countBad(outcomes)))
+      return outcomes
+    },
+  }
+}
+
+const countBad = (outcomes: readonly RecordOutcome[]): number => outcomes.filter(({ status }) => status === 'bad').length
+
+/** What must not come twice in one statement. */
+function keysOf({ type, value }: ImportRecord): string[] {
+  switch (type) {
+    case 'user':
+    case 'message':
+      return [String(value.id)]
+    case 'conversation':
+      return [value.id, `${value.low} ${value.high}`]
+    case 'group':
+      return [String(value.id), value.conversationId]
+    case 'receipt':
+      return [`${value.messageId} ${value.userId}`]
+    case 'reaction':
+      return [`${value.messageId} ${value.userId} ${reactionKey(value.reaction)}`]
+  }
+}
+
+/** The records in as few rounds as it takes for no key to be in a round twice; what is repeated comes later. */
+function rounds(records: readonly NumberedRecord[]): NumberedRecord[][] {
+  const found: NumberedRecord[][] = []
+  const seen = new Map<string, number>()
+  for (const record of records) {
+    const keys = keysOf(record)
+    const round = Math.max(0, ...keys.map((key) => (seen.get(key) ?? -1) + 1))
+    for (const key of keys) seen.set(key, round)
+    ;(found[round] ??= []).push(record)
+  }
+  return found
+}
+
+async function add(
+  tx: Transaction,
+  type: ImportType,
+  records: readonly NumberedRecord[],
+  update: boolean,
+): Promise<ImportResult[]> {
+  // All are of this type.
+  const values = <T extends ImportType>(): ImportValues[T][] => records.map(({ value }) => value as ImportValues[T])
+  switch (type) {
+    case 'user':
+      return await tx.imports.users(values<'user'>(), update)
+    case 'conversation':
+      return await tx.imports.conversations(values<'conversation'>())
+    case 'group': {
+      const groups = values<'group'>()
+      const results = await tx.imports.groups(groups)
+      const present = groups.filter((_, index) => results[index]?.status === 'present')
+      if (!update || present.length === 0) return results
+      await tx.lock(present.map(({ id }) => groupTopic(id)))
+      const changed = await tx.imports.updateGroups(present)
+      const changedIds = new Set(present.filter((_, index) => changed[index]).map(({ id }) => id))
+      return results.map((result, index) =>
+        result.status === 'present' && changedIds.has(groups[index]?.id ?? 0) ? { ...result, status: 'changed' } : result,
+      )
+    }
+    case 'message':
+      return await tx.imports.messages(values<'message'>())
+    case 'receipt':
+      return await tx.imports.receipts(values<'receipt'>())
+    case 'reaction':
+      return await tx.imports.reactions(await spellAlike(tx, values<'reaction'>()))
+  }
+}
+
+/** The reactions with one spelling for each that a message has: the one stored already, else the first. */
+async function spellAlike(tx: Transaction, reactions: readonly ImportValues['reaction'][]): Promise<ImportValues['reaction'][]> {
+  const keyOf = (messageId: number, reaction: string): string => `${messageId} ${reactionKey(reaction)}`
+  const stored = await tx.reactions.spellings([...new Set(reactions.map(({ messageId }) => messageId))])
+  const shown = new Map(stored.map(({ messageId, reaction }) => [keyOf(messageId, reaction), reaction]))
+  return reactions.map((value) => {
+    const key = keyOf(value.messageId, value.reaction)
+    const reaction = shown.get(key) ?? value.reaction
+    shown.set(key, reaction)
+    return { ...value, reaction }
+  })
+}
+
+function outcomeOf(record: NumberedRecord, { status, detail }: ImportResult): RecordOutcome {
+  const { number, type } = record
+  if (status === 'added' || status === 'present' || status === 'changed') return { number, type, status, reason: null }
+  return { number, type, status: 'bad', reason: reasonOf(record, status, detail) }
+}
+
+function reasonOf(
+  { type, value }: ImportRecord,
+  problem: Exclude<ImportResult['status'], 'added' | 'present' | 'changed'>,
+  detail: string | null,
+): string {
+  switch (problem) {
+    case 'no_user':
+      return `there is no user ${detail}: the line of a user comes before those that name it`
+    case 'no_conversation':
+      return `there is no conversation ${JSON.stringify(detail)}: its line comes before its messages`
+    case 'no_message':
+      return 'messageId' in value && value.isGroup
+        ? 'there is no group message of this id: the line of a message comes before those that name it'
+        : 'there is no direct message of this id: the line of a message comes before those that name it'
+    case 'wrong_kind':
+      return `is_group does not agree with the conversation ${JSON.stringify(detail)}`
+    case 'not_in':
+      return `user ${detail} is not in this direct conversation`
+    case 'own':
+      return 'the reader is the sender: nobody reads their own message'
+    case 'other_id':
+      return `these users have the conversation ${JSON.stringify(detail)} already`
+    case 'taken':
+      return `there is another ${type} of this id`
+  }
+}

@@ -1,0 +1,81 @@
+import '../../check-node.cjs'
+import { diagnose, type Finding } from './diagnosis.ts'
+import { tellMisspelt } from '../lib/misspelt.ts'
+import { integerUpTo, readArguments, Refusal, takeEnvFile } from './command.ts'
+import { readEnvironment, SettingsError, type Settings } from '../settings.ts'
+import { createPaint, type Colour } from './terminal.ts'
+
+const HELP = `Checks what a server relies on, and tells what to do about it: settings, key, TLS files, limits of the system,
+database, migrations, Redis, clocks. Run it where and as whom the server is to run; it may run meanwhile.
+
+  npm run doctor [-- --connections N] [--token TOKEN] [--env-file FILE]
+
+  --connections N  how many clients one node is to serve, 10000 if absent
+  --token TOKEN    one of your login service: whether the server takes it, and what of it is doubtful
+  --env-file FILE  reads settings from a file of NAME=value lines; what the environment has wins over it
+  --help           this text
+
+One line for each check: ok, warn or FAIL. Exit status 1 where something must be repaired. Nothing is changed: in Redis it
+uses keys and a channel of its own under REDIS_PREFIX, and the embedded database is checked only while no server has it.
+
+Settings: all of those of the server, from the environment (npm start -- --help). Colours: on a terminal, not with NO_COLOR.
+
+Examples:
+  npm run doctor
+  NODE_ENV=production DATABASE_URL=... REDIS_URL=... JWT_SECRET=... npm run doctor -- --connections 50000
+  docker compose exec parley1 node dist/cli/doctor.js`
+
+const OPTIONS = { connections: { type: 'string' }, token: { type: 'string' }, help: { type: 'boolean' } } as const
+const DEFAULT_CONNECTIONS = 10_000
+const MAX_CONNECTIONS = 10_000_000
+const SHOWN: Record<Finding['level'], [Colour, string]> = {
+  ok: ['green', 'ok  '],
+  warn: ['yellow', 'warn'],
+  fail: ['red', 'FAIL'],
+}
+
+async function run(args: string[]): Promise<boolean> {
+  const given = readArguments(args, OPTIONS)
+  if (given.isHelp) {
+    console.log(HELP)
+    return true
+  }
+  const connections = given.read('connections', integerUpTo(MAX_CONNECTIONS))
+  const token = given.read('token', () => null)
+  given.finish()
+
+  const paint = createPaint(process.stdout, process.env)
+  const counts = { ok: 0, warn: 0, fail: 0 }
+  const print = ({ level, area, text, advice }: Finding): void => {
+    counts[level]++
+    const [colour, word] = SHOWN[level]
+    const toDo = advice === undefined ? text : `${text.replace(/\.$/, '')}. To do: ${advice}`
+    console.log(`${paint(colour, word)}  ${area.padEnd(10)}  ${toDo}`)
+  }
+  const settings = readSettings(print)
+  if (settings) for await (const finding of diagnose(settings, Number(connections ?? DEFAULT_CONNECTIONS), token)) print(finding)
+  console.log(`${counts.ok} ok, ${counts.warn} to look at, ${counts.fail} to repair`)
+  return counts.fail === 0
+}
+
+/** Undefined where they are bad: then nothing else can be looked at. */
+function readSettings(print: (finding: Finding) => void): Settings | undefined {
+  try {
+    const { settings, misspelt } = readEnvironment(process.env)
+    for (const each of misspelt)
+      print({ level: 'warn', area: 'settings', text: tellMisspelt(each), advice: `rename it to ${each.meant}` })
+    return settings
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error
+    for (const text of error.problems) print({ level: 'fail', area: 'settings', text, advice: 'correct it; the rest comes then' })
+    return undefined
+  }
+}
+
+try {
+  if (!(await run(takeEnvFile(process.argv.slice(2))))) process.exitCode = 1
+} catch (error) {
+  if (!(error instanceof Refusal)) throw error
+  console.error(error.message)
+  process.exitCode = 1
+}

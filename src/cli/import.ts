@@ -1,0 +1,338 @@
+import '../../check-node.cjs'
+import { createHash } from 'node:crypto'
+import { open } from 'node:fs/promises'
+import { createImporter, type Importer, type NumberedRecord, type RecordOutcome } from '../chat/import/import.ts'
+import { IMPORT_TYPES, type ImportType, LineProblem, MAX_MESSAGE_ID, parseImportLine } from '../chat/import/lines.ts'
+import { ChatError } from '../errors.ts'
+import { type Line, LineReader } from './line-reader.ts'
+import { integerUpTo, readArguments, Refusal, takeEnvFile } from './command.ts'
+import { loadSettings, SettingsError } from '../settings.ts'
+import { onStopSignal } from './signals.ts'
+import { DatabaseStartError, openDatabase } from '../store/database/client.ts'
+import { migrate } from '../store/migrations/migrate.ts'
+import type { ImportProgress } from '../store/imports.ts'
+import { createStore, type Store } from '../store/store.ts'
+import { clockTime, createPaint, createProgress, type Progress } from './terminal.ts'
+
+const HELP = `Imports users, conversations, groups, messages, receipts and reactions of another server.
+
+  npm run import -- FILE [--check] [--update] [--from-start] [--group-message-offset N] [--reserve ID] [--env-file FILE]
+
+  FILE            one JSON object on each line, with a "type"; docs/migration.md describes each
+  --check         only reads the file and tells which lines are not as they should be; needs no database
+  --update        users and groups that are there get what the file says; without it they stay as they are
+  --from-start    does not go on where an earlier import of this file was interrupted
+  --group-message-offset N
+                  added to the ids of group messages, for a server that counts them apart from direct ones
+  --reserve ID    keeps message ids up to this one for later imports: messages sent from now on get higher ones
+  --env-file FILE reads settings from a file of NAME=value lines; what the environment has wins over it
+  --help          this text
+
+What is there already is not stored again: the same file may be imported any number of times. An import that was
+interrupted, with Ctrl-C or kill -9, goes on where it was when the same command is given again. Bad lines are told with
+their number and the reason, and nothing of them is stored. Exit status 0: everything is stored; 1: there were bad lines,
+or it did not come to the end.
+
+Settings: DATABASE_URL, or DATA_DIR of the embedded database, whose server must be stopped meanwhile. All others may
+stay as they are for the server.
+
+Examples:
+  npm run import -- old.ndjson --check
+  DATABASE_URL=postgresql://parley:secret@127.0.0.1:5432/parley npm run import -- old.ndjson
+  npm run import -- messages-since.ndjson --group-message-offset 10000000`
+
+const OPTIONS = {
+  check: { type: 'boolean' },
+  update: { type: 'boolean' },
+  'from-start': { type: 'boolean' },
+  'group-message-offset': { type: 'string' },
+  reserve: { type: 'string' },
+  help: { type: 'boolean' },
+} as const
+
+const MAX_LINE_BYTES = 16 * 1024 * 1024
+const BATCH_LINES = 2000
+const BATCH_CHARACTERS = 4 * 1024 * 1024
+/** Of the file's beginning: enough to tell files apart. */
+const HEAD_BYTES = 4096
+/** So many stored lines change what the database's planner should know. */
+const ANALYZE_FROM = 1000
+
+interface Options {
+  file: string
+  size: number
+  isCheck: boolean
+  update: boolean
+  fromStart: boolean
+  groupMessageOffset: number
+  reserve: number | undefined
+}
+
+/** Lines by type and by what became of them; `unreadable` are those whose type could not be told. */
+type Counts = Record<ImportType | 'unreadable', Record<'added' | 'changed' | 'present' | 'bad', number>>
+
+interface Batch {
+  records: NumberedRecord[]
+  bad: { number: number; reason: string }[]
+  characters: number
+}
+
+/** Tells that the import did not come to its end, and that giving the command again goes on. */
+class Interrupted extends Error {}
+
+async function parseOptions(args: string[]): Promise<Options | 'help'> {
+  const given = readArguments(args, OPTIONS, 1)
+  if (given.isHelp) return 'help'
+  const [file = ''] = given.positionals
+  if (file === '') given.refuse('FILE', 'FILE is missing, expected the path of a file with one JSON object on each line')
+  const offset = given.read('group-message-offset', integerUpTo(MAX_MESSAGE_ID / 2))
+  const reserve = given.read('reserve', integerUpTo(MAX_MESSAGE_ID))
+  given.finish()
+  return {
+    file,
+    size: await sizeOf(file),
+    isCheck: given.has('check'),
+    update: given.has('update'),
+    fromStart: given.has('from-start'),
+    groupMessageOffset: Number(offset ?? 0),
+    reserve: reserve === undefined ? undefined : Number(reserve),
+  }
+}
+
+async function sizeOf(file: string): Promise<number> {
+  try {
+    const handle = await open(file)
+    try {
+      const stats = await handle.stat()
+      if (stats.isFile()) return stats.size
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new Refusal(code === 'ENOENT' ? `${file}: there is no such file` : `${file}: can't be read (${code})`)
+  }
+  throw new Refusal(`${file}: no regular file, which an import needs to go on where it was interrupted`)
+}
+
+/** Names the import of a file with these options: one that goes on must do the same. */
+async function importId({ file, update, groupMessageOffset }: Options): Promise<string> {
+  const handle = await open(file)
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
+    return createHash('sha256').update(`${update} ${groupMessageOffset}\n`).update(buffer.subarray(0, bytesRead)).digest('hex')
+  } finally {
+    await handle.close()
+  }
+}
+
+const stop = { isAsked: false }
+/** The second time it ends at once, which is safe: every batch is stored as a whole. */
+const askToStop = (): void => {
+  if (stop.isAsked) process.exit(1)
+  stop.isAsked = true
+}
+
+/** Where lines go: into the database, or nowhere for `--check`. */
+interface Target {
+  id: string
+  write: Importer['write']
+}
+
+const checkOnly: Target = {
+  id: '',
+  write: (records) => Promise.resolve(records.map(({ number, type }) => ({ number, type, status: 'present', reason: null }))),
+}
+
+/** Reads and stores what is left of the file; resolves with how many lines were bad, those of interrupted imports included. */
+async function importLines(options: Options, target: Target, reader: LineReader, badBefore: number): Promise<Counts> {
+  const counts = Object.fromEntries(
+    [...IMPORT_TYPES, 'unreadable'].map((type) => [type, { added: 0, changed: 0, present: 0, bad: 0 }]),
+  ) as Counts
+  const fractionDone = (offset: number): number => (options.size === 0 ? 1 : Math.min(1, offset / options.size))
+  const progress = createProgress(process.stderr, { fraction: fractionDone(reader.offset), lines: reader.number })
+  let bad = badBefore
+
+  async function write({ records, bad: unreadable }: Batch, offset: number, lines: number, digest: string): Promise<void> {
+    const outcomes = await target.write(records, (more) => ({
+      id: target.id,
+      offset,
+      lines,
+      digest,
+      bad: bad + unreadable.length + more,
+    }))
+    const before = bad
+    bad += unreadable.length
+    counts.unreadable.bad += unreadable.length
+    for (const { type, status } of outcomes) {
+      counts[type][status]++
+      if (status === 'bad') bad++
+    }
+    if (bad > before) tellBad(progress, outcomes, unreadable)
+    progress.show(fractionDone(offset), lines, bad === 0 ? '' : `  ${bad} bad`)
+  }
+
+  let batch: Batch = { records: [], bad: [], characters: 0 }
+  let writing = Promise.resolve()
+  /** The next batch is read while this one is written. */
+  const flush = async (): Promise<void> => {
+    await writing
+    writing = write(batch, reader.offset, reader.number, reader.digest())
+    // Whoever waits for it next hears of its failure.
+    writing.catch(() => undefined)
+    batch = { records: [], bad: [], characters: 0 }
+  }
+  try {
+    for await (const line of reader.lines()) {
+      take(batch, line, options.groupMessageOffset)
+      if (batch.records.length + batch.bad.length >= BATCH_LINES || batch.characters >= BATCH_CHARACTERS) await flush()
+      if (stop.isAsked) break
+    }
+    if (!stop.isAsked) await flush()
+    await writing
+  } finally {
+    progress.end()
+  }
+  if (stop.isAsked) throw new Interrupted('stopped')
+  return counts
+}
+
+function take(batch: Batch, { number, text, problem }: Line, groupMessageOffset: number): void {
+  if (text === null) return void batch.bad.push({ number, reason: problem })
+  const content = number === 1 ? text.replace(/^\uFEFF/, '') : text
+  if (content.trim() === '') return
+  batch.characters += content.length
+  try {
+    batch.records.push({ ...parseImportLine(content, groupMessageOffset), number })
+  } catch (error) {
+    if (!(error instanceof LineProblem)) throw error
+    batch.bad.push({ number, reason: error.message })
+  }
+}
+
+function tellBad(progress: Progress, outcomes: readonly RecordOutcome[], unreadable: Batch['bad']): void {
+  const bad = [...unreadable, ...outcomes.flatMap(({ number, reason }) => (reason === null ? [] : [{ number, reason }]))]
+  for (const { number, reason } of bad.toSorted((a, b) => a.number - b.number)) progress.print(`line ${number}: ${reason}`)
+}
+
+type Titles = Partial<Record<keyof Counts[ImportType], string>>
+const STORED: Titles = { added: 'stored', changed: 'changed', present: 'there already', bad: 'bad' }
+const CHECKED: Titles = { present: 'good', bad: 'bad' }
+
+/** What earlier runs did with the beginning of the file. */
+type Earlier = Pick<ImportProgress, 'lines' | 'bad'>
+const NO_EARLIER: Earlier = { lines: 0, bad: 0 }
+
+/** Prints what became of the lines of this run, in columns with these titles, and of all lines where it was not the first. */
+function summarize(counts: Counts, titles: Titles, lines: number, since: number, earlier: Earlier): void {
+  const isResumed = earlier.lines > 0
+  const seconds = (Date.now() - since) / 1000
+  const print = (name: string, cells: (string | number)[]): void =>
+    console.log([name.padEnd(12), ...cells.map((cell) => String(cell).padStart(14))].join(''))
+  print(isResumed ? 'this run' : '', Object.values(titles))
+  for (const [type, count] of Object.entries(counts)) {
+    if (countAll(count) > 0)
+      print(
+        type,
+        (Object.keys(titles) as (keyof Titles)[]).map((column) => count[column]),
+      )
+  }
+  const rate = `${clockTime(seconds)}, ${Math.round(lines / Math.max(seconds, 0.001))}/s`
+  console.log(`${lines} lines ${isResumed ? 'by this run ' : ''}in ${rate}`)
+  if (!isResumed) return
+  const bad = countOf(counts, 'bad') + earlier.bad
+  const all = lines + earlier.lines
+  console.log(`${all} lines in total, ${earlier.lines} of them by the runs before: ${all - bad} good, ${bad} bad`)
+}
+
+const countAll = (count: Counts[ImportType]): number => Object.values(count).reduce((sum, value) => sum + value, 0)
+
+const countOf = (counts: Counts, what: keyof Counts[ImportType]): number =>
+  Object.values(counts).reduce((sum, count) => sum + count[what], 0)
+
+/** Tells how it ended; resolves with whether everything is stored. */
+function conclude(options: Options, bad: number, badBefore: number): boolean {
+  const paint = createPaint(process.stdout, process.env)
+  const verb = options.isCheck ? 'read' : 'stored'
+  if (bad + badBefore === 0) {
+    console.log(paint('green', options.isCheck ? 'Every line can be read.' : 'Everything is stored.'))
+    return true
+  }
+  const parts = [`${bad} bad ${bad === 1 ? 'line was' : 'lines were'} not ${verb}; each is told above with its number.`]
+  if (badBefore > 0) parts.push(`${badBefore} more were told before this import was interrupted; --from-start tells them again.`)
+  parts.push(
+    options.isCheck
+      ? 'Correct them, then import the file.'
+      : 'Correct them and import the file again: what is stored stays as it is.',
+  )
+  console.log(paint('red', parts.join('\n')))
+  return false
+}
+
+async function intoDatabase(options: Options, store: Store): Promise<boolean> {
+  const since = Date.now()
+  if (options.reserve !== undefined) await store.imports.reserveMessages(options.reserve)
+  const id = await importId(options)
+  const reader = new LineReader(options.file, MAX_LINE_BYTES)
+  const earlier = options.fromStart ? undefined : await store.imports.progress(id)
+  let before = NO_EARLIER
+  if (earlier && (await reader.skip(earlier.offset, earlier.lines, earlier.digest))) {
+    before = earlier
+    console.log(`An import of this file was interrupted; going on after line ${earlier.lines}.`)
+  }
+  const first = reader.number
+  const counts = await importLines(options, { id, ...createImporter(store, options) }, reader, before.bad)
+  if (countOf(counts, 'added') >= ANALYZE_FROM) await store.imports.analyze()
+  // From now on the file is done: whoever gives it again wants all of it looked at.
+  await store.imports.removeProgress(id)
+  summarize(counts, STORED, reader.number - first, since, before)
+  return conclude(options, countOf(counts, 'bad'), before.bad)
+}
+
+async function run(args: string[]): Promise<boolean> {
+  const options = await parseOptions(args)
+  if (options === 'help') {
+    console.log(HELP)
+    return true
+  }
+  onStopSignal(askToStop)
+  if (options.isCheck) {
+    const since = Date.now()
+    const reader = new LineReader(options.file, MAX_LINE_BYTES)
+    const counts = await importLines(options, checkOnly, reader, 0)
+    summarize(counts, CHECKED, reader.number, since, NO_EARLIER)
+    return conclude(options, countOf(counts, 'bad'), 0)
+  }
+  const { databaseUrl, dataDir, dbAcquireTimeoutMs } = loadSettings(process.env)
+  if (databaseUrl === undefined && dataDir === 'memory:')
+    throw new Refusal('DATA_DIR is memory: nothing of the import would be kept. Set DATABASE_URL, or DATA_DIR to a folder.')
+  const database = await openDatabase({
+    databaseUrl,
+    dataDir,
+    poolSize: 2,
+    acquireTimeoutMs: dbAcquireTimeoutMs,
+    // A batch is thousands of rows, on a database that may be busy.
+    statementTimeoutMs: 600_000,
+  })
+  try {
+    await migrate(database)
+    return await intoDatabase(options, createStore(database))
+  } finally {
+    await database.close()
+  }
+}
+
+try {
+  if (!(await run(takeEnvFile(process.argv.slice(2))))) process.exitCode = 1
+} catch (error) {
+  const isLost = error instanceof ChatError && error.code === 'UNAVAILABLE'
+  if (isLost || error instanceof Interrupted) {
+    const why = isLost ? 'The database does not answer any more.' : 'Stopped.'
+    console.error(`${why} Give the same command again to go on.`)
+  } else if (error instanceof Refusal || error instanceof SettingsError || error instanceof DatabaseStartError) {
+    console.error(error.message)
+  } else throw error
+  process.exitCode = 1
+}
+// What applied the migrations keeps a timer for 10 seconds more, which nobody waits for.
+process.exit()

@@ -1,0 +1,309 @@
+/**
+ * A client of the legacy protocol (`/ws/connect`) that stays connected: for browsers and Node, without a dependency. It
+ * comes back by itself, resumes what it missed, and repeats what may be repeated.
+ */
+import type {
+  ConnectionEstablishedData,
+  RequestData,
+  RequestType,
+  ResponseData,
+  ResponseFrame,
+  ServerFrame,
+} from '../../legacy-protocol/frames.ts'
+import { ClientClosedError } from './errors.ts'
+import { openLine, type Line, type Timing, type WebSocketConstructor } from './line.ts'
+import { Pushes, type Incoming } from './pushes.ts'
+import { randomId, Requests, type RequestOptions } from './requests.ts'
+
+export { ClientClosedError, ConnectionLostError, RequestRefusedError, RequestTimeoutError } from './errors.ts'
+export type { Timing, WebSocketConstructor, WebSocketLike } from './line.ts'
+export type { Incoming } from './pushes.ts'
+export type { RequestOptions } from './requests.ts'
+
+/** `connecting`: an attempt runs; `open`: connected and resumed; `waiting`: for the next attempt; `closed`: for good. */
+export type ClientState = 'connecting' | 'open' | 'waiting' | 'closed'
+
+/** Why a token is asked for: `refused` where the last one has expired or was not accepted. */
+export type TokenReason = 'connect' | 'refused'
+
+export interface LegacyClientOptions {
+  /** Of `/ws/connect`, `ws:` or `wss:`. */
+  url: string
+  /**
+   * The JWT, or a function that is asked for one before every connection. A rejection counts as a failed attempt, null
+   * closes the client. Without a function the client is closed when the token has expired.
+   */
+  token: string | ((reason: TokenReason) => string | null | Promise<string | null>)
+  /** The global one if not given; Node 20 has none: take that of the library `ws`. */
+  webSocket?: WebSocketConstructor
+  /** Resumes after this event: what `lastMessageId` was when the program ended. */
+  lastMessageId?: string
+  /**
+   * How many pushes may wait for who reads them, 10,000 if not given. At the limit the connection is given up, and resumed
+   * when half of them were read. 0 is for clients that only send: pushes are dropped.
+   */
+  maxPushes?: number
+  /** Closes the client. */
+  signal?: AbortSignal
+  timing?: Partial<Timing>
+  /** Called at every change, with the reason in words; must not throw. */
+  onState?: (state: ClientState, why: string) => void
+}
+
+/** What a client can ask for; it resumes by itself. */
+export type ClientRequestType = Exclude<RequestType, 'resume' | 'heartbeat'>
+
+type RequestArguments<T extends ClientRequestType> =
+  undefined extends RequestData<T>
+    ? [data?: undefined, options?: RequestOptions]
+    : [data: RequestData<T>, options?: RequestOptions]
+
+/** Iterating reads the pushes, as `pushes()` does. */
+export interface LegacyClient extends AsyncIterable<Incoming, undefined> {
+  readonly state: ClientState
+  /** The highest id of an event that was read; keep it to resume after a restart of the program. */
+  readonly lastMessageId: string | undefined
+  /** Resolves when the client is open, with what the server said; rejects when it is closed for good. */
+  ready(): Promise<ConnectionEstablishedData>
+  /**
+   * Sends a request, when there is a connection, and resolves with its answer's `data`. Sends, receipts and reactions that
+   * were not answered when a connection broke are repeated on the next; `typing`, `ping` and `auth` are rejected with
+   * ConnectionLostError. Rejects with RequestRefusedError, RequestTimeoutError or ClientClosedError else.
+   */
+  request<T extends ClientRequestType>(type: T, ...rest: RequestArguments<T>): Promise<ResponseData<T>>
+  /**
+   * The pushes, each durable event once, in the order of its conversation. There is one queue: several readers share it.
+   * Ends when the client is closed by its own side, throws ClientClosedError when by the server.
+   */
+  pushes(): AsyncIterableIterator<Incoming, undefined>
+  /** Closes for good: waiting requests are rejected. Resolves when the connection is closed. */
+  close(): Promise<void>
+  /** Resolves when the client is closed for good, with the reason. */
+  readonly closed: Promise<ClientClosedError>
+}
+
+const TIMING: Timing = {
+  connect: 10_000,
+  request: 10_000,
+  heartbeat: 20_000,
+  silence: 10_000,
+  minBackoff: 500,
+  maxBackoff: 30_000,
+}
+
+const CLOSED = 1000
+const RESTART = 1012
+const NO_TOKEN = 4401
+const DISCONNECTED = 4403
+const EVENT_ID = /^[0-9]{1,19}$/
+/** The library `ws` tells the status of a refused upgrade; browsers tell nothing. */
+const REFUSED = /^Unexpected server response: 401$/
+/** The moment to come back that a restarting server gives to each client. */
+const HINT = /\bin (\d+) ms\b/
+
+/** What is said of a gap that nobody can measure. */
+const GAP: ResponseFrame<'resume'> = {
+  type: 'resume',
+  code: 200,
+  msg: 'success',
+  data: { success: true, replayed: 0, complete: false },
+}
+
+const isAnswer = (frame: ServerFrame): frame is ResponseFrame =>
+  frame.type === 'heartbeat' || (frame.data as { success?: unknown } | null)?.success === true
+
+/** Connects at once; throws where the options can't work. */
+export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
+  const { url, token, lastMessageId, maxPushes = 10_000, signal, onState } = options
+  const webSocket = options.webSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket
+  if (webSocket === undefined) throw new TypeError('there is no global WebSocket: give one as webSocket')
+  if (lastMessageId !== undefined && !EVENT_ID.test(lastMessageId)) throw new TypeError('lastMessageId must be decimal digits')
+  const Socket = webSocket
+  const timing = { ...TIMING, ...options.timing }
+  const requests = new Requests()
+  const pushes = new Pushes(maxPushes, lastMessageId, () => {
+    if (!end) void connect('connect')
+  })
+
+  let state: ClientState = 'waiting'
+  let line: Line | undefined
+  let connection: ConnectionEstablishedData | undefined
+  let wasOpen = false
+  let resumeId: string | undefined
+  let resumeTimer: ReturnType<typeof setTimeout> | undefined
+  let attempts = 0
+  let lastPause = 0
+  let openedAt = 0
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let end: ClientClosedError | undefined
+  let resolveClosed: (end: Promise<ClientClosedError>) => void
+  const closed = new Promise<ClientClosedError>((resolve) => (resolveClosed = resolve))
+  let lineClosed = Promise.resolve()
+  const opening: { resolve(connection: ConnectionEstablishedData): void; reject(error: Error): void }[] = []
+
+  function enter(next: ClientState, why: string): void {
+    state = next
+    onState?.(next, why)
+  }
+
+  async function connect(reason: TokenReason): Promise<void> {
+    enter('connecting', reason === 'refused' ? 'with a new token' : 'connecting')
+    let jwt: string | null
+    try {
+      jwt = typeof token === 'string' ? token : await token(reason)
+    } catch (error) {
+      if (!end) comeBack(`no token: ${String(error)}`, backoff(), reason)
+      return
+    }
+    if (end) return
+    if (jwt === null) return finish(NO_TOKEN, 'there is no token')
+    try {
+      line = openLine({ webSocket: Socket, url, token: jwt, timing, onFrame: receive, onEnd: ended })
+    } catch (error) {
+      finish(NO_TOKEN, 'the address or the token is malformed', error)
+    }
+  }
+
+  /** Doubles with every attempt, and half of it is left to chance, so that clients do not come back all at once. */
+  function backoff(): number {
+    const pause = Math.min(timing.maxBackoff, timing.minBackoff * 2 ** attempts++)
+    return pause * (0.5 + Math.random() / 2)
+  }
+
+  function comeBack(why: string, pause: number, reason: TokenReason): void {
+    enter('waiting', why)
+    lastPause = pause
+    timer = setTimeout(() => void connect(reason), pause)
+  }
+
+  function receive(frame: ServerFrame): void {
+    if (frame.type === 'connection_established') established(frame.data)
+    else if (frame.type === 'error') {
+      // Without what was missed there is no going on: try again.
+      if (resumeId !== undefined && frame.message_id === resumeId) line?.lose(`no resume: ${frame.data.details.error}`)
+      else requests.refuse(frame)
+    } else if (!isAnswer(frame)) pushes.take(frame)
+    else if (frame.type === 'resume') {
+      if (frame.message_id === resumeId) resumed(frame)
+    } else requests.answer(frame)
+    if (resumeId !== undefined) watchResume()
+    if (pushes.isFull && line) pause()
+  }
+
+  function established(data: ConnectionEstablishedData): void {
+    connection = data
+    if (maxPushes > 0 && pushes.cursor !== undefined) {
+      resumeId = randomId()
+      pushes.hold()
+      line?.send(JSON.stringify({ type: 'resume', data: { last_message_id: pushes.cursor }, message_id: resumeId }))
+    } else {
+      // No event came before the connection broke, so there is none to resume after: what was missed is unknown.
+      if (wasOpen && maxPushes > 0) pushes.release(GAP)
+      opened()
+    }
+    requests.flush((text) => line?.send(text))
+  }
+
+  function watchResume(): void {
+    clearTimeout(resumeTimer)
+    resumeTimer = setTimeout(() => line?.lose('the resume was not answered'), timing.connect)
+  }
+
+  function resumed(frame: ResponseFrame<'resume'>): void {
+    resumeId = undefined
+    clearTimeout(resumeTimer)
+    pushes.release(frame)
+    opened()
+  }
+
+  function opened(): void {
+    wasOpen = true
+    openedAt = Date.now()
+    enter('open', 'connected')
+    for (const { resolve } of opening.splice(0)) resolve(connection as ConnectionEstablishedData)
+  }
+
+  function detached(code: number): void {
+    line = connection = undefined
+    resumeId = undefined
+    clearTimeout(resumeTimer)
+    pushes.lost()
+    requests.lost(code)
+  }
+
+  function ended(code: number, reason: string): void {
+    // A server that opens every connection only to end it is tried less and less often, too.
+    const hasLasted = state === 'open' && Date.now() - openedAt >= Math.max(lastPause, timing.minBackoff)
+    if (hasLasted) attempts = 0
+    detached(code)
+    const why = `${code} ${reason}`
+    const isRefused = code === NO_TOKEN || REFUSED.test(reason)
+    if (code === DISCONNECTED) finish(code, reason)
+    else if (isRefused && typeof token === 'string') finish(NO_TOKEN, reason)
+    else if (code === NO_TOKEN && hasLasted) void connect('refused')
+    else if (code === RESTART) {
+      const hint = HINT.exec(reason)?.[1]
+      comeBack(why, hint === undefined ? backoff() : Math.min(Number(hint), timing.maxBackoff), 'connect')
+    } else comeBack(why, backoff(), isRefused ? 'refused' : 'connect')
+  }
+
+  /** Nobody reads: what comes now is left to the server's log. */
+  function pause(): void {
+    lineClosed = line?.close() ?? lineClosed
+    detached(CLOSED)
+    enter('waiting', 'too many pushes wait to be read')
+  }
+
+  function finish(code: number, reason: string, cause?: unknown): void {
+    if (end) return
+    const error = new ClientClosedError(code, reason, cause === undefined ? undefined : { cause })
+    end = error
+    clearTimeout(timer)
+    clearTimeout(resumeTimer)
+    signal?.removeEventListener('abort', abort)
+    lineClosed = line?.close() ?? lineClosed
+    line = connection = undefined
+    requests.close(error)
+    pushes.close(code === CLOSED ? undefined : error)
+    for (const { reject } of opening.splice(0)) reject(error)
+    enter('closed', reason)
+    resolveClosed(lineClosed.then(() => error))
+  }
+
+  function abort(): void {
+    finish(CLOSED, 'aborted', signal?.reason)
+  }
+
+  if (signal?.aborted) abort()
+  else {
+    signal?.addEventListener('abort', abort)
+    void connect('connect')
+  }
+
+  return {
+    get state() {
+      return state
+    },
+    get lastMessageId() {
+      return pushes.lastRead
+    },
+    ready() {
+      if (end) return Promise.reject(end)
+      if (state === 'open') return Promise.resolve(connection as ConnectionEstablishedData)
+      return new Promise((resolve, reject) => opening.push({ resolve, reject }))
+    },
+    request<T extends ClientRequestType>(type: T, ...[data, own = {}]: RequestArguments<T>) {
+      if (end) return Promise.reject(end)
+      const answer = requests.add(type, data, own.timeoutMs ?? timing.request, own)
+      if (connection) requests.flush((text) => line?.send(text))
+      return answer as Promise<ResponseData<T>>
+    },
+    pushes: () => pushes.read(),
+    [Symbol.asyncIterator]: () => pushes.read(),
+    async close() {
+      finish(CLOSED, 'closed')
+      await closed
+    },
+    closed,
+  }
+}

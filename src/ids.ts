@@ -1,0 +1,38 @@
+import { badInput, notFound } from './errors.ts'
+
+const parse = (id: string, max: number): number | undefined => {
+  const value = /^[1-9]\d{0,18}$/.test(id) ? Number(id) : NaN
+  return value <= max ? value : undefined
+}
+
+export const MAX_INT_ID = 2_147_483_647
+/** The years 1 to 9999, which ISO 8601 writes with four digits and every database holds; milliseconds since the epoch. */
+export const FIRST_TIME = Date.parse('0001-01-01T00:00:00.000Z')
+export const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z')
+
+/** A user's or group's id; undefined where the text can't be one, so that there is none to be found. */
+export const parseIntId = (id: string): number | undefined => parse(id, MAX_INT_ID)
+/** A message's or notification's id; undefined where the text can't be one. */
+export const parseBigId = (id: string): number | undefined => parse(id, Number.MAX_SAFE_INTEGER)
+
+/** The ids that a mutation names. Throws NOT_FOUND for a text that can't be one. */
+export function requireIntId(id: string, what: 'user' | 'group'): number {
+  const value = parseIntId(id)
+  if (value === undefined) throw notFound(`there is no ${what} ${JSON.stringify(id.slice(0, 40))}`)
+  return value
+}
+
+export function requireBigId(id: string, what: 'message' | 'notification'): number {
+  const value = parseBigId(id)
+  if (value === undefined) throw notFound(`there is no ${what} ${JSON.stringify(id.slice(0, 40))}`)
+  return value
+}
+
+/** The event id to resume after; undefined where none is given. An id too high to be known is Infinity. */
+export function parseEventId(after: string | null | undefined): number | undefined {
+  if (after == null) return undefined
+  if (!/^\d{1,19}$/.test(after))
+    throw badInput(`after is no event id: expected a decimal number such as "1041", or "0" for all that is kept`)
+  const value = Number(after)
+  return Number.isSafeInteger(value) ? value : Infinity
+}

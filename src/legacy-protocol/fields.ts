@@ -1,0 +1,130 @@
+/** What a member of a frame can be: one value carries its check, its JSON Schema and its TypeScript type. */
+import { excerpt } from '../limits.ts'
+
+export type JsonSchema = Readonly<Record<string, unknown>>
+export type JsonObject = Readonly<Record<string, unknown>>
+
+/** One member of a frame's `data`; T is its type after decoding, what null or nothing stands for included. */
+export interface Field<T> {
+  readonly schema: JsonSchema
+  /**
+   * What is wrong with a value, as a sentence that begins with its `path`; null if nothing is. `data` is the object that
+   * holds it, for rules that span two members.
+   */
+  readonly problem: (value: unknown, path: string, data: JsonObject) => string | null
+  /** What `schema` can't say because it spans two members: what the object must satisfy that holds this field. */
+  readonly rule?: JsonSchema
+  /** What null or nothing stands for; a field without is required. */
+  readonly absent?: T
+  /** Whether the empty string counts as absent too. */
+  readonly emptyIsAbsent?: boolean
+}
+
+/** A field that can be left out. */
+export interface OptionalField<T> extends Field<T> {
+  readonly absent: T
+}
+
+export type Fields = Readonly<Record<string, Field<unknown>>>
+
+/** The type of an object that has these fields. */
+export type Values<F extends Fields> = { readonly [K in keyof F]: F[K] extends Field<infer T> ? T : never }
+
+type OptionalNames<F> = { [K in keyof F]: F[K] extends { readonly absent: unknown } ? K : never }[keyof F]
+
+/** The type of an object that has these fields as a client may send it: what can be left out may be null or missing. */
+export type WireValues<F extends Fields> = { readonly [K in Exclude<keyof F, OptionalNames<F>>]: Values<F>[K] } & {
+  readonly [K in OptionalNames<F>]?: Values<F>[K] | null
+}
+
+/** An object's own member; what is inherited does not count. */
+export function ownMember(object: JsonObject, name: string): unknown {
+  return Object.hasOwn(object, name) ? object[name] : undefined
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Says what came, for an error's reason: the type, and no more than the beginning of the value. */
+export function came(value: unknown): string {
+  if (value === undefined) return 'is missing'
+  if (value === null) return 'is null'
+  if (typeof value === 'string') return `is the string ${excerpt(value)}`
+  if (typeof value === 'object') return Array.isArray(value) ? 'is an array' : 'is an object'
+  return `is the ${typeof value} ${String(value)}`
+}
+
+function field<T>(schema: JsonSchema, expected: string, is: (value: unknown) => boolean): Field<T> {
+  return { schema, problem: (value, path) => (is(value) ? null : `${path} ${came(value)}, expected ${expected}`) }
+}
+
+/** An integer within bounds; 1.0 and 1e2 are integers, as everywhere in JSON. */
+export function integer(minimum: number, maximum: number): Field<number> {
+  const is = (value: unknown) => Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum
+  return field({ type: 'integer', minimum, maximum }, `an integer of ${minimum} to ${maximum}`, is)
+}
+
+export function boolean(): Field<boolean> {
+  return field({ type: 'boolean' }, 'true or false', (value) => typeof value === 'boolean')
+}
+
+/** The boolean that tells two variants of one frame apart. */
+export function variant<const T extends boolean>(which: T): Field<T> {
+  return field({ const: which }, 'true or false', (value) => value === which)
+}
+
+/** A text that is always the same. */
+export function literal<const T extends string>(text: T): Field<T> {
+  return field({ const: text }, JSON.stringify(text), (value) => value === text)
+}
+
+/** A string, with what else can be wrong with it and how a JSON Schema says so. */
+export function string(
+  problemWith?: (text: string, path: string, data: JsonObject) => string | null,
+  schema: JsonSchema = {},
+  rule?: JsonSchema,
+): Field<string> {
+  return {
+    schema: { type: 'string', ...schema },
+    ...(rule && { rule }),
+    problem(value, path, data) {
+      if (typeof value !== 'string') return `${path} ${came(value)}, expected a string`
+      return problemWith === undefined ? null : problemWith(value, path, data)
+    },
+  }
+}
+
+export function array<T>(items: Field<T>): Field<readonly T[]> {
+  return field({ type: 'array', items: items.schema }, 'an array', Array.isArray)
+}
+
+/** An object; without fields any object. Its members are for the schema and the type, the check does not descend. */
+export function object<F extends Fields>(fields: F): Field<Values<F>> {
+  return field(objectSchema(fields, Object.keys(fields)), 'an object', isJsonObject)
+}
+
+export function optional<T, const A>(inner: Field<T>, absent: A): OptionalField<T | A> {
+  return { schema: { anyOf: [inner.schema, { type: 'null' }], default: absent }, problem: inner.problem, absent }
+}
+
+export function nullable<T>(inner: Field<T>): OptionalField<T | null> {
+  return optional(inner, null)
+}
+
+export function nullableOrEmpty(inner: Field<string>): OptionalField<string | null> {
+  const schema = { anyOf: [inner.schema, { const: '' }, { type: 'null' }], default: null }
+  return { schema, problem: inner.problem, absent: null, emptyIsAbsent: true }
+}
+
+/** The names of the fields that a client can't leave out. */
+export function requiredNames(fields: Fields): string[] {
+  return Object.keys(fields).filter((name) => fields[name]?.absent === undefined)
+}
+
+/** The JSON Schema of an object with these fields; further members are allowed. */
+export function objectSchema(fields: Fields, required: readonly string[]): JsonSchema {
+  const properties = Object.fromEntries(Object.entries(fields).map(([name, { schema }]) => [name, schema]))
+  const rules = Object.values(fields).flatMap(({ rule }) => rule ?? [])
+  return { type: 'object', properties, required, ...(rules.length > 0 && { allOf: rules }) }
+}

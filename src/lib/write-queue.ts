@@ -1,0 +1,97 @@
+import { runIsolated, type BatchSink } from './batch-loader.ts'
+import { ChatError } from '../errors.ts'
+
+export interface WriteQueueOptions<I, O> {
+  /** Writes a batch in one statement, all or nothing; results in the order of the inputs. */
+  write: (batch: readonly I[]) => Promise<readonly O[]>
+  /** Called with each batch's results before those who wait for them go on; must not throw. */
+  onWritten: (results: readonly O[]) => void
+  /** Inputs of one lane keep their order. */
+  laneOf: (input: I) => number
+  /** Inputs with the same key never share a batch; null for none. */
+  keyOf: (input: I) => string | null
+  /** How many statements may be in flight. */
+  lanes: number
+  /** The largest batch. */
+  limit: number
+  /** How many inputs may wait; more are refused with UNAVAILABLE. */
+  capacity: number
+}
+
+interface Waiting<I, O> {
+  input: I
+  resolve: (result: O) => void
+  reject: (error: unknown) => void
+}
+
+/**
+ * Micro-batches: a batch is what queued up while the lane's last statement ran, never what a timer waited for. A batch
+ * that fails is searched for the input at fault, which fails alone.
+ */
+export function createWriteQueue<I, O>(options: WriteQueueOptions<I, O>): { add(input: I): Promise<O>; idle(): Promise<void> } {
+  const lanes = Array.from({ length: options.lanes }, () => ({
+    waiting: [] as Waiting<I, O>[],
+    running: undefined as Promise<void> | undefined,
+  }))
+  let waiting = 0
+
+  /** The first inputs of the queue, up to the limit or to a key that is in the batch already. */
+  function take(queue: Waiting<I, O>[]): Waiting<I, O>[] {
+    const keys = new Set<string>()
+    let count = 0
+    for (const { input } of queue) {
+      const key = options.keyOf(input)
+      if (count === options.limit || (key !== null && keys.has(key))) break
+      if (key !== null) keys.add(key)
+      count++
+    }
+    return queue.splice(0, count)
+  }
+
+  const writePart = (part: readonly Waiting<I, O>[]): Promise<readonly O[]> => options.write(part.map(({ input }) => input))
+
+  const sink: BatchSink<Waiting<I, O>, O> = {
+    values(part, results) {
+      try {
+        options.onWritten(results)
+      } catch (error) {
+        // A bug, and what is written must not be written again: it ends neither the lane nor in silence.
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+      part.forEach(({ resolve }, index) => resolve(results[index] as O))
+    },
+    failed(part, error) {
+      for (const { reject } of part) reject(error)
+    },
+  }
+
+  async function run(lane: (typeof lanes)[number]): Promise<void> {
+    // What one turn of the event loop brings goes together.
+    await new Promise(setImmediate)
+    while (lane.waiting.length > 0) {
+      const batch = take(lane.waiting)
+      await runIsolated(batch, writePart, sink)
+      waiting -= batch.length
+    }
+    lane.running = undefined
+  }
+
+  return {
+    add(input) {
+      if (waiting >= options.capacity)
+        return Promise.reject(new ChatError('UNAVAILABLE', 'too many writes are waiting; nothing was stored, try again'))
+      waiting++
+      const lane = lanes[options.laneOf(input) % lanes.length] as (typeof lanes)[number]
+      return new Promise((resolve, reject) => {
+        lane.waiting.push({ input, resolve, reject })
+        lane.running ??= run(lane)
+      })
+    },
+    /** Resolves when everything added so far is written. */
+    async idle() {
+      await Promise.all(lanes.flatMap(({ running }) => running ?? []))
+    },
+  }
+}

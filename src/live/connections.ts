@@ -1,0 +1,194 @@
+import { randomUUID } from 'node:crypto'
+import type { Viewer } from '../auth/verify.ts'
+import { forbidden, notFound } from '../errors.ts'
+import type { Deadline, TimerWheel } from '../lib/timer-wheel.ts'
+
+export type Protocol = 'legacy' | 'graphql-ws' | 'sse'
+
+/** Why the server ends a connection: its token ran out, an administrator ended it, the server stops. */
+export type EndReason = 'expired' | 'disconnected' | 'restarting'
+
+/** A live connection of a user: a legacy socket, an acknowledged GraphQL socket or an SSE subscription. */
+export interface Connection {
+  readonly id: string
+  /** By the token that it has now. */
+  readonly viewer: Viewer
+  /** To be called when it has closed, however that came. */
+  closed(): void
+}
+
+/** What a transport says of a connection, and is asked of it. */
+export interface ConnectionPeer {
+  readonly protocol: Protocol
+  /** The client's. */
+  readonly address: string
+  /** How many bytes wait for the client to read. */
+  queuedBytes(): number
+  /** Called at most once, when the server wants it closed; `text` is what the administrator gave as the reason. */
+  disconnect(reason: EndReason, text?: string): void
+}
+
+/** A connection as it is now; times are in milliseconds since the epoch. */
+export interface ConnectionState {
+  id: string
+  userId: number
+  protocol: Protocol
+  since: number
+  expiresAt: number
+  address: string
+  queuedBytes: number
+}
+
+export interface Connections {
+  /** Whether the user may have one more. */
+  hasRoom(userId: number): boolean
+  /** Takes a connection in; undefined where the user has as many as allowed. */
+  open(viewer: Viewer, peer: ConnectionPeer): Connection | undefined
+  /** The client's address; undefined where there is no such connection. */
+  addressOf(connectionId: string): string | undefined
+  /** Goes on with another token of the same user. Throws NOT_FOUND where there is no such connection. */
+  renew(connectionId: string, viewer: Viewer): void
+  /** Ends the user's connections; returns how many. */
+  disconnectUser(userId: number, text: string | undefined): number
+  /**
+   * What ends each of them because the server stops, `text` saying so; from now on each new one is ended as soon as it is open.
+   */
+  restart(): ((text: string) => void)[]
+  /** The user's. */
+  of(userId: number): ConnectionState[]
+  /** Outbound bytes that wait: of all together, and of the one with most. */
+  queued(): { sum: number; max: number }
+  /** How many are open, by protocol. */
+  counts(): Readonly<Record<Protocol, number>>
+}
+
+export interface ConnectionsOptions {
+  wheel: TimerWheel
+  maxPerUser: number
+  /** How long a connection goes on after its token has expired, as long as such a token would still be accepted; 0 if absent. */
+  leewayMs?: number
+  /** Whether the viewer's token was revoked after it was verified. */
+  isRevoked: (viewer: Viewer) => boolean
+  onOpened: (userId: number, connectionId: string, protocol: Protocol) => void
+  onClosed: (userId: number, connectionId: string, protocol: Protocol) => void
+}
+
+/** What a connection is told whose token an administrator has revoked. */
+export const REVOKED = 'the token was revoked'
+
+/** The connections of this node: counted for each user, ended when their token expires (PROTOCOL.md, section 1). */
+export function createConnections(options: ConnectionsOptions): Connections {
+  const { wheel, maxPerUser, leewayMs = 0, isRevoked, onOpened, onClosed } = options
+  const byUser = new Map<number, Live[]>()
+  const byId = new Map<string, Live>()
+  const counts: Record<Protocol, number> = { legacy: 0, 'graphql-ws': 0, sse: 0 }
+  let isRestarting = false
+
+  class Live implements Connection {
+    readonly id = randomUUID()
+    readonly since = Date.now()
+    readonly peer: ConnectionPeer
+    viewer: Viewer
+    #expiry: Deadline
+    #isEnded = false
+
+    constructor(viewer: Viewer, peer: ConnectionPeer) {
+      this.viewer = viewer
+      this.peer = peer
+      this.#expiry = this.#expires()
+    }
+
+    #expires(): Deadline {
+      return wheel.at(this.viewer.expiresAt + leewayMs, () => this.end('expired'))
+    }
+
+    renew(viewer: Viewer): void {
+      this.#expiry.cancel()
+      this.viewer = viewer
+      this.#expiry = this.#expires()
+    }
+
+    end(reason: EndReason, text?: string): void {
+      if (this.#isEnded) return
+      this.#isEnded = true
+      this.peer.disconnect(reason, text)
+    }
+
+    closed(): void {
+      if (!byId.delete(this.id)) return
+      const { userId } = this.viewer
+      this.#expiry.cancel()
+      const others = of(userId).filter((other) => other !== this)
+      if (others.length > 0) byUser.set(userId, others)
+      else byUser.delete(userId)
+      counts[this.peer.protocol]--
+      onClosed(userId, this.id, this.peer.protocol)
+    }
+  }
+
+  const of = (userId: number): readonly Live[] => byUser.get(userId) ?? []
+  const hasRoom = (userId: number): boolean => of(userId).length < maxPerUser
+
+  return {
+    hasRoom,
+
+    open(viewer, peer) {
+      const { userId } = viewer
+      if (!hasRoom(userId)) return undefined
+      const connection = new Live(viewer, peer)
+      const others = byUser.get(userId)
+      if (others) others.push(connection)
+      else byUser.set(userId, [connection])
+      byId.set(connection.id, connection)
+      counts[peer.protocol]++
+      onOpened(userId, connection.id, peer.protocol)
+      // It was on its way when the others were ended.
+      if (isRestarting) queueMicrotask(() => connection.end('restarting'))
+      else if (isRevoked(viewer)) queueMicrotask(() => connection.end('disconnected', REVOKED))
+      return connection
+    },
+
+    addressOf: (connectionId) => byId.get(connectionId)?.peer.address,
+
+    renew(connectionId, viewer) {
+      const connection = byId.get(connectionId)
+      if (!connection) throw notFound('the connection has ended')
+      if (viewer.userId !== connection.viewer.userId) throw forbidden('the token is of another user: connect anew with it')
+      connection.renew(viewer)
+    },
+
+    disconnectUser(userId, text) {
+      const ended = [...of(userId)]
+      for (const connection of ended) connection.end('disconnected', text)
+      return ended.length
+    },
+
+    restart() {
+      isRestarting = true
+      return [...byId.values()].map((connection) => (text: string) => connection.end('restarting', text))
+    },
+
+    of: (userId) =>
+      of(userId).map(({ id, viewer, since, peer }) => ({
+        id,
+        userId,
+        protocol: peer.protocol,
+        since,
+        expiresAt: viewer.expiresAt,
+        address: peer.address,
+        queuedBytes: peer.queuedBytes(),
+      })),
+
+    queued() {
+      let [sum, max] = [0, 0]
+      for (const { peer } of byId.values()) {
+        const bytes = peer.queuedBytes()
+        sum += bytes
+        if (bytes > max) max = bytes
+      }
+      return { sum, max }
+    },
+
+    counts: () => counts,
+  }
+}

@@ -1,0 +1,204 @@
+import { PrismaPg } from '@prisma/adapter-pg'
+import type { SqlDriverAdapterFactory, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import pg from 'pg'
+import { type DatabaseTarget, readDatabaseUrl } from './url.ts'
+import { nameOf, type RawDb } from './sql.ts'
+import { Prisma, PrismaClient } from '../generated/client.ts'
+import { migrationAdapterFactory, scriptError } from '../migrations/adapter.ts'
+import { createClientClass, createPool, IS_READ_ONLY } from './pool.ts'
+import { DatabaseStartError } from './start-error.ts'
+
+export { DatabaseStartError } from './start-error.ts'
+
+export interface DatabaseOptions {
+  /** A PostgreSQL server; undefined: the embedded database in `dataDir`. */
+  databaseUrl: string | undefined
+  /** The embedded database's folder, or `memory:`. */
+  dataDir: string
+  /** Leaves the rights of the folder as they are, instead of closing it to other users. */
+  asIs?: boolean
+  poolSize: number
+  /** How long a query waits for a free connection. */
+  acquireTimeoutMs: number
+  /** The longest that one statement may run, and the longest that a transaction may stand still. */
+  statementTimeoutMs: number
+}
+
+export interface Database {
+  prisma: PrismaClient
+  /** Where all of ours is. */
+  schema: string
+  /** Where raw statements outside of transactions run, if not by the client. */
+  raw: RawDb | undefined
+  /** Connections of their own for the migrations: one session each, without a statement timeout. */
+  adapterFactory: SqlMigrationAwareDriverAdapterFactory
+  engine: 'embedded' | 'postgresql'
+  /** Its connections, and how many wait for one; undefined where there is no pool. */
+  pool(): { total: number; idle: number; waiting: number } | undefined
+  /** Asks it something, so that what is wrong is known. Throws DatabaseStartError. */
+  check(): Promise<void>
+  /** Lets running statements finish and gives everything back. A second call does nothing. */
+  close(): Promise<void>
+}
+
+/** Opens the database and asks it something. Throws DatabaseStartError. */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const database = await createDatabase(options)
+  try {
+    await database.check()
+    return database
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+/** Opens the database; a server may still be away. Throws DatabaseStartError for a URL or a folder that can't be used. */
+export async function createDatabase(options: DatabaseOptions): Promise<Database> {
+  if (options.databaseUrl !== undefined) return createPostgres(options.databaseUrl, options)
+  // 8 MB of engine that nobody needs with a PostgreSQL server.
+  const { openEmbedded } = await import('./embedded.ts')
+  const embedded = await openEmbedded(options.dataDir, { asIs: options.asIs ?? false })
+  return database('embedded', embedded.adapterFactory, embedded.adapterFactory, options, {
+    schema: 'public',
+    raw: undefined,
+    pool: () => undefined,
+    check: () => Promise.resolve(),
+    release: embedded.close,
+  })
+}
+
+function createPostgres(databaseUrl: string, options: DatabaseOptions): Database {
+  const target = readDatabaseUrl(databaseUrl)
+  const { schema } = target
+  const config: pg.PoolConfig = {
+    ...target.config,
+    ...target.attempts[0],
+    Client: createClientClass(target, options.acquireTimeoutMs),
+    connectionTimeoutMillis: options.acquireTimeoutMs,
+    // The adapter reads and writes every time as if the session's zone were UTC, whatever the server's is. To compile a plan
+    // takes longer than to run any of ours.
+    onConnect: (client) =>
+      client.query(`SET TIME ZONE 'UTC'; SET jit = off; SET search_path TO ${pg.escapeIdentifier(schema)}`) as unknown as void,
+  }
+  const pool = createPool({
+    ...config,
+    max: options.poolSize,
+    statement_timeout: options.statementTimeoutMs,
+    // A node that hangs in a transaction must not hold a topic's row for all others.
+    idle_in_transaction_session_timeout: options.statementTimeoutMs,
+  })
+  return database(
+    'postgresql',
+    new PrismaPg(pool, { schema, statementNameGenerator: ({ sql }) => nameOf(sql) as string }),
+    postgresMigrationFactory(config, schema),
+    options,
+    {
+      schema,
+      raw: rawStatements(pool),
+      pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
+      async check() {
+        try {
+          await check(pool)
+        } catch (error) {
+          throw error instanceof DatabaseStartError ? error : unreachable(target, error)
+        }
+      },
+      release: () => pool.end(),
+    },
+  )
+}
+
+function database(
+  engine: Database['engine'],
+  adapter: SqlDriverAdapterFactory,
+  adapterFactory: SqlMigrationAwareDriverAdapterFactory,
+  { acquireTimeoutMs, statementTimeoutMs }: DatabaseOptions,
+  { schema, raw, pool, check, release }: Pick<Database, 'schema' | 'raw' | 'pool' | 'check'> & { release: () => Promise<void> },
+): Database {
+  const prisma = new PrismaClient({ adapter, transactionOptions: { maxWait: acquireTimeoutMs, timeout: statementTimeoutMs } })
+  const disconnect = async (): Promise<void> => {
+    try {
+      await prisma.$disconnect()
+    } finally {
+      await release()
+    }
+  }
+  let closing: Promise<void> | undefined
+  return { prisma, schema, raw, pool, adapterFactory, engine, check, close: () => (closing ??= disconnect()) }
+}
+
+/** Straight to the pool: to pass a statement on takes the client 0.3 ms of CPU, more than most of ours take the server. */
+function rawStatements(pool: pg.Pool): RawDb {
+  const run = (strings: TemplateStringsArray | Prisma.Sql, values: unknown[]): Promise<pg.QueryResult> => {
+    const { text, values: parameters } = 'raw' in strings ? Prisma.sql(strings, ...values) : strings
+    const name = nameOf(text)
+    return pool.query({ text, values: parameters, ...(name === undefined ? {} : { name }) })
+  }
+  return {
+    $queryRaw: async (strings, ...values) => (await run(strings, values)).rows as never,
+    $executeRaw: async (strings, ...values) => (await run(strings, values)).rowCount ?? 0,
+  }
+}
+
+async function check(pool: pg.Pool): Promise<void> {
+  const client = await pool.connect()
+  let isReadOnly = true
+  let facts: { version: number; encoding: string; isReadOnly: boolean } | undefined
+  try {
+    const result = await client.query<NonNullable<typeof facts>>(
+      `SELECT current_setting('server_version_num')::int AS version, current_setting('server_encoding') AS encoding,
+        ${IS_READ_ONLY} AS "isReadOnly"`,
+    )
+    facts = result.rows[0]
+    isReadOnly = facts?.isReadOnly ?? true
+  } finally {
+    // A session that can't write stays so, whatever becomes of the server.
+    client.release(isReadOnly)
+  }
+  const { version = 0, encoding = '' } = facts ?? {}
+  if (version < 130_000) throw new DatabaseStartError('The PostgreSQL of DATABASE_URL is too old: version 13 or newer is needed.')
+  if (encoding !== 'UTF8') {
+    throw new DatabaseStartError(`The database of DATABASE_URL stores text as ${encoding}. Create one with ENCODING 'UTF8'.`)
+  }
+  if (isReadOnly) {
+    throw new DatabaseStartError('The PostgreSQL of DATABASE_URL takes no writes: it is a replica, or read-only.', {
+      isTemporary: true,
+    })
+  }
+}
+
+/** One session for each: a transaction, its locks and the engine's own advisory lock end with it. */
+function postgresMigrationFactory(config: pg.PoolConfig, schema: string): SqlMigrationAwareDriverAdapterFactory {
+  return migrationAdapterFactory('@prisma/adapter-pg', async () => {
+    const pool = new pg.Pool({ ...config, max: 1, idleTimeoutMillis: 0, statement_timeout: 0 })
+    const adapter = await new PrismaPg(pool, { schema, disposeExternalPool: true }).connect()
+    // The adapter's own splits at every semicolon, also inside of texts and function bodies.
+    adapter.executeScript = async (script) => {
+      await pool.query(script).catch(scriptError)
+    }
+    return adapter
+  })
+}
+
+/** Codes of Node for certificates that are not trusted, or not the server's; the driver's text for no TLS at all. */
+const NO_TRUST = /CERT|SELF_SIGNED|UNABLE_TO_|does not support SSL|ALTNAME|bind the password/
+
+/** The messages name the servers, never the URL, which may hold a password. */
+function unreachable({ attempts, database }: DatabaseTarget, error: unknown): DatabaseStartError {
+  const { code = '', message } = error as { code?: string; message: string }
+  const places = [...new Set(attempts.map(({ host, port }) => `${host}:${port}`))].join(', ')
+  const hosts = [...new Set(attempts.map(({ host }) => host))].join(', ')
+  const server = `PostgreSQL at ${places}`
+  const reasons: Record<string, string> = {
+    ECONNREFUSED: `No ${server} answers. Start it or correct DATABASE_URL.`,
+    ENOENT: `No ${server} answers. Start it or correct DATABASE_URL.`,
+    ENOTFOUND: `The host ${hosts} of DATABASE_URL is not known. Correct DATABASE_URL.`,
+    '28P01': `${server} refuses the user or the password of DATABASE_URL.`,
+    '28000': `${server} refuses the user of DATABASE_URL: ${message}.`,
+    '3D000': `${server} has no database "${database}". Create it (createdb) or correct DATABASE_URL.`,
+  }
+  // Its own refusals stay what they are; anything else may pass while one waits.
+  const isTemporary = !/^(28|3D)/.test(code) && !NO_TRUST.test(`${code} ${message}`)
+  return new DatabaseStartError(reasons[code] ?? `${server} can't be used: ${message || code}.`, { cause: error, isTemporary })
+}

@@ -1,0 +1,177 @@
+import { closeSync, fsyncSync, openSync } from 'node:fs'
+import { PGlite } from '@electric-sql/pglite'
+import type { SqlMigrationAwareDriverAdapterFactory, Transaction } from '@prisma/driver-adapter-utils'
+import { PrismaPGlite } from 'pglite-prisma-adapter'
+import { migrationAdapterFactory, scriptError } from '../migrations/adapter.ts'
+
+/**
+ * The engine makes a checkpoint by itself when so much log was written, and where that falls into a commit, as it mostly does,
+ * it waits for ever for that very commit. So it must not come to that: we ask for checkpoints, between transactions.
+ */
+const NO_CHECKPOINTS = ['-c', 'max_wal_size=1TB']
+const CHECKPOINT_AFTER_BYTES = 64 * 1024 * 1024
+const CHECKPOINT_CHECK_MS = 2000
+
+/** PGlite's own parameters but `-F`, which switches syncing off, and less memory for buffers than its 128 MB. */
+const START_PARAMETERS = [
+  ...PGlite.defaultStartParams.filter((parameter) => parameter !== '-F'),
+  ...['-c', 'wal_sync_method=fsync', '-c', 'shared_buffers=32MB'],
+  ...NO_CHECKPOINTS,
+]
+
+/** What the engine throws after every ordinary SQL error: PostgreSQL's jump back into its main loop. */
+const ORDINARY_ERROR_STATUS = 100
+
+/**
+ * PGlite swallows whatever is thrown inside of the engine: a statement that was cut short is then answered as if it had been
+ * done, and after a PANIC (a full disk) the next one never returns. Here the first such exception ends the engine: that
+ * statement and all later ones fail, and the next start recovers what was committed, as after a crash.
+ */
+export class GuardedPGlite extends PGlite {
+  #broken: Error | undefined
+  #tending: NodeJS.Timeout | undefined
+  #wasUsed = false
+
+  static async start(folder: string | undefined): Promise<GuardedPGlite> {
+    const exitCode = process.exitCode
+    try {
+      const pglite = new GuardedPGlite(
+        folder === undefined
+          ? { startParams: [...PGlite.defaultStartParams, ...NO_CHECKPOINTS] }
+          : { dataDir: folder, startParams: START_PARAMETERS },
+      )
+      await pglite.waitReady
+      pglite.#guard()
+      if (folder !== undefined) pglite.#syncToDisk()
+      pglite.#tending = setInterval(() => void pglite.#tend().catch(() => undefined), CHECKPOINT_CHECK_MS).unref()
+      return pglite
+    } finally {
+      // The engine's start leaves 99 there, its end 0.
+      process.exitCode = exitCode
+    }
+  }
+
+  /** Lets what runs finish, then ends the engine; one that broke is left alone. */
+  async stop(): Promise<void> {
+    clearInterval(this.#tending)
+    if (this.closed) return
+    await this._runExclusiveTransaction(() => Promise.resolve())
+    if (this.#broken) return
+    const exitCode = process.exitCode
+    try {
+      await this.close()
+    } finally {
+      process.exitCode = exitCode
+    }
+  }
+
+  override execProtocolRawSync(message: Uint8Array): Uint8Array {
+    this.#check()
+    this.#wasUsed = true
+    const answer = super.execProtocolRawSync(message)
+    this.#check()
+    return answer
+  }
+
+  /** Makes a checkpoint where enough was written since the last one. What fails is tried again. */
+  async #tend(): Promise<void> {
+    if (!this.#wasUsed) return
+    const { rows } = await this.query<{ bytes: number }>(
+      'SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), redo_lsn)::float8 AS bytes FROM pg_control_checkpoint()',
+    )
+    if ((rows[0]?.bytes ?? 0) > CHECKPOINT_AFTER_BYTES) await this.exec('CHECKPOINT')
+    this.#wasUsed = false
+  }
+
+  #check(): void {
+    if (this.#broken) throw this.#broken
+  }
+
+  #guard(): void {
+    const module = this.Module
+    const loopOnce = module._PostgresMainLoopOnce
+    module._PostgresMainLoopOnce = () => {
+      try {
+        loopOnce()
+      } catch (error) {
+        if ((error as { status?: number }).status !== ORDINARY_ERROR_STATUS) {
+          const message = 'The embedded database stopped (is the disk full?). Start the server again: what was committed is kept.'
+          // The code is PostgreSQL's own for a server that crashed.
+          this.#broken ??= Object.assign(new Error(message, { cause: error }), { code: '57P02' })
+        }
+        throw error
+      }
+    }
+  }
+
+  /** The engine's file system answers fsync without doing it: killing the process loses nothing then, but a power cut would. */
+  #syncToDisk(): void {
+    const fs = this.Module.FS
+    const { NODEFS } = fs.filesystems
+    NODEFS.stream_ops.fsync = (stream: { nfd?: number; node: object }): number => {
+      try {
+        if (stream.nfd === undefined) syncFolder(NODEFS.realPath(stream.node))
+        else fsyncSync(stream.nfd)
+        return 0
+      } catch {
+        throw new fs.ErrnoError(EIO)
+      }
+    }
+  }
+}
+
+/** The number of EIO in the engine's C library. */
+const EIO = 29
+
+function syncFolder(path: string): void {
+  // It keeps the names of new files; there is no such thing on Windows.
+  if (process.platform === 'win32') return
+  const folder = openSync(path, 'r')
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
+  }
+}
+
+export function embeddedAdapterFactory(pglite: PGlite): SqlMigrationAwareDriverAdapterFactory {
+  return migrationAdapterFactory('pglite-prisma-adapter', async () => {
+    const adapter = await new PrismaPGlite(pglite).connect()
+    return {
+      provider: adapter.provider,
+      adapterName: adapter.adapterName,
+      queryRaw: (query) => adapter.queryRaw(query),
+      executeRaw: (query) => adapter.executeRaw(query),
+      // The adapter's own neither waits for the script nor hears of its failure.
+      executeScript: async (script) => {
+        await pglite.exec(script).catch(scriptError)
+      },
+      startTransaction: () => startTransaction(pglite),
+      getConnectionInfo: () => ({ supportsRelationJoins: true }),
+      dispose: () => adapter.dispose(),
+    }
+  })
+}
+
+/**
+ * The adapter's transaction, but a COMMIT that fails is heard of. There is one connection, so transactions run one after
+ * the other and every isolation level holds.
+ */
+async function startTransaction(pglite: PGlite): Promise<Transaction> {
+  let outcome: Promise<unknown> | undefined
+  const client: Pick<PGlite, 'transaction'> = {
+    transaction: (callback) => {
+      const result = pglite.transaction(callback)
+      outcome = result
+      return result
+    },
+  }
+  const adapter = await new PrismaPGlite(client as PGlite).connect()
+  const transaction = await adapter.startTransaction()
+  const commit = transaction.commit.bind(transaction)
+  transaction.commit = async () => {
+    await commit()
+    await outcome
+  }
+  return transaction
+}

@@ -1,0 +1,20 @@
+import { pino, stdSerializers, type DestinationStream, type Logger } from 'pino'
+import type { LogLevel } from '../settings.ts'
+
+const TOKEN = /\beyJ[\w-]+\.[\w-]+\.[\w-]*/g
+
+/**
+ * What is told of an error, and nothing else of what may hang on it: the database adds whole rows, and with them what was
+ * said.
+ */
+function describeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const { type, message, stack } = stdSerializers.err(error)
+  const { code } = error as { code?: unknown }
+  return { type, message: message.replace(TOKEN, '[token]'), stack: stack.replace(TOKEN, '[token]'), code }
+}
+
+/** JSON lines on standard error: standard output is for what a person who starts the server reads. */
+export function createLog(level: LogLevel, to: DestinationStream = pino.destination({ dest: 2, sync: true })): Logger {
+  return pino({ level, base: { pid: process.pid }, serializers: { err: describeError } }, to)
+}

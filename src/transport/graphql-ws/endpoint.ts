@@ -1,0 +1,386 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import {
+  getOperationAST,
+  Kind,
+  type ExecutionResult,
+  type GraphQLError,
+  type GraphQLSchema,
+  type OperationDefinitionNode,
+} from 'graphql'
+import { CloseCode, handleProtocols, makeServer, type ConnectionInitMessage, type SubscribePayload } from 'graphql-ws'
+import { WebSocketServer } from 'ws'
+import type { Auth, Viewer } from '../../auth/verify.ts'
+import { countIn, type Counts } from '../../telemetry/counters.ts'
+import { ChatError } from '../../errors.ts'
+import { fairTurns } from '../../lib/fair-turns.ts'
+import { statusOf } from '../../graphql/errors.ts'
+import { latestOf } from '../../graphql/source.ts'
+import type { AcceptedParameters, OpenSubscription, OperationRequest, Operations } from '../../graphql/operations.ts'
+import type { SubscriptionSink } from '../../graphql/subscription.ts'
+import type { Connection, ConnectionPeer, Connections, EndReason } from '../../live/connections.ts'
+import { compression, encodeTextFrame, encodeTextFrameStart } from '../socket/frame.ts'
+import { OperationOrder } from './operation-order.ts'
+import { PacedSocket } from '../socket/paced-socket.ts'
+import { SocketWriter } from '../socket/writer.ts'
+import { refuseUpgrade, type Endpoint } from '../socket/upgrade.ts'
+
+export interface GraphqlWsEndpointOptions {
+  schema: GraphQLSchema
+  auth: Auth
+  /** Stores the viewer's user; rejects with UNAVAILABLE where that is not possible now. */
+  admit: (viewer: Viewer) => Promise<void>
+  connections: Connections
+  operations: Operations
+  takeRequest: (userId: number) => void
+  maxFrameBytes: number
+  maxBufferedBytes: number
+  counts: Counts
+  /** Whether to offer compression. */
+  compress: boolean
+}
+
+/** How many operations of one socket may be open. */
+const OPERATIONS_LIMIT = 100
+
+/** What belongs to one socket. */
+class Peer implements ConnectionPeer {
+  readonly protocol = 'graphql-ws'
+  readonly ws: PacedSocket
+  readonly writer: SocketWriter
+  readonly address: string
+  /** Of the upgrade request, for clients that can set it; until it is used. */
+  authorization: string | undefined
+  /** From connection_init on. */
+  connection: Connection | undefined = undefined
+  operations = 0
+  readonly order = new OperationOrder()
+  /** Whether too many requests in a row were refused: nothing more is read. */
+  isGivenUp = false
+
+  constructor(ws: PacedSocket, writer: SocketWriter, { address, authorization }: Pick<Peer, 'address' | 'authorization'>) {
+    this.ws = ws
+    this.writer = writer
+    this.address = address
+    this.authorization = authorization
+  }
+
+  queuedBytes(): number {
+    return this.writer.waiting()
+  }
+
+  /**
+   * Counts a frame as refused until it is accepted: also a `complete` of nothing, which the protocol has no answer for. The answers
+   * of this turn go out before the socket is closed.
+   */
+  tookFrame(): void {
+    if (!this.ws.refused()) return
+    this.isGivenUp = true
+    setImmediate(() => this.ws.giveUp())
+  }
+
+  disconnect(reason: EndReason, text?: string): void {
+    if (reason === 'expired') this.ws.close(4401, 'the token has expired')
+    else if (reason === 'disconnected') this.ws.close(4403, text ?? 'disconnected by an administrator')
+    else this.ws.close(1012, text ?? 'the server restarts: come back with resume')
+  }
+}
+
+/** What a subscription or an operation is executed with; the library passes it on. */
+interface Job {
+  request: OperationRequest
+  id: string
+  peer: Peer
+}
+
+/** The last result, and its bytes in a `next` message: the other subscribers of an event get the same one right after. */
+let lastNext: { result: ExecutionResult; payload: Buffer } | undefined
+
+/** From the payload of a `next` message on: made once, whoever gets it. */
+function payloadOf(result: ExecutionResult): Buffer {
+  if (lastNext?.result !== result) lastNext = { result, payload: Buffer.from(`${JSON.stringify(result)}}`) }
+  return lastNext.payload
+}
+
+/** Writes the `next` messages of one subscription, of which only the beginning is its own. */
+function nextWriter(id: string, writer: SocketWriter): (result: ExecutionResult, keyOf: (() => string) | undefined) => void {
+  const beginning = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
+  let start: Buffer = beginning
+  let restBytes = -1
+  return (result, keyOf) => {
+    const payload = payloadOf(result)
+    if (payload.length !== restBytes) {
+      restBytes = payload.length
+      start = encodeTextFrameStart(beginning, restBytes)
+    }
+    writer.write(start, keyOf && (() => `${id} ${keyOf()}`), payload)
+  }
+}
+
+/**
+ * The GraphQL over WebSocket protocol on `/graphql`. The library keeps the protocol; results of subscriptions go past its
+ * iteration, straight to the socket's writer, as what they are on the wire.
+ */
+export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endpoint {
+  const { schema, auth, admit, connections, operations, takeRequest, counts, maxFrameBytes, maxBufferedBytes } = options
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: maxFrameBytes,
+    perMessageDeflate: compression(options.compress),
+    WebSocket: PacedSocket,
+    handleProtocols,
+  })
+
+  const delivered = counts.deliveries['graphql-ws']
+
+  /** Why the user can't do one more request now. */
+  function limited({ connection, operations: open }: Pick<Peer, 'connection' | 'operations'>): GraphQLError | undefined {
+    try {
+      takeRequest((connection as Connection).viewer.userId)
+      if (open < OPERATIONS_LIMIT) return undefined
+      throw new ChatError('RATE_LIMITED', `more than ${OPERATIONS_LIMIT} operations on one socket: complete another one first`)
+    } catch (error) {
+      return operations.failure(error)
+    }
+  }
+
+  /** A subscription whose results are written as they come; the iterator only tells the library when it is over. */
+  async function subscribe({ request, id, peer }: Job) {
+    let finish: () => void = () => undefined
+    let fail: (error: unknown) => void = () => undefined
+    const over = new Promise<void>((resolve, reject) => {
+      finish = resolve
+      fail = reject
+    })
+    // The library looks at it only while it iterates.
+    over.catch(() => undefined)
+    const write = nextWriter(id, peer.writer)
+    const sink: SubscriptionSink = {
+      next(result, event) {
+        const keyOf = latestOf(event)
+        if (keyOf) delivered.unkept++
+        else delivered.durable++
+        write(result, keyOf)
+      },
+      end: (error) => (error ? fail(error) : finish()),
+      ready: () => peer.writer.ready(),
+    }
+    let opened: OpenSubscription | ExecutionResult
+    try {
+      opened = await peer.order.subscribe(() => operations.subscribe(request, sink), discard)
+    } catch (error) {
+      return { errors: [operations.failure(error)] }
+    }
+    if (!('start' in opened)) return opened
+    const done = { done: true, value: undefined } as const
+    let started = false
+    const lifetime: AsyncGenerator<never, undefined, void> = {
+      async next() {
+        if (!started) {
+          started = true
+          opened.start().catch((error: unknown) => fail(operations.failure(error)))
+        }
+        try {
+          await over
+        } finally {
+          opened.close()
+        }
+        return done
+      },
+      return() {
+        opened.close()
+        finish()
+        return Promise.resolve(done)
+      },
+      throw(error: unknown) {
+        opened.close()
+        return Promise.reject(error)
+      },
+      [Symbol.asyncIterator]: () => lifetime,
+      [Symbol.asyncDispose]: async () => void (await lifetime.return(undefined)),
+    }
+    return lifetime
+  }
+
+  /** What the library executes, or why it can't be. */
+  async function prepare(peer: Peer, id: string, payload: SubscribePayload) {
+    const connection = peer.connection as Connection
+    const turn = fairTurns.nextRequest(connection.viewer.userId, payload.query?.length ?? 0)
+    if (turn) await turn
+    let accepted: AcceptedParameters
+    try {
+      accepted = operations.accept(payload)
+    } catch (error) {
+      return [operations.failure(error)]
+    }
+    // The library holds it as long as the operation is open.
+    for (const key of Object.keys(payload)) Reflect.deleteProperty(payload, key)
+    // As it is now: the token may have been renewed meanwhile.
+    const { viewer, id: connectionId } = connection
+    const request: OperationRequest = { ...accepted, viewer, connectionId, reader: peer.writer }
+    const errors = operations.refusal(request)
+    if (errors) return errors
+    peer.ws.accepted()
+    const job: Job = { request, id, peer }
+    const { document, operationName } = accepted
+    return {
+      schema,
+      document: operations.prepare(document).document,
+      contextValue: job,
+      ...(operationName === undefined ? {} : { operationName }),
+    }
+  }
+
+  const protocol = makeServer<ConnectionInitMessage['payload'], Peer>({
+    async onConnect(context) {
+      const { connectionParams, extra: peer } = context
+      // The library would keep it as long as the socket is open.
+      delete (context as { connectionParams?: unknown }).connectionParams
+      let viewer: Viewer
+      try {
+        viewer = await auth.verifyHeader(authorizationIn(connectionParams) ?? peer.authorization, peer.address)
+      } catch (error) {
+        // What can be tried again is no refusal.
+        if (error instanceof ChatError && error.code === 'UNAVAILABLE') throw error
+        peer.ws.close(CloseCode.Forbidden, closeReason(operations.failure(error).message))
+        return false
+      }
+      if (connections.hasRoom(viewer.userId)) await admit(viewer)
+      if (peer.ws.readyState !== peer.ws.OPEN) return false
+      peer.authorization = undefined
+      peer.connection = connections.open(viewer, peer)
+      if (!peer.connection) peer.ws.close(4429, 'Too many connections')
+      return peer.connection !== undefined
+    },
+
+    async onSubscribe({ extra: peer }, id, payload) {
+      countIn(counts.frames, 'graphql-ws subscribe')
+      const refused = limited(peer)
+      if (refused) return [refused]
+      // Acquired before anything is awaited, so that those that come together don't pass the limit; released by onComplete.
+      peer.operations++
+      const prepared = await prepare(peer, id, payload)
+      if (Array.isArray(prepared)) peer.operations--
+      return prepared
+    },
+
+    execute({ contextValue, document, operationName }) {
+      const { request, peer } = contextValue as Job
+      const operation = getOperationAST(document, operationName)
+      const run = () => operations.run(request)
+      if (operation?.operation !== 'mutation') return peer.order.query(run)
+      return peer.order.mutate(run, { isSend: isSend(operation) })
+    },
+    subscribe: ({ contextValue }) => subscribe(contextValue as Job),
+
+    onComplete({ extra: peer }) {
+      peer.operations--
+    },
+  })
+
+  return {
+    server,
+
+    refuse(socket, status, reason) {
+      const code = status === 403 ? 'FORBIDDEN' : status === 429 ? 'RATE_LIMITED' : 'UNAVAILABLE'
+      refuseUpgrade(socket, status, JSON.stringify({ errors: [{ message: reason, extensions: { code } }] }))
+    },
+
+    upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string) {
+      server.handleUpgrade(request, socket, head, (ws) => {
+        const { authorization } = request.headers
+        const writer = new SocketWriter(ws, socket, maxBufferedBytes, counts)
+        ws.pace(socket, writer)
+        const peer = new Peer(ws, writer, { address, authorization })
+        server.emit('connection', ws, request)
+        serve(ws, peer)
+      })
+      return Promise.resolve()
+    },
+  }
+
+  /** Gives the socket to the library, as the four members that it wants. */
+  function serve(ws: PacedSocket, peer: Peer): void {
+    const send = (text: string): void => peer.writer.write(encodeTextFrame(text))
+    const closed = protocol.opened(
+      {
+        protocol: ws.protocol,
+        send,
+        close: (code, reason) => ws.close(code, reason),
+        onMessage(receive) {
+          ws.on('message', (data, isBinary) => {
+            if (isBinary) return ws.close(1003, 'expected text frames')
+            if (ws.readyState !== ws.OPEN || peer.isGivenUp) return
+            receive(withoutUnknown((data as Buffer).toString())).catch((error: unknown) => closeOn(ws, operations.failure(error)))
+            peer.tookFrame()
+          })
+        },
+        onPing(payload) {
+          countIn(counts.frames, 'graphql-ws ping')
+          // A ping too many is not answered: the protocol knows no refusal of one.
+          if (peer.connection && limited({ connection: peer.connection, operations: 0 })) return
+          if (peer.connection) ws.accepted()
+          send(JSON.stringify(payload ? { type: 'pong', payload } : { type: 'pong' }))
+        },
+      },
+      peer,
+    )
+    // What a client does wrong on the level of the protocol ends in ws's own close code.
+    ws.on('error', ignore)
+    ws.on('close', (code, reason) => {
+      peer.connection?.closed()
+      closed(code, reason.toString()).catch((error: unknown) => operations.failure(error))
+    })
+  }
+}
+
+const ignore = (): void => undefined
+
+/**
+ * The message with what the protocol knows, since the library keeps it as long as its operation is open. Text that is no message is left to
+ * the library, which takes objects too.
+ */
+function withoutUnknown(text: string): string {
+  try {
+    const { id, type, payload } = JSON.parse(text) as Record<string, unknown>
+    return { ...(id === undefined ? {} : { id }), type, ...(payload === undefined ? {} : { payload }) } as unknown as string
+  } catch {
+    return text
+  }
+}
+
+/** Closes a subscription that was attached too late. */
+function discard(opened: OpenSubscription | ExecutionResult): void {
+  if ('start' in opened) opened.close()
+}
+
+/** Whether a mutation sends one message and does nothing else. */
+function isSend({ selectionSet: { selections } }: OperationDefinitionNode): boolean {
+  const [field] = selections
+  return selections.length === 1 && field?.kind === Kind.FIELD && field.name.value === 'sendMessage'
+}
+
+/** The value of `Authorization`, from where clients put it in `connection_init`; what is no text counts as absent. */
+function authorizationIn(params: ConnectionInitMessage['payload']): string | undefined {
+  const { authorization, Authorization, headers } = params ?? {}
+  const inHeaders = (typeof headers === 'object' && headers !== null ? headers : {}) as Record<string, unknown>
+  const values = [authorization, Authorization, inHeaders['authorization'], inHeaders['Authorization']]
+  return values.find((value): value is string => typeof value === 'string')
+}
+
+/** The beginning of a text that a close frame has room for (RFC 6455, section 5.5). */
+function closeReason(text: string): string {
+  const bytes = Buffer.from(text)
+  return bytes.length <= 123
+    ? text
+    : bytes
+        .subarray(0, 120)
+        .toString()
+        .replace(/\ufffd+$/, '')
+}
+
+/** An error outside of any operation: what can be tried again later, else what nobody expected. */
+function closeOn(ws: PacedSocket, error: GraphQLError): void {
+  if (statusOf(error).code === 'UNAVAILABLE') ws.close(1013, error.message)
+  else ws.close(1011, 'Internal server error')
+}

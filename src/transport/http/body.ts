@@ -1,0 +1,62 @@
+import { isUtf8 } from 'node:buffer'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { ChatError } from '../../errors.ts'
+
+/** What no form of another page can send without asking first. */
+const JSON_TYPE = /^application\/json\s*(?:;|$)/i
+const CHARSET = /;\s*charset\s*=\s*"?([^\s";]*)/i
+/** The names of UTF-8, and of ASCII, which is part of it. */
+const CHARSETS = new Set(['utf-8', 'utf8', 'us-ascii', 'ascii'])
+
+/** Throws 415 for a body that is not JSON in UTF-8, or compressed. */
+export function checkBodyHeaders(headers: IncomingHttpHeaders): void {
+  const type = headers['content-type'] ?? ''
+  if (!JSON_TYPE.test(type)) throw new HttpError(415, 'expected Content-Type: application/json')
+  const charset = CHARSET.exec(type)?.[1]
+  if (charset !== undefined && !CHARSETS.has(charset.toLowerCase())) throw new HttpError(415, 'expected charset=utf-8')
+  const encoding = headers['content-encoding'] ?? 'identity'
+  if (encoding.trim().toLowerCase() !== 'identity') throw new HttpError(415, 'expected a body without Content-Encoding')
+}
+
+/** So many chunks of a body may be of any size; of more, their average counts. */
+const FREE_CHUNKS = 256
+const CHUNK_BYTES = 64
+
+/** The whole body. Throws BAD_USER_INPUT for none, and for bytes that are no UTF-8; rejects with 413 for more than `limit` bytes, without reading on. */
+export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit)
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size > limit) throw tooLarge(limit)
+      // Each chunk costs as much as a small request, however little is in it.
+      if (chunks.push(chunk) > FREE_CHUNKS && size < chunks.length * CHUNK_BYTES)
+        throw new HttpError(400, 'the body comes in too many small chunks')
+    }
+  } catch (error) {
+    // What else can go wrong is on the client's end of the line, and nothing to wake anybody for.
+    throw error instanceof HttpError ? error : new ChatError('BAD_USER_INPUT', 'the body broke off')
+  }
+  if (size === 0) throw new ChatError('BAD_USER_INPUT', 'the request has no body, expected a JSON object with "query"')
+  const body = Buffer.concat(chunks)
+  if (!isUtf8(body)) throw new ChatError('BAD_USER_INPUT', 'the body is not valid UTF-8')
+  return body
+}
+
+/** What a client does wrong with HTTP itself, which has a status of its own for it. */
+export class HttpError extends ChatError {
+  readonly #status: number
+
+  constructor(status: number, message: string) {
+    super('BAD_USER_INPUT', message)
+    this.#status = status
+  }
+
+  override get status(): number {
+    return this.#status
+  }
+}
+
+const tooLarge = (limit: number): HttpError => new HttpError(413, `the body is larger than ${limit} bytes`)

@@ -1,0 +1,74 @@
+import type { ExecutionResult, GraphQLError } from 'graphql'
+import type { Counts } from '../../telemetry/counters.ts'
+import { statusOf } from '../../graphql/errors.ts'
+import { isDurable, latestOf, type SourceEvent } from '../../graphql/source.ts'
+import type { SubscriptionSink } from '../../graphql/subscription.ts'
+import { encodeTextFrame } from '../socket/frame.ts'
+import type { SocketWriter } from '../socket/writer.ts'
+import { encodeEvent, type FeedEvent } from '../../legacy-protocol/events.ts'
+import type { LeftOut } from './left-out.ts'
+
+/** The reason of a close after which a client loses nothing that resumes. */
+export const COME_BACK = 'come back with resume'
+
+/** The last result that went out, and its bytes: the other connections that an event goes to get the same one right after. */
+let last: { result: ExecutionResult; frame: Buffer | null } | undefined
+
+/** The bytes of a feed's result, which all connections share; null for what this protocol does not tell. */
+function frameOf(result: ExecutionResult): Buffer | null {
+  if (last?.result !== result) {
+    const text = encodeEvent((result.data as { events: FeedEvent }).events)
+    last = { result, frame: text === null ? null : encodeTextFrame(text) }
+  }
+  return last.frame
+}
+
+/**
+ * Where the feed of a connection goes: each result becomes a push (PROTOCOL.md, section 4). It is there before the socket is, for
+ * whoever is accepted shall miss nothing.
+ */
+export class Pushes implements SubscriptionSink {
+  readonly #delivered: Counts['deliveries']['legacy']
+  readonly #leftOut: LeftOut
+  #writer: SocketWriter | undefined
+  #hasEnded = false
+
+  constructor({ deliveries }: Counts, leftOut: LeftOut) {
+    this.#delivered = deliveries.legacy
+    this.#leftOut = leftOut
+  }
+
+  /** Where they go from now on; before that there may be none. */
+  attach(writer: SocketWriter): void {
+    this.#writer = writer
+    if (this.#hasEnded) this.end()
+  }
+
+  next(result: ExecutionResult, event: SourceEvent): void {
+    if (result.errors?.[0]) return this.#failed(result.errors[0], event)
+    const frame = frameOf(result)
+    if (frame === null) return
+    const keyOf = latestOf(event)
+    if (keyOf) this.#delivered.unkept++
+    else this.#delivered.durable++
+    this.#writer?.write(frame, keyOf)
+  }
+
+  /**
+   * What may succeed later comes with the client's next resume. Anything else would fail again and again, so it is left out and
+   * the session goes on.
+   */
+  #failed(error: GraphQLError, event: SourceEvent): void {
+    if (isDurable(event) && statusOf(error).code === 'UNAVAILABLE') this.end()
+    else this.#leftOut.note(event, error)
+  }
+
+  end(): void {
+    this.#hasEnded = true
+    this.#writer?.close(1012, COME_BACK)
+  }
+
+  ready(): Promise<void> | undefined {
+    return this.#writer?.ready()
+  }
+}

@@ -1,0 +1,153 @@
+import type { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
+import { createCounts, type Counts } from '../../telemetry/counters.ts'
+import { LatestWords } from '../../lib/coalescing-buffer.ts'
+import { payloadOf } from './frame.ts'
+
+/** Close code of a client that is too slow for its durable events (PROTOCOL.md, section 1). */
+const TOO_SLOW = 4508
+
+const NOTHING = Buffer.alloc(0)
+
+/** Writers that hold what this turn of the event loop wrote. */
+let holding: SocketWriter[] = []
+
+/** What was joined last: members of a group are mostly written the same frames. */
+let joined: { parts: readonly Buffer[]; bytes: Buffer } | undefined
+
+function join(parts: readonly Buffer[]): Buffer {
+  const isSame = joined?.parts.length === parts.length && joined.parts.every((part, index) => part === parts[index])
+  if (!isSame) joined = { parts, bytes: Buffer.concat(parts) }
+  return (joined as { bytes: Buffer }).bytes
+}
+
+function flush(): void {
+  const writers = holding
+  holding = []
+  for (const writer of writers) writer.release()
+  joined = undefined
+}
+
+/**
+ * Writes frames to a socket: what one turn of the event loop brings goes out in one write. It is where outbound data is
+ * bounded, by class: a durable frame beyond the limit closes the socket, whose client resumes; from half the limit on a frame
+ * that is not kept waits until there is room, and only the latest of those with the same key.
+ */
+export class SocketWriter {
+  readonly #ws: WebSocket
+  readonly #socket: Duplex
+  readonly #maxBufferedBytes: number
+  readonly #counts: Pick<Counts, 'unkeptDropped' | 'tooSlow'>
+  /** Settles when the last compressed message has left; undefined where the socket does not compress. */
+  #compressed: Promise<void> | undefined
+  #held: Buffer[] | undefined
+  #heldBytes = 0
+  /** Frames that are not kept and found no room. */
+  #latest: LatestWords<Buffer> | undefined
+
+  /** `socket` is the one under `ws`. */
+  constructor(ws: WebSocket, socket: Duplex, maxBufferedBytes: number, counts = createCounts()) {
+    this.#counts = counts
+    this.#ws = ws
+    this.#socket = socket
+    this.#maxBufferedBytes = maxBufferedBytes
+    if (ws.extensions !== '') this.#compressed = Promise.resolve()
+    // Nothing may follow a close frame, whoever sends it (RFC 6455, section 5.5.1).
+    const { close } = ws
+    ws.close = (code, reason) => {
+      this.release()
+      close.call(ws, code, reason)
+    }
+  }
+
+  /**
+   * Writes a whole frame, whose last bytes may be in a buffer of their own, unless the socket is closing. `keyOf` tells what a
+   * frame that is not kept is the latest word on; undefined for one that is durable.
+   */
+  write(frame: Buffer, keyOf?: () => string, rest?: Buffer): void {
+    if (this.#ws.readyState !== this.#ws.OPEN) return
+    const length = frame.length + (rest?.length ?? 0)
+    const waiting = this.waiting()
+    if (keyOf) this.#latest?.drop(keyOf())
+    if (waiting > 0) {
+      if (keyOf && waiting + length > this.#maxBufferedBytes / 2) {
+        return this.#keepLatest(keyOf(), rest ? Buffer.concat([frame, rest]) : frame)
+      }
+      if (waiting + length > this.#maxBufferedBytes) {
+        // What only waits for the end of the turn says nothing of the client.
+        this.release()
+        const unread = this.waiting()
+        if (unread > 0 && unread + length > this.#maxBufferedBytes) {
+          this.#counts.tooSlow++
+          this.#ws.close(TOO_SLOW, 'too slow: come back with resume')
+          return
+        }
+      }
+    }
+    if (this.#compressed) return this.#compress(rest ? Buffer.concat([frame, rest]) : frame)
+    if (this.#held) this.#held.push(frame)
+    else {
+      this.#held = [frame]
+      if (holding.push(this) === 1) setImmediate(flush)
+    }
+    if (rest) this.#held.push(rest)
+    this.#heldBytes += length
+  }
+
+  #keepLatest(key: string, frame: Buffer): void {
+    if (!this.#latest) {
+      this.#latest = new LatestWords(this.#counts)
+      void this.#whenReady()
+    }
+    this.#latest.set(key, frame)
+  }
+
+  async #whenReady(): Promise<void> {
+    // Also where there is room for others, but none for a frame as large as this one.
+    await (this.ready() ?? this.#drained())
+    const latest = this.#latest
+    this.#latest = undefined
+    for (const [key, frame] of latest?.take() ?? []) this.write(frame, () => key)
+  }
+
+  /** Resolves when there is room for more; undefined where there is now. */
+  ready(): Promise<void> | undefined {
+    if (this.waiting() < this.#maxBufferedBytes / 4 || this.#socket.destroyed) return undefined
+    return this.#drained()
+  }
+
+  /** Resolves when all that was written has left, or never will. */
+  #drained(): Promise<void> {
+    if (this.#compressed) return this.#compressed
+    this.release()
+    // Its callback comes after those of all before it.
+    return new Promise((resolve) => this.#socket.write(NOTHING, () => resolve()))
+  }
+
+  /** Outbound bytes that wait, in this process. */
+  waiting(): number {
+    return this.#compressed ? this.#ws.bufferedAmount : this.#socket.writableLength + this.#heldBytes
+  }
+
+  /** Compressing is the library's work, one message after the other. */
+  #compress(frame: Buffer): void {
+    const payload = payloadOf(frame)
+    // Its callback comes also where the socket is gone.
+    this.#compressed = new Promise((resolve) => this.#ws.send(payload, { binary: false }, () => resolve()))
+  }
+
+  /** Closes the socket after what was written (RFC 6455, section 5.5.1). */
+  close(code: number, reason: string): void {
+    this.#ws.close(code, reason)
+  }
+
+  /** Lets go what it holds; called at the end of the turn. */
+  release(): void {
+    const held = this.#held
+    if (!held) return
+    this.#held = undefined
+    this.#heldBytes = 0
+    if (this.#ws.readyState !== this.#ws.OPEN) return
+    this.#socket.write(held.length === 1 ? (held[0] as Buffer) : join(held))
+  }
+}

@@ -1,4 +1,0 @@
-import { startApp } from './support/app.ts'
-import { describeBehaviour } from './support/behaviour.ts'
-
-describeBehaviour(startApp)

@@ -1,0 +1,4 @@
+import { startApp } from '../support/app.ts'
+import { describeBehaviour } from '../support/behaviour.ts'
+
+describeBehaviour(startApp)

@@ -1,0 +1,202 @@
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, test, vi } from 'vitest'
+import { startApp, tokenOf, type TestApp } from '../support/app.ts'
+import { say } from '../support/people.ts'
+
+const FOLDER = fileURLToPath(new URL('../../examples/', import.meta.url))
+const PYTHON_PACKAGES = `${FOLDER}.python`
+const isCI = process.env['CI'] === 'true'
+
+// Packages may have to be installed first.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
+
+const python = { ...process.env, PYTHONPATH: PYTHON_PACKAGES }
+/** Distributions have versions before 14, which lack what the example uses. */
+const hasWebsockets = (): boolean =>
+  spawnSync('python3', ['-c', 'import websockets; assert int(websockets.__version__.split(".")[0]) >= 14'], { env: python })
+    .status === 0
+/** Where pip or its registry is missing, the tests of that example are skipped. */
+function installPython(): boolean {
+  if (hasWebsockets()) return true
+  const args = [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--disable-pip-version-check',
+    '--target',
+    PYTHON_PACKAGES,
+    '-r',
+    `${FOLDER}requirements.txt`,
+  ]
+  return spawnSync('python3', args, { timeout: 60_000 }).status === 0 && hasWebsockets()
+}
+const canPython = installPython()
+
+/** A line that can be cut: what goes through it is broken off, and for a while nothing gets through. */
+class Line {
+  #sockets = new Set<Socket>()
+  #isCut = false
+  readonly #server: Server
+
+  constructor(target: number) {
+    this.#server = createServer((near) => {
+      if (this.#isCut) return near.destroy()
+      const far = connect(target, '127.0.0.1')
+      for (const [one, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        this.#sockets.add(one)
+        one.on('error', () => undefined)
+        one.on('close', () => {
+          this.#sockets.delete(one)
+          other.destroy()
+        })
+        one.pipe(other)
+      }
+      return undefined
+    })
+  }
+
+  async listen(): Promise<number> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  cut(): void {
+    this.#isCut = true
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  mend(): void {
+    this.#isCut = false
+  }
+
+  close(): void {
+    this.cut()
+    this.#server.close()
+  }
+}
+
+/** A port at which nobody listens. */
+async function closedPort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+let app: TestApp
+const children = new Set<ChildProcess>()
+beforeAll(async () => {
+  if (!existsSync(`${FOLDER}node_modules/@urql/core`))
+    execFileSync('npm', ['ci', '--prefix', FOLDER, '--no-audit', '--no-fund'], { stdio: 'ignore' })
+  app = await startApp()
+})
+afterAll(async () => {
+  for (const child of children) child.kill('SIGKILL')
+  await app.stop()
+})
+
+const EXAMPLES = [
+  ['graphql-ws.mjs', 'ws', '/graphql'],
+  ['apollo.mjs', 'ws', '/graphql'],
+  ['urql.mjs', 'ws', '/graphql'],
+  ['sse.mjs', 'http', '/graphql'],
+  ['legacy-browser.mjs', 'ws', '/ws/connect'],
+  ['legacy-node.mjs', 'ws', '/ws/connect'],
+  ['legacy.py', 'ws', '/ws/connect'],
+] as const
+
+interface Example {
+  out(): string
+  err(): string
+  kill(): void
+  /** Resolves with its exit status, null where a signal ended it. */
+  ended: Promise<number | null>
+}
+
+function start(name: string, url: string, token: string): Example {
+  const command = name.endsWith('.py') ? 'python3' : process.execPath
+  const child = spawn(command, [`${FOLDER}${name}`, url], { env: { ...python, TOKEN: token } })
+  children.add(child)
+  let [out, err] = ['', '']
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
+  return { out: () => out, err: () => err, kill: () => void child.kill(), ended }
+}
+
+describe.concurrent.each(EXAMPLES)('the example %s', (name, scheme, path) => {
+  // In CI it may not be missing.
+  const isMissing = name.endsWith('.py') && !canPython && !isCI
+
+  test.skipIf(isMissing)(
+    'shows every message once and in order, also those that were sent while its line was cut',
+    async ({ expect }) => {
+      const [ann, bob] = [await app.user('Ann'), await app.user('Bob')]
+      const line = new Line(app.port)
+      const example = start(
+        name,
+        `${scheme}://127.0.0.1:${await line.listen()}${path}`,
+        tokenOf({ userId: bob.id, name: bob.name }),
+      )
+      const expected: string[] = []
+      async function send(count: number): Promise<void> {
+        for (let n = 0; n < count; n++) {
+          const content = `message ${expected.length}`
+          expected.push(`Ann: ${content}`)
+          await say(app, ann, bob, content)
+        }
+      }
+      const shown = (): Promise<void> =>
+        vi.waitFor(() => expect(example.out().split('\n').slice(0, -1), example.err()).toEqual(expected), { timeout: 30_000 })
+
+      await send(5)
+      await shown()
+      for (let round = 0; round < 2; round++) {
+        line.cut()
+        await send(5)
+        const breaks = (): number => example.err().split('Coming back').length - 1
+        await vi.waitFor(() => expect(breaks(), example.err()).toBeGreaterThan(round), { timeout: 10_000 })
+        line.mend()
+        await send(5)
+        await shown()
+      }
+      example.kill()
+      line.close()
+    },
+  )
+
+  test.skipIf(isMissing)('ends with a word where its token expires', async ({ expect }) => {
+    const [ann, bob] = [await app.user('Ann'), await app.user('Bob')]
+    const token = tokenOf({ userId: bob.id, name: bob.name, ttlSeconds: 12 })
+    const example = start(name, `${scheme}://127.0.0.1:${app.port}${path}`, token)
+    await say(app, ann, bob, 'before')
+    expect(await example.ended, example.err()).toBe(1)
+    expect(example.out()).toBe('Ann: before\n')
+    expect(example.err()).toMatch(/^refused: .+$/m)
+    expect(example.err()).not.toMatch(/^ +at /m)
+  })
+
+  test.skipIf(isMissing)('ends with a word where its token is not good', async ({ expect }) => {
+    const example = start(name, `${scheme}://127.0.0.1:${app.port}${path}`, 'a.b.c')
+    expect(await example.ended, example.err()).toBe(1)
+    expect(example.err()).toMatch(/^refused: .+\n$/)
+  })
+
+  test.skipIf(isMissing)('says which address it can’t reach, and why', async ({ expect }) => {
+    const url = `${scheme}://127.0.0.1:${await closedPort()}${path}`
+    const example = start(name, url, 'a.b.c')
+    await vi.waitFor(() => expect(example.err()).toContain('Coming back'), { timeout: 60_000 })
+    example.kill()
+    const [line = ''] = example.err().split('\n')
+    expect(line.startsWith(`no connection to ${url}: `), line).toBe(true)
+    expect(line).toMatch(/: .*(ECONNREFUSED|Connect call failed).*\. Coming back\.$/)
+  })
+})

@@ -1,0 +1,289 @@
+import { readFileSync } from 'node:fs'
+import { Kind, parse, type ObjectTypeDefinitionNode } from 'graphql'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
+import { connectGraphqlWs, connectHttp, type Data, type GraphqlClient } from '../support/graphql-client.ts'
+
+/**
+ * Who may do what, for every field of the schema that can be asked for by itself, and for every field that is not the same
+ * for all viewers. A new one without a rule here fails the first test.
+ */
+
+/** What there is in the world of these tests. */
+interface World {
+  /** Owner of the group, and who wrote to bob. */
+  ann: TestUser
+  bob: TestUser
+  /** Was in the group, and was removed. */
+  gone: TestUser
+  /** In nothing. */
+  eve: TestUser
+  group: string
+  conversation: string
+  direct: string
+  groupMessage: string
+  directMessage: string
+  /** Ann's. */
+  notification: string
+}
+
+type Outcome = 'ok' | 'null' | 'FORBIDDEN' | 'NOT_FOUND' | 'BAD_USER_INPUT'
+interface Rule {
+  /** The field as it is asked for. */
+  ask: (world: World) => string
+  /** Of one who is a stranger to what is asked for, of one who was removed from it, of a user who is no admin. */
+  stranger: Outcome
+  removed?: Outcome
+}
+
+const rule = (ask: Rule['ask'], stranger: Outcome, removed = stranger): Rule => ({ ask, stranger, removed })
+/** Concerns only the viewer, so that there is nobody else's to see. */
+const own = (ask: Rule['ask']): Rule => rule(ask, 'ok')
+const admins = (ask: Rule['ask']): Rule => rule(ask, 'FORBIDDEN')
+
+const QUERIES: Record<string, Rule> = {
+  viewer: own(() => 'viewer { id }'),
+  // Everyone may see who a user is.
+  user: own(({ ann }) => `user(id: "${ann.id}") { id }`),
+  conversations: own(() => 'conversations { edges { node { id } } }'),
+  conversation: rule(({ conversation }) => `conversation(id: "${conversation}") { id }`, 'null'),
+  message: rule(({ groupMessage }) => `message(id: "${groupMessage}") { id }`, 'null'),
+  // Everyone may see that there is a group, so as to join it; not what is in it, see below.
+  group: own(({ group }) => `group(id: "${group}") { id }`),
+  notifications: own(() => 'notifications { edges { node { id } } }'),
+  cluster: admins(() => 'cluster { nodes { id } }'),
+  connections: admins(({ ann }) => `connections(userId: "${ann.id}") { id }`),
+  topic: admins(({ ann }) => `topic(id: "user:${ann.id}") { id }`),
+}
+
+const MUTATIONS: Record<string, Rule> = {
+  sendMessage: rule(
+    ({ conversation }) => `sendMessage(input: { conversationId: "${conversation}", content: "x" }) { id }`,
+    'FORBIDDEN',
+  ),
+  setTyping: rule(({ conversation }) => `setTyping(conversationId: "${conversation}", typing: true)`, 'FORBIDDEN'),
+  markMessageRead: rule(({ groupMessage }) => `markMessageRead(messageId: "${groupMessage}") { readAt }`, 'NOT_FOUND'),
+  markConversationRead: rule(
+    ({ conversation, groupMessage }) =>
+      `markConversationRead(conversationId: "${conversation}", upToMessageId: "${groupMessage}")`,
+    'NOT_FOUND',
+  ),
+  addReaction: rule(({ groupMessage }) => `addReaction(messageId: "${groupMessage}", reaction: "👍") { count }`, 'NOT_FOUND'),
+  removeReaction: rule(
+    ({ groupMessage }) => `removeReaction(messageId: "${groupMessage}", reaction: "👍") { count }`,
+    'NOT_FOUND',
+  ),
+  createGroup: own(() => 'createGroup(input: { name: "mine" }) { id }'),
+  updateGroup: rule(({ group }) => `updateGroup(groupId: "${group}", input: { name: "theirs" }) { id }`, 'FORBIDDEN'),
+  // Last, since it makes the stranger one who is no stranger.
+  joinGroup: own(({ group }) => `joinGroup(groupId: "${group}")`),
+  decideJoinRequest: rule(
+    ({ group, eve }) => `decideJoinRequest(groupId: "${group}", userId: "${eve.id}", approve: true) { id }`,
+    'FORBIDDEN',
+  ),
+  inviteToGroup: rule(({ group, eve }) => `inviteToGroup(groupId: "${group}", userIds: ["${eve.id}"]) { id }`, 'FORBIDDEN'),
+  leaveGroup: rule(({ group }) => `leaveGroup(groupId: "${group}")`, 'FORBIDDEN'),
+  removeGroupMember: rule(({ group, bob }) => `removeGroupMember(groupId: "${group}", userId: "${bob.id}") { id }`, 'FORBIDDEN'),
+  setGroupRole: rule(
+    ({ group, bob }) => `setGroupRole(groupId: "${group}", userId: "${bob.id}", role: ADMIN) { id }`,
+    'FORBIDDEN',
+  ),
+  markNotificationRead: rule(({ notification }) => `markNotificationRead(id: "${notification}") { id }`, 'NOT_FOUND'),
+  pushNewMessage: admins(({ groupMessage }) => `pushNewMessage(messageId: "${groupMessage}", isGroup: true)`),
+  pushGroupUpdate: admins(({ group }) => `pushGroupUpdate(groupId: "${group}")`),
+  pushMemberJoined: admins(({ group, bob }) => `pushMemberJoined(groupId: "${group}", userId: "${bob.id}")`),
+  pushMemberLeft: admins(({ group, bob }) => `pushMemberLeft(groupId: "${group}", userId: "${bob.id}")`),
+  pushSystemNotification: admins(({ ann }) => `pushSystemNotification(notificationType: "x", data: {}, userIds: ["${ann.id}"])`),
+  upsertUser: admins(({ ann }) => `upsertUser(id: "${ann.id}", name: "other") { id }`),
+  // Of the viewer's own connection; over a single request there is none.
+  refreshToken: rule(() => 'refreshToken(token: "x")', 'BAD_USER_INPUT'),
+  disconnectUser: admins(({ ann }) => `disconnectUser(userId: "${ann.id}")`),
+}
+
+const SUBSCRIPTIONS: Record<string, Rule> = {
+  events: own(() => 'events { id }'),
+  conversationEvents: rule(({ conversation }) => `conversationEvents(conversationId: "${conversation}") { id }`, 'NOT_FOUND'),
+  messageSent: rule(({ conversation }) => `messageSent(conversationId: "${conversation}") { id }`, 'NOT_FOUND'),
+  typing: rule(({ conversation }) => `typing(conversationId: "${conversation}") { typing }`, 'NOT_FOUND'),
+  onlineStatus: own(() => 'onlineStatus { online }'),
+  notificationReceived: own(() => 'notificationReceived { id }'),
+  activity: admins(({ ann }) => `activity(userId: "${ann.id}") { name }`),
+}
+
+/** What those see of a group who are not in it. */
+const GROUP_FIELDS: Record<string, string> = {
+  'Group.conversation': 'conversation { id }',
+  'Group.announcement': 'announcement',
+  'Group.members': 'members { edges { node { role } } }',
+  'Group.joinRequests': 'joinRequests { id }',
+}
+/** What is in a conversation: authorisation-paths.test.ts walks every way to one. */
+const CONVERSATION_FIELDS = ['lastMessage', 'members', 'messages', 'unreadCount'].map((field) => `Conversation.${field}`)
+
+const schema = parse(readFileSync(new URL('../../schema.graphql', import.meta.url), 'utf8'))
+const objectTypes = schema.definitions.filter(
+  (node): node is ObjectTypeDefinitionNode => node.kind === Kind.OBJECT_TYPE_DEFINITION,
+)
+const fieldsOf = (type: string): string[] =>
+  objectTypes.find(({ name }) => name.value === type)?.fields?.map(({ name }) => name.value) ?? []
+const marked = objectTypes.flatMap(({ name, fields = [] }) =>
+  fields
+    .filter(({ directives }) => directives?.some((directive) => directive.name.value === 'viewerDependent'))
+    .map((field) => `${name.value}.${field.name.value}`),
+)
+
+test('every field of the schema that needs a rule has one', () => {
+  expect(Object.keys(QUERIES).toSorted()).toEqual(fieldsOf('Query').toSorted())
+  expect(Object.keys(MUTATIONS).toSorted()).toEqual(fieldsOf('Mutation').toSorted())
+  expect(Object.keys(SUBSCRIPTIONS).toSorted()).toEqual(fieldsOf('Subscription').toSorted())
+  expect([...Object.keys(GROUP_FIELDS), ...CONVERSATION_FIELDS].toSorted()).toEqual(marked.toSorted())
+})
+
+let app: TestApp
+let world: World
+beforeAll(async () => {
+  app = await startApp()
+  const [ann, bob, gone, eve] = [await app.user('Ann'), await app.user('Bob'), await app.user('Gone'), await app.user('Eve')]
+  const byAnn = app.over(ann)
+  const members = [bob, gone].map(({ id }) => String(id))
+  const { createGroup } = await byAnn.data(
+    'mutation ($ids: [ID!]!) { createGroup(input: { name: "G", memberIds: $ids, announcement: "a" }) { id conversation { id } } }',
+    { ids: members },
+  )
+  const send = async (input: object): Promise<string> => {
+    const data = await byAnn.data('mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id } }', { input })
+    return data.sendMessage.id as string
+  }
+  const conversation = createGroup.conversation.id as string
+  const groupMessage = await send({ conversationId: conversation, content: 'to the group' })
+  const directMessage = await send({ receiverId: String(bob.id), content: 'to bob' })
+  await byAnn.data(`mutation { removeGroupMember(groupId: "${createGroup.id}", userId: "${gone.id}") { id } }`)
+  await app.admin.data(`mutation { pushSystemNotification(notificationType: "t", data: {}, userIds: ["${ann.id}"]) }`)
+  const { notifications } = await byAnn.data('{ notifications { edges { node { id } } } }')
+  const notification = notifications.edges[0].node.id as string
+  const direct = `direct_${ann.id}_${bob.id}`
+  world = { ann, bob, gone, eve, group: createGroup.id, conversation, direct, groupMessage, directMessage, notification }
+})
+afterAll(() => app.stop())
+
+const outcomeOf = (
+  { data, errors }: { data?: Data; errors?: readonly { extensions: { code: string } }[] },
+  field: string,
+): string => {
+  if (errors?.[0]) return errors[0].extensions.code
+  return data[field] === null ? 'null' : 'ok'
+}
+
+const sockets = new Map<TestUser, GraphqlClient>()
+/** One for each user: there is a limit. */
+function socketOf(user: TestUser): GraphqlClient {
+  const found = sockets.get(user) ?? app.graphqlWs(user)
+  sockets.set(user, found)
+  return found
+}
+const TRANSPORTS: [string, (user: TestUser) => GraphqlClient][] = [
+  ['HTTP', (user) => app.over(user)],
+  ['graphql-ws', socketOf],
+]
+
+describe.each(TRANSPORTS)('over %s', (_, over) => {
+  const isSocket = over === TRANSPORTS[1]?.[1]
+
+  describe.each([
+    ['a stranger', 'eve', 'stranger'],
+    ['a removed member', 'gone', 'removed'],
+  ] as const)('%s', (__, who, which) => {
+    test.each(Object.keys(QUERIES))('query %s', async (field) => {
+      const { ask, [which]: expected } = QUERIES[field] as Rule
+      expect(outcomeOf(await over(world[who]).run(`{ ${ask(world)} }`), field)).toBe(expected)
+    })
+
+    const doing = Object.keys(MUTATIONS).filter((field) => field !== 'joinGroup')
+    test.each(doing)('mutation %s', async (field) => {
+      const { ask, [which]: rules } = MUTATIONS[field] as Rule
+      const expected = field === 'refreshToken' && isSocket ? 'UNAUTHENTICATED' : rules
+      expect(outcomeOf(await over(world[who]).run(`mutation { ${ask(world)} }`), field)).toBe(expected)
+    })
+
+    test.each(Object.keys(SUBSCRIPTIONS))('subscription %s', async (field) => {
+      const { ask, [which]: expected } = SUBSCRIPTIONS[field] as Rule
+      const subscription = await over(world[who]).subscribe(`subscription { ${ask(world)} }`)
+      if (expected !== 'ok') return expect(await subscription.ended).toMatchObject([{ extensions: { code: expected } }])
+      subscription.close()
+    })
+
+    test('sees of the group that there is one, and nothing of what is in it', async () => {
+      const fields = Object.values(GROUP_FIELDS).join(' ')
+      const { group } = await over(world[who]).data(`{ group(id: "${world.group}") { name memberCount ${fields} } }`)
+      expect(group).toEqual({
+        name: 'G',
+        memberCount: 2,
+        conversation: null,
+        announcement: null,
+        members: null,
+        joinRequests: null,
+      })
+    })
+
+    test('sees nothing of a direct conversation of others, by whatever way', async () => {
+      const client = over(world[who])
+      const { direct, directMessage } = world
+      expect(await client.data(`{ conversation(id: "${direct}") { id } message(id: "${directMessage}") { id } }`)).toEqual({
+        conversation: null,
+        message: null,
+      })
+      const { conversations } = await client.data('{ conversations { edges { node { id } } } }')
+      expect(JSON.stringify(conversations)).not.toContain(direct)
+      for (const mutation of [
+        `sendMessage(input: { conversationId: "${direct}", content: "x" }) { id }`,
+        `markMessageRead(messageId: "${directMessage}") { readAt }`,
+        `addReaction(messageId: "${directMessage}", reaction: "👍") { count }`,
+        `setTyping(conversationId: "${direct}", typing: true)`,
+      ]) {
+        const { errors } = await client.run(`mutation { ${mutation} }`)
+        expect(errors?.[0]?.extensions.code).toMatch(/^(FORBIDDEN|NOT_FOUND)$/)
+      }
+    })
+  })
+})
+
+describe('without a good token', () => {
+  const all = [
+    ...Object.entries(QUERIES).map(([field, { ask }]) => [`query ${field}`, ask, (text: string) => `{ ${text} }`] as const),
+    ...Object.entries(MUTATIONS).map(
+      ([field, { ask }]) => [`mutation ${field}`, ask, (text: string) => `mutation { ${text} }`] as const,
+    ),
+    ...Object.entries(SUBSCRIPTIONS).map(
+      ([field, { ask }]) => [`subscription ${field}`, ask, (text: string) => `subscription { ${text} }`] as const,
+    ),
+  ]
+  test.each(all)('%s is 401 over HTTP and SSE, with none and with one that has expired', async (_, ask, whole) => {
+    const query = whole(ask(world))
+    const expired = `Bearer ${tokenOf({ userId: world.ann.id, ttlSeconds: -1, isAdmin: true })}`
+    for (const headers of [{}, { authorization: expired }]) {
+      for (const accept of ['application/json', 'text/event-stream']) {
+        const body = JSON.stringify({ query })
+        const response = await fetch(app.graphqlUrl, {
+          method: 'POST',
+          headers: { ...headers, accept, 'content-type': 'application/json' },
+          body,
+        })
+        expect([response.status, ((await response.json()) as Data).errors[0].extensions.code]).toEqual([401, 'UNAUTHENTICATED'])
+      }
+    }
+  })
+
+  test('a WebSocket is closed with 4403 before anything can be asked', async () => {
+    const token = tokenOf({ userId: world.ann.id, ttlSeconds: -1, isAdmin: true })
+    const { client, close } = connectGraphqlWs(app.graphqlUrl.replace('http', 'ws'), token)
+    expect(await new Promise((resolve) => client.on('closed', resolve))).toMatchObject({ code: 4403 })
+    await close()
+  })
+
+  test('being an admin is said by the token, and by nothing else', async () => {
+    const claims = { userId: world.eve.id, name: 'Eve' }
+    const admin = connectHttp(app.graphqlUrl, tokenOf({ ...claims, isAdmin: true }))
+    expect((await admin.run('{ cluster { nodes { id } } }')).errors).toBeUndefined()
+    expect((await connectHttp(app.graphqlUrl, tokenOf(claims)).run('{ cluster { nodes { id } } }')).errors).toHaveLength(1)
+  })
+})

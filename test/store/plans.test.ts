@@ -1,0 +1,146 @@
+import { readFile } from 'node:fs/promises'
+import pg from 'pg'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
+import type { Store } from '../../src/store/store.ts'
+import { describeServer } from '../support/database.ts'
+
+const SKEWED = new URL('../../bench/support/skewed.sql', import.meta.url)
+/** Messages in each large group, far more than any read may look at. */
+const SCALE = 5000
+/** Rows that one read may look at in one table. */
+const ROWS_LIMIT = 400
+
+const [LARGE, QUIET, EMPTY] = [
+  [1, 2, 3],
+  [6, 15, 25],
+  [26, 35],
+].map((ids) => ids.map((id) => `group_${id}`)) as [string[], string[], string[]]
+const ALL = [...LARGE, ...QUIET, ...EMPTY]
+
+const RANGES = [1, 2, 7, 30].map((id) => ({ topic: `group:${id}`, after: 0, until: 1_000_000 }))
+
+/** The reads that clients wait for. Counts of unread messages are not among them: they still depend on the history. */
+const READS: Record<string, (store: Store) => Promise<unknown>> = {
+  'the inbox': ({ conversations }) => conversations.page(1, undefined, 20),
+  'a later page of the inbox': ({ conversations }) =>
+    conversations.page(1, { activityAt: Date.parse('2026-01-02'), lastMessageId: 40, id: 'group_9' }, 20),
+  'the latest messages': ({ messages }) => messages.latest(ALL),
+  'messages by id': ({ messages }) => messages.byIds([1, 40, 70, 20_000]),
+  'history of several conversations': ({ messages }) =>
+    messages.pages(ALL.map((conversationId) => ({ conversationId, before: undefined, limit: 20 }))),
+  'older history of several conversations': ({ messages }) =>
+    messages.pages(ALL.map((conversationId) => ({ conversationId, before: 5000, limit: 20 }))),
+  ...Object.fromEntries(
+    [LARGE, QUIET, EMPTY].flatMap(([id = '']) => [
+      [`history of ${id}`, ({ messages }: Store) => messages.page(id, undefined, 50)],
+      [`older history of ${id}`, ({ messages }: Store) => messages.page(id, 5000, 50)],
+      [`unread messages of ${id}`, ({ receipts }: Store) => receipts.unreadUpTo(2, id, 1_000_000, 100)],
+    ]),
+  ),
+  'members of several conversations': ({ conversations }) =>
+    conversations.memberPages(ALL.map((conversationId) => ({ conversationId, after: 10, limit: 20 }))),
+  'members of a conversation': ({ conversations }) => conversations.members('group_7', 0, 20),
+  'members of a group': ({ groups }) => groups.members(7, 0, 20),
+  'a user in conversations': ({ conversations }) => conversations.memberOf(2, ALL),
+  conversations: ({ conversations }) => conversations.byIds(ALL),
+  'a direct conversation': ({ conversations }) => conversations.byPair(12, 11),
+  'what a user listens to': ({ conversations }) => conversations.circles([1, 2, 500]),
+  groups: ({ groups }) => groups.byIds([1, 7, 30]),
+  roles: ({ groups }) => groups.roles(1, [1, 2, 3]),
+  "a user's roles": ({ groups }) => groups.rolesOf(1, [1, 7, 30]),
+  users: ({ users }) => users.byIds([1, 2, 3]),
+  'the join requests': ({ groups }) => groups.joinRequests([1, 7]),
+  receipts: ({ receipts }) => receipts.byMessageIds([1, 40, 70, 20_000]),
+  'a receipt': ({ receipts }) => receipts.find(70, 1),
+  reactions: ({ reactions }) => reactions.byMessageIds([5, 40, 70, 20_000]),
+  'who reacted': ({ reactions }) => reactions.users(40, '👍'),
+  'no notifications': ({ notifications }) => notifications.page(2, undefined, 50),
+  'few notifications': ({ notifications }) => notifications.page(1, undefined, 50),
+  'many notifications': ({ notifications }) => notifications.page(3, undefined, 50),
+  'heads of topics': ({ log }) => log.heads(['user:1', 'group:1', 'group:30']),
+  'events of a topic': ({ log }) => log.read({ topic: 'group:1', after: 100, until: 4000 }, 100),
+  'the newest events': ({ log }) => log.newest(RANGES, 50),
+  'the oldest events': ({ log }) => log.oldest(RANGES, 50),
+  'where a resume goes on': ({ log }) => log.positionsAfter(20_000, ['user:1', 'group:1', 'group:7', 'group:30']),
+}
+
+interface Plan {
+  'Node Type': string
+  'Relation Name'?: string
+  'Index Name'?: string
+  'Index Cond'?: string
+  'Actual Rows': number
+  'Actual Loops': number
+  'Rows Removed by Filter'?: number
+  'Rows Removed by Index Recheck'?: number
+  Plans?: Plan[]
+}
+
+/** Each scan of a table, with the rows that it looked at. */
+function* scansOf(plan: Plan): Generator<{ scan: string; rows: number }> {
+  const { 'Relation Name': table, 'Index Name': index, 'Node Type': type } = plan
+  const found = table ?? index
+  if (found !== undefined) {
+    const each = plan['Actual Rows'] + (plan['Rows Removed by Filter'] ?? 0) + (plan['Rows Removed by Index Recheck'] ?? 0)
+    const condition = plan['Index Cond']
+    yield {
+      scan: `${type} on ${found}${table !== undefined && index !== undefined ? ` by ${index}` : ''}: ${condition ?? 'no key'}`,
+      rows: each * plan['Actual Loops'],
+    }
+  }
+  for (const child of plan.Plans ?? []) yield* scansOf(child)
+}
+
+describeServer((on) => {
+  const client = (): pg.Client => new pg.Client({ connectionString: on().url })
+
+  beforeAll(async () => {
+    const connection = client()
+    await connection.connect()
+    await connection.query(`SET parley.scale = ${SCALE}`)
+    await connection.query(await readFile(SKEWED, 'utf8'))
+    await connection.end()
+  })
+
+  /** The statements that a call runs, each with its values, whoever runs them. */
+  async function statementsOf(call: () => Promise<unknown>): Promise<{ text: string; values: unknown[] }[]> {
+    const query = vi.spyOn(pg.Client.prototype, 'query')
+    try {
+      await call()
+      return query.mock.calls.flatMap(([first, second]: unknown[]) => {
+        const { text, values } = (typeof first === 'string' ? { text: first, values: second } : first) as {
+          text: string
+          values?: unknown
+        }
+        return /^\s*(SELECT|WITH|\/\*)/.test(text) ? [{ text, values: Array.isArray(values) ? values : [] }] : []
+      })
+    } finally {
+      query.mockRestore()
+    }
+  }
+
+  describe('on a database of a few large, many small and empty conversations', () => {
+    test.each(Object.entries(READS))('%s: every scan is by key', async (_, read) => {
+      const statements = await statementsOf(() => read(on().store))
+      expect(statements.length).toBeGreaterThan(0)
+      const connection = client()
+      await connection.connect()
+      try {
+        for (const { text, values } of statements) {
+          const { rows } = await connection.query<{ 'QUERY PLAN': { Plan: Plan }[] }>(
+            `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`,
+            values,
+          )
+          const plan = rows[0]?.['QUERY PLAN'][0]?.Plan as Plan
+          expect([...scansOf(plan)].filter((scan) => scan.rows > ROWS_LIMIT)).toEqual([])
+        }
+      } finally {
+        await connection.end()
+      }
+    })
+  })
+
+  test('plans are not compiled, which takes longer than to run them', async () => {
+    expect(await on().query('SHOW jit')).toEqual([{ jit: 'off' }])
+  })
+})
