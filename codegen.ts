@@ -1,4 +1,5 @@
 import type { CodegenConfig } from '@graphql-codegen/cli'
+import { EVENTS } from './src/chat/events.ts'
 
 /** Types only, and nothing guessed: a scalar without a type here is an error. */
 const types = {
@@ -8,6 +9,9 @@ const types = {
   importExtension: '.ts',
   emitLegacyCommonJSImports: false,
 } as const
+
+/** The model of each type of event, from the table of events. */
+const eventMappers = Object.fromEntries(Object.values(EVENTS).map(({ type }) => [type, `../models.ts#EventOf<'${type}'>`]))
 
 const config: CodegenConfig = {
   schema: 'schema.graphql',
@@ -32,17 +36,7 @@ const config: CodegenConfig = {
           Notification: '../models.ts#NotificationModel',
           ReactionSummary: '../models.ts#ReactionSummaryModel',
           ReadReceipt: '../models.ts#ReadReceiptModel',
-          MessageSent: '../models.ts#MessageSentModel',
-          MessageRead: '../models.ts#MessageReadModel',
-          ReactionAdded: '../models.ts#ReactionAddedModel',
-          ReactionRemoved: '../models.ts#ReactionRemovedModel',
-          TypingChanged: '../models.ts#TypingChangedModel',
-          OnlineStatusChanged: '../models.ts#OnlineStatusChangedModel',
-          GroupUpdated: '../models.ts#GroupUpdatedModel',
-          MemberJoined: '../models.ts#MemberJoinedModel',
-          MemberLeft: '../models.ts#MemberLeftModel',
-          NotificationReceived: '../models.ts#NotificationReceivedModel',
-          ResumeIncomplete: '../models.ts#ResumeIncompleteModel',
+          ...eventMappers,
         },
         // A root field without a resolver does not compile.
         avoidOptionals: { query: true, mutation: true, subscription: true },

@@ -68,58 +68,96 @@ export interface PresencePayload {
   lastActive: number
 }
 
-interface Payloads {
-  message_sent: MessageRecord
-  message_read: ReadPayload
-  reaction_added: ReactionPayload
-  reaction_removed: ReactionPayload
-  group_updated: GroupPayload
-  member_joined: MembershipPayload
-  member_left: MembershipPayload
-  notification: NotificationRecord
+interface EventRow<Type extends string, Delivery extends 'durable' | 'ephemeral', Payload> {
+  /** The type in schema.graphql that tells of it. */
+  type: Type
+  /** A durable event never gets lost between the log and a client; of an ephemeral one a slow client gets the latest only. */
+  delivery: Delivery
+  /** The conversation that it belongs to; null where it belongs to none. */
+  conversation: (payload: Payload) => string | null
+  /** Of an ephemeral event: one with the same key replaces one that still waits for a slow client. */
+  coalescingKey: (payload: Payload) => string
 }
 
-interface EphemeralPayloads {
-  typing: TypingPayload
-  presence: PresencePayload
-  /** Made by a feed whose resume could not be complete. */
-  resume_incomplete: null
+const durable = <const Type extends string, Payload>(
+  type: Type,
+  conversation: (payload: Payload) => string | null,
+): EventRow<Type, 'durable', Payload> => ({ type, delivery: 'durable', conversation, coalescingKey: () => '' })
+
+const ephemeral = <const Type extends string, Payload>(
+  type: Type,
+  conversation: (payload: Payload) => string | null,
+  coalescingKey: (payload: Payload) => string,
+): EventRow<Type, 'ephemeral', Payload> => ({ type, delivery: 'ephemeral', conversation, coalescingKey })
+
+const nowhere = (): null => null
+const inConversation = ({ conversationId }: { conversationId: string }): string => conversationId
+
+/**
+ * Every kind of event. What else depends on the kind is derived from this table: the types of the schema, the models of its resolvers,
+ * the delivery. "To add a kind of event" in docs/architecture.md says what a new row needs besides.
+ */
+export const EVENTS = {
+  message_sent: durable('MessageSent', inConversation as (message: MessageRecord) => string),
+  message_read: durable('MessageRead', inConversation as (payload: ReadPayload) => string),
+  reaction_added: durable('ReactionAdded', inConversation as (payload: ReactionPayload) => string),
+  reaction_removed: durable('ReactionRemoved', inConversation as (payload: ReactionPayload) => string),
+  group_updated: durable('GroupUpdated', ({ group }: GroupPayload) => group.conversationId),
+  member_joined: durable('MemberJoined', inConversation as (payload: MembershipPayload) => string),
+  member_left: durable('MemberLeft', inConversation as (payload: MembershipPayload) => string),
+  notification: durable('NotificationReceived', nowhere as (notification: NotificationRecord) => null),
+  typing: ephemeral(
+    'TypingChanged',
+    inConversation as (payload: TypingPayload) => string,
+    ({ conversationId, user }) => `typing ${conversationId} ${user.id}`,
+  ),
+  presence: ephemeral('OnlineStatusChanged', nowhere as (payload: PresencePayload) => null, ({ userId }) => `presence ${userId}`),
+  // Made by a feed whose resume could not be complete, and not in the log.
+  resume_incomplete: durable('ResumeIncomplete', nowhere as (payload: null) => null),
 }
 
-export type DurableKind = keyof Payloads
+export type EventKind = keyof typeof EVENTS
+type PayloadOf<K extends EventKind> = Parameters<(typeof EVENTS)[K]['conversation']>[0]
+type KindsBy<Delivery> = { [K in EventKind]: (typeof EVENTS)[K]['delivery'] extends Delivery ? K : never }[EventKind]
+
+/** Kinds that are in the log. */
+export type DurableKind = Exclude<KindsBy<'durable'>, 'resume_incomplete'>
+type EphemeralKind = KindsBy<'ephemeral'> | 'resume_incomplete'
 
 /** An event of the log: `id` is the resume cursor, `at` in milliseconds since the epoch. */
-export type DurableEvent = { [K in DurableKind]: { id: number; at: number; kind: K; payload: Payloads[K] } }[DurableKind]
+export type DurableEvent = { [K in DurableKind]: { id: number; at: number; kind: K; payload: PayloadOf<K> } }[DurableKind]
 
-/** An event that is not kept. */
-export type EphemeralEvent = {
-  [K in keyof EphemeralPayloads]: { id: null; at: number; kind: K; payload: EphemeralPayloads[K] }
-}[keyof EphemeralPayloads]
+/** An event that is not in the log. */
+export type EphemeralEvent = { [K in EphemeralKind]: { id: null; at: number; kind: K; payload: PayloadOf<K> } }[EphemeralKind]
 
 export type ChatEvent = DurableEvent | EphemeralEvent
+
+/** The type in schema.graphql for each kind, and the other way round. */
+export type EventType = (typeof EVENTS)[EventKind]['type']
+export type KindOf<Type extends EventType> = { [K in EventKind]: (typeof EVENTS)[K]['type'] extends Type ? K : never }[EventKind]
+/** The event that a type of the schema tells of. */
+export type EventOf<Type extends EventType> = Extract<ChatEvent, { kind: KindOf<Type> }>
+
+interface AnyRow {
+  delivery: 'durable' | 'ephemeral'
+  conversation: (payload: unknown) => string | null
+  coalescingKey: (payload: unknown) => string
+}
+const rowOf = (kind: EventKind): AnyRow => EVENTS[kind] as unknown as AnyRow
 
 /** Gives a logged event its type: the log holds nothing but what this module's writers appended. */
 export const asChatEvent = (event: StoredEvent): DurableEvent => event as DurableEvent
 
 /** The conversation that an event belongs to; null for one that belongs to none. */
-export function conversationOf(event: ChatEvent): string | null {
-  switch (event.kind) {
-    case 'group_updated':
-      return event.payload.group.conversationId
-    case 'message_sent':
-    case 'message_read':
-    case 'reaction_added':
-    case 'reaction_removed':
-    case 'member_joined':
-    case 'member_left':
-    case 'typing':
-      return event.payload.conversationId
-    default:
-      return null
-  }
-}
+export const conversationOf = ({ kind, payload }: ChatEvent): string | null => rowOf(kind).conversation(payload)
 
-/** Where a membership starts with this event, for whoever receives it in their own topic. */
+/** Whether an event must not get lost on its way to a client. */
+export const isDurable = ({ kind }: { kind: EventKind }): boolean => EVENTS[kind].delivery === 'durable'
+
+/** What an ephemeral event is coalesced by at a slow client. */
+export const coalescingKeyOf = ({ kind, payload }: ChatEvent): string => rowOf(kind).coalescingKey(payload)
+
+/** Where a membership starts with this event, for those who receive it in their own topic. */
 export function openingOf(event: DurableEvent): Opening | undefined {
   return event.kind === 'member_joined' || event.kind === 'group_updated' ? event.payload.opens : undefined
 }

@@ -45,15 +45,4 @@ export type ConnectionModel = ConnectionRecord
 export type TopicModel = TopicRecord
 export type TopicOnNodeModel = TopicRecord['nodes'][number] & { head: number }
 
-type EventOf<K extends ChatEvent['kind']> = Extract<ChatEvent, { kind: K }>
-export type MessageSentModel = EventOf<'message_sent'>
-export type MessageReadModel = EventOf<'message_read'>
-export type ReactionAddedModel = EventOf<'reaction_added'>
-export type ReactionRemovedModel = EventOf<'reaction_removed'>
-export type TypingChangedModel = EventOf<'typing'>
-export type OnlineStatusChangedModel = EventOf<'presence'>
-export type GroupUpdatedModel = EventOf<'group_updated'>
-export type MemberJoinedModel = EventOf<'member_joined'>
-export type MemberLeftModel = EventOf<'member_left'>
-export type NotificationReceivedModel = EventOf<'notification'>
-export type ResumeIncompleteModel = EventOf<'resume_incomplete'>
+export type { EventOf } from '../chat/events.ts'

@@ -1,4 +1,4 @@
-import type { ChatEvent } from '../chat/events.ts'
+import { coalescingKeyOf, isDurable as isDurableEvent, type ChatEvent } from '../chat/events.ts'
 import { ChatError } from '../errors.ts'
 import type { ActivityEvent } from './models.ts'
 import type { FeedEnd, FeedScope, Feeds, FeedSink } from '../live/feed.ts'
@@ -6,21 +6,17 @@ import type { FeedEnd, FeedScope, Feeds, FeedSink } from '../live/feed.ts'
 /** What comes through a source: of the chat, or of what an administrator watches. */
 export type SourceEvent = ChatEvent | ActivityEvent
 
-/** Whether an event must not be lost on its way to a client. What a replay left out is told before it, whatever waits. */
-export const isDurable = (event: SourceEvent): boolean => event.id !== null || event.kind === 'resume_incomplete'
+/** Whether an event must not get lost on its way to a client. */
+export const isDurable = (event: SourceEvent): boolean => event.kind !== 'activity' && isDurableEvent(event)
 
-/** What an event that is not kept is the latest word on, such as a user's presence; undefined for one that is durable. */
+/** What an ephemeral event is coalesced by at a slow client; undefined for a durable one. */
 export function latestOf(event: SourceEvent): (() => string) | undefined {
   if (isDurable(event)) return undefined
-  return () => {
-    if (event.kind === 'typing') return `typing ${event.payload.conversationId} ${event.payload.user.id}`
-    if (event.kind === 'presence') return `presence ${event.payload.userId}`
-    // Each says something of its own.
-    return `${event.kind} ${++lastWord}`
-  }
+  // Each entry of the activity trace says something of its own.
+  return () => (event.kind === 'activity' ? `activity ${++lastEntry}` : coalescingKeyOf(event))
 }
 
-let lastWord = 0
+let lastEntry = 0
 
 /** What a subscription takes from the viewer's feed. */
 export interface SourceOptions {

@@ -1,78 +1,11 @@
 /** The feed's events as pushes (PROTOCOL.md, section 4): from what a GraphQL client gets to what a legacy client gets. */
 import { encodePush, formatTimestamp } from './codec.ts'
 import type { PushData, PushType } from './frames.ts'
-
-type Time = Date | string | number
-
-interface Named {
-  readonly id: string
-  readonly name: string
-}
-interface Person extends Named {
-  readonly avatar: string | null
-}
-interface EventBase {
-  readonly id: string | null
-  readonly timestamp: Time
-}
-interface ReactionChanged extends EventBase {
-  readonly messageId: string
-  readonly isGroup: boolean
-  readonly userId: string
-  readonly reaction: string
-  readonly reactionCount: number
-  readonly reactionUserIds: readonly string[]
-}
-interface MembershipChanged extends EventBase {
-  readonly groupId: string
-  readonly user: Person
-  readonly memberCount: number
-}
-interface Message {
-  readonly id: string
-  readonly conversation: { readonly id: string; readonly isGroup: boolean; readonly group: { readonly id: string } | null }
-  readonly sender: Person
-  readonly content: string
-  readonly messageType: string
-  readonly mediaUrl: string | null
-  readonly timestamp: Time
-}
-interface Group extends Person {
-  readonly memberCount: number
-  readonly joinApprovalRequired: boolean
-  readonly allowInvitation: boolean
-  readonly allowSendMessages: boolean
-}
+import type { LegacyFeedSubscription } from './operations.generated.ts'
 
 /** What the subscription `LegacyFeed` (operations.graphql) yields as `events`. */
-export type FeedEvent =
-  | (EventBase & { readonly __typename: 'MessageSent'; readonly message: Message })
-  | (EventBase & {
-      readonly __typename: 'MessageRead'
-      readonly messageId: string
-      readonly isGroup: boolean
-      readonly readerId: string
-    })
-  | (ReactionChanged & { readonly __typename: 'ReactionAdded' | 'ReactionRemoved' })
-  | (EventBase & {
-      readonly __typename: 'TypingChanged'
-      readonly conversationId: string
-      readonly user: Named
-      readonly typing: boolean
-    })
-  | (EventBase & {
-      readonly __typename: 'OnlineStatusChanged'
-      readonly userId: string
-      readonly online: boolean
-      readonly lastActive: Time
-    })
-  | (EventBase & { readonly __typename: 'GroupUpdated'; readonly announcement: string | null; readonly group: Group })
-  | (MembershipChanged & { readonly __typename: 'MemberJoined' | 'MemberLeft' })
-  | (EventBase & {
-      readonly __typename: 'NotificationReceived'
-      readonly notification: { readonly notificationType: string; readonly data: unknown }
-    })
-  | (EventBase & { readonly __typename: 'ResumeIncomplete' })
+export type FeedEvent = LegacyFeedSubscription['events']
+type Of<Type extends FeedEvent['__typename']> = Extract<FeedEvent, { __typename: Type }>
 
 /** The type of the push that tells of each event. */
 export const PUSH_OF = {
@@ -140,7 +73,7 @@ export function encodeEvent(event: FeedEvent): string | null {
   }
 }
 
-function messageData({ conversation, sender, ...message }: Message): PushData<'message_sent'> {
+function messageData({ conversation, sender, ...message }: Of<'MessageSent'>['message']): PushData<'message_sent'> {
   const body = {
     id: Number(message.id),
     session_id: conversation.id,
@@ -156,7 +89,7 @@ function messageData({ conversation, sender, ...message }: Message): PushData<'m
   return { ...body, is_group: true, timestamp, group_id: conversation.group === null ? null : Number(conversation.group.id) }
 }
 
-function reactionData(event: ReactionChanged): PushData<'reaction_added'> {
+function reactionData(event: Of<'ReactionAdded' | 'ReactionRemoved'>): PushData<'reaction_added'> {
   return {
     message_id: Number(event.messageId),
     is_group: event.isGroup,
@@ -168,7 +101,7 @@ function reactionData(event: ReactionChanged): PushData<'reaction_added'> {
   }
 }
 
-function groupData(group: Group, announcement: string | null): PushData<'group_updated'>['data'] {
+function groupData(group: Of<'GroupUpdated'>['group'], announcement: string | null): PushData<'group_updated'>['data'] {
   return {
     group_id: Number(group.id),
     name: group.name,
@@ -181,7 +114,7 @@ function groupData(group: Group, announcement: string | null): PushData<'group_u
   }
 }
 
-function memberData({ groupId, user, memberCount }: MembershipChanged): PushData<'user_joined_group'>['data'] {
+function memberData({ groupId, user, memberCount }: Of<'MemberJoined' | 'MemberLeft'>): PushData<'user_joined_group'>['data'] {
   return {
     group_id: Number(groupId),
     user_id: Number(user.id),

@@ -217,9 +217,10 @@ const id = fc.integer({ min: 1, max: 2 ** 31 - 1 }).map(String)
 const text = fc.string({ unit: 'binary', maxLength: 20 })
 const orNull = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null })
 const time = fc.date({ min: new Date(0), max: new Date('9999-12-31T23:59:59Z'), noInvalidDate: true })
+const iso = time.map((date) => date.toISOString())
 const person = fc.record({ id, name: text, avatar: orNull(text) })
-const kept = { id: fc.bigInt({ min: 1n, max: 2n ** 63n - 1n }).map(String), timestamp: time }
-const live = { id: fc.constant(null), timestamp: time }
+const kept = { id: fc.bigInt({ min: 1n, max: 2n ** 63n - 1n }).map(String), timestamp: iso }
+const live = { id: fc.constant(null), timestamp: iso }
 const count = fc.nat(1000)
 const reaction = { ...kept, messageId: id, isGroup: fc.boolean(), userId: id, reaction: text, reactionCount: count }
 const groupOf = fc.record({
@@ -231,7 +232,7 @@ const conversation = fc.oneof(
   fc.record({ id: text, isGroup: fc.constant(false), group: fc.constant(null) }),
 )
 const message = fc.record({
-  ...{ id, conversation, sender: person, content: text, messageType: text, mediaUrl: orNull(text), timestamp: time },
+  ...{ id, conversation, sender: person, content: text, messageType: text, mediaUrl: orNull(text), timestamp: iso },
 })
 const named = <T extends string>(...names: T[]) => ({ __typename: fc.constantFrom(...names) })
 const event = fc.oneof(
@@ -239,7 +240,7 @@ const event = fc.oneof(
   fc.record({ ...named('MessageRead'), ...kept, messageId: id, isGroup: fc.boolean(), readerId: id }),
   fc.record({ ...named('ReactionAdded', 'ReactionRemoved'), ...reaction, reactionUserIds: fc.array(id) }),
   fc.record({ ...named('TypingChanged'), ...live, conversationId: text, user: person, typing: fc.boolean() }),
-  fc.record({ ...named('OnlineStatusChanged'), ...live, userId: id, online: fc.boolean(), lastActive: time }),
+  fc.record({ ...named('OnlineStatusChanged'), ...live, userId: id, online: fc.boolean(), lastActive: iso }),
   fc.record({ ...named('GroupUpdated'), ...kept, announcement: orNull(text), group: groupOf }),
   fc.record({ ...named('MemberJoined', 'MemberLeft'), ...kept, groupId: id, user: person, memberCount: count }),
   fc.record({

@@ -1,5 +1,5 @@
 import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
-import type { UserModel, ConversationModel, GroupModel, GroupMemberModel, ActivityModel, NodeModel, ConnectionModel, TopicModel, TopicOnNodeModel, MessageModel, NotificationModel, ReactionSummaryModel, ReadReceiptModel, MessageSentModel, MessageReadModel, ReactionAddedModel, ReactionRemovedModel, TypingChangedModel, OnlineStatusChangedModel, GroupUpdatedModel, MemberJoinedModel, MemberLeftModel, NotificationReceivedModel, ResumeIncompleteModel } from '../models.ts';
+import type { UserModel, ConversationModel, GroupModel, GroupMemberModel, ActivityModel, NodeModel, ConnectionModel, TopicModel, TopicOnNodeModel, MessageModel, NotificationModel, ReactionSummaryModel, ReadReceiptModel, EventOf } from '../models.ts';
 import type { OperationContext } from '../context.ts';
 export type Maybe<T> = T | null;
 export type InputMaybe<T> = Maybe<T>;
@@ -1044,17 +1044,17 @@ export type DirectiveResolverFn<TResult = Record<PropertyKey, never>, TParent = 
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
   Event:
-    | ( GroupUpdatedModel )
-    | ( MemberJoinedModel )
-    | ( MemberLeftModel )
-    | ( MessageReadModel )
-    | ( MessageSentModel )
-    | ( NotificationReceivedModel )
-    | ( OnlineStatusChangedModel )
-    | ( ReactionAddedModel )
-    | ( ReactionRemovedModel )
-    | ( ResumeIncompleteModel )
-    | ( TypingChangedModel )
+    | ( EventOf<'GroupUpdated'> )
+    | ( EventOf<'MemberJoined'> )
+    | ( EventOf<'MemberLeft'> )
+    | ( EventOf<'MessageRead'> )
+    | ( EventOf<'MessageSent'> )
+    | ( EventOf<'NotificationReceived'> )
+    | ( EventOf<'OnlineStatusChanged'> )
+    | ( EventOf<'ReactionAdded'> )
+    | ( EventOf<'ReactionRemoved'> )
+    | ( EventOf<'ResumeIncomplete'> )
+    | ( EventOf<'TypingChanged'> )
   ;
 };
 
@@ -1078,38 +1078,38 @@ export type ResolversTypes = {
   GroupMemberConnection: ResolverTypeWrapper<Omit<GroupMemberConnection, 'edges'> & { edges: Array<ResolversTypes['GroupMemberEdge']> }>;
   GroupMemberEdge: ResolverTypeWrapper<Omit<GroupMemberEdge, 'node'> & { node: ResolversTypes['GroupMember'] }>;
   GroupRole: GroupRole;
-  GroupUpdated: ResolverTypeWrapper<GroupUpdatedModel>;
+  GroupUpdated: ResolverTypeWrapper<EventOf<'GroupUpdated'>>;
   ID: ResolverTypeWrapper<Scalars['ID']['output']>;
   Int: ResolverTypeWrapper<Scalars['Int']['output']>;
   JSON: ResolverTypeWrapper<Scalars['JSON']['output']>;
   JoinStatus: JoinStatus;
-  MemberJoined: ResolverTypeWrapper<MemberJoinedModel>;
-  MemberLeft: ResolverTypeWrapper<MemberLeftModel>;
+  MemberJoined: ResolverTypeWrapper<EventOf<'MemberJoined'>>;
+  MemberLeft: ResolverTypeWrapper<EventOf<'MemberLeft'>>;
   Message: ResolverTypeWrapper<MessageModel>;
   MessageConnection: ResolverTypeWrapper<Omit<MessageConnection, 'edges'> & { edges: Array<ResolversTypes['MessageEdge']> }>;
   MessageEdge: ResolverTypeWrapper<Omit<MessageEdge, 'node'> & { node: ResolversTypes['Message'] }>;
-  MessageRead: ResolverTypeWrapper<MessageReadModel>;
-  MessageSent: ResolverTypeWrapper<MessageSentModel>;
+  MessageRead: ResolverTypeWrapper<EventOf<'MessageRead'>>;
+  MessageSent: ResolverTypeWrapper<EventOf<'MessageSent'>>;
   Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Notification: ResolverTypeWrapper<NotificationModel>;
   NotificationConnection: ResolverTypeWrapper<Omit<NotificationConnection, 'edges'> & { edges: Array<ResolversTypes['NotificationEdge']> }>;
   NotificationEdge: ResolverTypeWrapper<Omit<NotificationEdge, 'node'> & { node: ResolversTypes['Notification'] }>;
-  NotificationReceived: ResolverTypeWrapper<NotificationReceivedModel>;
-  OnlineStatusChanged: ResolverTypeWrapper<OnlineStatusChangedModel>;
+  NotificationReceived: ResolverTypeWrapper<EventOf<'NotificationReceived'>>;
+  OnlineStatusChanged: ResolverTypeWrapper<EventOf<'OnlineStatusChanged'>>;
   PageInfo: ResolverTypeWrapper<PageInfo>;
   ProtocolCount: ResolverTypeWrapper<ProtocolCount>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
-  ReactionAdded: ResolverTypeWrapper<ReactionAddedModel>;
-  ReactionRemoved: ResolverTypeWrapper<ReactionRemovedModel>;
+  ReactionAdded: ResolverTypeWrapper<EventOf<'ReactionAdded'>>;
+  ReactionRemoved: ResolverTypeWrapper<EventOf<'ReactionRemoved'>>;
   ReactionSummary: ResolverTypeWrapper<ReactionSummaryModel>;
   ReadReceipt: ResolverTypeWrapper<ReadReceiptModel>;
-  ResumeIncomplete: ResolverTypeWrapper<ResumeIncompleteModel>;
+  ResumeIncomplete: ResolverTypeWrapper<EventOf<'ResumeIncomplete'>>;
   SendMessageInput: SendMessageInput;
   String: ResolverTypeWrapper<Scalars['String']['output']>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Topic: ResolverTypeWrapper<TopicModel>;
   TopicOnNode: ResolverTypeWrapper<TopicOnNodeModel>;
-  TypingChanged: ResolverTypeWrapper<TypingChangedModel>;
+  TypingChanged: ResolverTypeWrapper<EventOf<'TypingChanged'>>;
   UpdateGroupInput: UpdateGroupInput;
   User: ResolverTypeWrapper<UserModel>;
   UserConnection: ResolverTypeWrapper<Omit<UserConnection, 'edges'> & { edges: Array<ResolversTypes['UserEdge']> }>;
@@ -1134,37 +1134,37 @@ export type ResolversParentTypes = {
   GroupMember: GroupMemberModel;
   GroupMemberConnection: Omit<GroupMemberConnection, 'edges'> & { edges: Array<ResolversParentTypes['GroupMemberEdge']> };
   GroupMemberEdge: Omit<GroupMemberEdge, 'node'> & { node: ResolversParentTypes['GroupMember'] };
-  GroupUpdated: GroupUpdatedModel;
+  GroupUpdated: EventOf<'GroupUpdated'>;
   ID: Scalars['ID']['output'];
   Int: Scalars['Int']['output'];
   JSON: Scalars['JSON']['output'];
-  MemberJoined: MemberJoinedModel;
-  MemberLeft: MemberLeftModel;
+  MemberJoined: EventOf<'MemberJoined'>;
+  MemberLeft: EventOf<'MemberLeft'>;
   Message: MessageModel;
   MessageConnection: Omit<MessageConnection, 'edges'> & { edges: Array<ResolversParentTypes['MessageEdge']> };
   MessageEdge: Omit<MessageEdge, 'node'> & { node: ResolversParentTypes['Message'] };
-  MessageRead: MessageReadModel;
-  MessageSent: MessageSentModel;
+  MessageRead: EventOf<'MessageRead'>;
+  MessageSent: EventOf<'MessageSent'>;
   Mutation: Record<PropertyKey, never>;
   Notification: NotificationModel;
   NotificationConnection: Omit<NotificationConnection, 'edges'> & { edges: Array<ResolversParentTypes['NotificationEdge']> };
   NotificationEdge: Omit<NotificationEdge, 'node'> & { node: ResolversParentTypes['Notification'] };
-  NotificationReceived: NotificationReceivedModel;
-  OnlineStatusChanged: OnlineStatusChangedModel;
+  NotificationReceived: EventOf<'NotificationReceived'>;
+  OnlineStatusChanged: EventOf<'OnlineStatusChanged'>;
   PageInfo: PageInfo;
   ProtocolCount: ProtocolCount;
   Query: Record<PropertyKey, never>;
-  ReactionAdded: ReactionAddedModel;
-  ReactionRemoved: ReactionRemovedModel;
+  ReactionAdded: EventOf<'ReactionAdded'>;
+  ReactionRemoved: EventOf<'ReactionRemoved'>;
   ReactionSummary: ReactionSummaryModel;
   ReadReceipt: ReadReceiptModel;
-  ResumeIncomplete: ResumeIncompleteModel;
+  ResumeIncomplete: EventOf<'ResumeIncomplete'>;
   SendMessageInput: SendMessageInput;
   String: Scalars['String']['output'];
   Subscription: Record<PropertyKey, never>;
   Topic: TopicModel;
   TopicOnNode: TopicOnNodeModel;
-  TypingChanged: TypingChangedModel;
+  TypingChanged: EventOf<'TypingChanged'>;
   UpdateGroupInput: UpdateGroupInput;
   User: UserModel;
   UserConnection: Omit<UserConnection, 'edges'> & { edges: Array<ResolversParentTypes['UserEdge']> };

@@ -1,4 +1,5 @@
 import { GraphQLError, GraphQLScalarType, Kind, valueFromASTUntyped } from 'graphql'
+import { EVENTS } from '../../chat/events.ts'
 import { notFound } from '../../errors.ts'
 import type { OperationContext } from '../context.ts'
 import type { Resolvers } from '../generated/resolvers.ts'
@@ -227,7 +228,7 @@ export const types = {
   },
 
   Event: {
-    __resolveType: ({ kind }) => EVENT_TYPES[kind],
+    __resolveType: ({ kind }) => EVENTS[kind].type,
   },
   MessageSent: { timestamp: ({ at }) => at, message: ({ payload }) => payload },
   MessageRead: {
@@ -286,20 +287,6 @@ export const types = {
   NotificationReceived: { timestamp: ({ at }) => at, notification: ({ payload }) => payload },
   ResumeIncomplete: { timestamp: ({ at }) => at },
 } satisfies Partial<Resolvers>
-
-const EVENT_TYPES = {
-  message_sent: 'MessageSent',
-  message_read: 'MessageRead',
-  reaction_added: 'ReactionAdded',
-  reaction_removed: 'ReactionRemoved',
-  typing: 'TypingChanged',
-  presence: 'OnlineStatusChanged',
-  group_updated: 'GroupUpdated',
-  member_joined: 'MemberJoined',
-  member_left: 'MemberLeft',
-  notification: 'NotificationReceived',
-  resume_incomplete: 'ResumeIncomplete',
-} as const
 
 function parseDateTime(value: unknown): Date {
   const date = typeof value === 'string' ? new Date(value) : undefined
