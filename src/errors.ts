@@ -31,6 +31,14 @@ export function withoutStack<T>(make: () => T): T {
   }
 }
 
+/**
+ * Something that the person who runs a command can put right: its message says what is wrong and what to do, holds no secret, and
+ * is printed alone, without a stack.
+ */
+export class OperatorError extends Error {
+  override name = 'OperatorError'
+}
+
 /** An error that a client may see: its message is written for them and carries no internals. */
 export class ChatError extends Error {
   readonly code: ErrorCode

@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, createSecretKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { BlockList, isIP } from 'node:net'
+import { OperatorError } from './errors.ts'
 import { findMisspelt, tellMisspelt, type Misspelt } from './lib/misspelt.ts'
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
@@ -101,7 +102,7 @@ export interface Environment {
 }
 
 /** Carries every problem of the environment at once; holds no secret and no password. */
-export class SettingsError extends Error {
+export class SettingsError extends OperatorError {
   readonly problems: readonly string[]
 
   constructor(problems: readonly string[]) {

@@ -1,9 +1,51 @@
 import { parseArgs } from 'node:util'
+import { OperatorError } from '../errors.ts'
 
 export type OptionTypes = Readonly<Record<string, { readonly type: 'string' | 'boolean' }>>
 
-/** What can't be done, in words for whoever called; one line for each problem. */
-export class Refusal extends Error {}
+/** The command was given something that it can't do: one line for each problem. */
+export class UsageError extends OperatorError {
+  override name = 'UsageError'
+}
+
+export interface Command {
+  /** What `--help` prints: usage, options, settings, examples. */
+  readonly help: string
+  /** Its options besides `--help` and `--env-file`. */
+  readonly options: OptionTypes
+  /** How many other arguments it takes; 0 if absent. */
+  readonly positionals?: number
+  /** Whether it reads settings, and so takes `--env-file`. */
+  readonly readsSettings: boolean
+  /** Whether something that nobody waits for would keep the process alive after `run`. */
+  readonly isHeldOpen?: boolean
+  /** Does it; resolves with the exit status. Throws OperatorError for what the caller can put right. */
+  run(given: Arguments): Promise<number>
+}
+
+/**
+ * Runs a command as this process: the file of `--env-file`, the options, `--help`, then the command itself. The exit status is
+ * what the command resolves with, or 1 after an error: an OperatorError prints its message, any other one its stack.
+ */
+export async function runCommand(command: Command, args: readonly string[]): Promise<void> {
+  try {
+    const given = readArguments(
+      command.readsSettings ? takeEnvFile(args) : args,
+      { ...command.options, help: { type: 'boolean' } },
+      command.positionals,
+    )
+    process.exitCode = given.isHelp ? printHelp(command) : await command.run(given)
+  } catch (error) {
+    console.error(error instanceof OperatorError ? error.message : error)
+    process.exit(1)
+  }
+  if (command.isHeldOpen === true) process.exit()
+}
+
+function printHelp({ help }: Command): number {
+  console.log(help)
+  return 0
+}
 
 export const MAX_INT = 2_147_483_647
 
@@ -19,12 +61,12 @@ export interface Arguments {
   read(name: string, check: Check): string | undefined
   /** Notes a problem of a name, if there is none yet. */
   refuse(name: string, problem: string): void
-  /** Throws Refusal with all problems, where there is any. */
+  /** Throws UsageError with all problems, where there is any. */
   finish(): void
 }
 
 /** Reads options of these types, and as many other arguments as `positionals` says. */
-export function readArguments(args: readonly string[], types: OptionTypes, positionals = 0): Arguments {
+function readArguments(args: readonly string[], types: OptionTypes, positionals = 0): Arguments {
   // Not strict: that would stop at the first problem.
   const { tokens } = parseArgs({ args: [...args], options: types, strict: false, allowPositionals: true, tokens: true })
   const values = new Map<string, string>()
@@ -60,7 +102,7 @@ export function readArguments(args: readonly string[], types: OptionTypes, posit
       if (!problems.has(name)) problems.set(name, problem)
     },
     finish() {
-      if (problems.size > 0) throw new Refusal([...problems.values(), 'See --help.'].join('\n'))
+      if (problems.size > 0) throw new UsageError([...problems.values(), 'See --help.'].join('\n'))
     },
   }
 }
@@ -90,19 +132,19 @@ const ENV_FILE = '--env-file'
 
 /**
  * Reads the file of `--env-file FILE`, which every command takes that reads settings, into the environment; variables that are
- * set there already stay. Returns the other arguments. Throws Refusal.
+ * set there already stay. Returns the other arguments. Throws UsageError.
  */
-export function takeEnvFile(args: readonly string[]): string[] {
+function takeEnvFile(args: readonly string[]): string[] {
   const at = args.findIndex((arg) => arg === ENV_FILE || arg.startsWith(`${ENV_FILE}=`))
   if (at < 0) return [...args]
   const isInline = args[at] !== ENV_FILE
   const path = isInline ? args[at]?.slice(ENV_FILE.length + 1) : args[at + 1]
-  if (path === undefined || path === '') throw new Refusal(`${ENV_FILE}: came without a value, expected the path of a file`)
+  if (path === undefined || path === '') throw new UsageError(`${ENV_FILE}: came without a value, expected the path of a file`)
   try {
     process.loadEnvFile(path)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    throw new Refusal(`${ENV_FILE}: ${path} can't be read (${code ?? message})`)
+    throw new UsageError(`${ENV_FILE}: ${path} can't be read (${code ?? message})`)
   }
   return args.toSpliced(at, isInline ? 1 : 2)
 }

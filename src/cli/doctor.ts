@@ -1,7 +1,6 @@
-import '../../check-node.cjs'
 import { diagnose, type Finding } from './diagnosis.ts'
 import { tellMisspelt } from '../lib/misspelt.ts'
-import { integerUpTo, readArguments, Refusal, takeEnvFile } from './command.ts'
+import { type Arguments, type Command, integerUpTo } from './command.ts'
 import { readEnvironment, SettingsError, type Settings } from '../settings.ts'
 import { createPaint, type Colour } from './terminal.ts'
 
@@ -23,9 +22,9 @@ Settings: all of those of the server, from the environment (npm start -- --help)
 Examples:
   npm run doctor
   NODE_ENV=production DATABASE_URL=... REDIS_URL=... JWT_SECRET=... npm run doctor -- --connections 50000
-  docker compose exec parley1 node dist/cli/doctor.js`
+  docker compose exec parley1 node dist/cli/parley.js doctor`
 
-const OPTIONS = { connections: { type: 'string' }, token: { type: 'string' }, help: { type: 'boolean' } } as const
+const OPTIONS = { connections: { type: 'string' }, token: { type: 'string' } } as const
 const DEFAULT_CONNECTIONS = 10_000
 const MAX_CONNECTIONS = 10_000_000
 const SHOWN: Record<Finding['level'], [Colour, string]> = {
@@ -34,12 +33,7 @@ const SHOWN: Record<Finding['level'], [Colour, string]> = {
   fail: ['red', 'FAIL'],
 }
 
-async function run(args: string[]): Promise<boolean> {
-  const given = readArguments(args, OPTIONS)
-  if (given.isHelp) {
-    console.log(HELP)
-    return true
-  }
+async function run(given: Arguments): Promise<number> {
   const connections = given.read('connections', integerUpTo(MAX_CONNECTIONS))
   const token = given.read('token', () => null)
   given.finish()
@@ -55,7 +49,7 @@ async function run(args: string[]): Promise<boolean> {
   const settings = readSettings(print)
   if (settings) for await (const finding of diagnose(settings, Number(connections ?? DEFAULT_CONNECTIONS), token)) print(finding)
   console.log(`${counts.ok} ok, ${counts.warn} to look at, ${counts.fail} to repair`)
-  return counts.fail === 0
+  return counts.fail === 0 ? 0 : 1
 }
 
 /** Undefined where they are bad: then nothing else can be looked at. */
@@ -72,10 +66,4 @@ function readSettings(print: (finding: Finding) => void): Settings | undefined {
   }
 }
 
-try {
-  if (!(await run(takeEnvFile(process.argv.slice(2))))) process.exitCode = 1
-} catch (error) {
-  if (!(error instanceof Refusal)) throw error
-  console.error(error.message)
-  process.exitCode = 1
-}
+export const doctor: Command = { help: HELP, options: OPTIONS, readsSettings: true, run }

@@ -1,14 +1,13 @@
-import '../../check-node.cjs'
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { createImporter, type Importer, type NumberedRecord, type RecordOutcome } from '../chat/import/import.ts'
 import { IMPORT_TYPES, type ImportType, LineProblem, MAX_MESSAGE_ID, parseImportLine } from '../chat/import/lines.ts'
-import { ChatError } from '../errors.ts'
+import { ChatError, OperatorError } from '../errors.ts'
 import { type Line, LineReader } from './line-reader.ts'
-import { integerUpTo, readArguments, Refusal, takeEnvFile } from './command.ts'
-import { loadSettings, SettingsError } from '../settings.ts'
+import { type Arguments, type Command, integerUpTo, UsageError } from './command.ts'
+import { loadSettings } from '../settings.ts'
 import { onStopSignal } from './signals.ts'
-import { DatabaseStartError, openDatabase } from '../store/database/client.ts'
+import { openDatabase } from '../store/database/client.ts'
 import { migrate } from '../store/migrations/migrate.ts'
 import type { ImportProgress } from '../store/imports.ts'
 import { createStore, type Store } from '../store/store.ts'
@@ -47,7 +46,6 @@ const OPTIONS = {
   'from-start': { type: 'boolean' },
   'group-message-offset': { type: 'string' },
   reserve: { type: 'string' },
-  help: { type: 'boolean' },
 } as const
 
 const MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -80,9 +78,7 @@ interface Batch {
 /** Tells that the import did not come to its end, and that giving the command again goes on. */
 class Interrupted extends Error {}
 
-async function parseOptions(args: string[]): Promise<Options | 'help'> {
-  const given = readArguments(args, OPTIONS, 1)
-  if (given.isHelp) return 'help'
+async function parseOptions(given: Arguments): Promise<Options> {
   const [file = ''] = given.positionals
   if (file === '') given.refuse('FILE', 'FILE is missing, expected the path of a file with one JSON object on each line')
   const offset = given.read('group-message-offset', integerUpTo(MAX_MESSAGE_ID / 2))
@@ -110,9 +106,9 @@ async function sizeOf(file: string): Promise<number> {
     }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    throw new Refusal(code === 'ENOENT' ? `${file}: there is no such file` : `${file}: can't be read (${code})`)
+    throw new UsageError(code === 'ENOENT' ? `${file}: there is no such file` : `${file}: can't be read (${code})`)
   }
-  throw new Refusal(`${file}: no regular file, which an import needs to go on where it was interrupted`)
+  throw new UsageError(`${file}: no regular file, which an import needs to go on where it was interrupted`)
 }
 
 /** Names the import of a file with these options: one that goes on must do the same. */
@@ -289,12 +285,8 @@ async function intoDatabase(options: Options, store: Store): Promise<boolean> {
   return conclude(options, countOf(counts, 'bad'), before.bad)
 }
 
-async function run(args: string[]): Promise<boolean> {
-  const options = await parseOptions(args)
-  if (options === 'help') {
-    console.log(HELP)
-    return true
-  }
+/** Resolves with whether everything is stored, or can be. */
+async function run(options: Options): Promise<boolean> {
   onStopSignal(askToStop)
   if (options.isCheck) {
     const since = Date.now()
@@ -305,7 +297,7 @@ async function run(args: string[]): Promise<boolean> {
   }
   const { databaseUrl, dataDir, dbAcquireTimeoutMs } = loadSettings(process.env)
   if (databaseUrl === undefined && dataDir === 'memory:')
-    throw new Refusal('DATA_DIR is memory: nothing of the import would be kept. Set DATABASE_URL, or DATA_DIR to a folder.')
+    throw new UsageError('DATA_DIR is memory: nothing of the import would be kept. Set DATABASE_URL, or DATA_DIR to a folder.')
   const database = await openDatabase({
     databaseUrl,
     dataDir,
@@ -322,17 +314,26 @@ async function run(args: string[]): Promise<boolean> {
   }
 }
 
-try {
-  if (!(await run(takeEnvFile(process.argv.slice(2))))) process.exitCode = 1
-} catch (error) {
+/** The same error, in words for the person who gave the command where the import can go on later. */
+function explain(error: unknown): unknown {
   const isLost = error instanceof ChatError && error.code === 'UNAVAILABLE'
-  if (isLost || error instanceof Interrupted) {
-    const why = isLost ? 'The database does not answer any more.' : 'Stopped.'
-    console.error(`${why} Give the same command again to go on.`)
-  } else if (error instanceof Refusal || error instanceof SettingsError || error instanceof DatabaseStartError) {
-    console.error(error.message)
-  } else throw error
-  process.exitCode = 1
+  if (!isLost && !(error instanceof Interrupted)) return error
+  const why = isLost ? 'The database does not answer any more.' : 'Stopped.'
+  return new OperatorError(`${why} Give the same command again to go on.`)
 }
-// What applied the migrations keeps a timer for 10 seconds more, which nobody waits for.
-process.exit()
+
+export const importFile: Command = {
+  help: HELP,
+  options: OPTIONS,
+  positionals: 1,
+  readsSettings: true,
+  // What applied the migrations keeps a timer for 10 seconds more.
+  isHeldOpen: true,
+  async run(given) {
+    try {
+      return (await run(await parseOptions(given))) ? 0 : 1
+    } catch (error) {
+      throw explain(error)
+    }
+  },
+}

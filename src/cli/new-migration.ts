@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { readArguments, Refusal } from './command.ts'
+import { runCommand } from './command.ts'
 import { openDatabase } from '../store/database/client.ts'
 import { migrate } from '../store/migrations/migrate.ts'
 import { diffToSchema, MIGRATIONS_FOLDER } from '../store/migrations/schema-engine.ts'
@@ -44,18 +44,20 @@ drop data. The next start of a server applies it. It needs no database and reads
 Example:
   npm run migration -- add_something`
 
-try {
-  const given = readArguments(process.argv.slice(2), { help: { type: 'boolean' } }, 1)
-  const [name = ''] = given.positionals
-  if (!/^[a-z0-9_]+$/.test(name))
-    given.refuse('NAME', `NAME is ${JSON.stringify(name)}, expected lower-case letters, digits and underscores`)
-  if (given.isHelp) console.log(HELP)
-  else {
-    given.finish()
-    console.log(await newMigration(name))
-  }
-} catch (error) {
-  if (!(error instanceof Refusal)) throw error
-  console.error(error.message)
-  process.exitCode = 1
-}
+await runCommand(
+  {
+    help: HELP,
+    options: {},
+    positionals: 1,
+    readsSettings: false,
+    async run(given) {
+      const [name = ''] = given.positionals
+      if (!/^[a-z0-9_]+$/.test(name))
+        given.refuse('NAME', `NAME is ${JSON.stringify(name)}, expected lower-case letters, digits and underscores`)
+      given.finish()
+      console.log(await newMigration(name))
+      return 0
+    },
+  },
+  process.argv.slice(2),
+)

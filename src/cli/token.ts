@@ -1,9 +1,8 @@
-import '../../check-node.cjs'
 import { signToken, type TokenClaims } from '../auth/verify.ts'
 import { problemWithName, problemWithUrl } from '../limits.ts'
 import { devSecret } from '../auth/dev-secret.ts'
-import { integerUpTo, MAX_INT, readArguments, Refusal, takeEnvFile } from './command.ts'
-import { loadSettings, SettingsError } from '../settings.ts'
+import { loadSettings } from '../settings.ts'
+import { type Arguments, type Command, integerUpTo, MAX_INT, UsageError } from './command.ts'
 
 const HELP = `Prints a token for a user, signed with the server's own secret.
 
@@ -30,13 +29,10 @@ const OPTIONS = {
   avatar: { type: 'string' },
   admin: { type: 'boolean' },
   ttl: { type: 'string' },
-  help: { type: 'boolean' },
 } as const
 
 /** Reads the arguments; every bad one is reported at once. */
-function parseClaims(args: string[]): TokenClaims | 'help' {
-  const given = readArguments(args, OPTIONS)
-  if (given.isHelp) return 'help'
+function parseClaims(given: Arguments): TokenClaims {
   const sub = given.read('sub', integerUpTo(MAX_INT))
   const name = given.read('name', problemWithName)
   const avatar = given.read('avatar', problemWithUrl)
@@ -52,23 +48,23 @@ function parseClaims(args: string[]): TokenClaims | 'help' {
   }
 }
 
-async function run(args: string[]): Promise<string> {
-  const claims = parseClaims(args)
-  if (claims === 'help') return HELP
+async function makeToken(claims: TokenClaims): Promise<string> {
   const { jwt, jwtIssuer, jwtAudience, dataDir } = loadSettings(process.env)
   if (jwt !== undefined && jwt.kind !== 'HS256')
-    throw new Refusal(
+    throw new UsageError(
       'JWT_PUBLIC_KEY is set: it only verifies. Sign with the private key that belongs to it, wherever that is kept.',
     )
   if (jwt === undefined && dataDir === 'memory:')
-    throw new Refusal('DATA_DIR is memory: the server keeps no secret that this command could read. Set JWT_SECRET for both.')
+    throw new UsageError('DATA_DIR is memory: the server keeps no secret that this command could read. Set JWT_SECRET for both.')
   return signToken(jwt?.key ?? (await devSecret(dataDir)), { ...claims, issuer: jwtIssuer, audience: jwtAudience })
 }
 
-try {
-  console.log(await run(takeEnvFile(process.argv.slice(2))))
-} catch (error) {
-  if (!(error instanceof Refusal || error instanceof SettingsError)) throw error
-  console.error(error.message)
-  process.exitCode = 1
+export const token: Command = {
+  help: HELP,
+  options: OPTIONS,
+  readsSettings: true,
+  async run(given) {
+    console.log(await makeToken(parseClaims(given)))
+    return 0
+  },
 }

@@ -1,6 +1,6 @@
 /** `npm run contract`: writes docs/asyncapi.yaml and docs/schemas/ from the tables of frames.ts. */
 import { mkdir, writeFile } from 'node:fs/promises'
-import { readArguments, Refusal } from './command.ts'
+import { runCommand } from './command.ts'
 import { asyncApi, frameSchemas } from '../legacy-protocol/contract.ts'
 
 const DOCS = new URL('../../docs/', import.meta.url)
@@ -36,13 +36,16 @@ async function write(): Promise<void> {
   await writeFile(new URL('schemas/legacy-frames.json', DOCS), `${JSON.stringify(frameSchemas(), null, 2)}\n`)
 }
 
-try {
-  const given = readArguments(process.argv.slice(2), { help: { type: 'boolean' } })
-  given.finish()
-  if (given.isHelp) console.log(HELP)
-  else await write()
-} catch (error) {
-  if (!(error instanceof Refusal)) throw error
-  console.error(error.message)
-  process.exitCode = 1
-}
+await runCommand(
+  {
+    help: HELP,
+    options: {},
+    readsSettings: false,
+    async run(given) {
+      given.finish()
+      await write()
+      return 0
+    },
+  },
+  process.argv.slice(2),
+)

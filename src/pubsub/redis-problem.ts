@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { OperatorError } from '../errors.ts'
 
 /** Why Redis can't be used, in a sentence for the person who set REDIS_URL. Holds no password, unlike the library's errors. */
 export interface RedisProblem {
@@ -9,7 +10,7 @@ export interface RedisProblem {
 }
 
 /** Redis can't be used as REDIS_URL says, and waiting does not help. The message is for the person who starts the server. */
-export class RedisStartError extends Error {
+export class RedisStartError extends OperatorError {
   override readonly name = 'RedisStartError'
 }
 

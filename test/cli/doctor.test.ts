@@ -44,7 +44,7 @@ afterEach(endProcesses)
 
 /** Runs it with a few connections, so that no machine is too small. */
 const doctor = (env: Record<string, string>) =>
-  runScript('cli/doctor', ['--connections', '10'], { DATA_DIR: join(folder, 'none'), JWT_SECRET: SECRET, ...env })
+  runScript('parley doctor', ['--connections', '10'], { DATA_DIR: join(folder, 'none'), JWT_SECRET: SECRET, ...env })
 
 describe('npm run doctor', () => {
   test('has nothing to repair in a folder of its own, and makes nothing', async () => {
@@ -77,7 +77,7 @@ describe('npm run doctor', () => {
   test('tells whether a token would be taken, and that its end is in milliseconds', async () => {
     const exp = (Math.floor(Date.now() / 1000) + 3600) * 1000
     const env = { DATA_DIR: join(folder, 'none'), JWT_SECRET: SECRET }
-    const { out } = await runScript('cli/doctor', ['--token', jsonwebtoken.sign({ sub: '7', exp }, SECRET)], env)
+    const { out } = await runScript('parley doctor', ['--token', jsonwebtoken.sign({ sub: '7', exp }, SECRET)], env)
     expect(out).toMatch(/^ok {4}token {7}good, of user 7$/m)
     expect(out).toMatch(/^warn {2}token {7}exp .*milliseconds/m)
   })
@@ -124,9 +124,9 @@ describe('npm run doctor', () => {
   })
 
   test.skipIf(process.platform === 'win32')('compares the limit of open files with the connections', async () => {
-    const script = fileURLToPath(new URL('../../dist/cli/doctor.js', import.meta.url))
+    const script = fileURLToPath(new URL('../../dist/cli/parley.js', import.meta.url))
     const { PATH } = process.env
-    const command = `ulimit -n 200; "${process.execPath}" "${script}" --connections 5000`
+    const command = `ulimit -n 200; "${process.execPath}" "${script}" doctor --connections 5000`
     const failure = promisify(execFile)('sh', ['-c', command], { env: { PATH, DATA_DIR: join(folder, 'none') } })
     await expect(failure).rejects.toMatchObject({
       code: 1,
@@ -207,9 +207,11 @@ test('Redis is too old before 6.2', () => {
 describe('--help', () => {
   test.each([
     ['main', 'npm start', ['DRAIN_MS', 'SIGTERM']],
-    ['cli/token', 'npm run --silent token', ['--sub', 'JWT_SECRET', 'DATA_DIR']],
-    ['cli/import', 'npm run import', ['--check', '--update', '--reserve', 'DATABASE_URL', 'kill -9']],
-    ['cli/doctor', 'npm run doctor', ['--connections', 'NO_COLOR', 'Exit status 1']],
+    ['parley start', 'npm start', ['DRAIN_MS', 'SIGTERM']],
+    ['parley', 'parley COMMAND', ['start', 'token', 'import', 'doctor']],
+    ['parley token', 'npm run --silent token', ['--sub', 'JWT_SECRET', 'DATA_DIR']],
+    ['parley import', 'npm run import', ['--check', '--update', '--reserve', 'DATABASE_URL', 'kill -9']],
+    ['parley doctor', 'npm run doctor', ['--connections', 'NO_COLOR', 'Exit status 1']],
     ['cli/new-migration', 'npm run migration', ['NAME', 'prisma/schema.prisma']],
     ['cli/write-contract', 'npm run contract', ['docs/asyncapi.yaml']],
   ])('of %s tells usage, options, settings and examples, whatever the settings are', async (name, usage, words) => {
@@ -229,7 +231,10 @@ describe('--help', () => {
 
   test.each([
     ['main', ['--port', '1'], /^--port: expected --help/],
-    ['cli/doctor', ['now'], /^"now": expected options only/],
+    ['parley start', ['--port', '1'], /^--port: expected --help/],
+    ['parley', [], /^COMMAND is missing, expected one of start, token, import, doctor\n/],
+    ['parley', ['toString'], /^"toString" is not a command, expected one of start, token, import, doctor\n/],
+    ['parley doctor', ['now'], /^"now": expected options only/],
     ['cli/new-migration', ['A-b'], /^NAME is "A-b"/],
     ['cli/write-contract', ['now'], /^"now": expected options only/],
   ])('%s refuses what it does not know', async (name, args, reason) => {

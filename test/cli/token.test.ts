@@ -9,7 +9,7 @@ import { createAuth, type Viewer } from '../../src/auth/verify.ts'
 import { devSecret } from '../../src/auth/dev-secret.ts'
 import { openDatabase } from '../../src/store/database/client.ts'
 
-const COMMAND = fileURLToPath(new URL('../../src/cli/token.ts', import.meta.url))
+const COMMAND = fileURLToPath(new URL('../../src/cli/parley.ts', import.meta.url))
 const SECRET = 'a secret of forty bytes, for tests only!'
 
 let folder: string
@@ -25,7 +25,7 @@ const run = (args: string[], env: NodeJS.ProcessEnv = {}): Promise<{ status: num
     const { PATH } = process.env
     const child = execFile(
       process.execPath,
-      ['--import', 'tsx', COMMAND, ...args],
+      ['--import', 'tsx', COMMAND, 'token', ...args],
       { env: { PATH, DATA_DIR: join(folder, 'data'), ...env } },
       (_, out, err) => resolve({ status: child.exitCode ?? -1, out, err }),
     )
@@ -124,7 +124,7 @@ describe('the secret of a data folder', () => {
   })
 
   test('says what is wrong where the folder is none', async () => {
-    await expect(devSecret(COMMAND)).rejects.toThrow(/DATA_DIR: .*token\.ts can't hold the secret/)
+    await expect(devSecret(COMMAND)).rejects.toThrow(/DATA_DIR: .*parley\.ts can't hold the secret/)
   })
 
   test('may be there before the database is', async () => {

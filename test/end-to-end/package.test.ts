@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -32,6 +32,7 @@ describe('the packed package, in a project that has nothing else', () => {
   test('holds what the server and its exports need, and no sources or tests', () => {
     const needed = [
       'dist/main.js',
+      'dist/cli/parley.js',
       'dist/push.js',
       'dist/push.d.ts',
       'dist/clients/legacy/client.js',
@@ -39,6 +40,14 @@ describe('the packed package, in a project that has nothing else', () => {
     ]
     expect(files).toEqual(expect.arrayContaining([...needed, 'schema.graphql', 'prisma/migrations/migration_lock.toml']))
     expect(files.filter((path) => /^(src|test|bench|examples)\//.test(path))).toEqual([])
+  })
+
+  test('its command parley runs', async () => {
+    // As npm links it into node_modules/.bin of a project.
+    const command = join(packed, 'dist/cli/parley.js')
+    await chmod(command, 0o755)
+    const { version } = JSON.parse(await readFile(join(packed, 'package.json'), 'utf8')) as { version: string }
+    expect((await run(command, ['--version'], { cwd: project })).stdout).toBe(`${version}\n`)
   })
 
   test('parley/legacy-client is there', async () => {

@@ -137,9 +137,9 @@ describe('starting', () => {
     await writeFile(file, 'PORT=bad\nDRAIN_MS=bad\n')
     const commands: [string, string[]][] = [
       ['main', []],
-      ['cli/token', ['--sub', '7']],
-      ['cli/doctor', []],
-      ['cli/import', [file]],
+      ['parley token', ['--sub', '7']],
+      ['parley doctor', []],
+      ['parley import', [file]],
     ]
     const ended = commands.map(async ([name, args]) => {
       const { status, out, err } = await runScript(name, [...args, '--env-file', file], { DRAIN_MS: '1', DATA_DIR: 'memory:' })
@@ -148,7 +148,7 @@ describe('starting', () => {
       expect(out + err).not.toContain('DRAIN_MS')
     })
     await Promise.all(ended)
-    const missing = await runScript('cli/token', [`--env-file=${file}.none`])
+    const missing = await runScript('parley token', [`--env-file=${file}.none`])
     expect(missing.status).not.toBe(0)
     expect(missing.err).toContain('env.none')
     expect(missing.err).not.toMatch(/\n\s+at /)
@@ -275,7 +275,7 @@ describe('npm start', () => {
 })
 
 describe('on a Node.js that is too old', () => {
-  test.each(['main', 'cli/token', 'cli/import', 'cli/doctor'])(
+  test.each(['main', 'parley', 'parley start', 'parley token', 'parley import', 'parley doctor'])(
     '%s tells the version that is needed in one line, before it loads anything',
     async (name) => {
       const folder = await mkdtemp(join(tmpdir(), 'parley-test-'))

@@ -11,11 +11,15 @@ export interface Script {
   ended: Promise<number | NodeJS.Signals>
 }
 
-/** Starts a compiled script as a process of its own, with these settings and no others. */
+/**
+ * Starts a compiled script as a process of its own, with these settings and no others. `name` is its path under dist/, or a
+ * command such as `parley token`.
+ */
 export function startScript(name: string, args: readonly string[], env: Record<string, string> = {}): Script {
   const { PATH } = process.env
-  const file = fileURLToPath(new URL(`../../dist/${name}.js`, import.meta.url))
-  const child = spawn(process.execPath, [file, ...args], { env: { PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const [path = '', ...command] = name.replace(/^parley\b/, 'cli/parley').split(' ')
+  const file = fileURLToPath(new URL(`../../dist/${path}.js`, import.meta.url))
+  const child = spawn(process.execPath, [file, ...command, ...args], { env: { PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   let out = ''
   let err = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))

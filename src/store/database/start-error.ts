@@ -1,5 +1,7 @@
+import { OperatorError } from '../../errors.ts'
+
 /** The database can't be used as it is. The message is for the person who starts the server: what is wrong and what to do. */
-export class DatabaseStartError extends Error {
+export class DatabaseStartError extends OperatorError {
   /** Whether it may be otherwise in a moment, with nothing done here. */
   readonly isTemporary: boolean
 

@@ -1,0 +1,113 @@
+import { loadSettings, readEnvironment } from '../settings.ts'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { OperatorError } from '../errors.ts'
+import { createApp, type App, type Started } from '../app.ts'
+import { createLog } from '../telemetry/log.ts'
+import { startTracing } from '../telemetry/tracing.ts'
+import { version } from '../telemetry/version.ts'
+import { HELP } from './server-help.ts'
+import { tellMisspelt } from '../lib/misspelt.ts'
+import type { Command } from './command.ts'
+import { onStopSignal } from './signals.ts'
+
+/** Where the last traces can't be sent, nobody waits for them longer. */
+const TRACES_MS = 2000
+
+/** Resolves when it serves; from then on signals end the process. */
+async function serve(): Promise<void> {
+  const { settings, misspelt } = readEnvironment(process.env)
+  const log = createLog(settings.logLevel)
+  for (const each of misspelt) log.warn(each, tellMisspelt(each))
+
+  // A process of which a part has failed unseen must not go on as if it were whole.
+  const die = (error: unknown): void => {
+    log.fatal({ err: error }, 'unexpected failure, the process ends')
+    process.exit(1)
+  }
+  process.on('uncaughtException', die)
+  process.on('unhandledRejection', die)
+
+  const flushTraces = await startTracing(process.env, { 'service.version': version })
+  const app = createApp(settings, log)
+  let isStarted = false
+  let isStopping = false
+  const stop = (signal: NodeJS.Signals): void => {
+    if (isStopping || !isStarted) process.exit(isStopping ? 1 : 0)
+    isStopping = true
+    log.info({ signal }, 'stopping')
+    setTimeout(() => process.exit(1), settings.drainMs + 500).unref()
+    void app
+      .stop()
+      .then(() => Promise.race([flushTraces().catch(() => undefined), wait(TRACES_MS)]))
+      .then(() => process.exit(0))
+  }
+  onStopSignal(stop)
+
+  process.on('SIGHUP', () => reloadTls(app, log))
+
+  const started = await app.start()
+  isStarted = true
+  greet(started, settings.tls !== undefined, settings.graphiql)
+}
+
+/** Certificates are renewed more often than servers are restarted: SIGHUP reads the files again. */
+function reloadTls(app: App, log: Logger): void {
+  try {
+    const { tls } = loadSettings(process.env)
+    if (tls) app.useTls(tls)
+    log.info(tls ? 'read the certificate again' : 'SIGHUP: there is no certificate to read again')
+  } catch (error) {
+    log.error({ err: error }, 'the certificate can not be used, the one before stays')
+  }
+}
+
+/** What a person who starts the server wants to know. */
+function greet({ host, port, metricsPort, demoTokens }: Started, isTls: boolean, hasGraphiql: boolean): void {
+  const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`
+  const url = `http${isTls ? 's' : ''}://${authority}`
+  const lines = [
+    `Parley is ready on ${url}`,
+    '',
+    ...(demoTokens.length > 0 ? [`  demo                    ${url}/`] : []),
+    `  ${hasGraphiql ? 'GraphQL and GraphiQL' : 'GraphQL             '}    ${url}/graphql`,
+    `  legacy protocol         ws${isTls ? 's' : ''}://${authority}/ws/connect`,
+    ...(metricsPort === undefined ? [] : [`  metrics                 port ${metricsPort}, /metrics and /ready`]),
+  ]
+  const [first] = demoTokens
+  if (first) {
+    lines.push('', 'Tokens of the demo users (never in production):', '')
+    for (const { userId, name, isAdmin, token } of demoTokens) {
+      lines.push(`  ${userId}  ${name}${isAdmin ? ' (admin)' : ''}`, `     ${token}`)
+    }
+    lines.push('', `Open a legacy connection as ${first.name}:`, '')
+    lines.push(`  npx wscat -c ws${isTls ? 's' : ''}://${authority}/ws/connect -H "Authorization: Bearer ${first.token}"`, '')
+  }
+  console.log(lines.join('\n'))
+}
+
+/** Why nothing can be served there, in words; undefined if the error is another one. */
+function problemWithListening({ code = '', syscall = '', ...rest }: NodeJS.ErrnoException): string | undefined {
+  const { address, port, hostname } = rest as { address?: string; port?: number; hostname?: string }
+  if (syscall !== 'listen' && syscall !== 'getaddrinfo') return undefined
+  const advice =
+    { EADDRINUSE: 'set another PORT, 0 picks one', EACCES: 'set a PORT from 1024 on' }[code] ??
+    'set HOST to an address of this machine, 0.0.0.0 for all of them'
+  return `HOST, PORT: can't listen on ${hostname ?? address}${port === undefined ? '' : `:${port}`} (${code}); ${advice}`
+}
+
+export const start: Command = {
+  help: HELP,
+  options: {},
+  readsSettings: true,
+  async run(given) {
+    given.finish()
+    try {
+      await serve()
+    } catch (error) {
+      const listening = problemWithListening(error as NodeJS.ErrnoException)
+      throw listening === undefined ? error : new OperatorError(listening)
+    }
+    return 0
+  },
+}
