@@ -1,7 +1,8 @@
-/** `npm run contract`: writes docs/asyncapi.yaml and docs/schemas/ from the tables of frames.ts. */
+/** `npm run contract`: writes docs/asyncapi.yaml and docs/schemas/ from the tables of frames.ts, docs/settings.md from that of settings. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { runCommand } from './command.ts'
 import { asyncApi, frameSchemas } from '../legacy-protocol/contract.ts'
+import { settingsPage } from '../settings/reference.ts'
 
 const DOCS = new URL('../../docs/', import.meta.url)
 const GENERATED = '# Generated from src/legacy-protocol/frames.ts: npm run contract\n'
@@ -21,7 +22,8 @@ function yaml(value: unknown, indent: string): string {
     .join('')
 }
 
-const HELP = `Writes docs/asyncapi.yaml and docs/schemas/legacy-frames.json from the tables of legacy frames.
+const HELP = `Writes docs/asyncapi.yaml and docs/schemas/legacy-frames.json from the tables of legacy frames, and docs/settings.md from the
+table of settings.
 
   npm run contract
 
@@ -31,6 +33,7 @@ Example:
   npm run contract && git diff docs`
 
 async function write(): Promise<void> {
+  await writeFile(new URL('settings.md', DOCS), settingsPage())
   await mkdir(new URL('schemas/', DOCS), { recursive: true })
   await writeFile(new URL('asyncapi.yaml', DOCS), `${GENERATED}${yaml(asyncApi(), '').trimStart()}\n`)
   await writeFile(new URL('schemas/legacy-frames.json', DOCS), `${JSON.stringify(frameSchemas(), null, 2)}\n`)

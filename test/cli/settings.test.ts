@@ -1,8 +1,9 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { settingsPage } from '../../src/settings/reference.ts'
 import { loadSettings, readEnvironment, SettingsError, type Settings } from '../../src/settings.ts'
 
 const SECRET = 's'.repeat(32)
@@ -459,5 +460,20 @@ describe('a variable with a name close to a setting', () => {
       'JWT_SECRET, JWT_PUBLIC_KEY, JWKS_URL: came none, expected one of them with NODE_ENV=production',
       'JWT_SECERT is not a setting, perhaps JWT_SECRET is meant',
     ])
+  })
+})
+
+describe('the table of settings', () => {
+  const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+
+  test('is what docs/settings.md says', () => {
+    expect(read('docs/settings.md')).toBe(settingsPage())
+  })
+
+  test('has all that .env.example names', () => {
+    const { names } = readEnvironment({})
+    const shown = [...read('.env.example').matchAll(/^#?([A-Z_]+)=(.*)$/gm)]
+    expect(shown.length).toBeGreaterThan(10)
+    for (const [, name = ''] of shown) expect(names).toContain(name)
   })
 })

@@ -1,0 +1,198 @@
+/** The values of settings: from the text of a variable to what the server uses. Each parser throws BadValueError. */
+import { createPrivateKey, createPublicKey, createSecretKey, X509Certificate, type KeyObject } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { BlockList, isIP } from 'node:net'
+
+/** Largest number taken: the longest delay a Node timer keeps, and what an `Int` of GraphQL and PostgreSQL holds. */
+const MAX_NUMBER = 2_147_483_647
+const MIN_SECRET_BYTES = 32
+const MIN_RSA_BITS = 2048
+
+/** The algorithm is fixed with the key, so that a token can't choose how it is verified. */
+export interface JwtKey {
+  readonly kind: 'HS256' | 'RS256' | 'ES256'
+  readonly key: KeyObject
+}
+
+/** Why a value was refused: what came, in words that may be printed, and what was expected. */
+export class BadValueError extends Error {
+  constructor(came: string, expected: string) {
+    super(`came ${came}, expected ${expected}`)
+  }
+}
+
+/** A value as it may be printed: user and password taken out of URLs, long texts cut. */
+export const shown = (value: string): string => {
+  const text = value.replace(/\/\/.*@/s, '//***@')
+  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}...` : text)
+}
+
+export const parseNumber =
+  (min: number, max = MAX_NUMBER) =>
+  (value: string): number => {
+    const number = /^(0|[1-9]\d{0,9})$/.test(value) ? Number(value) : NaN
+    if (number >= min && number <= max) return number
+    throw new BadValueError(shown(value), `an integer from ${min} to ${max}`)
+  }
+
+export const positive = parseNumber(1)
+export const zeroOrMore = parseNumber(0)
+
+export const parseChoice =
+  <T extends string>(choices: readonly T[]) =>
+  (value: string): T => {
+    const choice = choices.find((each) => each === value)
+    if (choice !== undefined) return choice
+    throw new BadValueError(shown(value), `one of ${choices.join(', ')}`)
+  }
+
+export const parseFlag = (value: string): boolean => parseChoice(['0', '1'])(value) === '1'
+
+export const parseText = (value: string): string => value
+
+const tryUrl = (value: string): URL | null => (URL.canParse(value) ? new URL(value) : null)
+
+/** Never prints the URL: what can't be parsed may still hold a password. */
+const parseUrl =
+  (schemes: readonly string[], needsHost: boolean) =>
+  (value: string): string => {
+    const expected = `a URL that starts with ${schemes.map((scheme) => `${scheme}//`).join(' or ')}`
+    const url = tryUrl(value)
+    if (url === null || !value.includes('://')) throw new BadValueError('text that is no URL', expected)
+    if (!schemes.includes(url.protocol)) throw new BadValueError(`a URL that starts with ${url.protocol}//`, expected)
+    if (needsHost && url.hostname === '') throw new BadValueError('a URL without a host', expected)
+    return value
+  }
+
+/** Several hosts, and a user without a host, are fine for libpq and not for URL: the store reads the rest. */
+export const parsePostgresUrl = (value: string): string =>
+  /^postgres(ql)?:\/\//.test(value) ? value : parseUrl(['postgres:', 'postgresql:'], false)(value)
+
+/** One server, or nodes of a cluster, which all speak TLS or none. What would have no effect is refused. */
+export const parseRedisUrl = (value: string): string => {
+  const texts = value.split(',').map((each) => parseUrl(['redis:', 'rediss:'], true)(each.trim()))
+  const urls = texts.map((text) => new URL(text))
+  const [first] = urls as [URL]
+  if (urls.some(({ protocol }) => protocol !== first.protocol))
+    throw new BadValueError('redis:// and rediss:// together', 'the same for all nodes of a cluster')
+  const unknown = urls.flatMap(({ searchParams }) => [...searchParams.keys()]).filter((name) => name !== 'cluster')
+  if (unknown.length > 0) throw new BadValueError(`the parameter ${unknown.join(', ')}`, 'no parameter but cluster')
+  if (urls.some(({ searchParams }) => !['true', 'false'].includes(searchParams.get('cluster') ?? 'true')))
+    throw new BadValueError('the parameter cluster with another value', 'cluster=true or cluster=false')
+  const isCluster = urls.length > 1 || first.searchParams.get('cluster') === 'true'
+  if (isCluster && urls.some(({ pathname }) => !['', '/', '/0'].includes(pathname)))
+    throw new BadValueError('the number of a database', 'none for a cluster, which has one only')
+  if (urls.some(({ pathname }) => !/^\/?\d*$/.test(pathname)))
+    throw new BadValueError('a path', 'none, or the number of a database')
+  const isAsFirst = ({ username, password }: URL): boolean =>
+    (username === '' && password === '') || (username === first.username && password === first.password)
+  if (!urls.every(isAsFirst)) throw new BadValueError('several users or passwords', 'the same for all nodes of a cluster')
+  return texts.join(',')
+}
+
+/** Origins in the form that browsers send: lower-case host, no default port, nothing after it. */
+export const parseOrigins = (value: string): readonly string[] =>
+  value.split(',').map((item) => {
+    const text = item.trim()
+    const url = tryUrl(text)
+    const isOrigin = url !== null && url.host !== '' && /^[a-z][a-z\d+.-]*:\/\/[^/?#@\\\s]+\/?$/i.test(text)
+    if (!isOrigin) throw new BadValueError(shown(text), 'origins such as https://chat.example.com, separated by commas')
+    return `${url.protocol}//${url.host}`
+  })
+
+/** A set of addresses and networks, such as `10.0.0.0/8` or `::1`. Throws what is wrong with one of them. */
+export function parseNetworks(values: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const value of values) {
+    const [address = '', bits] = value.split('/')
+    const version = isIP(address)
+    const longest = version === 6 ? 128 : 32
+    if (version === 0 || (bits !== undefined && !(/^\d{1,3}$/.test(bits) && Number(bits) <= longest))) throw new Error(value)
+    list.addSubnet(address, bits === undefined ? longest : Number(bits), version === 6 ? 'ipv6' : 'ipv4')
+  }
+  return list
+}
+
+export const parseProxies = (value: string): BlockList => {
+  try {
+    return parseNetworks(value.split(',').map((each) => each.trim()))
+  } catch (error) {
+    throw new BadValueError(shown((error as Error).message), 'addresses or networks such as 10.0.0.0/8, separated by commas')
+  }
+}
+
+/** Keys decide who is who: only over TLS, but from this machine. */
+export const parseJwksUrl = (value: string): string => {
+  const text = parseUrl(['https:', 'http:'], true)(value)
+  const { protocol, hostname } = new URL(text)
+  if (protocol === 'http:' && !['localhost', '127.0.0.1', '[::1]'].includes(hostname))
+    throw new BadValueError('a URL that starts with http://', 'one that starts with https://')
+  return text
+}
+
+export const parseDocumentsFile = (path: string): ReadonlyMap<string, string> => {
+  const expected = 'the path of a JSON file with an object of documents by their ids'
+  let documents: unknown
+  try {
+    documents = JSON.parse(readFileSync(path, 'utf8'))
+  } catch {
+    throw new BadValueError(`${shown(path)}, which can't be read as JSON`, expected)
+  }
+  const isObject = typeof documents === 'object' && documents !== null && !Array.isArray(documents)
+  const entries = isObject ? Object.entries(documents as object) : []
+  if (!isObject || entries.some(([, text]) => typeof text !== 'string'))
+    throw new BadValueError(`${shown(path)}, which holds no such thing`, expected)
+  return new Map(entries as [string, string][])
+}
+
+export const parseSecret = (value: string): JwtKey => {
+  const bytes = Buffer.from(value)
+  if (bytes.length < MIN_SECRET_BYTES) throw new BadValueError(`${bytes.length} bytes`, `at least ${MIN_SECRET_BYTES} bytes`)
+  return { kind: 'HS256', key: createSecretKey(bytes) }
+}
+
+/** Line ends may be written as `\n`, as env files that hold one line for each variable need it. */
+export const parsePublicKey = (value: string): JwtKey => {
+  const expected = `the PEM of a public RSA key of at least ${MIN_RSA_BITS} bits or of a public EC key on P-256`
+  const pem = value.replaceAll('\\n', '\n')
+  if (pem.includes('PRIVATE KEY-----')) throw new BadValueError('a private key', expected)
+  let key: KeyObject
+  try {
+    key = createPublicKey(pem)
+  } catch {
+    throw new BadValueError('text that is no PEM of a key', expected)
+  }
+  const { modulusLength = 0, namedCurve } = key.asymmetricKeyDetails ?? {}
+  if (key.asymmetricKeyType === 'rsa') {
+    if (modulusLength < MIN_RSA_BITS) throw new BadValueError(`an RSA key of ${modulusLength} bits`, expected)
+    return { kind: 'RS256', key }
+  }
+  if (key.asymmetricKeyType === 'ec') {
+    if (namedCurve !== 'prime256v1') throw new BadValueError(`an EC key on ${namedCurve}`, expected)
+    return { kind: 'ES256', key }
+  }
+  throw new BadValueError(`a key of type ${key.asymmetricKeyType}`, expected)
+}
+
+/** Reads a file and has `check` throw where it is not what the name says. */
+const parsePemFile =
+  (what: string, check: (pem: string) => unknown) =>
+  (path: string): string => {
+    const expected = `the path of a PEM file with ${what}`
+    if (path.includes('-----BEGIN')) throw new BadValueError('the PEM itself', expected)
+    let pem: string
+    try {
+      pem = readFileSync(path, 'utf8')
+    } catch {
+      throw new BadValueError(`${shown(path)}, which can't be read`, expected)
+    }
+    try {
+      check(pem)
+    } catch {
+      throw new BadValueError(`${shown(path)}, which holds no such thing`, expected)
+    }
+    return pem
+  }
+
+export const parseCertFile = parsePemFile('a certificate', (pem) => new X509Certificate(pem))
+export const parseKeyFile = parsePemFile('an unencrypted private key', createPrivateKey)
