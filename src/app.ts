@@ -1,50 +1,49 @@
-import { randomUUID, type KeyObject } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { PubSubEngine } from 'graphql-subscriptions'
 import type { Logger } from 'pino'
-import { createAdmin, createAnswers } from './admin/admin.ts'
-import { createBatchLoader } from './lib/batch-loader.ts'
-import { createAuth, signToken, type TokenClaims } from './auth/verify.ts'
-import { createRevocations } from './auth/revocations.ts'
-import { createChat, type Chat } from './chat/chat.ts'
-import { beat, BEAT_MS, LEASE_MS } from './cluster/lease.ts'
+import { createActivity, type Activity } from './admin/activity.ts'
+import { createAdmin } from './admin/admin.ts'
+import type { Admin } from './admin/contract.ts'
+import { answerAdmins } from './admin/node-answers.ts'
+import { devSecret } from './auth/dev-secret.ts'
+import { createRefusalLog } from './auth/refusal-log.ts'
+import { createRevocations, type Revocations } from './auth/revocations.ts'
+import { createAuth, type Auth, type AuthKey } from './auth/verify.ts'
 import type { TypingChange } from './chat/typing.ts'
-import { createRateLimit } from './transport/rate-limit.ts'
+import { createCheckpointStore } from './cluster/checkpoint-store.ts'
+import { HEARTBEAT_MS, heartbeat, LEASE_MS } from './cluster/lease.ts'
+import { createNodeRpc } from './cluster/node-rpc.ts'
+import { createLocalRegistry } from './cluster/presence-registry.ts'
+import { createRedisRegistry, type RedisRegistry } from './cluster/presence-registry.redis.ts'
+import { createTypingRelay, type TypingRelay } from './cluster/typing-relay.ts'
+import { createCore, type Core, type CoreSettings } from './core.ts'
 import { createDemoPages } from './demo/pages.ts'
 import { DEMO_ADMIN, DEMO_USERS, seedDemo } from './demo/seed.ts'
-import { devSecret } from './auth/dev-secret.ts'
+import { createDemoSigner, type DemoSigner } from './demo/signer.ts'
 import { renderGraphiqlPage } from './graphql/graphiql/graphiql.ts'
-import { createOperations } from './graphql/operations.ts'
+import { createOperations, type Operations } from './graphql/operations.ts'
 import { createSchema } from './graphql/schema.ts'
 import { createHttpHandler } from './graphql/yoga.ts'
-import { createActivity } from './admin/activity.ts'
+import { every } from './lib/schedule.ts'
+import { createTimerWheel, type TimerWheel } from './lib/timer-wheel.ts'
 import { createCheckpoints } from './live/checkpoints.ts'
-import { createFeeds } from './live/feed.ts'
+import { createConnections, REVOKED, type Connections } from './live/connections.ts'
 import { isTypingChange } from './live/hints.ts'
-import { createTopics } from './live/topics.ts'
-import { createMetrics } from './telemetry/metrics.ts'
-import { createControl } from './cluster/node-rpc.ts'
 import { createMemoryPubSub } from './pubsub/memory.ts'
-import { createPublisher, type SubscribeOptions } from './pubsub/publisher.ts'
 import { explainRedisError, RedisStartError } from './pubsub/redis-problem.ts'
-import { createRedisPubSub, type RedisPubSubEngine, type RedisStage } from './pubsub/redis.ts'
-import { createKeptTexts } from './cluster/checkpoint-store.ts'
-import { createRedisRegistry, type RedisRegistry } from './cluster/presence-registry.redis.ts'
-import { createLocalRegistry } from './cluster/presence-registry.ts'
-import { createRefusalLog } from './auth/refusal-log.ts'
-import { hasMembers, isText } from './lib/received.ts'
+import { createRedisPubSub, type RedisPubSubEngine } from './pubsub/redis.ts'
 import { SettingsError, type Settings } from './settings.ts'
-import type { Circle } from './store/conversations.ts'
 import { createDatabase, DatabaseStartError, type Database } from './store/database/client.ts'
 import { migrate } from './store/migrations/migrate.ts'
 import { createStore, type Store } from './store/store.ts'
-import { createTimerWheel } from './lib/timer-wheel.ts'
-import { createAddressLimit } from './transport/http/client-address.ts'
-import { createConnections, REVOKED } from './live/connections.ts'
+import { createMetrics, type Metrics } from './telemetry/metrics.ts'
 import { createGraphqlWsEndpoint } from './transport/graphql-ws/endpoint.ts'
+import { createAddressLimit } from './transport/http/client-address.ts'
+import type { Readiness } from './transport/http/probes.ts'
 import { createHttpServer, type HttpServer } from './transport/http/server.ts'
 import { createLegacyEndpoint } from './transport/legacy/endpoint.ts'
-import type { Readiness } from './transport/http/probes.ts'
+import { createRateLimit } from './transport/rate-limit.ts'
 
 /** A user's token to try the server with. */
 export interface DemoToken {
@@ -72,23 +71,12 @@ export interface App {
   stop(): Promise<void>
 }
 
-/** Where nodes tell each other who types. */
-const TYPING_CHANNEL = 'typing'
-
-interface TypingNews {
-  from: string
-  change: TypingChange
-}
-
-const isTypingNews = hasMembers({ from: isText, change: isTypingChange })
-
 const RETRY_MS = 500
 const HOUR_MS = 3_600_000
 const SWEEP_EVERY_MS = HOUR_MS / 6
 const SWEEP_AT_ONCE = 1000
 /** More hours than PostgreSQL's dates reach back are as good as all. */
 const MAX_RETENTION_HOURS = 1_000_000
-const DEMO_TOKEN_SECONDS = 7 * 24 * 3600
 
 /** The whole server: everything is put together here, and nothing else is done. */
 export function createApp(settings: Settings, log: Logger): App {
@@ -108,7 +96,7 @@ export function createApp(settings: Settings, log: Logger): App {
   }
 
   const stop = (): Promise<void> => (closing ??= close())
-  let running: Awaited<ReturnType<typeof start>> | undefined
+  let running: Running | undefined
 
   return {
     stop,
@@ -133,156 +121,194 @@ export function createApp(settings: Settings, log: Logger): App {
 /** Gives something back before the deadline, in milliseconds since the epoch. */
 type Closer = (deadline: number) => unknown
 
+interface Running {
+  started: Started
+  useTls: HttpServer['useTls']
+}
+
+/** Reports what failed where nobody waits for an answer. */
+type Failed = (stage: string) => (error: unknown, about?: object) => void
+
+/** What everything else is made with. */
+interface Base {
+  settings: Settings
+  log: Logger
+  onStop: (closer: Closer) => void
+  isStopping: () => boolean
+  metrics: Metrics
+  failed: Failed
+  wheel: TimerWheel
+  nodeId: string
+}
+
 async function start(
   settings: Settings,
   log: Logger,
   onStop: (closer: Closer) => void,
   isStopping: () => boolean,
-): Promise<{ started: Started; useTls: HttpServer['useTls'] }> {
-  const { databaseUrl, dataDir, jwtIssuer: issuer, jwtAudience: audience } = settings
+): Promise<Running> {
+  const database = await openDatabase(settings)
+  onStop(() => database.close())
+  const wheel = createTimerWheel()
+  onStop(() => wheel.stop())
+  const metrics = createMetrics()
+  const failed: Failed = (stage) => (error, about) => {
+    metrics.failed(stage)
+    log.error({ err: error, stage, ...about }, 'failed')
+  }
+  const base: Base = { settings, log, onStop, isStopping, metrics, failed, wheel, nodeId: randomUUID() }
 
-  const database = await createDatabase({
-    databaseUrl,
-    dataDir,
+  const store = createStore(database, { onOrphans: (count) => (metrics.counts.leftOut.messageGone += count) })
+  const bus = await openBus(base)
+  const core = await openCore(base, store, bus)
+  const revocations = createRevocations(store)
+  const { key, auth } = await openAuth(base, revocations)
+  const { connections, activity, admin } = await openConnections(base, core, bus, revocations)
+  metrics.watch({
+    connections: () => connections.counts(),
+    queued: () => connections.queued(),
+    topics: () => core.topics.size(),
+    pool: () => database.pool(),
+    redis: () => bus.redis && bus.redis.state() === 'up',
+  })
+
+  const signer = createDemoSigner(settings, key)
+  const node: Node = { ...base, core, bus, revocations, auth, connections, activity, admin, signer }
+  const server = createServer(node)
+  const address = await server.listen()
+  onStop(async (deadline) => {
+    // What is left of the time is for what is stopped afterwards.
+    await server.drain(Math.max(1, (deadline - Date.now()) * 0.8))
+    await core.chat.messages.idle()
+  })
+  await prepare(database, log, isStopping)
+  await bus.begin(isStopping)
+  // Two nodes that put it in at once get in each other's way; a server without demo data is a server all the same.
+  if (settings.demo) await seedDemo(core.chat).catch(failed('demo data'))
+  await beginRevocations(node)
+  server.open()
+  return { started: { ...address, demoTokens: demoTokens(signer) }, useTls: server.useTls }
+}
+
+const openDatabase = (settings: Settings): Promise<Database> =>
+  createDatabase({
+    databaseUrl: settings.databaseUrl,
+    dataDir: settings.dataDir,
     poolSize: settings.dbPoolSize,
     acquireTimeoutMs: settings.dbAcquireTimeoutMs,
     statementTimeoutMs: settings.dbStatementTimeoutMs,
   })
-  onStop(() => database.close())
 
-  const wheel = createTimerWheel()
-  onStop(() => wheel.stop())
-  const metrics = createMetrics({
-    connections: () => connections.counts(),
-    queued: () => connections.queued(),
-    topics: () => topics.size(),
-    pool: () => database.pool(),
-    redis: () => redis && redis.pubsub.state() === 'up',
-  })
-  const { counts } = metrics
-  const store = createStore(database, { onOrphans: (count) => (counts.leftOut.messageGone += count) })
-  const failed = (stage: string) => (error: unknown, about?: object) => {
-    metrics.failed(stage)
-    log.error({ err: error, stage, ...about }, 'failed')
+/** What connects the nodes: Redis, or nothing but this process where there is one node. */
+interface Bus {
+  pubsub: PubSubEngine
+  redis: RedisPubSubEngine | undefined
+  registry: RedisRegistry | undefined
+  typingRelay: TypingRelay<TypingChange> | undefined
+  /** Waits for a Redis that is away, before the server opens. Throws RedisStartError where waiting does not help. */
+  begin(isStopping: () => boolean): Promise<void>
+}
+
+async function openBus({ settings, nodeId, onStop, failed, metrics, log }: Base): Promise<Bus> {
+  const { redisUrl: url, redisPrefix: prefix } = settings
+  if (url === undefined) {
+    const pubsub = createMemoryPubSub()
+    return { pubsub, redis: undefined, registry: undefined, typingRelay: undefined, begin: () => Promise.resolve() }
   }
-  const report = failed('operation')
-
-  const nodeId = randomUUID()
   let isStarting = true
-  const redis = await openRedis(settings, nodeId, (stage, error) => {
-    if (stage !== 'connect') return failed(`redis ${stage}`)(error)
-    metrics.failed('redis connect')
-    void explainRedisError(settings.redisUrl ?? '', error).then(({ message, isTemporary }) => {
-      if (!isStarting) log.error({ stage: 'redis connect' }, message)
-      else if (isTemporary) log.warn({ stage: 'redis connect' }, `${message} Waiting for it.`)
-    })
+  const redis = await createRedisPubSub({
+    url,
+    prefix,
+    nodeId,
+    onError(stage, error) {
+      if (stage !== 'connect') return failed(`redis ${stage}`)(error)
+      metrics.failed('redis connect')
+      void explainRedisError(url, error).then(({ message, isTemporary }) => {
+        if (!isStarting) log.error({ stage: 'redis connect' }, message)
+        else if (isTemporary) log.warn({ stage: 'redis connect' }, `${message} Waiting for it.`)
+      })
+    },
   })
-  if (redis) onStop(() => redis.pubsub.close())
-  const pubsub: PubSubEngine = redis?.pubsub ?? createMemoryPubSub()
-  const publisher = createPublisher(pubsub, failed('publish'))
-  const loadCircle = createBatchLoader<number, Circle>(async (userIds) => {
-    const circles = await store.conversations.circles(userIds)
-    return userIds.map((userId) => circles.get(userId) as Circle)
-  })
-  const chat = createChat({
-    store,
-    publisher,
-    wheel,
-    counts,
-    loadCircle,
-    // More were measured to gain nothing.
-    lanes: 1,
+  onStop(() => redis.close())
+  return {
+    pubsub: redis,
+    redis,
+    registry: createRedisRegistry({ redis: redis.commands, prefix, nodeId, leaseMs: LEASE_MS }),
+    typingRelay: createTypingRelay<TypingChange>({ pubsub: redis, nodeId, accepts: isTypingChange, onError: failed('publish') }),
+    async begin(isStopping) {
+      await waitForRedis(url, redis, isStopping)
+      isStarting = false
+    },
+  }
+}
+
+function coreSettings(settings: Settings, isClustered: boolean): CoreSettings {
+  const { resumeLimit, maxConnectionsPerUser } = settings
+  return {
     presenceGraceMs: settings.presenceGraceMs,
     presenceGroupLimit: settings.presenceGroupLimit,
     groupAdditionsPerDay: settings.maxGroupAdditionsPerDay,
-    registry: redis?.registry ?? createLocalRegistry(),
-    tellTyping(change) {
-      if (redis) pubsub.publish(TYPING_CHANNEL, { from: nodeId, change } satisfies TypingNews).catch(failed('publish'))
-    },
-    deliverLocally: (topic, event) => topics.deliverLocally(topic, event),
-    onError(error) {
-      // What an outage of Redis keeps from being told is told after it; it was reported once.
-      if (redis?.pubsub.state() !== 'down') failed('presence')(error)
-    },
-  })
-  onStop(() => chat.presence.stop())
-  const topics = await createTopics({ pubsub, log: store.log, counts, onError: (stage, error) => failed(stage)(error) })
-  onStop(() => topics.stop())
-  if (databaseUrl !== undefined) onStop(every(settings.positionCheckMs, () => topics.check()))
-  onStop(every(SWEEP_EVERY_MS, () => sweep(store, settings.eventRetentionHours).catch(failed('sweep'))))
-
-  const showConnection = (kind: 'opened' | 'closed', userId: number, connectionId: string, name: string): void => {
-    if (activity.isWatched)
-      activity.record({ kind, userId, connectionId, name, code: null, conversationId: null, content: () => null })
+    resumeLimit,
+    // Each of a user's connections may resume at once.
+    replayRate:
+      settings.rateLimitPerSecond === 0
+        ? { perSecond: 0, burst: 0 }
+        : { perSecond: resumeLimit, burst: maxConnectionsPerUser * resumeLimit },
+    // So long may a node not know of an event that another one logged.
+    overlapMs: isClustered ? 2 * settings.positionCheckMs + settings.dbStatementTimeoutMs : 0,
   }
-  const connections = createConnections({
-    wheel,
-    maxPerUser: settings.maxConnectionsPerUser,
-    leewayMs: settings.jwtLeewaySeconds * 1000,
-    isRevoked: (viewer) => revocations.isRevoked(viewer),
-    onOpened(userId, connectionId, protocol) {
-      log.debug({ connectionId, userId, protocol }, 'a connection opened')
-      showConnection('opened', userId, connectionId, protocol)
-      chat.presence.opened(userId)
-    },
-    onClosed(userId, connectionId, protocol) {
-      log.debug({ connectionId, userId, protocol }, 'a connection closed')
-      showConnection('closed', userId, connectionId, protocol)
-      chat.typing.connectionClosed(connectionId)
-      chat.presence.closed(userId)
-    },
-  })
+}
 
-  const revocations = createRevocations({
+async function openCore({ settings, metrics, wheel, onStop, failed }: Base, store: Store, bus: Bus): Promise<Core> {
+  const { redis, registry, typingRelay } = bus
+  const core = await createCore(coreSettings(settings, redis !== undefined), {
     store,
-    onRevoked: (userId) => connections.disconnectUser(userId, REVOKED),
+    pubsub: bus.pubsub,
+    wheel,
+    counts: metrics.counts,
+    registry: registry ?? createLocalRegistry(),
+    checkpoints:
+      redis &&
+      createCheckpoints(createCheckpointStore({ redis: redis.commands, prefix: settings.redisPrefix }), () =>
+        metrics.failed('checkpoint'),
+      ),
+    relayTyping: (change) => typingRelay?.send(change),
+    onError(stage, error) {
+      // What an outage of Redis keeps from being announced is announced after it; it was reported once.
+      if (stage !== 'presence' || redis?.state() !== 'down') failed(stage)(error)
+    },
   })
-  const answers = createAnswers({ connections, topics, revocations, activity: () => activity })
-  onStop(() => answers.stop())
-  const control = await createControl({
-    pubsub,
-    nodeId,
-    nodes: () => redis?.registry.nodes() ?? Promise.resolve([]),
-    handlers: answers.handlers,
-    onError: failed('control'),
-  })
-  onStop(() => control.stop())
-  const activity = createActivity({
-    pubsub,
-    nodeId,
-    tellNodes: (watch) => control.ask('watch', watch, (result) => result === true),
-    onError: failed('activity'),
-  })
-  onStop(() => activity.stop())
-  if (redis) {
-    await pubsub.subscribe(
-      TYPING_CHANNEL,
-      ({ from, change }: TypingNews) => {
-        if (from !== nodeId) chat.typing.told(change)
-      },
-      { accepts: isTypingNews } satisfies SubscribeOptions,
-    )
-    const tick = (): void => {
-      if (redis.pubsub.state() === 'up') beat(redis.registry, chat.presence).catch(failed('presence'))
+  const { chat, topics } = core
+  onStop(() => topics.stop())
+  onStop(() => chat.presence.stop())
+  if (settings.databaseUrl !== undefined) onStop(every(settings.positionCheckMs, () => topics.check()))
+  onStop(every(SWEEP_EVERY_MS, () => sweep(store, settings.eventRetentionHours).catch(failed('sweep'))))
+  await typingRelay?.receive((change) => chat.typing.onRemoteChange(change))
+  if (redis && registry) {
+    const beat = (): void => {
+      if (redis.state() === 'up') heartbeat(registry, chat.presence).catch(failed('presence'))
     }
-    redis.pubsub.onReconnected(() => {
-      tick()
+    redis.onReconnected(() => {
+      beat()
       void topics.check()
     })
-    tick()
-    onStop(every(BEAT_MS, tick))
-    onStop(() => redis.pubsub.state() === 'up' && redis.registry.retire(settings.presenceGraceMs))
+    beat()
+    onStop(every(HEARTBEAT_MS, beat))
+    onStop(() => redis.state() === 'up' && registry.deregister(settings.presenceGraceMs))
   }
+  return core
+}
 
+async function openAuth({ settings, log, failed }: Base, revocations: Revocations): Promise<{ key: AuthKey; auth: Auth }> {
   const { jwksUrl } = settings
-  const key =
+  const key: AuthKey =
     jwksUrl !== undefined
-      ? { kind: 'JWKS' as const, url: jwksUrl }
-      : (settings.jwt ?? { kind: 'HS256' as const, key: await devSecret(dataDir) })
+      ? { kind: 'JWKS', url: jwksUrl }
+      : (settings.jwt ?? { kind: 'HS256', key: await devSecret(settings.dataDir) })
   const auth = createAuth({
     key,
-    issuer,
-    audience,
+    issuer: settings.jwtIssuer,
+    audience: settings.jwtAudience,
     leewaySeconds: settings.jwtLeewaySeconds,
     isRevoked: (viewer) => revocations.isRevoked(viewer),
     onOddClaim(oddity) {
@@ -292,34 +318,74 @@ async function start(
     onError: failed('token keys'),
     onRefused: createRefusalLog(log),
   })
-  const feeds = createFeeds({
-    topics,
-    log: store.log,
-    loadCircle,
-    counts,
-    resumeLimit: settings.resumeLimit,
-    // Each of a user's connections may resume at once.
-    replayRate:
-      settings.rateLimitPerSecond === 0
-        ? { perSecond: 0, burst: 0 }
-        : { perSecond: settings.resumeLimit, burst: settings.maxConnectionsPerUser * settings.resumeLimit },
-    // So long may a node not know of an event that another one logged.
-    overlapMs: redis ? 2 * settings.positionCheckMs + settings.dbStatementTimeoutMs : 0,
-    checkpoints:
-      redis &&
-      createCheckpoints(createKeptTexts({ redis: redis.pubsub.commands, prefix: settings.redisPrefix }), () =>
-        metrics.failed('checkpoint'),
-      ),
+  return { key, auth }
+}
+
+interface Live {
+  connections: Connections
+  activity: Activity
+  admin: Admin
+}
+
+/** The connections of this node, and what admins see and do of all nodes. */
+async function openConnections(base: Base, core: Core, bus: Bus, revocations: Revocations): Promise<Live> {
+  const { settings, log, nodeId, onStop, failed, wheel } = base
+  const { chat, topics, store } = core
+  const { pubsub, registry } = bus
+  const nodes = () => registry?.nodes() ?? Promise.resolve([])
+  const rpc = await createNodeRpc({ pubsub, nodeId, nodes, onError: failed('control') })
+  onStop(() => rpc.stop())
+  const activity = createActivity({
+    pubsub,
+    nodeId,
+    tellNodes: (watch) => rpc.request('watch', watch, (result) => result === true),
+    onError: failed('activity'),
   })
-  const schema = createSchema()
+  onStop(() => activity.stop())
+  const record = (kind: 'opened' | 'closed', userId: number, connectionId: string, name: string): void => {
+    log.debug({ connectionId, userId, protocol: name }, `a connection ${kind}`)
+    if (activity.isWatched)
+      activity.record({ kind, userId, connectionId, name, code: null, conversationId: null, content: () => null })
+  }
+  const connections = createConnections({
+    wheel,
+    maxPerUser: settings.maxConnectionsPerUser,
+    leewayMs: settings.jwtLeewaySeconds * 1000,
+    isRevoked: (viewer) => revocations.isRevoked(viewer),
+    onOpened(userId, connectionId, protocol) {
+      record('opened', userId, connectionId, protocol)
+      chat.presence.opened(userId)
+    },
+    onClosed(userId, connectionId, protocol) {
+      record('closed', userId, connectionId, protocol)
+      chat.typing.connectionClosed(connectionId)
+      chat.presence.closed(userId)
+    },
+  })
+  onStop(answerAdmins({ rpc, connections, topics, revocations, activity }))
   const admin = createAdmin({
-    control,
+    rpc,
     revocations,
     activity,
     log: store.log,
     audit: (entry) => log.warn(entry, 'an administrator watches activity'),
     note: (adminId, action, details) => log.info({ adminId, action, ...details }, 'an administrator acted'),
   })
+  return { connections, activity, admin }
+}
+
+/** A node without its server. */
+interface Node extends Base, Live {
+  core: Core
+  bus: Bus
+  revocations: Revocations
+  auth: Auth
+  signer: DemoSigner | undefined
+}
+
+function openOperations(node: Node, schema: ReturnType<typeof createSchema>): Operations {
+  const { settings, metrics, core, auth, connections, activity, admin, failed } = node
+  const { chat, feeds } = core
   const operations = createOperations({
     schema,
     services: {
@@ -337,24 +403,32 @@ async function start(
         },
       },
     },
-    report,
+    report: failed('operation'),
     activity,
-    counts,
+    counts: metrics.counts,
     open: !settings.production,
     persisted: settings.persistedDocuments,
   })
-
-  const signer = key.kind === 'JWKS' ? undefined : demoSigner(settings, key)
   const unusable = [...(settings.persistedDocuments ?? [])].flatMap(([id, text]) =>
     operations.prepare(text).errors.map(({ message }) => `PERSISTED_DOCUMENTS: ${JSON.stringify(id)}: ${message}`),
   )
   if (unusable.length > 0) throw new SettingsError(unusable)
+  return operations
+}
+
+/** The HTTP server with all protocols. */
+function createServer(node: Node): HttpServer {
+  const { settings, log, metrics, failed, core, bus, auth, connections, activity, signer } = node
+  const { counts } = metrics
+  const schema = createSchema()
+  const operations = openOperations(node, schema)
+  const report = failed('operation')
   const rateLimit = createRateLimit(settings.rateLimitPerSecond, settings.rateLimitBurst)
   const transport = {
     auth,
     connections,
     operations,
-    admit: (viewer: Parameters<Chat['users']['ensure']>[0]) => chat.users.ensure(viewer),
+    admit: (viewer: Parameters<typeof core.chat.users.ensure>[0]) => core.chat.users.ensure(viewer),
     takeRequest(userId: number) {
       try {
         rateLimit.take(userId)
@@ -368,8 +442,8 @@ async function start(
     maxBufferedBytes: settings.maxBufferedBytes,
     compress: settings.wsCompression,
   }
-  let asked: Promise<Readiness> | undefined
-  const server = createHttpServer({
+  let checking: Promise<Readiness> | undefined
+  return createHttpServer({
     ...transport,
     host: settings.host,
     port: settings.port,
@@ -388,7 +462,7 @@ async function start(
       createDemoPages({
         users: () => DEMO_USERS.map((user) => ({ id: String(user.id), name: user.name, token: signer(user) })),
         graphiql: settings.graphiql,
-        lastEventId: () => store.log.lastId(),
+        lastEventId: () => core.store.log.lastId(),
       }),
     handler: createHttpHandler({ schema, operations, report }),
     graphqlWs: createGraphqlWsEndpoint({ ...transport, schema }),
@@ -397,34 +471,24 @@ async function start(
       activity,
       logLeftOut: (event) => log.warn(event, 'an event could not be executed for legacy clients and is left out'),
     }),
-    // Asked without a token: however often that is, storage and bus are asked once at a time.
-    readiness: () => (asked ??= readiness(store, redis?.pubsub).finally(() => (asked = undefined))),
+    // Needs no token: however often it is requested, storage and bus are checked once at a time.
+    readiness: () => (checking ??= readiness(core.store, bus.redis).finally(() => (checking = undefined))),
     metrics: () => metrics.render(),
     report,
   })
-  const address = await server.listen()
-  onStop(async (deadline) => {
-    // What is left of the time is for what is stopped afterwards.
-    await server.drain(Math.max(1, (deadline - Date.now()) * 0.8))
-    await chat.messages.idle()
-  })
-
-  await prepare(database, log, isStopping)
-  if (redis) await waitForRedis(settings.redisUrl ?? '', redis.pubsub, isStopping)
-  isStarting = false
-  // Two nodes that put it in at once get in each other's way; a server without demo data is a server all the same.
-  if (settings.demo) await seedDemo(chat).catch(failed('demo data'))
-  await revocations.refresh()
-  if (databaseUrl !== undefined) {
-    onStop(every(settings.positionCheckMs, () => revocations.refresh().catch(failed('revocations'))))
-  }
-  server.open()
-
-  const demoTokens = signer
-    ? [...DEMO_USERS, DEMO_ADMIN].map((user) => ({ isAdmin: false, ...user, userId: user.id, token: signer(user) }))
-    : []
-  return { started: { ...address, demoTokens }, useTls: server.useTls }
 }
+
+/** Reads what was revoked, and again every POSITION_CHECK_MS where other nodes may revoke. */
+async function beginRevocations({ settings, revocations, connections, onStop, failed }: Node): Promise<void> {
+  const refresh = async (): Promise<void> => {
+    for (const userId of await revocations.refresh()) connections.disconnectUser(userId, REVOKED)
+  }
+  await refresh()
+  if (settings.databaseUrl !== undefined) onStop(every(settings.positionCheckMs, () => refresh().catch(failed('revocations'))))
+}
+
+const demoTokens = (signer: DemoSigner | undefined): DemoToken[] =>
+  signer ? [...DEMO_USERS, DEMO_ADMIN].map((user) => ({ isAdmin: false, ...user, userId: user.id, token: signer(user) })) : []
 
 /** Brings the database to our schema, waiting for a server that is away. Throws DatabaseStartError. */
 async function prepare(database: Database, log: Logger, isStopping: () => boolean): Promise<void> {
@@ -457,38 +521,10 @@ async function waitForRedis(url: string, pubsub: RedisPubSubEngine, isStopping: 
   }
 }
 
-/** Calls about every `ms` milliseconds, each time a little different, so that nodes don't do it all at once. */
-function every(ms: number, call: () => unknown): () => void {
-  let timer: NodeJS.Timeout
-  const next = (): void => {
-    timer = setTimeout(
-      () => {
-        call()
-        next()
-      },
-      ms * (0.8 + 0.4 * Math.random()),
-    )
-    timer.unref()
-  }
-  next()
-  return () => clearTimeout(timer)
-}
-
 /** Takes events out of the log that are older than the retention. */
 async function sweep(store: Store, retentionHours: number): Promise<void> {
   const hours = Math.min(retentionHours, MAX_RETENTION_HOURS)
   while ((await store.log.sweep(hours, SWEEP_AT_ONCE)) === SWEEP_AT_ONCE);
-}
-
-/** Redis for several nodes; undefined where there is only this one. */
-async function openRedis(
-  { redisUrl: url, redisPrefix: prefix }: Settings,
-  nodeId: string,
-  onError: (stage: RedisStage, error: unknown) => void,
-): Promise<{ pubsub: RedisPubSubEngine; registry: RedisRegistry } | undefined> {
-  if (url === undefined) return undefined
-  const pubsub = await createRedisPubSub({ url, prefix, nodeId, onError })
-  return { pubsub, registry: createRedisRegistry({ redis: pubsub.commands, prefix, nodeId, leaseMs: LEASE_MS }) }
 }
 
 async function readiness(store: Store, redis: RedisPubSubEngine | undefined): Promise<Readiness> {
@@ -499,18 +535,4 @@ async function readiness(store: Store, redis: RedisPubSubEngine | undefined): Pr
     )
   const checks = { database: await check(store.ping()), ...(redis ? { redis: await check(redis.ping()) } : {}) }
   return { isReady: Object.values(checks).every((state) => state === 'up'), checks }
-}
-
-type DemoUser = (typeof DEMO_USERS)[number] | typeof DEMO_ADMIN
-
-/** Signs tokens for the demo's users; undefined outside of the demo, and where the key only verifies. */
-function demoSigner(
-  { demo, jwtIssuer: issuer, jwtAudience: audience }: Settings,
-  { kind, key }: { kind: string; key: KeyObject },
-): ((user: DemoUser) => string) | undefined {
-  if (!demo || kind !== 'HS256') return undefined
-  return ({ id: userId, ...rest }) => {
-    const claims: TokenClaims = { userId, ttlSeconds: DEMO_TOKEN_SECONDS, issuer, audience, ...rest }
-    return signToken(key, claims)
-  }
 }

@@ -4,9 +4,9 @@
  */
 import { randomUUID } from 'node:crypto'
 import { createNotifications } from './chat/notifications.ts'
-import { createPush, type Push } from './chat/republish.ts'
+import { createRepublish, type Republish } from './chat/republish.ts'
+import { createWrites } from './core.ts'
 import { createMemoryPubSub } from './pubsub/memory.ts'
-import { createPublisher } from './pubsub/publisher.ts'
 import { createRedisPubSub } from './pubsub/redis.ts'
 import { openDatabase } from './store/database/client.ts'
 import { createStore } from './store/store.ts'
@@ -26,7 +26,7 @@ export interface PushDb {
   close(): Promise<void>
 }
 
-const pushes = new WeakMap<PushDb, Push>()
+const republishers = new WeakMap<PushDb, Republish>()
 let lastOpened: PushDb | undefined
 
 /** Opens the database that the servers have migrated. Rejects with what is wrong; a Redis that is away is no reason to. */
@@ -45,7 +45,7 @@ export async function openDb({ databaseUrl, redisUrl, redisPrefix = 'chat:' }: O
     redisUrl === undefined
       ? undefined
       : await createRedisPubSub({ url: redisUrl, prefix: redisPrefix, nodeId: randomUUID(), onError: ignore })
-  const publisher = createPublisher(redis ?? createMemoryPubSub(), ignore)
+  const { commits } = createWrites(store, redis ?? createMemoryPubSub(), ignore)
   const db: PushDb = {
     async close() {
       if (lastOpened === db) lastOpened = undefined
@@ -53,13 +53,13 @@ export async function openDb({ databaseUrl, redisUrl, redisPrefix = 'chat:' }: O
       await database.close()
     },
   }
-  pushes.set(db, createPush({ store, publisher, notifications: createNotifications({ store, publisher }) }))
+  republishers.set(db, createRepublish({ commits, notifications: createNotifications({ store, commits }) }))
   lastOpened = db
   return db
 }
 
-async function succeeds(db: PushDb | undefined, push: (push: Push) => Promise<void>): Promise<boolean> {
-  const found = db && pushes.get(db)
+async function succeeds(db: PushDb | undefined, push: (republish: Republish) => Promise<void>): Promise<boolean> {
+  const found = db && republishers.get(db)
   if (!found) return false
   try {
     await push(found)

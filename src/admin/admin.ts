@@ -1,29 +1,10 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks'
-import type { Admin, ConnectionRecord, NodeRecord, TopicRecord } from './contract.ts'
+import type { Admin, ConnectionRecord, NodeRecord } from './contract.ts'
 import type { Revocations } from '../auth/revocations.ts'
-import { isWatch, type Activity } from './activity.ts'
-import type { Topics } from '../live/topics.ts'
-import type { Control } from '../cluster/node-rpc.ts'
+import type { NodeRpc } from '../cluster/node-rpc.ts'
+import { hasMembers, isCount, isListOf, isNullOr, isObject, isText, isTime, isUserId } from '../lib/received.ts'
 import type { EventLog } from '../store/event-log.ts'
-import type { Connections } from '../live/connections.ts'
-import { hasMembers, isAbsentOr, isCount, isListOf, isNullOr, isObject, isText, isTime, isUserId } from '../lib/received.ts'
-import { version } from '../telemetry/version.ts'
-
-type TopicOnNode = Pick<TopicRecord['nodes'][number], 'subscribers' | 'position'> | null
-
-/** The longest reason that a close frame holds, in bytes. */
-const REASON_LIMIT = 123
-
-interface Disconnect {
-  userId: number
-  reason?: string
-  revokeBefore?: number
-}
-const isDisconnect = hasMembers<Disconnect>({
-  userId: isUserId,
-  reason: isAbsentOr((reason) => isText(reason) && Buffer.byteLength(reason) <= REASON_LIMIT),
-  revokeBefore: isAbsentOr(isTime),
-})
+import type { Activity } from './activity.ts'
+import type { TopicOnNode } from './node-answers.ts'
 
 const isNumber = (value: unknown): boolean => typeof value === 'number'
 const isNode = hasMembers({
@@ -45,58 +26,8 @@ const isConnection = hasMembers({
 })
 const isTopicOnNode = hasMembers({ subscribers: isCount, position: isNullOr(isCount) })
 
-/** What this node answers when another one asks, by kind. */
-export function createAnswers(parts: {
-  connections: Connections
-  topics: Topics
-  revocations: Revocations
-  activity: () => Activity
-}) {
-  const { connections, topics, revocations, activity } = parts
-  const startedAt = Date.now()
-  const delay = monitorEventLoopDelay({ resolution: 20 })
-  delay.enable()
-  let before = process.cpuUsage()
-  let beforeAt = process.hrtime.bigint()
-
-  /** The share of a core since the last time. */
-  function load(): number {
-    const used = process.cpuUsage(before)
-    const now = process.hrtime.bigint()
-    const share = (used.user + used.system) / Math.max(1, Number(now - beforeAt) / 1000)
-    before = process.cpuUsage()
-    beforeAt = now
-    return share
-  }
-
-  return {
-    stop: () => delay.disable(),
-    handlers: {
-      disconnectUser(asked: unknown): number {
-        if (!isDisconnect(asked)) return 0
-        const { userId, reason, revokeBefore } = asked
-        if (revokeBefore !== undefined) revocations.learn(userId, revokeBefore)
-        return connections.disconnectUser(userId, reason)
-      },
-      node(): Omit<NodeRecord, 'id'> {
-        // Of the monitor's own 20 ms what is more.
-        const lagMs = Math.max(0, delay.percentile(99) / 1e6 - 20)
-        delay.reset()
-        return { version, startedAt, protocols: connections.counts(), lagMs, load: load(), topics: topics.size() }
-      },
-      connections: (asked: { userId?: unknown }): Omit<ConnectionRecord, 'node'>[] =>
-        isUserId(asked.userId) ? connections.of(asked.userId) : [],
-      topic: (asked: { name?: unknown }): TopicOnNode => (isText(asked.name) ? topics.inspect(asked.name) : undefined) ?? null,
-      watch(asked: unknown): true {
-        if (isWatch(asked)) activity().learn(asked)
-        return true
-      },
-    },
-  }
-}
-
 export interface AdminOptions {
-  control: Control
+  rpc: NodeRpc
   revocations: Revocations
   activity: Activity
   log: Pick<EventLog, 'heads'>
@@ -106,7 +37,7 @@ export interface AdminOptions {
 }
 
 /** What admins ask and do, on all nodes. */
-export function createAdmin({ control, revocations, activity, log, note, audit }: AdminOptions): Admin {
+export function createAdmin({ rpc, revocations, activity, log, note, audit }: AdminOptions): Admin {
   /** What ends the watches that are open over a connection. */
   const watches = new Map<string | null, Set<() => void>>()
 
@@ -115,24 +46,24 @@ export function createAdmin({ control, revocations, activity, log, note, audit }
 
     async disconnectUser(userId, reason, revokeBefore) {
       if (revokeBefore !== undefined) await revocations.revoke(userId, revokeBefore)
-      const counts = await control.ask<number>('disconnectUser', { userId, reason, revokeBefore }, isCount)
+      const counts = await rpc.request<number>('disconnectUser', { userId, reason, revokeBefore }, isCount)
       return [...counts.values()].reduce((sum, count) => sum + count, 0)
     },
 
     async nodes() {
-      const answers = await control.ask<Omit<NodeRecord, 'id'>>('node', {}, isNode)
+      const answers = await rpc.request<Omit<NodeRecord, 'id'>>('node', {}, isNode)
       return [...answers].map(([id, answer]) => ({ id, ...answer })).sort((a, b) => a.startedAt - b.startedAt)
     },
 
     async connections(userId) {
-      const answers = await control.ask<Omit<ConnectionRecord, 'node'>[]>('connections', { userId }, isListOf(isConnection))
+      const answers = await rpc.request<Omit<ConnectionRecord, 'node'>[]>('connections', { userId }, isListOf(isConnection))
       return [...answers].flatMap(([node, list]) => list.map((each) => ({ ...each, node }))).sort((a, b) => a.since - b.since)
     },
 
     async topic(name) {
       const [heads, answers] = await Promise.all([
         log.heads([name]),
-        control.ask<TopicOnNode>('topic', { name }, isNullOr(isTopicOnNode)),
+        rpc.request<TopicOnNode>('topic', { name }, isNullOr(isTopicOnNode)),
       ])
       const nodes = [...answers].flatMap(([node, answer]) => (answer ? [{ node, ...answer }] : []))
       const head = heads.get(name) ?? 0

@@ -8,18 +8,12 @@ export interface Revocations {
   revoke(userId: number, before: number): Promise<void>
   /** Takes note of what was stored by another node. */
   learn(userId: number, before: number): void
-  /** Reads what was stored since the last time; calls `onRevoked` for each user of whom this node did not know. */
-  refresh(): Promise<void>
-}
-
-export interface RevocationsOptions {
-  store: Store
-  /** Told of what this node did not know until `refresh`. */
-  onRevoked: (userId: number) => void
+  /** Reads what was stored since the last time; resolves with the users whose revocation this node did not know. */
+  refresh(): Promise<number[]>
 }
 
 /** Kept in the database and, since there are few, in the memory of each node. */
-export function createRevocations({ store, onRevoked }: RevocationsOptions): Revocations {
+export function createRevocations(store: Store): Revocations {
   const byUser = new Map<number, number>()
   let readUntil = 0
 
@@ -42,7 +36,7 @@ export function createRevocations({ store, onRevoked }: RevocationsOptions): Rev
     async refresh() {
       const { revocations, readAt } = await store.revocations.since(readUntil)
       readUntil = readAt
-      for (const { userId, before } of revocations) if (learn(userId, before)) onRevoked(userId)
+      return revocations.filter(({ userId, before }) => learn(userId, before)).map(({ userId }) => userId)
     },
   }
 }

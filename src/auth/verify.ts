@@ -22,9 +22,11 @@ export interface TokenKey {
   key: KeyObject
 }
 
+/** A key, or where to get those that the tokens name (RFC 7517). */
+export type AuthKey = TokenKey | { kind: 'JWKS'; url: string; key?: undefined }
+
 export interface AuthOptions {
-  /** A key, or where to get those that the tokens name (RFC 7517). */
-  key: TokenKey | { kind: 'JWKS'; url: string }
+  key: AuthKey
   issuer: string | undefined
   audience: string | undefined
   /** How far the clocks of issuer and server may differ where a token begins and ends to be good; 0 if absent. */

@@ -5,12 +5,13 @@ import type { Circle } from '../store/conversations.ts'
 import type { Store } from '../store/store.ts'
 import type { TimerWheel } from '../lib/timer-wheel.ts'
 import { createAccess, type Access } from './access.ts'
+import type { Commits } from './commit.ts'
 import type { EphemeralEvent } from './events.ts'
 import { createGroups, type Groups } from './groups.ts'
 import { createMessages, type Messages } from './messages.ts'
 import { createNotifications, type Notifications } from './notifications.ts'
 import { createPresence, type Presence } from './presence.ts'
-import { createPush, type Push } from './republish.ts'
+import { createRepublish, type Republish } from './republish.ts'
 import { createReactions, type Reactions } from './reactions.ts'
 import { createReads, type Reads } from './reads.ts'
 import { createReceipts, type Receipts } from './receipts.ts'
@@ -24,7 +25,7 @@ export interface Chat {
   messages: Messages
   notifications: Notifications
   presence: Presence
-  push: Push
+  republish: Republish
   reactions: Reactions
   reads: Reads
   receipts: Receipts
@@ -34,13 +35,12 @@ export interface Chat {
 
 export interface ChatOptions {
   store: Store
+  commits: Commits
   publisher: Publisher
   wheel: TimerWheel
   /** Whom a user shares conversations with; calls of one turn are gathered. */
   loadCircle: (userId: number) => Promise<Circle>
   counts: Counts
-  /** How many statements of the send path may be in flight. */
-  lanes: number
   /** How long a user stays online after the last connection closed, in milliseconds. */
   presenceGraceMs: number
   /** Presence is not told to the members of larger groups. */
@@ -57,9 +57,9 @@ export interface ChatOptions {
   onError: (error: unknown) => void
 }
 
-/** The rules of the chat over a store and a publisher. */
+/** The rules of the chat. */
 export function createChat(options: ChatOptions): Chat {
-  const { store, publisher, wheel, counts, loadCircle, registry, lanes, onError } = options
+  const { store, commits, publisher, wheel, counts, loadCircle, registry, onError } = options
   const access = createAccess(store)
   const typing = createTyping({
     store,
@@ -69,11 +69,11 @@ export function createChat(options: ChatOptions): Chat {
     tell: options.tellTyping,
     deliverLocally: options.deliverLocally,
   })
-  const notifications = createNotifications({ store, publisher })
+  const notifications = createNotifications({ store, commits })
   return {
     access,
-    groups: createGroups({ store, publisher, additionsPerDay: options.groupAdditionsPerDay ?? 0 }),
-    messages: createMessages({ store, publisher, access, typing, counts, lanes }),
+    groups: createGroups({ store, commits, additionsPerDay: options.groupAdditionsPerDay ?? 0 }),
+    messages: createMessages({ store, commits, access, typing, counts }),
     notifications,
     presence: createPresence({
       store,
@@ -85,10 +85,10 @@ export function createChat(options: ChatOptions): Chat {
       groupLimit: options.presenceGroupLimit,
       onError,
     }),
-    push: createPush({ store, publisher, notifications }),
-    reactions: createReactions({ store, access, publisher }),
+    republish: createRepublish({ commits, notifications }),
+    reactions: createReactions({ access, commits }),
     reads: createReads(store),
-    receipts: createReceipts({ store, access, publisher }),
+    receipts: createReceipts({ store, access, commits }),
     typing,
     users: createUsers(store),
   }

@@ -1,9 +1,9 @@
 import { badInput, ChatError, forbidden, notFound } from '../errors.ts'
-import type { Publisher } from '../pubsub/publisher.ts'
 import type { GroupInfo, GroupRecord, Role } from '../store/groups.ts'
 import type { Store, Transaction } from '../store/store.ts'
 import type { UserRecord } from '../store/users.ts'
 import { isManager } from './access.ts'
+import type { Commits } from './commit.ts'
 import { groupTopic, userTopic, type GroupPayload, type MembershipPayload } from './events.ts'
 import { problemWithAnnouncement, problemWithName, problemWithUrl } from '../limits.ts'
 
@@ -23,12 +23,12 @@ const MEMBERS_AT_ONCE = 1000
 
 export interface GroupsOptions {
   store: Store
-  publisher: Publisher
+  commits: Commits
   /** How often a day others may put a user into a group; 0: as often as they like. */
   additionsPerDay: number
 }
 
-export function createGroups({ store, publisher, additionsPerDay }: GroupsOptions): Groups {
+export function createGroups({ store, commits, additionsPerDay }: GroupsOptions): Groups {
   /**
    * Runs a change of a group under the lock of its topic, and of `others`; the roles are those of the moment.
    * Throws NOT_FOUND for a group that does not exist or is closed.
@@ -39,14 +39,12 @@ export function createGroups({ store, publisher, additionsPerDay }: GroupsOption
     others: readonly string[],
     run: (tx: Transaction, group: GroupRecord, roles: Map<number, Role>) => Promise<T>,
   ): Promise<T> {
-    const { result, entries } = await store.transaction(async (tx) => {
+    return await commits.run(async (tx) => {
       await tx.lock([groupTopic(groupId), ...others])
       const group = (await tx.groups.byIds([groupId])).get(groupId)
       if (!group) throw notFound(`there is no group ${groupId}`)
       return await run(tx, group, await tx.groups.roles(groupId, userIds))
     })
-    publisher.entries(entries)
-    return result
   }
 
   function announce(tx: Transaction, group: GroupRecord): void {
@@ -122,7 +120,7 @@ export function createGroups({ store, publisher, additionsPerDay }: GroupsOption
     async create(ownerId, info, memberIds) {
       checkInfo(info)
       const members = await findUsers([ownerId, ...memberIds])
-      const { result, entries } = await store.transaction(async (tx) => {
+      return await commits.run(async (tx) => {
         const created = await tx.groups.create(info)
         const topic = groupTopic(created.id)
         await tx.lock([topic, ...members.map(({ id }) => userTopic(id))])
@@ -139,8 +137,6 @@ export function createGroups({ store, publisher, additionsPerDay }: GroupsOption
         tx.append({ topics: [topic, ...members.map(({ id }) => userTopic(id))], kind: 'group_updated', payload })
         return group
       })
-      publisher.entries(entries)
-      return result
     },
 
     async update(userId, groupId, info) {

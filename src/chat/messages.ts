@@ -1,11 +1,11 @@
 import { badInput, ChatError, forbidden, notFound } from '../errors.ts'
 import type { Counts } from '../telemetry/counters.ts'
-import type { Publisher } from '../pubsub/publisher.ts'
 import type { MessageRecord, NewMessage, SendOutcome } from '../store/messages.ts'
 import type { Store } from '../store/store.ts'
 import { inSpan, SpanKind, traceParent, tracing } from '../telemetry/tracing.ts'
 import { createWriteQueue } from '../lib/write-queue.ts'
 import type { Access } from './access.ts'
+import type { Commits } from './commit.ts'
 import { parseDirectId } from './access.ts'
 import { problemWithContent, problemWithKey, problemWithMediaUrl, problemWithMessageType } from '../limits.ts'
 import type { Typing } from './typing.ts'
@@ -32,18 +32,16 @@ export interface Messages {
 
 export interface MessagesOptions {
   store: Store
-  publisher: Publisher
+  commits: Commits
   access: Access
   typing: Pick<Typing, 'messageSent'>
   counts: Counts
-  /** How many statements may be in flight. */
-  lanes: number
 }
 
-export function createMessages({ store, publisher, access, typing, counts, lanes }: MessagesOptions): Messages {
+export function createMessages({ store, commits, access, typing, counts }: MessagesOptions): Messages {
   const queue = createWriteQueue<NewMessage, SendOutcome>({
     write(batch) {
-      const send = () => store.messages.sendBatch(batch, (entries) => publisher.entries(entries))
+      const send = () => store.messages.sendBatch(batch, (entries) => commits.publish(entries))
       if (!tracing.isOn) return send()
       const about = { name: 'statement send_messages', kind: SpanKind.CLIENT, links: batch.map(({ trace }) => trace) }
       return inSpan({ ...about, attributes: { 'parley.batch_messages': batch.length } }, send)
@@ -59,7 +57,8 @@ export function createMessages({ store, publisher, access, typing, counts, lanes
     },
     laneOf: ({ senderId }) => senderId,
     keyOf: ({ senderId, key }) => (key === null ? null : `${senderId}:${key}`),
-    lanes,
+    // More than one in flight was measured to gain nothing.
+    lanes: 1,
     limit: 512,
     capacity: 100_000,
   })

@@ -1,7 +1,7 @@
 import { badInput, notFound } from '../errors.ts'
-import type { Publisher } from '../pubsub/publisher.ts'
 import type { NotificationRecord } from '../store/notifications.ts'
 import type { Store } from '../store/store.ts'
+import type { Commits } from './commit.ts'
 import { userTopic } from './events.ts'
 import { problemWithText } from '../limits.ts'
 
@@ -16,7 +16,7 @@ const USERS_AT_ONCE = 1000
 const DATA_LENGTH = 65_536
 const DATA_DEPTH = 64
 
-export function createNotifications({ store, publisher }: { store: Store; publisher: Publisher }): Notifications {
+export function createNotifications({ store, commits }: { store: Store; commits: Commits }): Notifications {
   return {
     async send(type, data, userIds) {
       const ids = [...new Set(userIds)]
@@ -29,7 +29,7 @@ export function createNotifications({ store, publisher }: { store: Store; publis
       if (problem !== null) throw badInput(problem)
       // The database's JSON forgets the order of members; whoever is told right away gets it as it was given.
       const given: unknown = JSON.parse(JSON.stringify(data))
-      const { entries } = await store.transaction(async (tx) => {
+      await commits.run(async (tx) => {
         const users = await tx.users.byIds(ids)
         const unknown = ids.filter((id) => !users.has(id))
         if (unknown.length > 0) throw notFound(`there is no user ${unknown.slice(0, 5).join(', ')}`)
@@ -38,7 +38,6 @@ export function createNotifications({ store, publisher }: { store: Store; publis
           tx.append({ topics: [userTopic(notification.userId)], kind: 'notification', payload: { ...notification, data: given } })
         }
       })
-      publisher.entries(entries)
     },
 
     async markRead(userId, id) {

@@ -20,7 +20,7 @@ export interface Presence {
   /** Tells that a user is offline whose node died; `lastSeen` in milliseconds since the epoch. */
   lost(userId: number, lastSeen: number): void
   /** Brings to the registry what it could not be told before. */
-  settle(): void
+  resync(): void
   /** Writes what is still to be written. Who does not come back elsewhere goes offline when the other nodes miss this one. */
   stop(): Promise<void>
 }
@@ -141,7 +141,7 @@ export function createPresence(options: PresenceOptions): Presence {
       })
     },
 
-    settle() {
+    resync() {
       for (const userId of unsettled) register(userId, states.has(userId), states.get(userId)?.lastActive ?? Date.now())
       unsettled.clear()
     },

@@ -1,8 +1,7 @@
 import { badInput, notFound } from '../errors.ts'
-import type { Publisher } from '../pubsub/publisher.ts'
 import type { ReactionRecord } from '../store/reactions.ts'
-import type { Store } from '../store/store.ts'
 import { topicsOf, type Access } from './access.ts'
+import type { Commits } from './commit.ts'
 import type { ReactionPayload } from './events.ts'
 import { LIMITS, problemWithReaction, reactionKey } from '../limits.ts'
 
@@ -15,7 +14,7 @@ export interface Reactions {
 
 const tooMany = `too many reactions, expected at most ${LIMITS.reactionsOfUser} different ones of a user to a message`
 
-export function createReactions({ store, access, publisher }: { store: Store; access: Access; publisher: Publisher }): Reactions {
+export function createReactions({ access, commits }: { access: Access; commits: Commits }): Reactions {
   async function change(
     kind: 'reaction_added' | 'reaction_removed',
     userId: number,
@@ -27,7 +26,7 @@ export function createReactions({ store, access, publisher }: { store: Store; ac
     if (problem !== null) throw badInput(problem)
     const { conversation } = await access.message(userId, messageId, isGroup)
     const topics = topicsOf(conversation)
-    const { result, entries } = await store.transaction(async (tx) => {
+    return await commits.run(async (tx) => {
       // Under the topic's lock, so that the count is the one after this change and no other.
       await tx.lock(topics)
       // A member who was removed while this waited for the lock adds nothing after that.
@@ -54,8 +53,6 @@ export function createReactions({ store, access, publisher }: { store: Store; ac
       if (changed) tx.append({ topics, kind, payload })
       return { messageId, reaction: shown, userIds }
     })
-    publisher.entries(entries)
-    return result
   }
 
   return {

@@ -1,8 +1,8 @@
 import { badInput, notFound } from '../errors.ts'
-import type { Publisher } from '../pubsub/publisher.ts'
 import type { ReceiptRecord } from '../store/receipts.ts'
 import type { Store } from '../store/store.ts'
 import type { Access } from './access.ts'
+import type { Commits } from './commit.ts'
 import { userTopic, type ReadPayload } from './events.ts'
 
 export interface Receipts {
@@ -14,7 +14,7 @@ export interface Receipts {
 
 const CONVERSATION_LIMIT = 1000
 
-export function createReceipts({ store, access, publisher }: { store: Store; access: Access; publisher: Publisher }): Receipts {
+export function createReceipts({ store, access, commits }: { store: Store; access: Access; commits: Commits }): Receipts {
   /** Stores receipts and tells the senders; returns those that are new. */
   async function add(
     readerId: number,
@@ -22,7 +22,7 @@ export function createReceipts({ store, access, publisher }: { store: Store; acc
     messages: readonly { messageId: number; senderId: number }[],
   ): Promise<ReceiptRecord[]> {
     const senders = new Map(messages.map(({ messageId, senderId }) => [messageId, senderId]))
-    const { result, entries } = await store.transaction(async (tx) => {
+    return await commits.run(async (tx) => {
       await tx.lock([...new Set([...senders.values()].map(userTopic))])
       const added = await tx.receipts.add(readerId, conversation.id, [...senders.keys()])
       added.sort((a, b) => a.messageId - b.messageId)
@@ -32,8 +32,6 @@ export function createReceipts({ store, access, publisher }: { store: Store; acc
       }
       return added
     })
-    publisher.entries(entries)
-    return result
   }
 
   return {

@@ -1,13 +1,12 @@
 import { notFound } from '../errors.ts'
-import type { Publisher } from '../pubsub/publisher.ts'
-import type { Store, Transaction } from '../store/store.ts'
 import type { UserRecord } from '../store/users.ts'
 import { topicsOf } from './access.ts'
+import type { Commits } from './commit.ts'
 import { groupTopic, userTopic, type GroupPayload, type MembershipPayload } from './events.ts'
 import type { Notifications } from './notifications.ts'
 
 /** The server-side push API (PROTOCOL.md, section 7): each call is a new event. Throws NOT_FOUND where there is nothing to push. */
-export interface Push {
+export interface Republish {
   newMessage(messageId: number, isGroup: boolean): Promise<void>
   groupUpdate(groupId: number): Promise<void>
   memberJoined(groupId: number, userId: number): Promise<void>
@@ -15,16 +14,11 @@ export interface Push {
   systemNotification: Notifications['send']
 }
 
-export function createPush(options: { store: Store; publisher: Publisher; notifications: Notifications }): Push {
-  const { store, publisher, notifications } = options
-
-  async function log(append: (tx: Transaction) => Promise<void>): Promise<void> {
-    const { entries } = await store.transaction(append)
-    publisher.entries(entries)
-  }
+export function createRepublish(options: { commits: Commits; notifications: Notifications }): Republish {
+  const { commits, notifications } = options
 
   async function pushMembership(kind: 'member_joined' | 'member_left', groupId: number, userId: number): Promise<void> {
-    await log(async (tx) => {
+    await commits.run(async (tx) => {
       await tx.lock([groupTopic(groupId), userTopic(userId)])
       const group = (await tx.groups.byIds([groupId])).get(groupId)
       const user = (await tx.users.byIds([userId])).get(userId)
@@ -37,14 +31,14 @@ export function createPush(options: { store: Store; publisher: Publisher; notifi
         user: { id: userId, name: user.name, avatar: user.avatar } satisfies Pick<UserRecord, 'id' | 'name' | 'avatar'>,
         memberCount: group.memberCount,
       }
-      // Who is not in the group's topic is told in their own.
+      // A user who is not a member does not receive the group's topic.
       tx.append({ topics: isMember ? [groupTopic(groupId)] : [groupTopic(groupId), userTopic(userId)], kind, payload })
     })
   }
 
   return {
     async newMessage(messageId, isGroup) {
-      await log(async (tx) => {
+      await commits.run(async (tx) => {
         const message = (await tx.messages.byIds([messageId])).get(messageId)
         const conversation = message && (await tx.conversations.byIds([message.conversationId])).get(message.conversationId)
         if (!message || !conversation || conversation.isGroup !== isGroup) {
@@ -57,7 +51,7 @@ export function createPush(options: { store: Store; publisher: Publisher; notifi
     },
 
     async groupUpdate(groupId) {
-      await log(async (tx) => {
+      await commits.run(async (tx) => {
         await tx.lock([groupTopic(groupId)])
         const group = (await tx.groups.byIds([groupId])).get(groupId)
         if (!group) throw notFound(`there is no group ${groupId}`)

@@ -15,8 +15,8 @@ export interface Typing {
   messageSent(userId: number, conversationId: string): void
   /** Ends what this connection was the last to say. */
   connectionClosed(connectionId: string): void
-  /** What another node told: the state of a user and conversation belongs to the node that was told `true` last. */
-  told(change: TypingChange): void
+  /** A change on another node: the state of a user and conversation belongs to the node that received the last `true`. */
+  onRemoteChange(change: TypingChange): void
 }
 
 /** What nodes tell each other: that a user began to type on one of them, pushed again, or stopped. */
@@ -207,7 +207,7 @@ export function createTyping({ store, access, publisher, wheel, tell, deliverLoc
       for (const key of byConnection.get(connectionId) ?? []) end(key)
     },
 
-    told({ key, typing, at, pushedAt, place, isPushed }) {
+    onRemoteChange({ key, typing, at, pushedAt, place, isPushed }) {
       const state = states.get(key)
       // Said before what was said here: the other node hears of that, too.
       if (state && state.saidAt > at) return

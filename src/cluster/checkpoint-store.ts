@@ -1,16 +1,16 @@
 import type { Cluster, Redis } from 'ioredis'
 
-/** Texts kept for a while, the last few for each user. */
-export interface KeptTexts {
+/** The checkpoints of closed connections, as texts: the last few of each user, for a while. */
+export interface CheckpointStore {
   save(userId: number, text: string): void
   load(userId: number): Promise<string[]>
 }
 
-const KEPT_FOR_MS = 600_000
-const KEPT_FOR_EACH = 10
+const TTL_MS = 600_000
+const LIMIT_OF_USER = 10
 
-/** What a node notes for the others when a connection closes. A Redis that is away notes nothing, and has nothing to tell. */
-export function createKeptTexts({ redis, prefix }: { redis: Redis | Cluster; prefix: string }): KeptTexts {
+/** Checkpoints in Redis. Best effort: failures are ignored, checkpoints are only an optimisation. */
+export function createCheckpointStore({ redis, prefix }: { redis: Redis | Cluster; prefix: string }): CheckpointStore {
   const keyOf = (userId: number): string => `${prefix}checkpoint:${userId}`
   return {
     save(userId, text) {
@@ -18,8 +18,8 @@ export function createKeptTexts({ redis, prefix }: { redis: Redis | Cluster; pre
       redis
         .multi()
         .lpush(key, text)
-        .ltrim(key, 0, KEPT_FOR_EACH - 1)
-        .pexpire(key, KEPT_FOR_MS)
+        .ltrim(key, 0, LIMIT_OF_USER - 1)
+        .pexpire(key, TTL_MS)
         .exec()
         .catch(() => undefined)
     },

@@ -1,8 +1,8 @@
 import type { RedisRegistry } from './presence-registry.redis.ts'
 
-/** Nodes say this often that they live. */
-export const BEAT_MS = 3000
-/** And count as dead when they have not for this long: with the next beat of another their users are offline within 15 s. */
+/** How often a node renews its lease. */
+export const HEARTBEAT_MS = 3000
+/** How long a lease lasts: with the next heartbeat of another node the users of a dead one are offline within 15 s. */
 export const LEASE_MS = 10_000
 
 /** What a heartbeat needs of this node's presence. */
@@ -14,20 +14,20 @@ export interface NodePresence {
   /** Announces a user of a dead node offline; `lastSeen` in milliseconds since the epoch. */
   lost(userId: number, lastSeen: number): void
   /** Enters or leaves again what failed before. */
-  settle(): void
+  resync(): void
 }
 
 /**
- * One beat of this node: it renews its lease, brings to the registry what that lost of it, and takes over the users of nodes
- * that died (PROTOCOL.md, section 1). To be called every BEAT_MS, and when the registry can be reached again.
+ * One heartbeat of this node: it renews its lease, restores what the registry lost of it, and reaps the users of nodes that
+ * died (PROTOCOL.md, section 1). To be called every HEARTBEAT_MS, and when the registry can be reached again.
  */
-export async function beat(registry: RedisRegistry, presence: NodePresence): Promise<void> {
+export async function heartbeat(registry: RedisRegistry, presence: NodePresence): Promise<void> {
   const lease = await registry.renew()
   if (lease !== 'kept') {
     const alone = await registry.restore(presence.here())
     // The others were told that these are offline; where the registry lost everything nobody was told anything.
     if (lease === 'taken') presence.returned(alone)
   }
-  presence.settle()
-  for (const { userId, lastSeen } of await registry.takeOver()) presence.lost(userId, lastSeen)
+  presence.resync()
+  for (const { userId, lastSeen } of await registry.reap()) presence.lost(userId, lastSeen)
 }

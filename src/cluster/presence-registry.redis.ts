@@ -31,11 +31,11 @@ export interface RedisRegistry extends PresenceRegistry {
   /** Enters users again of whom Redis knows nothing any more; resolves with those who were on no node. */
   restore(userIds: readonly number[]): Promise<number[]>
   /** Takes the users of nodes that died off them; each is given to one caller on one node only. */
-  takeOver(): Promise<LostUser[]>
+  reap(): Promise<LostUser[]>
   /** The nodes that live, this one included. */
   nodes(): Promise<string[]>
   /** This node stops: those of its users who do not come back elsewhere within `graceMs` are the others' to take over then. */
-  retire(graceMs: number): Promise<void>
+  deregister(graceMs: number): Promise<void>
 }
 
 const USERS_AT_ONCE = 1000
@@ -118,7 +118,7 @@ export function createRedisRegistry({ redis, prefix, nodeId, leaseMs }: RedisReg
       return alone
     },
 
-    async takeOver() {
+    async reap() {
       const limit = (await now()) - leaseMs
       const dead = await redis.zrangebyscore(nodesKey, '-inf', `(${limit}`, 'WITHSCORES')
       const lost: LostUser[] = []
@@ -140,7 +140,7 @@ export function createRedisRegistry({ redis, prefix, nodeId, leaseMs }: RedisReg
 
     nodes: () => redis.zrange(nodesKey, 0, -1),
 
-    async retire(graceMs) {
+    async deregister(graceMs) {
       await redis.zadd(nodesKey, (await now()) - leaseMs + graceMs, nodeId)
     },
   }

@@ -92,7 +92,7 @@ export async function seedDemo(chat: Chat): Promise<boolean> {
       }
     }
   }
-  await chat.push.systemNotification(
+  await chat.republish.systemNotification(
     'welcome',
     { title: 'Welcome to the demo', text: 'Everything here may be changed; nothing of it matters.' },
     users.map(({ id }) => id),

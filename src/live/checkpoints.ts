@@ -1,4 +1,4 @@
-import type { KeptTexts } from '../cluster/checkpoint-store.ts'
+import type { CheckpointStore } from '../cluster/checkpoint-store.ts'
 import { hasMembers, isCount, isListOf, isObject, isText } from '../lib/received.ts'
 import type { Stretch } from './ranges.ts'
 
@@ -39,7 +39,7 @@ export interface Checkpoints {
 }
 
 /** Checkpoints as texts that all nodes can read. `onUnreadable` is called for each that is none: it is left out. */
-export const createCheckpoints = (texts: KeptTexts, onUnreadable: () => void = () => undefined): Checkpoints => ({
+export const createCheckpoints = (texts: CheckpointStore, onUnreadable: () => void = () => undefined): Checkpoints => ({
   save: (userId, checkpoint) => texts.save(userId, JSON.stringify(checkpoint)),
   async load(userId) {
     const checkpoints = (await texts.load(userId)).map(parse)

@@ -3,13 +3,15 @@ import { createCounts, type Counts } from './counters.ts'
 
 export interface Metrics {
   readonly counts: Counts
+  /** Says where gauges are read from; before that they are left out. */
+  watch(probes: Probes): void
   /** What went wrong behind nobody's request, by stage. */
   failed(stage: string): void
   /** The metrics in Prometheus' text format. */
   render(): Promise<{ contentType: string; text: string }>
 }
 
-/** What is asked when the metrics are. */
+/** What the gauges show. */
 export interface Probes {
   /** Open connections by protocol. */
   connections: () => Readonly<Record<string, number>>
@@ -27,7 +29,8 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 const SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
 
 /** The metrics of one server. */
-export function createMetrics(probes: Probes): Metrics {
+export function createMetrics(): Metrics {
+  let probes: Partial<Probes> = {}
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
@@ -75,15 +78,15 @@ export function createMetrics(probes: Probes): Metrics {
     registers,
   })
   gauge('parley_connections', 'Open connections, by protocol', ['protocol'], () =>
-    Object.entries(probes.connections()).map(([protocol, count]) => [{ protocol }, count]),
+    Object.entries(probes.connections?.() ?? {}).map(([protocol, count]) => [{ protocol }, count]),
   )
-  gauge('parley_topics', 'Topics that this node listens to', [], () => [[{}, probes.topics()]])
+  gauge('parley_topics', 'Topics that this node listens to', [], () => [[{}, probes.topics?.() ?? 0]])
   gauge(
     'parley_queued_bytes',
     'Outbound bytes that wait for clients: of all sockets together, and of the one with most',
     ['of'],
     () => {
-      const { sum, max } = probes.queued()
+      const { sum, max } = probes.queued?.() ?? { sum: 0, max: 0 }
       return [
         [{ of: 'all' }, sum],
         [{ of: 'most' }, max],
@@ -91,10 +94,10 @@ export function createMetrics(probes: Probes): Metrics {
     },
   )
   gauge('parley_database_pool', 'Connections of the pool, and who waits for one', ['state'], () =>
-    Object.entries(probes.pool() ?? {}).map(([state, count]) => [{ state }, count]),
+    Object.entries(probes.pool?.() ?? {}).map(([state, count]) => [{ state }, count]),
   )
   gauge('parley_redis_up', 'Whether Redis is connected', [], () => {
-    const isUp = probes.redis()
+    const isUp = probes.redis?.()
     return isUp === undefined ? [] : [[{}, isUp ? 1 : 0]]
   })
   counter('parley_frames_total', 'Frames that came, by protocol and type', ['protocol', 'type'], () =>
@@ -142,6 +145,9 @@ export function createMetrics(probes: Probes): Metrics {
 
   return {
     counts,
+    watch(added) {
+      probes = added
+    },
     failed: (stage) => failures.inc({ stage }),
     render: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   }

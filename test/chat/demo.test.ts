@@ -12,7 +12,7 @@ const start = (): Chat => createTestChat(store().store).chat
 /** A chat whose last step of the demo fails, as if the process had been killed before it. */
 const killed = (chat: Chat): Chat => ({
   ...chat,
-  push: { ...chat.push, systemNotification: () => Promise.reject(new Error('killed')) },
+  republish: { ...chat.republish, systemNotification: () => Promise.reject(new Error('killed')) },
 })
 
 const content = async (): Promise<unknown> => {

@@ -339,8 +339,8 @@ describeEngines((on) => {
         groups.invite(a, id, [b]),
         node.chat.access.conversation(a, `group_${id}`, 'say'),
         node.chat.access.message(a, message.id),
-        node.chat.push.groupUpdate(id),
-        node.chat.push.newMessage(message.id, true),
+        node.chat.republish.groupUpdate(id),
+        node.chat.republish.newMessage(message.id, true),
       ]
       expect(await Promise.all(refused.map(codeOf))).toEqual(refused.map(() => 'NOT_FOUND'))
     })

@@ -118,7 +118,7 @@ describeEngines((on) => {
       const [a = 0, b = 0] = await node.users(2)
       const direct = await node.send(a, { receiverId: b })
       const [first] = node.take()
-      await node.chat.push.newMessage(direct.id, false)
+      await node.chat.republish.newMessage(direct.id, false)
       const again = node.take()
       expect(kinds(again)).toEqual([
         [`user:${a}`, 'message_sent'],
@@ -129,29 +129,29 @@ describeEngines((on) => {
       const groupId = await node.group(a, [b])
       const inGroup = await node.send(a, { conversationId: `group_${groupId}` })
       node.take()
-      await node.chat.push.newMessage(inGroup.id, true)
+      await node.chat.republish.newMessage(inGroup.id, true)
       expect(kinds(node.take())).toEqual([[`group:${groupId}`, 'message_sent']])
-      expect(await codeOf(node.chat.push.newMessage(direct.id, true))).toBe('NOT_FOUND')
-      expect(await codeOf(node.chat.push.newMessage(inGroup.id, false))).toBe('NOT_FOUND')
-      expect(await codeOf(node.chat.push.newMessage(1_000_000_000, false))).toBe('NOT_FOUND')
+      expect(await codeOf(node.chat.republish.newMessage(direct.id, true))).toBe('NOT_FOUND')
+      expect(await codeOf(node.chat.republish.newMessage(inGroup.id, false))).toBe('NOT_FOUND')
+      expect(await codeOf(node.chat.republish.newMessage(1_000_000_000, false))).toBe('NOT_FOUND')
     })
 
     test("a group's info goes to the group", async () => {
       const [a = 0] = await node.users(1)
       const id = await node.group(a, [])
       node.take()
-      await node.chat.push.groupUpdate(id)
+      await node.chat.republish.groupUpdate(id)
       const group = (await node.chat.reads.groups([id])).get(id)
       expect(node.take()).toMatchObject([{ topic: `group:${id}`, event: { kind: 'group_updated', payload: { group } } }])
-      expect(await codeOf(node.chat.push.groupUpdate(1_000_000))).toBe('NOT_FOUND')
+      expect(await codeOf(node.chat.republish.groupUpdate(1_000_000))).toBe('NOT_FOUND')
     })
 
     test('joining and leaving go to the group, and to the user where that is not in it; no membership changes', async () => {
       const [a = 0, b = 0, c = 0] = await node.users(3)
       const id = await node.group(a, [b])
       node.take()
-      await node.chat.push.memberJoined(id, b)
-      await node.chat.push.memberLeft(id, c)
+      await node.chat.republish.memberJoined(id, b)
+      await node.chat.republish.memberLeft(id, c)
       const published = node.take()
       expect(kinds(published)).toEqual([
         [`group:${id}`, 'member_joined'],
@@ -163,15 +163,15 @@ describeEngines((on) => {
         expect(event.payload).not.toHaveProperty('opens')
         expect(event.payload).not.toHaveProperty('closes')
       }
-      await node.chat.push.memberLeft(id, b)
+      await node.chat.republish.memberLeft(id, b)
       expect((await node.chat.reads.rolesOf(b, [id])).get(id)).toBe('MEMBER')
-      expect(await codeOf(node.chat.push.memberJoined(1_000_000, b))).toBe('NOT_FOUND')
-      expect(await codeOf(node.chat.push.memberLeft(id, newUserId()))).toBe('NOT_FOUND')
+      expect(await codeOf(node.chat.republish.memberJoined(1_000_000, b))).toBe('NOT_FOUND')
+      expect(await codeOf(node.chat.republish.memberLeft(id, newUserId()))).toBe('NOT_FOUND')
     })
 
     test('a system notification is a notification', async () => {
       const [a = 0] = await node.users(1)
-      await node.chat.push.systemNotification('maintenance', { at: '22:00' }, [a])
+      await node.chat.republish.systemNotification('maintenance', { at: '22:00' }, [a])
       expect(kinds(node.take())).toEqual([[`user:${a}`, 'notification']])
     })
   })

@@ -168,10 +168,10 @@ test('typing needs a conversation that the user is in', async () => {
 test('where the node that knew of it dies, another one tells its own clients within 15 seconds of the last true', async () => {
   const other = createTestChat(on().store)
   await say(true)
-  for (const change of node.typingTold.splice(0)) other.chat.typing.told(change)
+  for (const change of node.relayed.splice(0)) other.chat.typing.onRemoteChange(change)
   vi.advanceTimersByTime(8_000)
   await say(true)
-  for (const change of node.typingTold.splice(0)) other.chat.typing.told(change)
+  for (const change of node.relayed.splice(0)) other.chat.typing.onRemoteChange(change)
   vi.advanceTimersByTime(11_000)
   expect(other.delivered).toEqual([])
   vi.advanceTimersByTime(4_000)
@@ -186,8 +186,8 @@ test('where the node that knew of it dies, another one tells its own clients wit
 test('a node pushes the end of what another one held, which may have died, and the holder does not push it again', async () => {
   const other = createTestChat(on().store)
   const relay = (): void => {
-    for (const change of node.typingTold.splice(0)) other.chat.typing.told(change)
-    for (const change of other.typingTold.splice(0)) node.chat.typing.told(change)
+    for (const change of node.relayed.splice(0)) other.chat.typing.onRemoteChange(change)
+    for (const change of other.relayed.splice(0)) node.chat.typing.onRemoteChange(change)
   }
   await say(true)
   relay()

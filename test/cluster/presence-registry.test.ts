@@ -57,15 +57,15 @@ describe.skipIf(skipRedis)('nodes that share a registry', () => {
     const [a, b] = [node('a'), node('b')]
     for (const living of [a, b]) await living.renew()
     await a.enter(7)
-    expect(await a.takeOver()).toEqual([])
+    expect(await a.reap()).toEqual([])
     // What counts as dead is up to who looks: for these two the lease is over.
-    await dead.retire(-1)
-    const given = (await Promise.all([a.takeOver(), b.takeOver()])).flat().map(({ userId }) => userId)
+    await dead.deregister(-1)
+    const given = (await Promise.all([a.reap(), b.reap()])).flat().map(({ userId }) => userId)
     expect(given.toSorted((x, y) => x - y)).toEqual(
       Array.from({ length: 2500 }, (_, index) => index + 1).filter((id) => id !== 7),
     )
     expect(await b.nodes()).toEqual(['a', 'b'])
-    expect(await b.takeOver()).toEqual([])
+    expect(await b.reap()).toEqual([])
     expect(await b.online([1, 7])).toEqual(new Set([7]))
   })
 
@@ -73,8 +73,8 @@ describe.skipIf(skipRedis)('nodes that share a registry', () => {
     const [a, b] = [node('a'), node('b')]
     for (const living of [a, b]) await living.renew()
     await a.enter(1)
-    await a.retire(30_000)
-    expect(await b.takeOver()).toEqual([])
+    await a.deregister(30_000)
+    expect(await b.reap()).toEqual([])
     expect(await b.online([1])).toEqual(new Set([1]))
   })
 
@@ -85,8 +85,8 @@ describe.skipIf(skipRedis)('nodes that share a registry', () => {
     await a.enter(1)
     await a.enter(2)
     await b.enter(2)
-    await a.retire(-1)
-    expect((await b.takeOver()).map(({ userId }) => userId)).toEqual([1])
+    await a.deregister(-1)
+    expect((await b.reap()).map(({ userId }) => userId)).toEqual([1])
     expect(await a.renew()).toBe('taken')
     expect(await a.restore([1, 2])).toEqual([1])
     expect(await a.renew()).toBe('kept')

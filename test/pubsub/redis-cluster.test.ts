@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Hint } from '../../src/pubsub/publisher.ts'
-import { createKeptTexts } from '../../src/cluster/checkpoint-store.ts'
+import { createCheckpointStore } from '../../src/cluster/checkpoint-store.ts'
 import { createRedisRegistry } from '../../src/cluster/presence-registry.redis.ts'
 import { createRedisPubSub, type RedisPubSubEngine, type RedisStage } from '../../src/pubsub/redis.ts'
 import { Inbox } from '../support/inbox.ts'
@@ -62,7 +62,7 @@ describe.skipIf(skipRedisServer)('Redis Cluster', () => {
     expect(await b?.enter(1)).toBe(false)
     expect(await b?.online([1, 2])).toEqual(new Set([1]))
     expect((await a?.nodes())?.toSorted()).toEqual(['a', 'b'])
-    const texts = createKeptTexts({ redis: engine.commands, prefix: PREFIX })
+    const texts = createCheckpointStore({ redis: engine.commands, prefix: PREFIX })
     const users = Array.from({ length: 20 }, (_, index) => index + 1)
     for (const user of users) texts.save(user, `of ${user}`)
     await vi.waitFor(async () => {

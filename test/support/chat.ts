@@ -1,13 +1,13 @@
 import { createCounts } from '../../src/telemetry/counters.ts'
 import { expect } from 'vitest'
-import { createBatchLoader } from '../../src/lib/batch-loader.ts'
 import { createChat, type Chat } from '../../src/chat/chat.ts'
+import { createCircleLoader, createWrites } from '../../src/core.ts'
 import type { ChatEvent } from '../../src/chat/events.ts'
 import type { SendInput } from '../../src/chat/messages.ts'
 import type { TypingChange } from '../../src/chat/typing.ts'
 import { ChatError, type ErrorCode } from '../../src/errors.ts'
 import { createMemoryPubSub } from '../../src/pubsub/memory.ts'
-import { AUDIENCE_CHANNEL, createPublisher, type AudienceHint, type Hint } from '../../src/pubsub/publisher.ts'
+import { AUDIENCE_CHANNEL, type AudienceHint, type Hint } from '../../src/pubsub/publisher.ts'
 import { createLocalRegistry } from '../../src/cluster/presence-registry.ts'
 import type { MessageRecord } from '../../src/store/messages.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -28,7 +28,7 @@ export interface TestChat {
   published: Published[]
   take(): Published[]
   /** What other nodes were told of typing. */
-  typingTold: TypingChange[]
+  relayed: TypingChange[]
   /** What went to this node's clients alone. */
   delivered: { topic: string; event: ChatEvent }[]
   errors: unknown[]
@@ -50,10 +50,10 @@ let lastUser = 1000
 export const newUserId = (): number => ++lastUser
 
 /** A chat over a store as a node has it, whose published hints are recorded. */
-export function createTestChat(store: Store, { lanes = 2, presenceGraceMs = 0, groupAdditionsPerDay = 0 } = {}): TestChat {
+export function createTestChat(store: Store, { presenceGraceMs = 0, groupAdditionsPerDay = 0 } = {}): TestChat {
   const published: Published[] = []
   const errors: unknown[] = []
-  const typingTold: TypingChange[] = []
+  const relayed: TypingChange[] = []
   const delivered: TestChat['delivered'] = []
   const pubsub = createMemoryPubSub()
   const publish = pubsub.publish.bind(pubsub)
@@ -64,22 +64,18 @@ export function createTestChat(store: Store, { lanes = 2, presenceGraceMs = 0, g
     return publish(channel, hint)
   }
   const wheel = createTimerWheel()
-  const circles = createBatchLoader(async (ids: readonly number[]) => {
-    const found = await store.conversations.circles(ids)
-    return ids.map((id) => found.get(id) ?? { groups: [], past: [], partners: [] })
-  })
+  const onError = (_stage: string, error: unknown): void => void errors.push(error)
   const chat = createChat({
+    ...createWrites(store, pubsub, onError),
     counts: createCounts(),
     store,
-    publisher: createPublisher(pubsub, (error) => errors.push(error)),
     wheel,
-    loadCircle: circles,
-    lanes,
+    loadCircle: createCircleLoader(store),
     presenceGraceMs,
     presenceGroupLimit: 1000,
     groupAdditionsPerDay,
     registry: createLocalRegistry(),
-    tellTyping: (change) => typingTold.push(change),
+    tellTyping: (change) => relayed.push(change),
     deliverLocally: (topic, event) => delivered.push({ topic, event }),
     onError: (error) => errors.push(error),
   })
@@ -89,7 +85,7 @@ export function createTestChat(store: Store, { lanes = 2, presenceGraceMs = 0, g
     chat,
     store,
     published,
-    typingTold,
+    relayed,
     delivered,
     errors,
     take() {

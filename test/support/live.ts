@@ -1,15 +1,14 @@
 import { createCounts } from '../../src/telemetry/counters.ts'
 import { PubSubEngine } from 'graphql-subscriptions'
-import { createBatchLoader } from '../../src/lib/batch-loader.ts'
-import { createChat, type Chat } from '../../src/chat/chat.ts'
+import type { Chat } from '../../src/chat/chat.ts'
+import { createCore } from '../../src/core.ts'
 import type { ChatEvent } from '../../src/chat/events.ts'
 import { createCheckpoints, type Checkpoints } from '../../src/live/checkpoints.ts'
-import { createFeeds, type Feed, type FeedEnd, type Feeds, type FeedScope, type Replay } from '../../src/live/feed.ts'
-import { createTopics, type Topics } from '../../src/live/topics.ts'
+import type { Feed, FeedEnd, Feeds, FeedScope, Replay } from '../../src/live/feed.ts'
+import type { Topics } from '../../src/live/topics.ts'
 import { createMemoryPubSub } from '../../src/pubsub/memory.ts'
-import { createPublisher, type Publisher } from '../../src/pubsub/publisher.ts'
+import type { Publisher } from '../../src/pubsub/publisher.ts'
 import { createLocalRegistry } from '../../src/cluster/presence-registry.ts'
-import type { Circle } from '../../src/store/conversations.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createTimerWheel } from '../../src/lib/timer-wheel.ts'
 
@@ -119,35 +118,25 @@ export async function createNode(
 ): Promise<TestNode> {
   const errors: TestNode['errors'] = []
   const wheel = createTimerWheel()
-  const publisher = createPublisher(pubsub, (error) => errors.push({ stage: 'publish', error }))
-  const loadCircle = createBatchLoader<number, Circle>(async (userIds) => {
-    const found = await circles(userIds)
-    return userIds.map((userId) => found.get(userId) as Circle)
-  })
-  const chat = createChat({
-    counts: createCounts(),
-    store,
-    publisher,
-    wheel,
-    loadCircle,
-    lanes: 2,
-    presenceGraceMs: 0,
-    presenceGroupLimit: 1000,
-    registry: createLocalRegistry(),
-    tellTyping: () => undefined,
-    deliverLocally: (topic, event) => topics.deliverLocally(topic, event),
-    onError: (error) => errors.push({ stage: 'presence', error }),
-  })
-  const topics = await createTopics({ pubsub, log, onError: (stage, error) => errors.push({ stage, error }) })
+  const core = await createCore(
+    { presenceGraceMs: 0, presenceGroupLimit: 1000, groupAdditionsPerDay: 0, resumeLimit, replayRate, overlapMs },
+    {
+      store: { ...store, log, conversations: { ...store.conversations, circles } },
+      pubsub,
+      wheel,
+      counts: createCounts(),
+      registry: createLocalRegistry(),
+      checkpoints,
+      relayTyping: () => undefined,
+      onError: (stage, error) => void errors.push({ stage, error }),
+    },
+  )
   return {
-    chat,
-    topics,
-    publisher,
+    ...core,
     errors,
-    feeds: createFeeds({ topics, log, loadCircle, resumeLimit, overlapMs, checkpoints, replayRate }),
     async close() {
       wheel.stop()
-      await topics.stop()
+      await core.topics.stop()
     },
   }
 }

@@ -110,20 +110,22 @@ export const mutations: MutationResolvers = {
     chat.notifications.markRead(viewer.userId, requireBigId(id, 'notification')),
 
   pushNewMessage: (_root, { messageId, isGroup }, context) =>
-    pushed(context, 'pushNewMessage', { messageId }, () => context.chat.push.newMessage(message(messageId), isGroup)),
+    pushed(context, 'pushNewMessage', { messageId }, () => context.chat.republish.newMessage(message(messageId), isGroup)),
 
   pushGroupUpdate: (_root, { groupId }, context) =>
-    pushed(context, 'pushGroupUpdate', { groupId }, () => context.chat.push.groupUpdate(group(groupId))),
+    pushed(context, 'pushGroupUpdate', { groupId }, () => context.chat.republish.groupUpdate(group(groupId))),
 
   pushMemberJoined: (_root, { groupId, userId }, context) =>
-    pushed(context, 'pushMemberJoined', { groupId, userId }, () => context.chat.push.memberJoined(group(groupId), user(userId))),
+    pushed(context, 'pushMemberJoined', { groupId, userId }, () =>
+      context.chat.republish.memberJoined(group(groupId), user(userId)),
+    ),
 
   pushMemberLeft: (_root, { groupId, userId }, context) =>
-    pushed(context, 'pushMemberLeft', { groupId, userId }, () => context.chat.push.memberLeft(group(groupId), user(userId))),
+    pushed(context, 'pushMemberLeft', { groupId, userId }, () => context.chat.republish.memberLeft(group(groupId), user(userId))),
 
   pushSystemNotification: (_root, { notificationType, data, userIds }, context) =>
     pushed(context, 'pushSystemNotification', { notificationType, users: userIds.length }, () =>
-      context.chat.push.systemNotification(notificationType, data, userIds.map(user)),
+      context.chat.republish.systemNotification(notificationType, data, userIds.map(user)),
     ),
 
   upsertUser: async (_root, { id, name, avatar }, context) => {

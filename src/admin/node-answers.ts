@@ -1,0 +1,74 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { Revocations } from '../auth/revocations.ts'
+import type { NodeRpc } from '../cluster/node-rpc.ts'
+import { hasMembers, isAbsentOr, isText, isTime, isUserId } from '../lib/received.ts'
+import type { Connections } from '../live/connections.ts'
+import type { Topics } from '../live/topics.ts'
+import { version } from '../telemetry/version.ts'
+import { isWatch, type Activity } from './activity.ts'
+import type { ConnectionRecord, NodeRecord, TopicRecord } from './contract.ts'
+
+export type TopicOnNode = Pick<TopicRecord['nodes'][number], 'subscribers' | 'position'> | null
+
+/** The longest reason that a close frame holds, in bytes (RFC 6455, section 5.5). */
+const REASON_LIMIT = 123
+
+interface Disconnect {
+  userId: number
+  reason?: string
+  revokeBefore?: number
+}
+const isDisconnect = hasMembers<Disconnect>({
+  userId: isUserId,
+  reason: isAbsentOr((reason) => isText(reason) && Buffer.byteLength(reason) <= REASON_LIMIT),
+  revokeBefore: isAbsentOr(isTime),
+})
+
+export interface NodeAnswersParts {
+  rpc: NodeRpc
+  connections: Connections
+  topics: Topics
+  revocations: Revocations
+  activity: Activity
+}
+
+/** Answers what admins ask of this node, from any node; returns what ends the measuring that it needs. */
+export function answerAdmins({ rpc, connections, topics, revocations, activity }: NodeAnswersParts): () => void {
+  const startedAt = Date.now()
+  const delay = monitorEventLoopDelay({ resolution: 20 })
+  delay.enable()
+  let before = process.cpuUsage()
+  let beforeAt = process.hrtime.bigint()
+
+  /** The share of a core since the last time. */
+  function load(): number {
+    const used = process.cpuUsage(before)
+    const now = process.hrtime.bigint()
+    const share = (used.user + used.system) / Math.max(1, Number(now - beforeAt) / 1000)
+    before = process.cpuUsage()
+    beforeAt = now
+    return share
+  }
+
+  rpc.handle('disconnectUser', (request: unknown): number => {
+    if (!isDisconnect(request)) return 0
+    const { userId, reason, revokeBefore } = request
+    if (revokeBefore !== undefined) revocations.learn(userId, revokeBefore)
+    return connections.disconnectUser(userId, reason)
+  })
+  rpc.handle('node', (): Omit<NodeRecord, 'id'> => {
+    // The monitor itself waits 20 ms.
+    const lagMs = Math.max(0, delay.percentile(99) / 1e6 - 20)
+    delay.reset()
+    return { version, startedAt, protocols: connections.counts(), lagMs, load: load(), topics: topics.size() }
+  })
+  rpc.handle('connections', ({ userId }: { userId?: unknown }): Omit<ConnectionRecord, 'node'>[] =>
+    isUserId(userId) ? connections.of(userId) : [],
+  )
+  rpc.handle('topic', ({ name }: { name?: unknown }): TopicOnNode => (isText(name) ? topics.inspect(name) : undefined) ?? null)
+  rpc.handle('watch', (watch: unknown): true => {
+    if (isWatch(watch)) activity.learn(watch)
+    return true
+  })
+  return () => delay.disable()
+}

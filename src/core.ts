@@ -1,0 +1,100 @@
+/**
+ * What a node is without its transports: storage, bus, chat and live events. The server, the push API and the tests are made of it.
+ */
+import type { PubSubEngine } from 'graphql-subscriptions'
+import { createChat, type Chat, type ChatOptions } from './chat/chat.ts'
+import { Commits } from './chat/commit.ts'
+import { createBatchLoader } from './lib/batch-loader.ts'
+import type { TimerWheel } from './lib/timer-wheel.ts'
+import { createFeeds, type Feeds, type FeedsOptions } from './live/feed.ts'
+import { createTopics, type Topics } from './live/topics.ts'
+import { createPublisher, type Publisher } from './pubsub/publisher.ts'
+import type { Circle } from './store/conversations.ts'
+import type { Store } from './store/store.ts'
+import type { Counts } from './telemetry/counters.ts'
+
+/** What failed where nobody waits for an answer. */
+export type ReportFailure = (stage: string, error: unknown) => void
+
+/** How changes get into the database and out to the subscribers. */
+export interface Writes {
+  publisher: Publisher
+  commits: Commits
+}
+
+/** Enough for a process that only writes, such as the push API. */
+export function createWrites(store: Store, pubsub: PubSubEngine, onError: ReportFailure): Writes {
+  const publisher = createPublisher(pubsub, (error) => onError('publish', error))
+  return { publisher, commits: new Commits(store, publisher) }
+}
+
+/** Loads the conversations and contacts of users; calls of one turn are gathered. */
+export const createCircleLoader = (store: Store): ((userId: number) => Promise<Circle>) =>
+  createBatchLoader(async (userIds) => {
+    const circles = await store.conversations.circles(userIds)
+    return userIds.map((userId) => circles.get(userId) ?? { groups: [], past: [], partners: [] })
+  })
+
+export interface CoreSettings {
+  presenceGraceMs: number
+  presenceGroupLimit: number
+  groupAdditionsPerDay: number
+  resumeLimit: number
+  replayRate: NonNullable<FeedsOptions['replayRate']>
+  /** How long an event of one topic may overtake another on its way to a node, in milliseconds (`FeedsOptions.overlapMs`). */
+  overlapMs: number
+}
+
+/** What a core is made of. */
+export interface CoreParts {
+  store: Store
+  pubsub: PubSubEngine
+  wheel: TimerWheel
+  counts: Counts
+  registry: ChatOptions['registry']
+  checkpoints?: FeedsOptions['checkpoints']
+  /** Passes on to the other nodes who types. */
+  relayTyping: ChatOptions['tellTyping']
+  onError: ReportFailure
+}
+
+export interface Core extends Writes {
+  store: Store
+  chat: Chat
+  topics: Topics
+  feeds: Feeds
+}
+
+/** Puts a node together; resolves when it receives what other nodes publish. */
+export async function createCore(settings: CoreSettings, parts: CoreParts): Promise<Core> {
+  const { store, pubsub, wheel, counts, onError } = parts
+  const { log } = store
+  const writes = createWrites(store, pubsub, onError)
+  const loadCircle = createCircleLoader(store)
+  const topics = await createTopics({ pubsub, log, counts, onError })
+  const chat = createChat({
+    ...writes,
+    store,
+    wheel,
+    counts,
+    loadCircle,
+    presenceGraceMs: settings.presenceGraceMs,
+    presenceGroupLimit: settings.presenceGroupLimit,
+    groupAdditionsPerDay: settings.groupAdditionsPerDay,
+    registry: parts.registry,
+    tellTyping: parts.relayTyping,
+    deliverLocally: (topic, event) => topics.deliverLocally(topic, event),
+    onError: (error) => onError('presence', error),
+  })
+  const feeds = createFeeds({
+    topics,
+    log,
+    loadCircle,
+    counts,
+    resumeLimit: settings.resumeLimit,
+    replayRate: settings.replayRate,
+    overlapMs: settings.overlapMs,
+    checkpoints: parts.checkpoints,
+  })
+  return { ...writes, store, chat, topics, feeds }
+}
