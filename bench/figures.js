@@ -1,4 +1,4 @@
-// Writes the tables of docs/benchmarks.md and docs/SECURITY.md from bench/results: `npm run figures`. With --check it only compares, and exits 1
+// Writes the tables of README.md, docs/benchmarks.md and docs/SECURITY.md from bench/results: `npm run figures`. With --check it only compares, and exits 1
 // where a table is not what the results say.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { attacks } from './hostile/attacks/index.js'
@@ -7,6 +7,7 @@ import { thirdsTable } from './soak/thirds.js'
 import { table } from './support/table.js'
 
 const PAGES = {
+  'README.md': { 'costs in short': costsInShort, 'faults in short': faultsInShort },
   'docs/benchmarks.md': { costs, capacity, soak, thirds, 'slow consumers': slowConsumers, faults },
   'docs/SECURITY.md': { 'hostile user': hostile },
 }
@@ -55,15 +56,33 @@ const SHOW = {
   bytesPerConnection: (value) => (value / 1024).toFixed(1),
 }
 
-function costs() {
-  const rows = COSTS.map(([title, name, key]) => [
+/** Rows of COSTS for some of the systems. */
+function costsOf(rows, systems) {
+  const cells = rows.map(([title, name, key]) => [
     title,
-    ...Object.keys(SYSTEMS).map((system) => {
+    ...systems.map((system) => {
       const value = figure(name, system, key)
       return value === undefined ? '' : SHOW[key](value)
     }),
   ])
-  return table(['server CPU, or as said', ...Object.values(SYSTEMS)], rows)
+  return table(['server CPU, or as said', ...systems.map((system) => SYSTEMS[system])], cells)
+}
+
+function costs() {
+  return costsOf(COSTS, Object.keys(SYSTEMS))
+}
+
+/** What the README shows of it. */
+function costsInShort() {
+  const shown = [
+    'fan-out to 500, window 16',
+    'fan-out to 500, window 1',
+    'direct chat, window 8',
+    'connect',
+    'idle, 5000 connections',
+  ]
+  const rows = COSTS.filter(([, name, key]) => shown.includes(name) && key !== 'messagesPerSecond')
+  return costsOf(rows, ['parley-legacy', 'parley-graphql', 'ws', 'socketio', 'yoga'])
 }
 
 /** To two digits. */
@@ -126,18 +145,23 @@ function slowConsumers() {
   )
 }
 
+/** Rounded down: 100 % only where nothing is missing. */
+const arrived = ({ expected, missing }) =>
+  missing === 0 ? '100.0 %' : `${(Math.floor((1 - missing / expected) * 10_000) / 100).toFixed(2)} %`
+
 function faults() {
   const { runs } = load('faults')
   const systems = [...new Set(runs.map(({ system }) => system))]
   const titles = [...new Set(runs.map(({ title }) => title))]
-  const cell = ({ expected, missing, outOfOrder, repeats, longestHealMs }) =>
-    [
-      // Rounded down: 100 % only where nothing is missing.
-      missing === 0 ? '100.0 %' : `${(Math.floor((1 - missing / expected) * 10_000) / 100).toFixed(2)} % (${missing} lost)`,
+  const cell = (result) => {
+    const { missing, outOfOrder, repeats, longestHealMs } = result
+    return [
+      `${arrived(result)}${missing === 0 ? '' : ` (${missing} lost)`}`,
       `${outOfOrder} out of order`,
       ...(repeats > 0 ? [`${repeats} repeated`] : []),
       ...(longestHealMs === null || missing > 0 ? [] : [`${(longestHealMs / 1000).toFixed(1)} s`]),
     ].join(', ')
+  }
   const rows = titles.map((title) => [
     title,
     ...systems.map((system) => {
@@ -146,6 +170,21 @@ function faults() {
     }),
   ])
   return table(['what happens', ...systems], rows)
+}
+
+/** What the README shows of it: deliveries that arrived. */
+function faultsInShort() {
+  const { runs } = load('faults')
+  const systems = [...new Set(runs.map(({ system }) => system))]
+  const titles = [...new Set(runs.map(({ title }) => title))]
+  const rows = titles.map((title) => [
+    title,
+    ...systems.map((system) => {
+      const result = runs.find((each) => each.title === title && each.system === system)?.result
+      return result ? arrived(result) : ''
+    }),
+  ])
+  return table(['deliveries that arrive when', ...systems], rows)
 }
 
 /** The attacks that the results hold for either engine, beside version 0.1. */

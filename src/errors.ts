@@ -1,6 +1,6 @@
 /**
  * The closed table of what can go wrong. The code is what GraphQL clients see in `extensions.code`, the status
- * is the HTTP status and the legacy protocol's `code` (PROTOCOL.md, section 5).
+ * is the HTTP status and the legacy protocol's `code` (docs/protocol.md, section 5).
  */
 export const ERROR_STATUS = {
   BAD_USER_INPUT: 400,

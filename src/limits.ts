@@ -1,4 +1,4 @@
-/** What clients' texts may be (for messages PROTOCOL.md, sections 2 and 3): one place for the domain and for the transports. */
+/** What clients' texts may be (for messages docs/protocol.md, sections 2 and 3): one place for the domain and for the transports. */
 export const LIMITS = {
   /** Unicode code points */
   content: 5000,

@@ -1,5 +1,5 @@
 /**
- * The server-side push API for other processes that share the database and Redis (PROTOCOL.md, section 7): the package
+ * The server-side push API for other processes that share the database and Redis (docs/protocol.md, section 7): the package
  * export `parley/push`. Each function makes a new event and tells whether that succeeded; none of them throws.
  */
 import { randomUUID } from 'node:crypto'

@@ -86,7 +86,7 @@ export function createReadAccess(look: ReadLookups): ReadAccess {
   }
 }
 
-/** What a user may see and use (PROTOCOL.md, section 5): what they may not see does not exist for them. */
+/** What a user may see and use (docs/protocol.md, section 3): what they may not see does not exist for them. */
 export function createAccess(store: Store): Access {
   return {
     async message(userId, messageId, isGroup) {

@@ -7,7 +7,7 @@ import type { Commits } from './commit.ts'
 import { groupTopic, userTopic, type GroupPayload, type MembershipPayload } from './events.ts'
 import { problemWithAnnouncement, problemWithName, problemWithUrl } from '../limits.ts'
 
-/** The rules of groups (API.graphql): each change is one transaction under the group's topic, with the events it makes. */
+/** The rules of groups (docs/graphql.md, Groups): each change is one transaction under the group's topic, with the events it makes. */
 export interface Groups {
   create(ownerId: number, info: GroupInfo, memberIds: readonly number[]): Promise<GroupRecord>
   update(userId: number, groupId: number, info: Partial<GroupInfo>): Promise<GroupRecord>

@@ -22,7 +22,7 @@ export interface SendInput {
 
 export interface Messages {
   /**
-   * Sends a message (PROTOCOL.md, section 3.1); resolves when it is committed. The order of a sender's calls is kept.
+   * Sends a message (docs/protocol.md, section 3.1); resolves when it is committed. The order of a sender's calls is kept.
    * The same key again resolves with the message stored first, CONFLICT where it had another content or conversation.
    */
   send(senderId: number, input: SendInput): Promise<MessageRecord>

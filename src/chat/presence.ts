@@ -45,7 +45,7 @@ interface State {
   offline: Deadline | undefined
 }
 
-/** Who is online (PROTOCOL.md, section 1): told to those who share a conversation, when it changes. */
+/** Who is online (docs/protocol.md, section 1): told to those who share a conversation, when it changes. */
 export function createPresence(options: PresenceOptions): Presence {
   const { store, publisher, registry, wheel, loadCircle, graceMs, groupLimit, onError } = options
   const states = new Map<number, State>()

@@ -6,9 +6,9 @@ import type { ReactionPayload } from './events.ts'
 import { LIMITS, problemWithReaction, reactionKey } from '../limits.ts'
 
 export interface Reactions {
-  /** Adds a reaction; a repeat changes and pushes nothing. Returns who gives it now (PROTOCOL.md, section 3.4). */
+  /** Adds a reaction; a repeat changes and pushes nothing. Returns who gives it now (docs/protocol.md, section 3.4). */
   add(userId: number, messageId: number, reaction: string, isGroup?: boolean | null): Promise<ReactionRecord>
-  /** Takes a reaction back; a repeat changes and pushes nothing. Returns who gives it now (PROTOCOL.md, section 3.5). */
+  /** Takes a reaction back; a repeat changes and pushes nothing. Returns who gives it now (docs/protocol.md, section 3.5). */
   remove(userId: number, messageId: number, reaction: string, isGroup?: boolean | null): Promise<ReactionRecord>
 }
 

@@ -6,7 +6,7 @@ import type { Commits } from './commit.ts'
 import { userTopic, type ReadPayload } from './events.ts'
 
 export interface Receipts {
-  /** Marks another user's message read; a repeat gives the first receipt and pushes nothing (PROTOCOL.md, section 3.3). */
+  /** Marks another user's message read; a repeat gives the first receipt and pushes nothing (docs/protocol.md, section 3.3). */
   markMessage(readerId: number, messageId: number, isGroup?: boolean | null): Promise<ReceiptRecord>
   /** Marks the latest 1000 messages of others up to `upTo`; returns how many were newly read, each pushed to its sender. */
   markConversation(readerId: number, conversationId: string, upTo: number): Promise<number>

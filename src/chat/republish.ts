@@ -5,7 +5,7 @@ import type { Commits } from './commit.ts'
 import { groupTopic, userTopic, type GroupPayload, type MembershipPayload } from './events.ts'
 import type { Notifications } from './notifications.ts'
 
-/** The server-side push API (PROTOCOL.md, section 7): each call is a new event. Throws NOT_FOUND where there is nothing to push. */
+/** The server-side push API (docs/protocol.md, section 7): each call is a new event. Throws NOT_FOUND where there is nothing to push. */
 export interface Republish {
   newMessage(messageId: number, isGroup: boolean): Promise<void>
   groupUpdate(groupId: number): Promise<void>

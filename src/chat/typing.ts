@@ -7,7 +7,7 @@ import { groupTopic, userTopic, type EphemeralEvent, type TypingPayload } from '
 
 export interface Typing {
   /**
-   * Sets whether the user is typing in a conversation (PROTOCOL.md, section 3.2). `connectionId` is the connection
+   * Sets whether the user is typing in a conversation (docs/protocol.md, section 3.2). `connectionId` is the connection
    * that said so, whose closing ends it; null where there is none to close.
    */
   set(userId: number, connectionId: string | null, conversationId: string, typing: boolean): Promise<void>
@@ -42,7 +42,7 @@ interface Place {
 
 /** How long after the last `true` typing ends by itself. */
 const TYPING_MS = 10_000
-/** When nodes that heard of the last `true` take the node that said it for dead; PROTOCOL.md allows 15 s. */
+/** When nodes that heard of the last `true` take the node that said it for dead; docs/protocol.md allows 15 s. */
 const FORGOTTEN_MS = 13_000
 /** How often a repeated `true` is pushed at most. */
 const REPEAT_MS = 3_000

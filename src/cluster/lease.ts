@@ -19,7 +19,7 @@ export interface NodePresence {
 
 /**
  * One heartbeat of this node: it renews its lease, restores what the registry lost of it, and reaps the users of nodes that
- * died (PROTOCOL.md, section 1). To be called every HEARTBEAT_MS, and when the registry can be reached again.
+ * died (docs/protocol.md, section 1). To be called every HEARTBEAT_MS, and when the registry can be reached again.
  */
 export async function heartbeat(registry: RedisRegistry, presence: NodePresence): Promise<void> {
   const lease = await registry.renew()

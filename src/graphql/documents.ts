@@ -66,7 +66,7 @@ export interface DocumentLimits {
   cost: number
 }
 
-/** More is refused before execution (API.graphql). */
+/** More is refused before execution (docs/graphql.md, Pages and limits). */
 export const DOCUMENT_LIMITS: DocumentLimits = { depth: 12, aliases: 30, tokens: 1000, directives: 50, cost: 100_000 }
 
 /** An error as it is kept: message, locations and code. */

@@ -35,7 +35,7 @@ export interface SharedExecution {
   share(prepared: PreparedDocument, operation: PreparedOperation, variables: Variables, cost: number): SharedOperation
 }
 
-/** Executes once for each event, document and variables (rule 3), in a context that holds no viewer. */
+/** Executes once for each event, document and variables (docs/architecture.md, rule 3), in a context that holds no viewer. */
 export function createSharedExecution({
   services,
   report,

@@ -1,4 +1,4 @@
-/** Text of frames to requests, and responses to text: the legacy protocol without a socket (PROTOCOL.md, sections 1 to 6). */
+/** Text of frames to requests, and responses to text: the legacy protocol without a socket (docs/protocol.md, sections 1 to 6). */
 import { came, isJsonObject, ownMember } from './fields.ts'
 import type { Field, Fields, JsonObject } from './fields.ts'
 import { ECHO, REQUESTS, TEXTS } from './frames.ts'

@@ -1,4 +1,4 @@
-/** The feed's events as pushes (PROTOCOL.md, section 4): from what a GraphQL client gets to what a legacy client gets. */
+/** The feed's events as pushes (docs/protocol.md, section 4): from what a GraphQL client gets to what a legacy client gets. */
 import { encodePush, formatTimestamp } from './codec.ts'
 import type { PushData, PushType } from './frames.ts'
 import type { LegacyFeedSubscription } from './operations.generated.ts'

@@ -1,5 +1,5 @@
 /**
- * The frames of the legacy protocol as tables: names, fields and literal texts (PROTOCOL.md, sections 1 to 6). The one
+ * The frames of the legacy protocol as tables: names, fields and literal texts (docs/protocol.md, sections 1 to 6). The one
  * source of truth: the codec reads and writes by it, the types are inferred from it, and every field has its JSON Schema.
  */
 import {

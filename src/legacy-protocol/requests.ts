@@ -20,7 +20,7 @@ export interface RequestOperation {
   variables?: Readonly<Record<string, unknown>>
 }
 
-/** What each request becomes, all but `resume`, which is a turn of the feed and no operation of its own (PROTOCOL.md, section 3). */
+/** What each request becomes, all but `resume`, which is a turn of the feed and no operation of its own (docs/protocol.md, section 3). */
 export function operationOf(request: Exclude<LegacyRequest, { type: 'resume' }>): RequestOperation {
   switch (request.type) {
     case 'message_sent': {

@@ -76,7 +76,7 @@ export interface ConnectionsOptions {
 /** What a connection is told whose token an administrator has revoked. */
 export const REVOKED = 'the token was revoked'
 
-/** The connections of this node: counted for each user, ended when their token expires (PROTOCOL.md, section 1). */
+/** The connections of this node: counted for each user, ended when their token expires (docs/protocol.md, section 1). */
 export function createConnections(options: ConnectionsOptions): Connections {
   const { wheel, maxPerUser, leewayMs = 0, isRevoked, onOpened, onClosed } = options
   const byUser = new Map<number, Live[]>()

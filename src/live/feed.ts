@@ -41,7 +41,7 @@ export interface FeedSink {
   settled?(): Promise<void> | undefined
 }
 
-/** What a resume did. `complete` is false where events were missed that it could not give (PROTOCOL.md, section 6). */
+/** What a resume did. `complete` is false where events were missed that it could not give (docs/protocol.md, section 6). */
 export interface Replay {
   replayed: number
   complete: boolean

@@ -64,7 +64,7 @@ const READS_AT_ONCE = 4
 const RETRY_MS = 250
 const MAX_RETRY_MS = 5000
 
-/** What this node listens to: a position for each topic, gaps healed from the log, repeats dropped (rule 2). */
+/** What this node listens to: a position for each topic, gaps healed from the log, repeats dropped (docs/architecture.md, rule 2). */
 export async function createTopics({ pubsub, log, counts = createCounts(), onError }: TopicsOptions): Promise<Topics> {
   const topics = new Map<string, Topic>()
   const loadHead = createBatchLoader<string, number>(async (names) => {

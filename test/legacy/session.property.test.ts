@@ -9,7 +9,7 @@ import type { Frame, LegacyClient } from '../support/legacy-client.ts'
 /** What no answer may show of the server's inside. */
 const INTERNALS =
   /prisma|postgres|pglite|sqlstate|\bselect\b|\binsert\b|node_modules|\.ts:\d|\.js:\d|at \w+ \(|undefined|\[object|TypeError|stack/i
-/** PROTOCOL.md, section 5. */
+/** docs/protocol.md, section 5. */
 const CODES = new Set([200, 400, 401, 403, 404, 409, 413, 429, 503])
 const TEXTS_OF_ERRORS = new Set<string>([
   ...Object.values(REQUESTS).map(({ failure }) => failure),

@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { WebSocket } from 'ws'
 import { Inbox } from './inbox.ts'
 
-/** A frame of the server: the envelope of PROTOCOL.md, section 2. */
+/** A frame of the server: the envelope of docs/protocol.md, section 2. */
 export interface Frame {
   type: string
   code: number

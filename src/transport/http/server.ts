@@ -73,7 +73,7 @@ export interface HttpServer {
   drain(limitMs: number): Promise<void>
 }
 
-/** Routes HTTP requests and upgrades (SETTINGS.md, HTTP). */
+/** Routes HTTP requests and upgrades (docs/operations.md, HTTP endpoints). */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { allowedOrigins, maxBodyBytes, handler, operations, connections, auth, admit, takeRequest, report } = options
   const endpoints: Readonly<Record<string, Endpoint>> = { '/graphql': options.graphqlWs, '/ws/connect': options.legacy }

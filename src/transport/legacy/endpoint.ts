@@ -60,7 +60,7 @@ const MSG_OF: Readonly<Record<number, string>> = {
   429: TEXTS.tooManyConnections,
 }
 
-/** `/ws/connect`: who may connect, and as whom (PROTOCOL.md, section 1). */
+/** `/ws/connect`: who may connect, and as whom (docs/protocol.md, section 1). */
 export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
   const { auth, admit, connections, operations, activity, takeRequest, counts, maxFrameBytes, maxBufferedBytes } = options
   const parts: SessionParts = { operations, activity, takeRequest, counts }

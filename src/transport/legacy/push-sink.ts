@@ -24,7 +24,7 @@ function frameOf(result: ExecutionResult): Buffer | null {
 }
 
 /**
- * Where the feed of a connection goes: each result becomes a push (PROTOCOL.md, section 4). It is there before the socket is, for
+ * Where the feed of a connection goes: each result becomes a push (docs/protocol.md, section 4). It is there before the socket is, for
  * whoever is accepted shall miss nothing.
  */
 export class Pushes implements SubscriptionSink {

@@ -91,7 +91,7 @@ export class Session implements ConnectionPeer {
 
   /**
    * Greets, lets the feed begin, and takes requests. `resumes`: the feed begins with a replay, which is answered as `resume` is
-   * (PROTOCOL.md, section 6).
+   * (docs/protocol.md, section 6).
    */
   start(connection: Connection, { resumes }: { resumes: boolean }): void {
     this.#connection = connection

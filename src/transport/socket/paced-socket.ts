@@ -18,7 +18,7 @@ const REFUSALS_FORGIVEN = 10
 /** Refusals further apart are not in a row. */
 const ROW_MS = 10_000
 
-/** Close code of a client that goes on after many refusals, and how long it may take to read the rest (PROTOCOL.md, section 1). */
+/** Close code of a client that goes on after many refusals, and how long it may take to read the rest (docs/protocol.md, section 1). */
 const TOO_MANY_REFUSALS = 4429
 const LINGER_MS = 5000
 

@@ -4,7 +4,7 @@ import { createCounts, type Counts } from '../../telemetry/counters.ts'
 import { LatestWords } from '../../lib/coalescing-buffer.ts'
 import { payloadOf } from './frame.ts'
 
-/** Close code of a client that is too slow for its durable events (PROTOCOL.md, section 1). */
+/** Close code of a client that is too slow for its durable events (docs/protocol.md, section 1). */
 const TOO_SLOW = 4508
 
 const NOTHING = Buffer.alloc(0)
