@@ -18,6 +18,12 @@ export interface SendInput {
   messageType: string
   mediaUrl: string | null
   key: string | null
+  /** A message of the same conversation that this one answers. */
+  replyToId?: number | null
+  /** Members of the conversation. */
+  mentionIds?: readonly number[] | null
+  /** Whether every member is mentioned. */
+  mentionAll?: boolean | null
 }
 
 export interface Messages {
@@ -87,20 +93,32 @@ export function createMessages({ store, commits, access, typing, counts }: Messa
         throw notFound(`there is no group conversation ${JSON.stringify(message.conversationId)}`)
       case 'not_member':
         throw forbidden('only members may send to this group')
-      case 'muted':
+      case 'closed_to_members':
         throw forbidden('only owner and admins may send to this group now')
+      case 'muted':
+        throw forbidden('you are muted in this group')
+      case 'blocked':
+        throw forbidden(BLOCKED)
+      case 'no_reply_target':
+        throw notFound(`there is no message ${message.replyToId} to answer in this conversation`)
+      case 'not_mentionable':
+        throw badInput('mentionIds has somebody who is no member of this conversation, expected members only')
+      case 'not_all_mentionable':
+        throw forbidden('only owner and admins of a group may mention everybody')
     }
   }
 
   return {
-    send(senderId, { conversationId, receiverId, isGroup, content, messageType, mediaUrl, key }) {
+    send(senderId, input) {
+      const { conversationId, receiverId, isGroup, content, messageType, mediaUrl, key } = input
       const problem =
         problemWithContent(content, mediaUrl !== null) ??
         problemWithMessageType(messageType) ??
         (mediaUrl === null ? null : problemWithMediaUrl(mediaUrl)) ??
-        (key === null ? null : problemWithKey(key))
+        (key === null ? null : problemWithKey(key)) ??
+        problemWithMentions(input.mentionIds)
       if (problem !== null) return Promise.reject(badInput(problem))
-      const rest = { senderId, content, messageType, mediaUrl, key }
+      const rest = { senderId, content, messageType, mediaUrl, key, ...quotes(input) }
       if (receiverId !== null && isGroup !== true) {
         if (receiverId === senderId)
           return Promise.reject(badInput('receiver_id is the sender: a message to oneself is not possible'))
@@ -120,12 +138,41 @@ export function createMessages({ store, commits, access, typing, counts }: Messa
   }
 }
 
+/** What both of a blocked pair are told, so that it does not say who blocked whom. */
+export const BLOCKED = 'messages between you two are blocked'
+
+/** How many members a message may mention by name. */
+const MENTIONS_LIMIT = 50
+
+/** What is wrong with a list of mentions; null if nothing is. */
+export const problemWithMentions = (mentionIds: readonly number[] | null | undefined): string | null =>
+  mentionIds != null && mentionIds.length > MENTIONS_LIMIT
+    ? `mentionIds has ${mentionIds.length} users, expected at most ${MENTIONS_LIMIT}`
+    : null
+
+/** What a message answers and mentions, where it does. */
+function quotes({ replyToId, mentionIds, mentionAll }: SendInput): Pick<NewMessage, 'replyToId' | 'mentionIds' | 'mentionsAll'> {
+  return {
+    ...(replyToId == null ? {} : { replyToId }),
+    ...(mentionIds == null || mentionIds.length === 0 ? {} : { mentionIds: [...new Set(mentionIds)] }),
+    ...(mentionAll ? { mentionsAll: true as const } : {}),
+  }
+}
+
+const isSameSet = (a: readonly number[] = [], b: readonly number[] = []): boolean =>
+  a.length === b.length && a.every((id) => b.includes(id))
+
 /** Whether a key's first message had the same content and went where this one would go. */
 function isSame(sent: NewMessage, { message, conversationId }: { message: MessageRecord; conversationId: string }): boolean {
+  // What it was is no longer known; the sender gets the message as it is now.
+  if (message.editedAt !== undefined || message.deletedAt !== undefined) return true
   return (
     sent.content === message.content &&
     sent.messageType === message.messageType &&
     sent.mediaUrl === message.mediaUrl &&
+    sent.replyToId === message.replyToId &&
+    sent.mentionsAll === message.mentionsAll &&
+    isSameSet(sent.mentionIds, message.mentionIds) &&
     conversationId === message.conversationId &&
     (sent.conversationId ?? conversationId) === conversationId
   )

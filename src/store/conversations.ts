@@ -1,5 +1,4 @@
-import { byOrd, pageAfter, pageBefore, recordset, type Db } from './database/sql.ts'
-import { epochMs } from './event-log.ts'
+import { epochMs, byOrd, pageAfter, pageBefore, recordset, type Db } from './database/sql.ts'
 
 export interface ConversationRecord {
   id: string

@@ -1,8 +1,7 @@
-import type { Prisma } from './generated/client.ts'
 import { Prisma as Sql } from './generated/client.ts'
 import type { TraceParent } from '../telemetry/tracing.ts'
-import { recordset, type Db } from './database/sql.ts'
-import type { MessageRecord } from './messages.ts'
+import { epochMs, recordset, type Db } from './database/sql.ts'
+import { messageColumns, messageOf, type MessageRecord, type MessageRow } from './message-rows.ts'
 
 /** A durable event. `id` is the resume cursor; `at` is in milliseconds since the epoch. */
 export interface StoredEvent {
@@ -55,62 +54,31 @@ export function rangesAfter(ranges: readonly TopicRange[], read: readonly { topi
   })
 }
 
-interface EntryRow {
+interface EventRow {
   topic: string
   seq: number
-  id: number
-  at: number
+  event_id: number
+  event_at: number
   kind: string
   payload: unknown
   message_id: number | null
-  /** Null where the message is gone, as all that follows. */
-  conversation_id: string | null
-  is_group: boolean
-  group_id: number | null
-  sender_id: number
-  sender_name: string
-  sender_avatar: string | null
-  content: string
-  message_type: string
-  media_url: string | null
-  message_at: number
 }
+/** The columns of the message are null where the event has none, or where it is gone. */
+type EntryRow = EventRow & (MessageRow | { [Column in keyof MessageRow]: null })
 
-/** Milliseconds since the epoch of a timestamptz(3) column, as a JavaScript number. */
-export const epochMs = (column: string): Prisma.Sql => Sql.raw(`(extract(epoch from ${column}) * 1000)::float8`)
+const hasMessage = (row: EntryRow): row is EventRow & MessageRow => row.conversation_id !== null
 
 const toEntry = (row: EntryRow): LogEntry => ({
   topic: row.topic,
   seq: row.seq,
-  event: {
-    id: row.id,
-    at: row.at,
-    kind: row.kind,
-    payload:
-      row.message_id === null
-        ? row.payload
-        : ({
-            id: row.message_id,
-            conversationId: row.conversation_id as string,
-            isGroup: row.is_group,
-            groupId: row.group_id,
-            senderId: row.sender_id,
-            senderName: row.sender_name,
-            senderAvatar: row.sender_avatar,
-            content: row.content,
-            messageType: row.message_type,
-            mediaUrl: row.media_url,
-            at: row.message_at,
-          } satisfies MessageRecord),
-  },
+  event: { id: row.event_id, at: row.event_at, kind: row.kind, payload: hasMessage(row) ? messageOf(row) : row.payload },
 })
 
 const entryColumns = Sql.sql`
-  e.topic, e.seq::float8 AS seq, e.id::float8 AS id, ${epochMs('e.created_at')} AS at, e.kind, e.payload,
-  e.message_id::float8 AS message_id, m.conversation_id, c.is_group, g.id AS group_id, m.sender_id, u.name AS sender_name,
-  u.avatar AS sender_avatar, m.content, m.message_type, m.media_url, ${epochMs('m.created_at')} AS message_at`
+  e.topic, e.seq::float8 AS seq, e.id::float8 AS event_id, ${epochMs('e.created_at')} AS event_at, e.kind, e.payload,
+  e.message_id::float8 AS message_id, ${messageColumns}`
 
-const messageJoins = Sql.sql`
+const entryJoins = Sql.sql`
   LEFT JOIN messages m ON m.id = e.message_id
   LEFT JOIN conversations c ON c.id = m.conversation_id
   LEFT JOIN groups g ON g.conversation_id = m.conversation_id
@@ -172,7 +140,7 @@ export async function appendEvents(tx: Db, heads: Map<string, number>, events: r
 }
 
 /** Whether its message is gone, which nothing can be told of. */
-const isOrphan = ({ message_id, conversation_id }: EntryRow): boolean => message_id !== null && conversation_id === null
+const isOrphan = (row: EntryRow): boolean => row.message_id !== null && !hasMessage(row)
 
 export type EventLog = ReturnType<typeof createEventLog>
 
@@ -208,7 +176,7 @@ export function createEventLog(db: Db, onOrphans: (count: number) => void = () =
     async read({ topic, after, until }: TopicRange, limit: number): Promise<LogEntry[]> {
       for (let from = after; ;) {
         const rows = await db.$queryRaw<EntryRow[]>`
-          SELECT ${entryColumns} FROM events e ${messageJoins}
+          SELECT ${entryColumns} FROM events e ${entryJoins}
           WHERE e.topic = ${topic} AND e.seq > ${from} AND e.seq <= ${until} ORDER BY e.seq LIMIT ${limit}`
         const entries = entriesOf(rows)
         if (entries.length > 0 || rows.length < limit) return entries
@@ -239,7 +207,7 @@ export function createEventLog(db: Db, onOrphans: (count: number) => void = () =
               SELECT * FROM events WHERE topic = r.topic AND seq > r.after AND (topic, seq) <= (r.topic, r.until)
               ORDER BY seq LIMIT ${limit}
             ) e ORDER BY e.id, e.topic LIMIT ${limit}
-          ) e ${messageJoins} ORDER BY e.id, e.topic`
+          ) e ${entryJoins} ORDER BY e.id, e.topic`
         const entries = entriesOf(rows)
         const isLast = rows.length < limit
         if (entries.length > 0 || isLast) return { entries, isLast }

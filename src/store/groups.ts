@@ -1,5 +1,4 @@
-import { NO_LIMIT, pageAfter, type Db } from './database/sql.ts'
-import { epochMs } from './event-log.ts'
+import { epochMs, NO_LIMIT, pageAfter, type Db } from './database/sql.ts'
 
 export type Role = 'OWNER' | 'ADMIN' | 'MEMBER'
 

@@ -1,6 +1,5 @@
 import type { Prisma } from './generated/client.ts'
-import { pageBefore, type Db } from './database/sql.ts'
-import { epochMs } from './event-log.ts'
+import { epochMs, pageBefore, type Db } from './database/sql.ts'
 
 /** `at` and `readAt` are in milliseconds since the epoch. */
 export interface NotificationRecord {

@@ -1,5 +1,4 @@
-import { NO_LIMIT, pageBefore, type Db } from './database/sql.ts'
-import { epochMs } from './event-log.ts'
+import { epochMs, NO_LIMIT, pageBefore, type Db } from './database/sql.ts'
 import { Prisma as Sql } from './generated/client.ts'
 
 /** `readAt` is in milliseconds since the epoch. */

@@ -1,5 +1,4 @@
-import type { Db } from './database/sql.ts'
-import { epochMs } from './event-log.ts'
+import { epochMs, type Db } from './database/sql.ts'
 
 /** How long before a reading another transaction may have stored what it did not see, in milliseconds. */
 const OVERLAP_MS = 60_000

@@ -1,6 +1,5 @@
 import { Prisma as Sql } from './generated/client.ts'
-import { recordset, type Db } from './database/sql.ts'
-import { epochMs } from './event-log.ts'
+import { epochMs, recordset, type Db } from './database/sql.ts'
 
 /** `lastActive` is in milliseconds since the epoch, null for a user who never connected. */
 export interface UserRecord {

@@ -127,7 +127,7 @@ describeEngines((on) => {
       'wrong_conversation',
       'no_receiver',
       'not_member',
-      'muted',
+      'closed_to_members',
       'sent',
       'no_group',
       'no_group',

@@ -53,6 +53,9 @@ function hasCode(error: unknown, codes: RegExp, depth = 0): boolean {
   return [cause, meta, driverAdapterError].some((inner) => hasCode(inner, codes, depth + 1))
 }
 
+/** Whether a row was there already that a statement wanted to add. */
+export const isUniqueViolation = (error: unknown): boolean => hasCode(error, /^23505$/)
+
 /** Runs a call to the database; its failure to answer becomes UNAVAILABLE, anything else stays what it is. */
 export async function translateErrors<T>(call: () => PromiseLike<T>): Promise<T> {
   try {

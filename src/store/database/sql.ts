@@ -6,6 +6,9 @@ export type Db = Prisma.TransactionClient
 /** For LIMIT, where there is none. */
 export const NO_LIMIT = 2_147_483_647
 
+/** Milliseconds since the epoch of a timestamptz(3) column, as a JavaScript number. */
+export const epochMs = (column: string): Prisma.Sql => Prisma.raw(`(extract(epoch from ${column}) * 1000)::float8`)
+
 /** The part of it that runs statements of our own. */
 export interface RawDb {
   $queryRaw<T = unknown>(query: TemplateStringsArray | Prisma.Sql, ...values: unknown[]): Promise<T>

@@ -1,0 +1,199 @@
+import { Prisma as Sql } from '../generated/client.ts'
+import { epochMs, named } from '../database/sql.ts'
+
+/** What came of one input; the columns from `message_id` on are null unless it was stored. */
+export interface SendRow {
+  ord: number
+  status: 'ok' | 'stale' | 'repeat' | 'wrong_conversation' | SendRefusal
+  /** Where the message went, or would have gone. */
+  conversation_id: string
+  group_id: number | null
+  sender_name: string
+  sender_avatar: string | null
+  message_id: number | null
+  event_id: number
+  at: number
+  topic1: string
+  seq1: number
+  topic2: string | null
+  seq2: number
+}
+
+export type SendRefusal =
+  | 'no_sender'
+  | 'no_receiver'
+  | 'no_group'
+  | 'not_member'
+  | 'closed_to_members'
+  | 'muted'
+  | 'blocked'
+  | 'no_reply_target'
+  | 'not_mentionable'
+  | 'not_all_mentionable'
+
+/**
+ * The statement that sends a batch: who may send is decided, direct conversations are created, messages and their events stored,
+ * counters and topics advanced, all or nothing. `inputs` is a JSON array of `NewMessage` with `ord`. Rows come in the order of `ord`.
+ *
+ * Each table is looked into by its key, whatever its statistics say: a batch may be one message as well as hundreds. It must not be
+ * joined to anything that grows with the history or the number of members.
+ */
+export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
+  ${named('send_messages')} WITH input AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(${inputs}::json)
+      AS i(ord int, "senderId" int, "receiverId" int, "conversationId" text, content text, "messageType" text,
+        "mediaUrl" text, key text, "replyToId" bigint, "mentionIds" int[], "mentionsAll" boolean)
+  ), found AS MATERIALIZED (
+    SELECT i.*, u.name, u.avatar, g.group_id, d.id AS direct_id, g.access_seq, g.role, g.history_after,
+      coalesce(g.id, d.id,
+        format('direct_%s_%s', least(i."senderId", i."receiverId"), greatest(i."senderId", i."receiverId"))) AS target,
+      CASE
+        WHEN u.id IS NULL THEN 'no_sender'
+        WHEN repeat.id IS NOT NULL THEN 'repeat'
+        WHEN i."receiverId" IS NOT NULL AND r.id IS NULL THEN 'no_receiver'
+        WHEN i."receiverId" IS NOT NULL THEN
+          CASE
+            WHEN i."conversationId" <> coalesce(d.id,
+              format('direct_%s_%s', least(i."senderId", i."receiverId"), greatest(i."senderId", i."receiverId")))
+            THEN 'wrong_conversation'
+            WHEN EXISTS (SELECT FROM blocks WHERE blocker_id = i."senderId" AND blocked_id = i."receiverId")
+              OR EXISTS (SELECT FROM blocks WHERE blocker_id = i."receiverId" AND blocked_id = i."senderId")
+            THEN 'blocked'
+            ELSE 'ok'
+          END
+        WHEN g.id IS NULL OR g.closed_at IS NOT NULL THEN 'no_group'
+        WHEN g.role IS NULL THEN 'not_member'
+        WHEN NOT g.allow_send_messages AND g.role = 'MEMBER' THEN 'closed_to_members'
+        WHEN g.role = 'MEMBER' AND EXISTS (
+          SELECT FROM group_mutes WHERE group_id = g.group_id AND user_id = i."senderId" AND until > statement_timestamp()
+        ) THEN 'muted'
+        ELSE 'ok'
+      END AS status
+    FROM input i
+    LEFT JOIN LATERAL (SELECT id, name, avatar FROM users WHERE id = i."senderId" LIMIT 1) u ON true
+    LEFT JOIN LATERAL (
+      SELECT id FROM messages WHERE sender_id = i."senderId" AND client_key = i.key LIMIT 1
+    ) repeat ON true
+    LEFT JOIN LATERAL (SELECT id FROM users WHERE id = i."receiverId" LIMIT 1) r ON true
+    LEFT JOIN LATERAL (
+      SELECT id FROM conversations WHERE i."receiverId" IS NOT NULL
+        AND user_low = least(i."senderId", i."receiverId") AND user_high = greatest(i."senderId", i."receiverId") LIMIT 1
+    ) d ON true
+    LEFT JOIN LATERAL (
+      SELECT c.id, g.id AS group_id, g.closed_at, g.allow_send_messages, m.role, m.history_after, t.access_seq
+      FROM conversations c JOIN groups g ON g.conversation_id = c.id
+      LEFT JOIN members m ON m.conversation_id = c.id AND m.user_id = i."senderId"
+      LEFT JOIN topics t ON t.name = 'group:' || g.id
+      WHERE i."receiverId" IS NULL AND c.id = i."conversationId" AND c.is_group LIMIT 1
+    ) g ON true
+  ), checked AS MATERIALIZED (
+    SELECT ord, "senderId", "receiverId", content, "messageType", "mediaUrl", key, "replyToId",
+      coalesce("mentionsAll", false) AS mentions_all, CASE WHEN cardinality("mentionIds") > 0 THEN "mentionIds" END AS mention_ids,
+      name, avatar, group_id, direct_id, access_seq, target,
+      CASE
+        WHEN status <> 'ok' THEN status
+        WHEN "replyToId" IS NOT NULL AND NOT EXISTS (
+          SELECT FROM messages a WHERE a.id = f."replyToId" AND a.conversation_id = f.target AND a.deleted_at IS NULL
+            AND a.id > coalesce(f.history_after, 0)
+        ) THEN 'no_reply_target'
+        WHEN "mentionsAll" AND coalesce(role, 'MEMBER') = 'MEMBER' THEN 'not_all_mentionable'
+        WHEN "mentionIds" IS NOT NULL AND group_id IS NULL AND NOT "mentionIds" <@ ARRAY["senderId", "receiverId"]
+        THEN 'not_mentionable'
+        WHEN "mentionIds" IS NOT NULL AND group_id IS NOT NULL AND EXISTS (
+          SELECT FROM unnest("mentionIds") AS x(id)
+          WHERE NOT EXISTS (SELECT FROM members WHERE conversation_id = f.target AND user_id = x.id)
+        ) THEN 'not_mentionable'
+        ELSE 'ok'
+      END AS status
+    FROM found f
+  ), targeted AS MATERIALIZED (
+    SELECT *, status = 'ok' AS ok,
+      CASE WHEN group_id IS NULL THEN 'user:' || "senderId" ELSE 'group:' || group_id END AS topic1,
+      CASE WHEN group_id IS NULL THEN 'user:' || "receiverId" END AS topic2
+    FROM checked
+  ), names AS MATERIALIZED (
+    SELECT name FROM (
+      SELECT topic1 AS name FROM targeted WHERE ok UNION SELECT topic2 FROM targeted WHERE ok AND topic2 IS NOT NULL
+    ) n ORDER BY name COLLATE "C"
+  ), locked AS MATERIALIZED (
+    SELECT t.* FROM names n CROSS JOIN LATERAL (SELECT name, seq, access_seq FROM topics WHERE name = n.name FOR UPDATE) t
+  ), accepted AS MATERIALIZED (
+    -- The lock shows the topic as it is now, the checks saw what was before: where access changed meanwhile they don't count.
+    SELECT c.* FROM targeted c LEFT JOIN locked l ON l.name = c.topic1
+    WHERE c.ok AND (c.group_id IS NULL OR coalesce(l.access_seq, 0) <= coalesce(c.access_seq, 0))
+  ), numbered AS MATERIALIZED (
+    -- After the locks, so that in each topic the ids grow with seq.
+    SELECT c.*, nextval('messages_id_seq') AS message_id, nextval('events_id_seq') AS event_id,
+      date_trunc('milliseconds', statement_timestamp()) AS at, group_id IS NULL AND "senderId" < "receiverId" AS is_low
+    FROM (SELECT * FROM accepted ORDER BY ord) c, (SELECT count(*) FROM locked) l
+  ), totals AS MATERIALIZED (
+    SELECT target, group_id IS NULL AND direct_id IS NULL AS is_new, count(*)::int AS total,
+      (count(*) FILTER (WHERE is_low))::int AS low, min(least("senderId", "receiverId")) AS user_low,
+      min(greatest("senderId", "receiverId")) AS user_high, min(at) AS at
+    FROM numbered GROUP BY target, group_id, direct_id
+  ), new_conversations AS (
+    INSERT INTO conversations AS c (id, is_group, user_low, user_high, created_at, message_count, low_count)
+    SELECT target, false, user_low, user_high, at, total, low FROM totals WHERE is_new
+    -- Another statement created it meanwhile.
+    ON CONFLICT (id) DO UPDATE SET message_count = c.message_count + excluded.message_count, low_count = c.low_count + excluded.low_count
+    RETURNING id, message_count, low_count
+  ), old_conversations AS (
+    -- Sees what was committed while the locks were awaited, unlike a plain read in this statement.
+    UPDATE conversations c SET message_count = c.message_count + n.total, low_count = c.low_count + n.low
+    FROM totals n WHERE NOT n.is_new AND c.id = n.target
+    RETURNING c.id, c.message_count, c.low_count
+  ), before AS MATERIALIZED (
+    SELECT n.target, c.message_count - n.total AS message_count, c.low_count - n.low AS low_count
+    FROM totals n JOIN (SELECT * FROM new_conversations UNION ALL SELECT * FROM old_conversations) c ON c.id = n.target
+  ), senders AS (
+    UPDATE members m SET sent_count = m.sent_count + n.total
+    FROM (
+      SELECT target, "senderId", count(*)::int AS total FROM numbered WHERE group_id IS NOT NULL GROUP BY target, "senderId"
+    ) n WHERE m.conversation_id = n.target AND m.user_id = n."senderId"
+    RETURNING m.conversation_id, m.user_id, m.sent_count - n.total AS sent_count
+  ), new_members AS (
+    INSERT INTO members (conversation_id, user_id)
+    SELECT DISTINCT n.target, p.user_id FROM numbered n CROSS JOIN LATERAL (VALUES (n."senderId"), (n."receiverId")) p(user_id)
+    WHERE n.group_id IS NULL AND n.direct_id IS NULL
+    ON CONFLICT DO NOTHING
+  ), inserted AS (
+    INSERT INTO messages (id, conversation_id, sender_id, content, message_type, media_url, client_key, created_at, seq, sender_seq,
+      reply_to_id, mention_ids, mentions_all)
+    SELECT n.message_id, n.target, n."senderId", n.content, n."messageType", n."mediaUrl", n.key, n.at,
+      b.message_count + row_number() OVER (PARTITION BY n.target ORDER BY n.ord),
+      coalesce(s.sent_count, CASE WHEN n.is_low THEN b.low_count ELSE b.message_count - b.low_count END)
+        + row_number() OVER (PARTITION BY n.target, n."senderId" ORDER BY n.ord),
+      n."replyToId", n.mention_ids, n.mentions_all
+    FROM numbered n JOIN before b ON b.target = n.target
+    LEFT JOIN senders s ON s.conversation_id = n.target AND s.user_id = n."senderId"
+    ORDER BY n.ord
+  ), answered AS (
+    UPDATE messages m SET reply_count = m.reply_count + n.total
+    FROM (SELECT "replyToId" AS id, count(*)::int AS total FROM numbered WHERE "replyToId" IS NOT NULL GROUP BY "replyToId") n
+    WHERE m.id = n.id
+  ), mentioned AS (
+    INSERT INTO mentions (message_id, user_id, conversation_id)
+    SELECT DISTINCT message_id, unnest(mention_ids), target FROM numbered WHERE mention_ids IS NOT NULL
+  ), entries AS MATERIALIZED (
+    SELECT s.ord, t.side, t.topic, s.message_id, s.event_id, s.at,
+      l.seq + row_number() OVER (PARTITION BY t.topic ORDER BY s.ord) AS seq
+    FROM numbered s CROSS JOIN LATERAL (VALUES (1, s.topic1), (2, s.topic2)) AS t(side, topic) JOIN locked l ON l.name = t.topic
+  ), logged AS (
+    INSERT INTO events (topic, seq, id, kind, message_id, created_at, xid, snapshot)
+    -- Selected, so that they are made into text once and not for each row.
+    SELECT topic, seq, event_id, 'message_sent', message_id, at,
+      (SELECT pg_current_xact_id()::text::bigint), (SELECT pg_current_snapshot()::text)
+    FROM entries
+  ), advanced AS (
+    UPDATE topics t SET seq = t.seq + a.count
+    FROM (SELECT topic, count(*) AS count FROM entries GROUP BY topic) a WHERE t.name = a.topic
+  )
+  SELECT c.ord, CASE WHEN c.status = 'ok' AND s.ord IS NULL THEN 'stale' ELSE c.status END AS status,
+    c.target AS conversation_id, c.group_id, c.name AS sender_name, c.avatar AS sender_avatar,
+    s.message_id::float8 AS message_id, s.event_id::float8 AS event_id, ${epochMs('s.at')} AS at,
+    e1.topic AS topic1, e1.seq::float8 AS seq1, e2.topic AS topic2, e2.seq::float8 AS seq2
+  FROM checked c
+  LEFT JOIN numbered s ON s.ord = c.ord
+  LEFT JOIN entries e1 ON e1.ord = c.ord AND e1.side = 1
+  LEFT JOIN entries e2 ON e2.ord = c.ord AND e2.side = 2
+  ORDER BY c.ord`
