@@ -1,4 +1,4 @@
-import { badInput, notFound } from './errors.ts'
+import { notFound } from './errors.ts'
 
 const parse = (id: string, max: number): number | undefined => {
   const value = /^[1-9]\d{0,18}$/.test(id) ? Number(id) : NaN
@@ -28,11 +28,24 @@ export function requireBigId(id: string, what: 'message' | 'notification'): numb
   return value
 }
 
-/** The event id to resume after; undefined where none is given. An id too high to be known is Infinity. */
-export function parseEventId(after: string | null | undefined): number | undefined {
-  if (after == null) return undefined
-  if (!/^\d{1,19}$/.test(after))
-    throw badInput(`after is no event id: expected a decimal number such as "1041", or "0" for all that is kept`)
-  const value = Number(after)
+/** What the database had committed at one moment, as a reader saw it. */
+export interface SnapshotPosition {
+  /** PostgreSQL's `pg_snapshot` as text: xmin, xmax, and the transactions between them that were running. */
+  snapshot: string
+  /** No event that the reader saw has a higher id. */
+  lastId: number
+  /** When it was taken by the database's clock, in milliseconds since the epoch. */
+  at: number
+  /** Of which history of the database: a UUID, see `Installation` in schema.prisma. */
+  epoch: string
+}
+
+/** Where a stream goes on: after an event, by its id, or after what a snapshot shows. An id too high to be known is Infinity. */
+export type EventCursor = number | SnapshotPosition
+
+/** The event id in a decimal number; undefined for any other text. An id too high to be known is Infinity. */
+export function parseEventId(text: string): number | undefined {
+  if (!/^\d{1,19}$/.test(text)) return undefined
+  const value = Number(text)
   return Number.isSafeInteger(value) ? value : Infinity
 }

@@ -492,7 +492,7 @@ class UserFeed implements Feed {
     const { known, positions } = await log.positionsAfter(after, [...new Set(stretches.map(({ topic }) => topic))])
     const isSwept = stretches.some((stretch) => {
       const position = positions.get(stretch.topic)
-      return position && position.sweptId > after && position.sweptSeq > stretch.after
+      return position?.isSwept && position.sweptSeq > stretch.after
     })
     const saved = checkpoints && after > 0 ? await checkpoints.load(this.#userId) : []
     const before = matching(saved, this.#scopeName(), after)

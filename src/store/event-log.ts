@@ -1,4 +1,5 @@
 import { Prisma as Sql } from './generated/client.ts'
+import type { EventCursor, SnapshotPosition } from '../ids.ts'
 import type { TraceParent } from '../telemetry/tracing.ts'
 import { epochMs, recordset, type Db } from './database/sql.ts'
 import { messageColumns, messageOf, type MessageRecord, type MessageRow } from './message-rows.ts'
@@ -27,6 +28,22 @@ export interface LogPosition {
   seq: number
   id: number
   at: number
+}
+
+/** Where reading a topic goes on after a cursor. */
+export interface TopicPosition {
+  /** Up to this `seq` everything was delivered. */
+  seq: number
+  /** The last event that retention took away; 0 where it took none. */
+  sweptSeq: number
+  /** Whether retention took something away that comes after the cursor. */
+  isSwept: boolean
+}
+
+export interface CursorPositions {
+  /** False for a cursor that this log did not give out, or not in its present history, or gave out so long ago that memberships which ended since are forgotten. */
+  known: boolean
+  positions: Map<string, TopicPosition>
 }
 
 /** A stretch of a topic: events with `after < seq <= until`. */
@@ -139,6 +156,69 @@ export async function appendEvents(tx: Db, heads: Map<string, number>, events: r
   return rows.map(({ ord, topic, seq }) => ({ topic, seq, event: shared[ord] as StoredEvent }))
 }
 
+/**
+ * After an event: one with a lower id whose transaction was still running when the event's was written may not have been
+ * delivered, and counts as missed.
+ */
+async function positionsAfterEvent(db: Db, cursor: number, topics: readonly string[]): Promise<CursorPositions> {
+  const rows = await db.$queryRaw<{ known: boolean; topic: string; seq: number; swept_seq: number; swept_id: number }[]>`
+    WITH cursor_event AS MATERIALIZED (
+      SELECT xid, snapshot::pg_snapshot FROM events WHERE topic = ANY(${[...topics]}::text[]) AND id = ${cursor} LIMIT 1
+    )
+    SELECT ${cursor}::bigint <= (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM events_id_seq) AS known,
+      t.name AS topic, t.swept_seq::float8 AS swept_seq, t.swept_id::float8 AS swept_id,
+      coalesce(done.seq, t.swept_seq)::float8 AS seq
+    FROM topics t
+    LEFT JOIN LATERAL (
+      -- In one topic ids are in the order of commits: what the cursor's transaction did not see is the end of it.
+      SELECT e.seq FROM events e LEFT JOIN cursor_event c ON true
+      WHERE e.topic = t.name AND e.id <= ${cursor}
+        AND (c.xid IS NULL OR e.id = ${cursor} OR e.xid = c.xid OR pg_visible_in_snapshot(e.xid::text::xid8, c.snapshot))
+      ORDER BY e.id DESC LIMIT 1
+    ) done ON true
+    WHERE t.name = ANY(${[...topics]}::text[])`
+  return {
+    known: rows[0]?.known ?? cursor === 0,
+    positions: new Map(
+      rows.map((row) => [row.topic, { seq: row.seq, sweptSeq: row.swept_seq, isSwept: row.swept_id > cursor }]),
+    ),
+  }
+}
+
+/**
+ * After a snapshot: what it shows of a topic is the beginning of it, since whoever appends holds the topic's lock until the commit.
+ * A snapshot of the future is of a log that has lost its end since.
+ */
+async function positionsAfterSnapshot(
+  db: Db,
+  { snapshot, lastId, at, epoch }: SnapshotPosition,
+  topics: readonly string[],
+): Promise<CursorPositions> {
+  const rows = await db.$queryRaw<{ known: boolean; topic: string | null; seq: number; swept_seq: number; is_swept: boolean }[]>`
+    SELECT i.known, t.name AS topic, t.swept_seq::float8 AS swept_seq, coalesce(done.seq, t.swept_seq)::float8 AS seq,
+      NOT pg_visible_in_snapshot(t.swept_xid::text::xid8, s.snapshot) AS is_swept
+    FROM (SELECT ${snapshot}::pg_snapshot AS snapshot) s
+    CROSS JOIN LATERAL (
+      SELECT epoch::text = ${epoch} AND coalesce(swept_before <= to_timestamp(${at}::float8 / 1000), true)
+        AND pg_snapshot_xmax(s.snapshot) <= pg_snapshot_xmax(pg_current_snapshot()) AS known
+      FROM installation
+    ) i
+    LEFT JOIN topics t ON t.name = ANY(${[...topics]}::text[])
+    LEFT JOIN LATERAL (
+      SELECT e.seq FROM events e
+      WHERE e.topic = t.name AND e.id <= ${lastId} AND pg_visible_in_snapshot(e.xid::text::xid8, s.snapshot)
+      ORDER BY e.id DESC LIMIT 1
+    ) done ON true`
+  return {
+    known: rows[0]?.known ?? false,
+    positions: new Map(
+      rows.flatMap(({ topic, seq, swept_seq: sweptSeq, is_swept: isSwept }) =>
+        topic === null ? [] : [[topic, { seq, sweptSeq, isSwept }]],
+      ),
+    ),
+  }
+}
+
 /** Whether its message is gone, which nothing can be told of. */
 const isOrphan = (row: EntryRow): boolean => row.message_id !== null && !hasMessage(row)
 
@@ -215,37 +295,11 @@ export function createEventLog(db: Db, onOrphans: (count: number) => void = () =
       }
     },
 
-    /**
-     * Where reading goes on after the event `cursor`, for each topic: the `seq` up to which everything was delivered
-     * before it. An event with a lower id than the cursor's whose transaction was still running when the cursor's was
-     * written may not have been delivered: it counts as missed. `known` is false for an id higher than any given out;
-     * `swept` tells for each topic the last event that retention took away.
-     */
-    async positionsAfter(
-      cursor: number,
-      topics: readonly string[],
-    ): Promise<{ known: boolean; positions: Map<string, { seq: number; sweptSeq: number; sweptId: number }> }> {
+    /** Where reading goes on after the cursor, for each topic. */
+    async positionsAfter(cursor: EventCursor, topics: readonly string[]): Promise<CursorPositions> {
+      if (typeof cursor === 'object') return await positionsAfterSnapshot(db, cursor, topics)
       if (!Number.isSafeInteger(cursor)) return { known: false, positions: new Map() }
-      const rows = await db.$queryRaw<{ known: boolean; topic: string; seq: number; swept_seq: number; swept_id: number }[]>`
-        WITH cursor_event AS MATERIALIZED (
-          SELECT xid, snapshot::pg_snapshot FROM events WHERE topic = ANY(${[...topics]}::text[]) AND id = ${cursor} LIMIT 1
-        )
-        SELECT ${cursor}::bigint <= (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM events_id_seq) AS known,
-          t.name AS topic, t.swept_seq::float8 AS swept_seq, t.swept_id::float8 AS swept_id,
-          coalesce(done.seq, t.swept_seq)::float8 AS seq
-        FROM topics t
-        LEFT JOIN LATERAL (
-          -- In one topic ids are in the order of commits: what the cursor's transaction did not see is the end of it.
-          SELECT e.seq FROM events e LEFT JOIN cursor_event c ON true
-          WHERE e.topic = t.name AND e.id <= ${cursor}
-            AND (c.xid IS NULL OR e.id = ${cursor} OR e.xid = c.xid OR pg_visible_in_snapshot(e.xid::text::xid8, c.snapshot))
-          ORDER BY e.id DESC LIMIT 1
-        ) done ON true
-        WHERE t.name = ANY(${[...topics]}::text[])`
-      return {
-        known: rows[0]?.known ?? cursor === 0,
-        positions: new Map(rows.map((row) => [row.topic, { seq: row.seq, sweptSeq: row.swept_seq, sweptId: row.swept_id }])),
-      }
+      return await positionsAfterEvent(db, cursor, topics)
     },
 
     /** Takes events out of the log that are older than `hours`, at most `limit`; returns how many entries went. */
@@ -258,12 +312,18 @@ export function createEventLog(db: Db, onOrphans: (count: number) => void = () =
           SELECT name FROM topics WHERE name IN (SELECT topic FROM old) ORDER BY name COLLATE "C" FOR UPDATE
         ), gone AS (
           DELETE FROM events e USING old JOIN locked ON locked.name = old.topic WHERE e.topic = old.topic AND e.seq = old.seq
-          RETURNING e.topic, e.seq, e.id
+          RETURNING e.topic, e.seq, e.id, e.xid
         ), marked AS (
-          UPDATE topics t SET swept_seq = greatest(t.swept_seq, g.seq), swept_id = greatest(t.swept_id, g.id)
-          FROM (SELECT topic, max(seq) AS seq, max(id) AS id FROM gone GROUP BY topic) g WHERE t.name = g.topic
+          UPDATE topics t SET swept_seq = greatest(t.swept_seq, g.seq), swept_id = greatest(t.swept_id, g.id),
+            swept_xid = CASE WHEN g.seq > t.swept_seq THEN g.xid ELSE t.swept_xid END
+          FROM (
+            SELECT topic, max(seq) AS seq, max(id) AS id, (array_agg(xid ORDER BY seq DESC))[1] AS xid FROM gone GROUP BY topic
+          ) g WHERE t.name = g.topic
         ), past AS (
-          DELETE FROM past_memberships WHERE created_at < now() - make_interval(hours => ${hours}::int)
+          -- Their time is when their transaction began: a cursor from before its commit must be from before the retention.
+          DELETE FROM past_memberships WHERE created_at < now() - make_interval(hours => ${hours}::int + 1)
+        ), noted AS (
+          UPDATE installation SET swept_before = greatest(swept_before, now() - make_interval(hours => ${hours}::int))
         )
         SELECT count(*)::int AS count FROM gone`
       return row?.count ?? 0

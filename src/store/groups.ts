@@ -35,7 +35,10 @@ export function createGroupStore(db: Db) {
   return {
     /** Open groups by id. */
     async byIds(ids: readonly number[]): Promise<Map<number, GroupRecord>> {
-      const rows = await db.group.findMany({ where: { id: { in: [...ids] }, closedAt: null }, select })
+      const rows = await db.$queryRaw<GroupRecord[]>`
+        SELECT id, conversation_id AS "conversationId", name, avatar, announcement, join_approval_required AS "joinApprovalRequired",
+          allow_invitation AS "allowInvitation", allow_send_messages AS "allowSendMessages", member_count AS "memberCount"
+        FROM groups WHERE id = ANY(${[...ids]}::int[]) AND closed_at IS NULL`
       return new Map(rows.map((row) => [row.id, row]))
     },
 
@@ -115,12 +118,9 @@ export function createGroupStore(db: Db) {
 
     /** Who waits to join, earliest first, at most `limit`. */
     async joinRequests(groupIds: readonly number[], limit = NO_LIMIT): Promise<Map<number, number[]>> {
-      const rows = await db.joinRequest.findMany({
-        where: { groupId: { in: [...groupIds] } },
-        orderBy: [{ createdAt: 'asc' }, { userId: 'asc' }],
-        select: { groupId: true, userId: true },
-        take: limit,
-      })
+      const rows = await db.$queryRaw<{ groupId: number; userId: number }[]>`
+        SELECT group_id AS "groupId", user_id AS "userId" FROM join_requests WHERE group_id = ANY(${[...groupIds]}::int[])
+        ORDER BY created_at, user_id LIMIT ${limit}`
       const requests = new Map(groupIds.map((id): [number, number[]] => [id, []]))
       for (const { groupId, userId } of rows) requests.get(groupId)?.push(userId)
       return requests

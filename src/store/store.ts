@@ -1,9 +1,11 @@
 import type { PrismaClient } from './generated/client.ts'
 import { createConversationStore } from './conversations.ts'
+import type { Database } from './database/client.ts'
 import type { Db, RawDb } from './database/sql.ts'
-import { appendEvents, createEventLog, lockTopics, type LogEntry, type NewEvent } from './event-log.ts'
+import { appendEvents, createEventLog, lockTopics, type EventLog, type LogEntry, type NewEvent } from './event-log.ts'
 import { createGroupStore } from './groups.ts'
 import { createImportStore } from './imports.ts'
+import { createInstallationStore, READ_POSITION, toReadPosition, type ReadPosition } from './installation.ts'
 import { createMessageStore } from './messages.ts'
 import { createNotificationStore } from './notifications.ts'
 import { createReactionStore } from './reactions.ts'
@@ -25,6 +27,11 @@ const createParts = (db: Db) => ({
 })
 
 type Parts = ReturnType<typeof createParts>
+
+/** One state of the database: the same reads, and the log's. Whatever writes fails. */
+export interface Snapshot extends Parts, ReadPosition {
+  log: EventLog
+}
 
 /** A transaction: the same reads and writes, and the log. */
 export interface Transaction extends Parts {
@@ -51,6 +58,16 @@ const withRaw = (client: PrismaClient, raw: RawDb): Db =>
     $executeRaw: { value: (query: Sql, ...values: unknown[]) => translateErrors(() => raw.$executeRaw(query, ...values)) },
   }) as Db
 
+/** For reads in a snapshot, which are all raw statements: what goes through the client would read outside of it. */
+const snapshotDb = (raw: RawDb): Db =>
+  new Proxy(raw, {
+    get(target, name) {
+      if (name === '$queryRaw')
+        return (query: Sql, ...values: unknown[]) => translateErrors(() => target.$queryRaw(query, ...values))
+      throw new Error(`a snapshot is read by $queryRaw alone, not by ${String(name)}`)
+    },
+  }) as unknown as Db
+
 type Sql = Parameters<RawDb['$queryRaw']>[0]
 
 /**
@@ -58,7 +75,7 @@ type Sql = Parameters<RawDb['$queryRaw']>[0]
  * out of the log since their messages are gone.
  */
 export function createStore(
-  { prisma, raw }: { prisma: PrismaClient; raw: RawDb | undefined },
+  { prisma, raw, snapshot }: Pick<Database, 'prisma' | 'raw' | 'snapshot'>,
   { onOrphans }: { onOrphans?: (count: number) => void } = {},
 ) {
   // One place where a database that does not answer becomes UNAVAILABLE, whatever query found out.
@@ -93,12 +110,23 @@ export function createStore(
   return {
     ...createParts(db),
     log: createEventLog(db, onOrphans),
+    installation: createInstallationStore(db),
     revocations: createRevocationStore(db),
 
     /** Runs `change` in one transaction and commits it with the events that it appended, all or nothing. */
     async transaction<T>(change: (tx: Transaction) => Promise<T>): Promise<Committed<T>> {
       const run = () => transact(change)
       return await (tracing.isOn ? inSpan({ name: 'transaction', kind: SpanKind.CLIENT }, run) : run())
+    },
+
+    /** Reads in one read-only transaction, which sees one state of the database; `read` must not wait for anything else of this store. */
+    async snapshot<T>(read: (snapshot: Snapshot) => Promise<T>): Promise<T> {
+      return await translateErrors(() =>
+        snapshot(READ_POSITION, (rows, raw) => {
+          const db = snapshotDb(raw)
+          return read({ ...createParts(db), log: createEventLog(db, onOrphans), ...toReadPosition(rows) })
+        }),
+      )
     },
 
     /** Resolves when the database answers and takes writes; rejects otherwise. */

@@ -30,6 +30,12 @@ export interface Database {
   schema: string
   /** Where raw statements outside of transactions run, if not by the client. */
   raw: RawDb | undefined
+  /**
+   * Runs `read` in one read-only transaction that sees one state of the database (REPEATABLE READ), with the rows of the `first` statement,
+   * by which it begins. Its statements go over one connection, one after the other, and none of them after `read` has ended.
+   * On the embedded database everything else waits meanwhile.
+   */
+  snapshot<T>(first: Prisma.Sql, read: (rows: unknown[], db: RawDb) => Promise<T>): Promise<T>
   /** Connections of their own for the migrations: one session each, without a statement timeout. */
   adapterFactory: SqlMigrationAwareDriverAdapterFactory
   engine: 'embedded' | 'postgresql'
@@ -62,6 +68,7 @@ export async function createDatabase(options: DatabaseOptions): Promise<Database
   return database('embedded', embedded.adapterFactory, embedded.adapterFactory, options, {
     schema: 'public',
     raw: undefined,
+    snapshot: undefined,
     pool: () => undefined,
     check: () => Promise.resolve(),
     release: embedded.close,
@@ -96,6 +103,7 @@ function createPostgres(databaseUrl: string, options: DatabaseOptions): Database
     {
       schema,
       raw: rawStatements(pool),
+      snapshot: snapshots(pool),
       pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
       async check() {
         try {
@@ -114,7 +122,15 @@ function database(
   adapter: SqlDriverAdapterFactory,
   adapterFactory: SqlMigrationAwareDriverAdapterFactory,
   { acquireTimeoutMs, statementTimeoutMs }: DatabaseOptions,
-  { schema, raw, pool, check, release }: Pick<Database, 'schema' | 'raw' | 'pool' | 'check'> & { release: () => Promise<void> },
+  {
+    snapshot,
+    release,
+    ...rest
+  }: Pick<Database, 'schema' | 'raw' | 'pool' | 'check'> & {
+    /** Undefined where the client's own transactions do. */
+    snapshot: Database['snapshot'] | undefined
+    release: () => Promise<void>
+  },
 ): Database {
   const prisma = new PrismaClient({ adapter, transactionOptions: { maxWait: acquireTimeoutMs, timeout: statementTimeoutMs } })
   const disconnect = async (): Promise<void> => {
@@ -125,15 +141,59 @@ function database(
     }
   }
   let closing: Promise<void> | undefined
-  return { prisma, schema, raw, pool, adapterFactory, engine, check, close: () => (closing ??= disconnect()) }
+  return {
+    ...rest,
+    prisma,
+    adapterFactory,
+    engine,
+    snapshot: snapshot ?? ((first, read) => prisma.$transaction(async (tx) => readWith(tx, await tx.$queryRaw(first), read))),
+    close: () => (closing ??= disconnect()),
+  }
+}
+
+/** Reads with `db`, which is of no use any more when `read` has ended. */
+async function readWith<T>(db: RawDb, rows: unknown[], read: (rows: unknown[], db: RawDb) => Promise<T>): Promise<T> {
+  let isOver = false
+  const refuse = (): Promise<never> => Promise.reject(new Error('a statement came after the end of its snapshot'))
+  try {
+    return await read(rows, {
+      $queryRaw: (query, ...values) => (isOver ? refuse() : db.$queryRaw(query, ...values)),
+      $executeRaw: () => Promise.reject(new Error('a snapshot is only read')),
+    })
+  } finally {
+    isOver = true
+  }
+}
+
+/** Straight to a connection of the pool, for the reason that `rawStatements` has. */
+function snapshots(pool: pg.Pool): Database['snapshot'] {
+  return async ({ text }, read) => {
+    const client = await pool.connect()
+    let failure: Error | undefined
+    try {
+      // Two statements in one go, which has no parameters.
+      const results = await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${text}`)
+      const [, { rows }] = results as unknown as [pg.QueryResult, pg.QueryResult<unknown>]
+      return await readWith(rawStatements(client), rows, read)
+    } catch (error) {
+      failure = error as Error
+      throw error
+    } finally {
+      // What is read is read: nobody waits for the end.
+      client.query(failure ? 'ROLLBACK' : 'COMMIT').then(
+        () => client.release(),
+        (error: Error) => client.release(error),
+      )
+    }
+  }
 }
 
 /** Straight to the pool: to pass a statement on takes the client 0.3 ms of CPU, more than most of ours take the server. */
-function rawStatements(pool: pg.Pool): RawDb {
+function rawStatements(connection: pg.Pool | pg.PoolClient): RawDb {
   const run = (strings: TemplateStringsArray | Prisma.Sql, values: unknown[]): Promise<pg.QueryResult> => {
     const { text, values: parameters } = 'raw' in strings ? Prisma.sql(strings, ...values) : strings
     const name = nameOf(text)
-    return pool.query({ text, values: parameters, ...(name === undefined ? {} : { name }) })
+    return connection.query({ text, values: parameters, ...(name === undefined ? {} : { name }) })
   }
   return {
     $queryRaw: async (strings, ...values) => (await run(strings, values)).rows as never,

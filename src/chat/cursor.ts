@@ -1,0 +1,89 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { badInput } from '../errors.ts'
+import { parseEventId, type EventCursor, type SnapshotPosition } from '../ids.ts'
+
+/**
+ * The text form of a snapshot position: base64url of
+ *   version (1 byte) | epoch (16) | at | lastId | xmin | xmax - xmin | the gaps between the running transactions | MAC (16)
+ * with numbers as LEB128. The version makes the first character a letter, so that no cursor looks like an event id.
+ */
+const VERSION = 1
+const EPOCH_BYTES = 16
+const MAC_BYTES = 16
+/** Characters. */
+export const MAX_CURSOR = 1024
+const MAX_BYTES = (MAX_CURSOR * 3) / 4
+
+const macOf = (body: Uint8Array, key: Uint8Array): Buffer =>
+  createHmac('sha256', key).update('cursor').update(body).digest().subarray(0, MAC_BYTES)
+
+function pushNumber(bytes: number[], value: bigint): void {
+  let rest = value
+  for (; rest > 0x7fn; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80)
+  bytes.push(Number(rest))
+}
+
+/** The cursor of a position; undefined where so many transactions ran that it would be too long. */
+export function encodeCursor({ epoch, at, lastId, snapshot }: SnapshotPosition, key: Uint8Array): string | undefined {
+  const [xmin = '', xmax = '', running = ''] = snapshot.split(':')
+  const bytes = [VERSION, ...Buffer.from(epoch.replaceAll('-', ''), 'hex')]
+  pushNumber(bytes, BigInt(Math.floor(at)))
+  pushNumber(bytes, BigInt(lastId))
+  pushNumber(bytes, BigInt(xmin))
+  pushNumber(bytes, BigInt(xmax) - BigInt(xmin))
+  let before = BigInt(xmin)
+  for (const xid of running === '' ? [] : running.split(',')) {
+    pushNumber(bytes, BigInt(xid) - before)
+    before = BigInt(xid)
+    if (bytes.length > MAX_BYTES) return undefined
+  }
+  const body = Buffer.from(bytes)
+  if (body.length + MAC_BYTES > MAX_BYTES) return undefined
+  return Buffer.concat([body, macOf(body, key)]).toString('base64url')
+}
+
+/** A cursor as it was given, of which nothing is known to be true but an event id. */
+export type UncheckedCursor = number | { body: Buffer; mac: Buffer }
+
+const malformed = () =>
+  badInput(
+    'after is neither an event id nor a cursor of this server: expected a decimal number such as "1041", "0" for all that is kept, or what Query.cursor gave',
+  )
+
+/** What a client resumes after. Throws BAD_USER_INPUT for a text that can be neither an event's id nor a cursor. */
+export function parseCursor(text: string): UncheckedCursor {
+  const id = parseEventId(text)
+  if (id !== undefined) return id
+  if (text.length > MAX_CURSOR || !/^[A-Za-z0-9_-]+$/.test(text)) throw malformed()
+  const bytes = Buffer.from(text, 'base64url')
+  const end = bytes.length - MAC_BYTES
+  // Only the spelling that was given out: the decoder ignores spare bits.
+  if (bytes[0] !== VERSION || end <= 1 + EPOCH_BYTES || bytes.toString('base64url') !== text) throw malformed()
+  return { body: bytes.subarray(0, end), mac: bytes.subarray(end) }
+}
+
+/** Throws BAD_USER_INPUT where the cursor was not made with this key: it is mangled, or of another installation. */
+export function checkCursor(cursor: UncheckedCursor, key: Uint8Array): EventCursor {
+  if (typeof cursor === 'number') return cursor
+  const { body, mac } = cursor
+  if (!timingSafeEqual(mac, macOf(body, key))) throw malformed()
+  const epoch = body.toString('hex', 1, 1 + EPOCH_BYTES).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+  const [at = 0n, lastId = 0n, xmin = 0n, span = 0n, ...gaps] = readNumbers(body.subarray(1 + EPOCH_BYTES))
+  let xid = xmin
+  const running = gaps.map((gap) => (xid += gap))
+  return { epoch, at: Number(at), lastId: Number(lastId), snapshot: `${xmin}:${xmin + span}:${running.join(',')}` }
+}
+
+function readNumbers(bytes: Uint8Array): bigint[] {
+  const numbers: bigint[] = []
+  let value = 0n
+  let shift = 0n
+  for (const byte of bytes) {
+    value |= BigInt(byte & 0x7f) << shift
+    shift += 7n
+    if (byte >= 0x80) continue
+    numbers.push(value)
+    value = shift = 0n
+  }
+  return numbers
+}
