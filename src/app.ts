@@ -245,6 +245,8 @@ async function openBus({ settings, nodeId, onStop, failed, metrics, log }: Base)
 function coreSettings(settings: Settings, isClustered: boolean): CoreSettings {
   const { resumeLimit, maxConnectionsPerUser } = settings
   return {
+    // The rest of the pool is for everything else; the embedded database has one connection.
+    snapshotLimit: settings.databaseUrl === undefined ? 1 : Math.max(1, Math.floor(settings.dbPoolSize / 3)),
     presenceGraceMs: settings.presenceGraceMs,
     presenceGroupLimit: settings.presenceGroupLimit,
     groupAdditionsPerDay: settings.maxGroupAdditionsPerDay,

@@ -36,6 +36,8 @@ export const createCircleLoader = (store: Store): ((userId: number) => Promise<C
   })
 
 export interface CoreSettings {
+  /** How many queries with a cursor may read at once; one where it is absent. */
+  snapshotLimit?: number
   presenceGraceMs: number
   presenceGroupLimit: number
   groupAdditionsPerDay: number
@@ -78,6 +80,7 @@ export async function createCore(settings: CoreSettings, parts: CoreParts): Prom
     wheel,
     counts,
     loadCircle,
+    ...(settings.snapshotLimit === undefined ? {} : { snapshotLimit: settings.snapshotLimit }),
     presenceGraceMs: settings.presenceGraceMs,
     presenceGroupLimit: settings.presenceGroupLimit,
     groupAdditionsPerDay: settings.groupAdditionsPerDay,

@@ -37,7 +37,7 @@ export interface AdminOptions {
 }
 
 /** What admins ask and do, on all nodes. */
-export function createAdmin({ rpc, revocations, activity, log, note, audit }: AdminOptions): Admin {
+export function createAdmin({ rpc, revocations, activity, log: ownLog, note, audit }: AdminOptions): Admin {
   /** What ends the watches that are open over a connection. */
   const watches = new Map<string | null, Set<() => void>>()
 
@@ -60,7 +60,7 @@ export function createAdmin({ rpc, revocations, activity, log, note, audit }: Ad
       return [...answers].flatMap(([node, list]) => list.map((each) => ({ ...each, node }))).sort((a, b) => a.since - b.since)
     },
 
-    async topic(name) {
+    async topic(name, log = ownLog) {
       const [heads, answers] = await Promise.all([
         log.heads([name]),
         rpc.request<TopicOnNode>('topic', { name }, isNullOr(isTopicOnNode)),

@@ -1,3 +1,4 @@
+import type { EventLog } from '../store/event-log.ts'
 import type { ActivityFilter, WatchedActivity } from './activity.ts'
 
 /** What admins do beyond the chat. */
@@ -13,8 +14,8 @@ export interface Admin {
   nodes(): Promise<NodeRecord[]>
   /** The user's connections on all nodes, the oldest first. */
   connections(userId: number): Promise<ConnectionRecord[]>
-  /** A topic by its name; undefined where the log does not know it and nobody listens to it. */
-  topic(name: string): Promise<TopicRecord | undefined>
+  /** A topic by its name; undefined where the log does not know it and nobody listens to it. `log` is where its head is read. */
+  topic(name: string, log?: Pick<EventLog, 'heads'>): Promise<TopicRecord | undefined>
   /** Shows what happens from now on; resolves with what ends that. It is noted in the log. */
   watch(watcher: Watcher, filter: ActivityFilter): Promise<() => void>
   /** Ends what is shown over a connection, whose new token is no administrator's. */

@@ -2,7 +2,7 @@ import { forbidden, notFound } from '../errors.ts'
 import type { ConversationRecord } from '../store/conversations.ts'
 import type { Role } from '../store/groups.ts'
 import type { MessageRecord } from '../store/messages.ts'
-import type { Store } from '../store/store.ts'
+import type { StoreParts } from '../store/store.ts'
 import { groupTopic, userTopic } from './events.ts'
 
 /** Who takes part in a message's conversation, as topics: the group, or the two users of a direct conversation. */
@@ -87,7 +87,7 @@ export function createReadAccess(look: ReadLookups): ReadAccess {
 }
 
 /** What a user may see and use (docs/protocol.md, section 3): what they may not see does not exist for them. */
-export function createAccess(store: Store): Access {
+export function createAccess(store: StoreParts): Access {
   return {
     async message(userId, messageId, isGroup) {
       const message = (await store.messages.byIds([messageId])).get(messageId)

@@ -6,6 +6,7 @@ import type { Store } from '../store/store.ts'
 import type { TimerWheel } from '../lib/timer-wheel.ts'
 import { createAccess, type Access } from './access.ts'
 import type { Commits } from './commit.ts'
+import { createCursors, type Cursors } from './cursor.ts'
 import type { EphemeralEvent } from './events.ts'
 import { createGroups, type Groups } from './groups.ts'
 import { createMessages, type Messages } from './messages.ts'
@@ -15,12 +16,14 @@ import { createRepublish, type Republish } from './republish.ts'
 import { createReactions, type Reactions } from './reactions.ts'
 import { createReads, type Reads } from './reads.ts'
 import { createReceipts, type Receipts } from './receipts.ts'
+import { createSnapshots, type Snapshots } from './snapshots.ts'
 import { createTyping, type Typing, type TypingChange } from './typing.ts'
 import { createUsers, type Users } from './users.ts'
 
 /** The domain as its callers see it. */
 export interface Chat {
   access: Access
+  cursors: Cursors
   groups: Groups
   messages: Messages
   notifications: Notifications
@@ -29,6 +32,7 @@ export interface Chat {
   reactions: Reactions
   reads: Reads
   receipts: Receipts
+  snapshots: Snapshots
   typing: Typing
   users: Users
 }
@@ -41,6 +45,8 @@ export interface ChatOptions {
   /** Whom a user shares conversations with; calls of one turn are gathered. */
   loadCircle: (userId: number) => Promise<Circle>
   counts: Counts
+  /** How many queries with a cursor may read at once, each on a connection of its own; one where it is absent. */
+  snapshotLimit?: number
   /** How long a user stays online after the last connection closed, in milliseconds. */
   presenceGraceMs: number
   /** Presence is not told to the members of larger groups. */
@@ -72,6 +78,7 @@ export function createChat(options: ChatOptions): Chat {
   const notifications = createNotifications({ store, commits })
   return {
     access,
+    cursors: createCursors(store),
     groups: createGroups({ store, commits, additionsPerDay: options.groupAdditionsPerDay ?? 0 }),
     messages: createMessages({ store, commits, access, typing, counts }),
     notifications,
@@ -89,6 +96,7 @@ export function createChat(options: ChatOptions): Chat {
     reactions: createReactions({ access, commits }),
     reads: createReads(store),
     receipts: createReceipts({ store, access, commits }),
+    snapshots: createSnapshots({ store, limit: options.snapshotLimit ?? 1 }),
     typing,
     users: createUsers(store),
   }

@@ -1,6 +1,9 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { badInput } from '../errors.ts'
 import { parseEventId, type EventCursor, type SnapshotPosition } from '../ids.ts'
+import { createBatchLoader } from '../lib/batch-loader.ts'
+import type { ReadPosition } from '../store/installation.ts'
+import type { Store } from '../store/store.ts'
 
 /**
  * The text form of a snapshot position: base64url of
@@ -51,7 +54,11 @@ const malformed = () =>
   )
 
 /** What a client resumes after. Throws BAD_USER_INPUT for a text that can be neither an event's id nor a cursor. */
-export function parseCursor(text: string): UncheckedCursor {
+export function parseCursor(text: string): UncheckedCursor
+/** The same, undefined where there is none. */
+export function parseCursor(text: string | null | undefined): UncheckedCursor | undefined
+export function parseCursor(text: string | null | undefined): UncheckedCursor | undefined {
+  if (text == null) return undefined
   const id = parseEventId(text)
   if (id !== undefined) return id
   if (text.length > MAX_CURSOR || !/^[A-Za-z0-9_-]+$/.test(text)) throw malformed()
@@ -86,4 +93,41 @@ function readNumbers(bytes: Uint8Array): bigint[] {
     value = shift = 0n
   }
   return numbers
+}
+
+/** What a stream that resumes begins with. */
+export interface ResumePoint {
+  after: EventCursor
+  /** Where the database stood before the stream was opened, or before the transaction `xid` and all that run, as a cursor. */
+  positionBefore(xid?: number): string
+}
+
+export interface Cursors {
+  /**
+   * Reads what a client resumes after, and where the database stands now: to be called before a stream is opened. Rejects with
+   * BAD_USER_INPUT for a cursor that is mangled, or of another installation.
+   */
+  resumePoint(after: UncheckedCursor): Promise<ResumePoint>
+}
+
+export function createCursors(store: Pick<Store, 'installation'>): Cursors {
+  // Those that resume at once read it once.
+  const readPosition = createBatchLoader<undefined, ReadPosition>(async (calls) => {
+    const position = await store.installation.position()
+    return calls.map(() => position)
+  })
+  return {
+    async resumePoint(after) {
+      const { position, key } = await readPosition(undefined)
+      return {
+        after: checkCursor(after, key),
+        positionBefore(xid = Infinity) {
+          const oldest = Math.min(xid, Number(position.snapshot.split(':')[0]))
+          const earlier = (): string | undefined => encodeCursor({ ...position, snapshot: `${oldest}:${oldest}:` }, key)
+          // The earlier one may repeat what was committed meanwhile, and always fits.
+          return (xid < Infinity ? earlier() : (encodeCursor(position, key) ?? earlier())) as string
+        },
+      }
+    },
+  }
 }

@@ -68,6 +68,11 @@ export interface PresencePayload {
   lastActive: number
 }
 
+export interface ResumeIncompletePayload {
+  /** The cursor after which the stream goes on. */
+  position: string
+}
+
 interface EventRow<Type extends string, Delivery extends 'durable' | 'ephemeral', Payload> {
   /** The type in schema.graphql that tells of it. */
   type: Type
@@ -113,7 +118,7 @@ export const EVENTS = {
   ),
   presence: ephemeral('OnlineStatusChanged', nowhere as (payload: PresencePayload) => null, ({ userId }) => `presence ${userId}`),
   // Made by a feed whose resume could not be complete, and not in the log.
-  resume_incomplete: durable('ResumeIncomplete', nowhere as (payload: null) => null),
+  resume_incomplete: durable('ResumeIncomplete', nowhere as (payload: ResumeIncompletePayload) => null),
 }
 
 export type EventKind = keyof typeof EVENTS

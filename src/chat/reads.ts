@@ -1,4 +1,4 @@
-import type { Store } from '../store/store.ts'
+import type { StoreParts } from '../store/store.ts'
 
 export type { ConversationRecord, ConversationPosition, MemberPageKey } from '../store/conversations.ts'
 export type { GroupRecord, Role } from '../store/groups.ts'
@@ -11,7 +11,7 @@ export type { UserRecord } from '../store/users.ts'
 /** What can be read without changing anything; who may see it is decided by whoever asks. */
 export type Reads = ReturnType<typeof createReads>
 
-export const createReads = (store: Store) => ({
+export const createReads = (store: StoreParts) => ({
   users: store.users.byIds,
   conversations: store.conversations.byIds,
   conversationPage: store.conversations.page,

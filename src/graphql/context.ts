@@ -1,6 +1,7 @@
 import { createReadAccess, type ReadAccess } from '../chat/access.ts'
 import type { Viewer } from '../auth/verify.ts'
 import type { Chat } from '../chat/chat.ts'
+import type { SnapshotReads } from '../chat/snapshots.ts'
 import { fairTurns } from '../lib/fair-turns.ts'
 import type { Admin } from '../admin/contract.ts'
 import type { Feeds } from '../live/feed.ts'
@@ -27,6 +28,8 @@ export interface OperationContext {
    * and what is replayed from an earlier membership is executed for that subscriber alone.
    */
   showsContents(conversationId: string): boolean | Promise<boolean>
+  /** The state that the operation reads, where it selects `cursor`: all that it reads of the database, it reads from there. */
+  readonly snapshot: SnapshotReads | undefined
   /** The connection that the operation came over; null for a single HTTP request. */
   readonly connectionId: string | null
   /**
@@ -61,9 +64,9 @@ export function createContext(
   services: Services,
   viewer: Viewer,
   connectionId: string | null,
-  isEvent = false,
+  { isEvent = false, snapshot }: { isEvent?: boolean; snapshot?: SnapshotReads } = {},
 ): OperationContext {
-  return new ViewerContext(services, viewer, connectionId, isEvent)
+  return new ViewerContext(services, viewer, connectionId, isEvent, snapshot)
 }
 
 class ViewerContext implements OperationContext {
@@ -71,19 +74,26 @@ class ViewerContext implements OperationContext {
   readonly viewer: Viewer
   readonly connectionId: string | null
   readonly isEvent: boolean
+  readonly chat: Chat
+  readonly snapshot: SnapshotReads | undefined
   #answer: Answer | undefined
   #load: Loaders | undefined
   #viewerLoad: ViewerLoaders | undefined
   #read: ReadAccess | undefined
 
-  constructor(services: Services, viewer: Viewer, connectionId: string | null, isEvent: boolean) {
+  constructor(
+    services: Services,
+    viewer: Viewer,
+    connectionId: string | null,
+    isEvent: boolean,
+    snapshot: SnapshotReads | undefined,
+  ) {
     this.#services = services
+    this.snapshot = snapshot
+    this.chat = snapshot ? { ...services.chat, access: snapshot.access, reads: snapshot.reads } : services.chat
     this.isEvent = isEvent
     this.viewer = viewer
     this.connectionId = connectionId
-  }
-  get chat(): Chat {
-    return this.#services.chat
   }
   get feeds(): Feeds {
     return this.#services.feeds
@@ -98,10 +108,10 @@ class ViewerContext implements OperationContext {
     return (this.#answer ??= answerOf(this.#services))
   }
   get load(): Loaders {
-    return (this.#load ??= createLoaders(this.#services.chat, this.answer))
+    return (this.#load ??= createLoaders(this.chat, this.answer))
   }
   get viewerLoad(): ViewerLoaders {
-    return (this.#viewerLoad ??= createViewerLoaders(this.#services.chat.reads, this.viewer.userId))
+    return (this.#viewerLoad ??= createViewerLoaders(this.chat.reads, this.viewer.userId))
   }
   get read(): ReadAccess {
     return (this.#read ??= createReadAccess({
@@ -170,6 +180,9 @@ class SharedContext implements OperationContext {
   /** What one event may resolve is bounded. */
   turn(): undefined {
     return undefined
+  }
+  get snapshot(): never {
+    return refuse()
   }
   get connectionId(): never {
     return refuse()

@@ -50,6 +50,8 @@ export interface PreparedOperation {
    * subscription's root field, which only choose the events.
    */
   resultVariables: readonly string[]
+  /** Whether it is a query for the position of the event log that its answer reflects. */
+  selectsCursor: boolean
   /** Whether it is given a token, which nobody else may see. */
   takesToken: boolean
   /** How many fields it may resolve at most with these variables. */
@@ -183,6 +185,7 @@ export function analyse(schema: GraphQLSchema, document: DocumentNode, executorO
     const seen = new Set<string>()
     let isShared = true
     let takesToken = false
+    let selectsCursor = false
     const walk = (root: OperationDefinitionNode | FragmentDefinitionNode, isRoot: boolean): void => {
       const typeInfo = new TypeInfo(schema)
       let rootField: FieldNode | undefined
@@ -196,6 +199,7 @@ export function analyse(schema: GraphQLSchema, document: DocumentNode, executorO
               const definition = typeInfo.getFieldDef()
               if (definition?.astNode?.directives?.some(({ name }) => name.value === 'viewerDependent')) isShared = false
               if (definition?.args.some(({ name }) => name === 'token')) takesToken = true
+              if (field.name.value === 'cursor' && typeInfo.getParentType() === schema.getQueryType()) selectsCursor = true
               if (isRoot && typeInfo.getParentType() === schema.getSubscriptionType()) rootField = field
             },
           },
@@ -220,6 +224,7 @@ export function analyse(schema: GraphQLSchema, document: DocumentNode, executorO
       isShared: isShared && node.operation === 'subscription',
       resultVariables: [...resultVariables],
       takesToken,
+      selectsCursor,
       cost: costOf(schema, document, node),
       execute: executorOf(schema, document, node),
     })

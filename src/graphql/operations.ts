@@ -224,6 +224,18 @@ export function createOperations({
     }
   }
 
+  /** Executes a query that selects `cursor`: all that it reads is one state of the database, the one of the cursor. */
+  async function runInSnapshot(operation: PreparedOperation, request: OperationRequest): Promise<ExecutionResult> {
+    const { viewer, connectionId, variables } = request
+    try {
+      return await services.chat.snapshots.read(viewer.userId, async (snapshot) =>
+        operation.execute(undefined, createContext(services, viewer, connectionId, { snapshot }), variables ?? NO_VARIABLES),
+      )
+    } catch (error) {
+      return { errors: [toClientError(error, report)] }
+    }
+  }
+
   /** Counts what came of an operation, and tells those who watch. */
   function told(request: OperationRequest, { node, takesToken }: PreparedOperation, result: ExecutionResult): ExecutionResult {
     const name = node.name?.value ?? node.operation
@@ -290,7 +302,10 @@ export function createOperations({
       const found = operationOf(request)
       if ('errors' in found) return refuse(found)
       const { operation, cost } = found
-      const run = () => operation.execute(undefined, contextOf(request), request.variables ?? NO_VARIABLES)
+      const run = () =>
+        operation.selectsCursor
+          ? runInSnapshot(operation, request)
+          : operation.execute(undefined, contextOf(request), request.variables ?? NO_VARIABLES)
       const execute = () => gate.run(request.viewer.userId, cost, () => (cost <= SMALL_COST ? run() : whenRead(request, run)))
       const result = toClientResult(
         tracing.isOn ? inSpan({ name: nameOf(operation) }, execute, ({ errors }) => errors !== undefined) : execute(),
@@ -332,7 +347,9 @@ export function createOperations({
       }
       const executed = operation.isShared
         ? shared.share(ready, operation, variables, cost)
-        : unshared(cost, (event) => operation.execute(event, createContext(services, viewer, connectionId, true), variables))
+        : unshared(cost, (event) =>
+            operation.execute(event, createContext(services, viewer, connectionId, { isEvent: true }), variables),
+          )
       told(request, operation, {})
       const subscription = new Subscription(parts, { viewer, connectionId, executed, cost, sink })
       try {

@@ -115,7 +115,7 @@ export function createSharedExecution({
         return last.result
       },
       resultFor(event, viewer, connectionId) {
-        const context = createContext(services, viewer, connectionId, true)
+        const context = createContext(services, viewer, connectionId, { isEvent: true })
         const started = start(event, viewer.userId, context)
         return started instanceof WaitingExecution ? started.result : started
       },

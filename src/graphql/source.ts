@@ -1,7 +1,8 @@
+import { parseCursor, type Cursors, type ResumePoint, type UncheckedCursor } from '../chat/cursor.ts'
 import { coalescingKeyOf, isDurable as isDurableEvent, type ChatEvent } from '../chat/events.ts'
 import { ChatError } from '../errors.ts'
 import type { ActivityEvent } from './models.ts'
-import type { FeedEnd, FeedScope, Feeds, FeedSink } from '../live/feed.ts'
+import type { FeedEnd, FeedScope, Feeds, FeedSink, GoesOnAfter } from '../live/feed.ts'
 
 /** What comes through a source: of the chat, or of what an administrator watches. */
 export type SourceEvent = ChatEvent | ActivityEvent
@@ -21,10 +22,11 @@ let lastEntry = 0
 /** What a subscription takes from the viewer's feed. */
 export interface SourceOptions {
   feeds: Feeds
+  cursors: Cursors
   userId: number
   scope: FeedScope
-  /** The event to resume after. */
-  after?: number | undefined
+  /** What to resume after. */
+  after?: UncheckedCursor | undefined
   /** Which of the feed's events the subscription field tells of. */
   accepts: (event: ChatEvent) => boolean
 }
@@ -49,8 +51,8 @@ export interface SourceHooks {
 export interface OpenSource {
   /** Lets events come; before that they wait. With an `after`, first what was missed. */
   start(hooks?: SourceHooks): Promise<void>
-  /** Gives what was missed since another event, between the live ones. */
-  resume(after: number, hooks: SourceHooks): Promise<void>
+  /** Gives what was missed after another cursor, by its text, between the live ones. */
+  resume(after: string, hooks: SourceHooks): Promise<void>
   close(): void
 }
 
@@ -85,16 +87,19 @@ export function feedSource(options: SourceOptions): Source {
 class FeedStream implements FeedSink, OpenSource {
   readonly #listener: SourceListener
   readonly #accepts: SourceOptions['accepts']
-  readonly #after: number | undefined
+  readonly #cursors: Cursors
+  #point: ResumePoint | undefined
   #feed: Awaited<ReturnType<Feeds['open']>> | undefined
 
-  constructor({ accepts, after }: SourceOptions, listener: SourceListener) {
+  constructor({ accepts, cursors }: SourceOptions, listener: SourceListener) {
     this.#listener = listener
     this.#accepts = accepts
-    this.#after = after
+    this.#cursors = cursors
   }
 
-  async open({ feeds, userId, scope }: SourceOptions): Promise<void> {
+  async open({ feeds, userId, scope, after }: SourceOptions): Promise<void> {
+    // Before the feed: what is committed from then on comes through it.
+    if (after !== undefined) this.#point = await this.#cursors.resumePoint(after)
     this.#feed = await feeds.open({ userId, scope, sink: this })
   }
 
@@ -115,22 +120,38 @@ class FeedStream implements FeedSink, OpenSource {
   }
 
   async start(hooks: SourceHooks = {}): Promise<void> {
-    if (this.#after !== undefined) await this.resume(this.#after, hooks)
+    const point = this.#point
+    this.#point = undefined
+    if (point) await this.#resume(point, hooks)
     this.#feed?.start()
   }
 
-  async resume(after: number, { replayed }: SourceHooks): Promise<void> {
-    await this.#feed?.resume(after, {
-      begin: ({ complete }) => {
-        if (!complete) this.#listener.event({ id: null, at: Date.now(), kind: 'resume_incomplete', payload: null })
+  async resume(after: string, hooks: SourceHooks): Promise<void> {
+    await this.#resume(await this.#cursors.resumePoint(parseCursor(after)), hooks)
+  }
+
+  async #resume(point: ResumePoint, { replayed }: SourceHooks): Promise<void> {
+    await this.#feed?.resume(point.after, {
+      begin: (start) => {
+        if (!start.complete) this.#tellIncomplete(positionOf(start.goesOnAfter, point))
       },
       ...(replayed ? { done: replayed } : {}),
     })
   }
 
+  #tellIncomplete(position: string): void {
+    this.#listener.event({ id: null, at: Date.now(), kind: 'resume_incomplete', payload: { position } })
+  }
+
   close(): void {
     this.#feed?.close()
   }
+}
+
+/** The cursor after which a stream goes on whose resume was not complete. */
+function positionOf(goesOnAfter: GoesOnAfter, point: ResumePoint): string {
+  if (goesOnAfter.kind === 'event') return String(goesOnAfter.id)
+  return point.positionBefore(goesOnAfter.kind === 'transactions' ? goesOnAfter.xid : undefined)
 }
 
 const ENDS: Record<FeedEnd, () => ChatError | undefined> = {

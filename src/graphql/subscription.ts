@@ -147,7 +147,7 @@ export class Subscription implements SourceListener, OpenSource {
     await this.#source?.start(this.#inSequence(hooks))
   }
 
-  async resume(after: number, hooks: SourceHooks): Promise<void> {
+  async resume(after: string, hooks: SourceHooks): Promise<void> {
     await this.#source?.resume(after, this.#inSequence(hooks))
   }
 

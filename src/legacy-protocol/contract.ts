@@ -1,6 +1,16 @@
 /** The legacy protocol for machines: JSON Schemas of all frames and an AsyncAPI document, made from the tables of frames.ts. */
 import { objectSchema, requiredNames, type Fields, type JsonSchema } from './fields.ts'
-import { CONNECTION_ESTABLISHED, ECHO, ERROR, PUSHES, REQUESTS, TEXTS, type PushType, type RequestType } from './frames.ts'
+import {
+  CONNECTION_ESTABLISHED,
+  CURSOR,
+  ECHO,
+  ERROR,
+  PUSHES,
+  REQUESTS,
+  TEXTS,
+  type PushType,
+  type RequestType,
+} from './frames.ts'
 
 interface FrameSpec {
   readonly name: string
@@ -185,7 +195,11 @@ export function asyncApi(): JsonSchema {
                   type: 'string',
                   description: 'bearer, <jwt>: for browsers, instead of Authorization',
                 },
-                'Last-Event-ID': { type: 'string', pattern: '^[0-9]{1,19}$', description: 'The event to resume after' },
+                'Last-Event-ID': {
+                  type: 'string',
+                  pattern: CURSOR.source,
+                  description: 'The event to resume after, by its id, or a cursor',
+                },
               },
             },
           },

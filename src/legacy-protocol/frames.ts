@@ -35,7 +35,8 @@ import type { Field, Fields, JsonSchema, Values, WireValues } from './fields.ts'
 
 const MAX_INT = 2_147_483_647
 const MAX_SESSION_ID = 128
-const CURSOR = /^[0-9]{1,19}$/
+/** An event's id, or what `Query.cursor` gave, which is longer than any text that is meant to be an id. */
+export const CURSOR = /^([0-9]{1,19}|(?=[0-9]*[A-Za-z_-])[A-Za-z0-9_-]{40,1024})$/
 
 /** What `problemWithText` checks, as a JSON Schema: lengths are of code points there too. */
 function unicode(minLength: number, maxLength: number): JsonSchema {

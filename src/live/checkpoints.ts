@@ -1,4 +1,5 @@
 import type { CheckpointStore } from '../cluster/checkpoint-store.ts'
+import type { EventCursor } from '../ids.ts'
 import { hasMembers, isCount, isListOf, isObject, isText } from '../lib/received.ts'
 import type { Stretch } from './ranges.ts'
 
@@ -78,8 +79,10 @@ export class CheckpointRecorder {
   #owing = 0
 
   /** A replay after this cursor begins; `isFirst`: before anything was given. Returns what to call when it is through. */
-  replays(after: number, isFirst: boolean): () => void {
-    if (isFirst && Number.isFinite(after)) {
+  replays(after: EventCursor, isFirst: boolean): () => void {
+    // What comes after a snapshot may have lower ids than it has seen: then the checkpoint is of the ids that were given.
+    if (isFirst && typeof after === 'object') return () => undefined
+    if (isFirst && typeof after === 'number' && Number.isFinite(after)) {
       this.#from ??= after
       if (after > this.#to) this.#to = after
       return () => undefined

@@ -10,8 +10,9 @@ import {
 } from '../chat/events.ts'
 import { createCounts, type Counts } from '../telemetry/counters.ts'
 import { notFound } from '../errors.ts'
+import type { EventCursor } from '../ids.ts'
 import type { Circle } from '../store/conversations.ts'
-import { rangesAfter, type EventLog, type LogEntry, type TopicRange } from '../store/event-log.ts'
+import { rangesAfter, type EventLog, type LogEntry, type LogPosition, type TopicRange } from '../store/event-log.ts'
 import { within } from '../lib/within.ts'
 import { CheckpointRecorder, matching, seqOf, stretchKey, WHOLE, type Checkpoints } from './checkpoints.ts'
 import { Replays, type ReplayRate } from './replays.ts'
@@ -47,18 +48,22 @@ export interface Replay {
   complete: boolean
 }
 
+/** Where a stream goes on that could not give all: after an event, before transactions, or where the feed was opened. */
+export type GoesOnAfter = { kind: 'event'; id: number } | { kind: 'transactions'; xid: number } | { kind: 'opening' }
+export type ReplayStart = { complete: true } | { complete: false; goesOnAfter: GoesOnAfter }
+
 /** `begin` is called before the first replayed event, `done` between the last and the first live one. */
 export interface ResumeHooks {
-  begin?: (replay: Pick<Replay, 'complete'>) => void
+  begin?: (start: ReplayStart) => void
   done?: (replay: Replay) => void
 }
 
 export interface Feed {
   /**
-   * Gives what was missed since the event `after`, oldest first, leaving out what this feed gave already; live events
+   * Gives what was missed after a cursor, oldest first, leaving out what this feed gave already; live events
    * wait meanwhile.
    */
-  resume(after: number, hooks: ResumeHooks): Promise<void>
+  resume(after: EventCursor, hooks: ResumeHooks): Promise<void>
   close(): void
 }
 
@@ -113,7 +118,7 @@ type FeedParts = Required<Omit<FeedsOptions, 'checkpoints' | 'replayRate'>> &
 interface ReplayPlan {
   ranges: readonly TopicRange[]
   circle: Pick<Circle, 'past'>
-  complete: boolean
+  start: ReplayStart
 }
 
 const othersTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -398,7 +403,7 @@ class UserFeed implements Feed {
     if (checkpoint) this.#parts.checkpoints?.save(this.#userId, checkpoint)
   }
 
-  resume(after: number, hooks: ResumeHooks): Promise<void> {
+  resume(after: EventCursor, hooks: ResumeHooks): Promise<void> {
     this.#resuming++
     const through = this.#recorder?.replays(after, !this.#isStarted && this.#resuming === 1)
     for (const line of this.#lines) line.held ??= []
@@ -413,7 +418,7 @@ class UserFeed implements Feed {
     return now
   }
 
-  async #replay(after: number, { begin, done }: ResumeHooks): Promise<void> {
+  async #replay(after: EventCursor, { begin, done }: ResumeHooks): Promise<void> {
     if (this.#isClosed) return
     const { counts, replays } = this.#parts
     const planned = await within(BEGIN_MS, 'reading what was missed', this.#planInTurn(after), ({ release }) => release())
@@ -423,7 +428,7 @@ class UserFeed implements Feed {
     let replayed = 0
     try {
       if (this.#isClosed) return
-      begin?.({ complete: plan.complete })
+      begin?.(plan.start)
       for (let isDone = rest.length === 0; !isDone && !this.#isClosed;) {
         const room = this.#sink.ready?.()
         if (room) {
@@ -448,8 +453,9 @@ class UserFeed implements Feed {
     }
     if (this.#isClosed) return
     counts.replayed += replayed
-    counts.replays[plan.complete ? 'complete' : 'incomplete']++
-    done?.({ replayed, complete: plan.complete })
+    const { complete } = plan.start
+    counts.replays[complete ? 'complete' : 'incomplete']++
+    done?.({ replayed, complete })
   }
 
   /** Gives entries of a replay to the sink while it has room, at least one; returns how many. */
@@ -472,11 +478,11 @@ class UserFeed implements Feed {
   }
 
   /** Reads what a replay is to give when the user's earlier replays have ended; `release` ends this one's turn. */
-  async #planInTurn(after: number): Promise<{ plan: ReplayPlan; release: () => void }> {
+  async #planInTurn(after: EventCursor): Promise<{ plan: ReplayPlan; release: () => void }> {
     const { replays } = this.#parts
     const release = await replays.acquire(this.#userId)
     try {
-      if (this.#isClosed) return { plan: { ranges: [], circle: { past: [] }, complete: true }, release }
+      if (this.#isClosed) return { plan: { ranges: [], circle: { past: [] }, start: { complete: true } }, release }
       replays.check(this.#userId)
       return { plan: await this.#plan(after), release }
     } catch (error) {
@@ -485,7 +491,7 @@ class UserFeed implements Feed {
     }
   }
 
-  async #plan(after: number): Promise<ReplayPlan> {
+  async #plan(after: EventCursor): Promise<ReplayPlan> {
     const { log, loadCircle, resumeLimit, checkpoints, replays } = this.#parts
     const circle = await loadCircle(this.#userId)
     const stretches = this.#stretchesOf(circle)
@@ -494,20 +500,23 @@ class UserFeed implements Feed {
       const position = positions.get(stretch.topic)
       return position?.isSwept && position.sweptSeq > stretch.after
     })
-    const saved = checkpoints && after > 0 ? await checkpoints.load(this.#userId) : []
-    const before = matching(saved, this.#scopeName(), after)
-    const overlap = known && before.length === 0 ? await this.#readOverlap(after, stretches, positions) : NO_OVERLAP
+    // What a snapshot shows is known for each topic, whatever came to a client in which order.
+    const id = typeof after === 'number' ? after : 0
+    const saved = checkpoints && id > 0 ? await checkpoints.load(this.#userId) : []
+    const before = matching(saved, this.#scopeName(), id)
+    const overlap = known && before.length === 0 ? await this.#readOverlap(id, stretches, positions) : NO_OVERLAP
     const given = this.#given()
     const ranges = stretches.flatMap((stretch) => {
       const logged = positions.get(stretch.topic)?.seq ?? 0
-      const seqs = before.map((checkpoint) => seqOf(checkpoint, stretch, after))
+      const seqs = before.map((checkpoint) => seqOf(checkpoint, stretch, id))
       const position = Math.min(overlap.starts.get(stretch.topic) ?? logged, ...seqs)
       return known ? missing({ ...stretch, after: Math.max(stretch.after, position) }, given) : []
     })
     const limit = resumeLimit + overlap.count
     const newest = ranges.length > 0 ? await log.newest(ranges, limit + 1) : []
     const isTooMuch = newest.length > limit
-    if (isTooMuch) newest.shift()
+    const leftOut = isTooMuch ? newest.shift() : undefined
+    const isComplete = known && !isSwept && !isTooMuch && overlap.isWhole
     // A replay that gives nothing costs something too.
     replays.charge(this.#userId, newest.length + resumeLimit / 50)
     return {
@@ -517,7 +526,7 @@ class UserFeed implements Feed {
         return first && last ? [{ ...range, after: isTooMuch ? first.seq - 1 : range.after, until: last.seq }] : []
       }),
       circle,
-      complete: known && !isSwept && !isTooMuch && overlap.isWhole,
+      start: isComplete ? { complete: true } : { complete: false, goesOnAfter: goesOnAfter(leftOut, newest) },
     }
   }
 
@@ -550,6 +559,13 @@ class UserFeed implements Feed {
     const ofGroup = all.filter(({ topic }) => topic === groupTopic(scope.groupId))
     return scope.withOwn ? [mine, ...ofGroup] : ofGroup
   }
+}
+
+/** Where a replay begins that is not complete: behind the last event that it leaves out, if there is room for what was found only in part. */
+function goesOnAfter(leftOut: LogPosition | undefined, given: readonly LogPosition[]): GoesOnAfter {
+  if (leftOut) return { kind: 'event', id: leftOut.id }
+  if (given.length === 0) return { kind: 'opening' }
+  return { kind: 'transactions', xid: Math.min(...given.map(({ xid }) => xid)) }
 }
 
 /** Whether an entry belongs to a membership that has ended. */

@@ -28,6 +28,8 @@ export interface LogPosition {
   seq: number
   id: number
   at: number
+  /** The transaction that wrote it. */
+  xid: number
 }
 
 /** Where reading a topic goes on after a cursor. */
@@ -179,9 +181,7 @@ async function positionsAfterEvent(db: Db, cursor: number, topics: readonly stri
     WHERE t.name = ANY(${[...topics]}::text[])`
   return {
     known: rows[0]?.known ?? cursor === 0,
-    positions: new Map(
-      rows.map((row) => [row.topic, { seq: row.seq, sweptSeq: row.swept_seq, isSwept: row.swept_id > cursor }]),
-    ),
+    positions: new Map(rows.map((row) => [row.topic, { seq: row.seq, sweptSeq: row.swept_seq, isSwept: row.swept_id > cursor }])),
   }
 }
 
@@ -267,10 +267,10 @@ export function createEventLog(db: Db, onOrphans: (count: number) => void = () =
     /** Where the newest entries of all ranges together stand, by event id, at most `limit`, oldest first. */
     async newest(ranges: readonly TopicRange[], limit: number): Promise<LogPosition[]> {
       return await db.$queryRaw<LogPosition[]>`
-        SELECT e.topic, e.seq::float8 AS seq, e.id::float8 AS id, ${epochMs('e.created_at')} AS at FROM (
+        SELECT e.topic, e.seq::float8 AS seq, e.id::float8 AS id, ${epochMs('e.created_at')} AS at, e.xid::float8 AS xid FROM (
           SELECT e.* FROM ${recordset(ranges, 'r', 'topic text, after bigint, until bigint')}
           CROSS JOIN LATERAL (
-            SELECT topic, seq, id, created_at FROM events
+            SELECT topic, seq, id, created_at, xid FROM events
             -- One bound as a row: of two plain bounds that it does not know the planner expects next to nothing between them.
             WHERE topic = r.topic AND seq <= r.until AND (topic, seq) > (r.topic, r.after) ORDER BY seq DESC LIMIT ${limit}
           ) e ORDER BY e.id DESC LIMIT ${limit}

@@ -26,15 +26,15 @@ const createParts = (db: Db) => ({
   imports: createImportStore(db),
 })
 
-type Parts = ReturnType<typeof createParts>
+export type StoreParts = ReturnType<typeof createParts>
 
 /** One state of the database: the same reads, and the log's. Whatever writes fails. */
-export interface Snapshot extends Parts, ReadPosition {
+export interface Snapshot extends StoreParts, ReadPosition {
   log: EventLog
 }
 
 /** A transaction: the same reads and writes, and the log. */
-export interface Transaction extends Parts {
+export interface Transaction extends StoreParts {
   /** Locks topics, in one call for all that the transaction needs; must come before what the lock guards is read. */
   lock(topics: readonly string[]): Promise<void>
   /** The `seq` that the next event appended to a locked topic gets. */

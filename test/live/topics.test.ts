@@ -35,7 +35,7 @@ class Recorder implements TopicListener {
 }
 
 const counting = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index)
-const fleeting = (at: number): EphemeralEvent => ({ id: null, at, kind: 'resume_incomplete', payload: null })
+const fleeting = (at: number): EphemeralEvent => ({ id: null, at, kind: 'resume_incomplete', payload: { position: '' } })
 
 test('whatever happens to hints, each listener gets each event once and in order', async () => {
   const { store } = on()

@@ -195,19 +195,45 @@ describeEngines((on) => {
     await query(`UPDATE events SET created_at = now() - interval '2 hours' WHERE topic IN ('${a}', '${b}') AND id <= ${ids[2]}`)
     await query(
       `INSERT INTO past_memberships (user_id, topic, since_seq, until_seq, created_at)
-       VALUES (1, '${reader}', 0, 1, now() - interval '2 hours'), (1, '${reader}', 1, 2, now())`,
+       VALUES (1, '${reader}', 0, 1, now() - interval '3 hours'), (1, '${reader}', 1, 2, now())`,
     )
-    expect(await store.log.sweep(3, 100)).toBe(0)
+    expect(await store.log.sweep(4, 100)).toBe(0)
     expect(await store.log.sweep(1, 3)).toBe(3)
     expect(await store.log.sweep(1, 3)).toBe(1)
     expect(await store.log.sweep(1, 3)).toBe(0)
     expect((await store.log.read(whole(a), 10)).map(({ seq }) => seq)).toEqual([4, 5])
     const { positions } = await store.log.positionsAfter(ids[0] as number, [a, b])
-    expect(positions.get(a)).toEqual({ seq: 3, sweptSeq: 3, sweptId: ids[2] })
-    expect(positions.get(b)).toEqual({ seq: 1, sweptSeq: 1, sweptId: ids[1] })
+    expect(positions.get(a)).toEqual({ seq: 3, sweptSeq: 3, isSwept: true })
+    expect(positions.get(b)).toEqual({ seq: 1, sweptSeq: 1, isSwept: true })
+    expect((await store.log.positionsAfter(ids[2] as number, [b])).positions.get(b)?.isSwept).toBe(false)
     expect(await missedAfter(store, ids[3] as number, [a, b])).toEqual([ids[4]])
     expect((await log(store, [a]))[0]?.seq).toBe(6)
     expect(await query(`SELECT until_seq::int AS seq FROM past_memberships WHERE topic = '${reader}'`)).toEqual([{ seq: 2 }])
+  })
+
+  test('a snapshot knows what retention took of what it shows, and what of what came after it', async () => {
+    const { store, query } = on()
+    const [a = '', b = ''] = await createTopics(store, 2)
+    const before = (await store.installation.position()).position
+    await log(store, [a, b])
+    const between = (await store.installation.position()).position
+    await log(store, [a])
+    await query(`UPDATE events SET created_at = now() - interval '2 hours' WHERE topic IN ('${a}', '${b}')`)
+    await store.log.sweep(1, 100)
+    const after = (await store.installation.position()).position
+    const seqs = async (cursor: typeof before) => {
+      const { known, positions } = await store.log.positionsAfter(cursor, [a, b])
+      return { known, a: positions.get(a), b: positions.get(b) }
+    }
+    const [ofA, ofB] = [2, 1].map((seq) => ({ seq, sweptSeq: seq, isSwept: true }))
+    expect(await seqs(before)).toEqual({ known: true, a: ofA, b: ofB })
+    expect(await seqs(between)).toEqual({ known: true, a: ofA, b: { ...ofB, isSwept: false } })
+    expect(await seqs(after)).toEqual({ known: true, a: { ...ofA, isSwept: false }, b: { ...ofB, isSwept: false } })
+    expect(await seqs({ ...after, at: after.at - 2 * 3_600_000 })).toMatchObject({ known: false })
+    expect(await seqs({ ...after, epoch: '00000000-0000-4000-8000-000000000000' })).toMatchObject({ known: false })
+    const [, xmax = ''] = after.snapshot.split(':')
+    const future = BigInt(xmax) + 1000n
+    expect(await seqs({ ...after, snapshot: `${future}:${future}:` })).toMatchObject({ known: false })
   })
 })
 

@@ -666,6 +666,12 @@ export type Query = {
   conversation?: Maybe<Conversation>;
   /** The viewer's conversations by latest activity, empty groups included. */
   conversations: ConversationConnection;
+  /**
+   * The position in the event log that all the rest of this answer reflects, presence aside: `events(after: cursor)` goes on from exactly there, with
+   * nothing missing and nothing that the answer already shows. A query that selects it reads one snapshot of the database.
+   * Opaque, at most 1024 characters; taken wherever an event's id is: `after` of subscriptions, `resume` and Last-Event-ID of the legacy protocol.
+   */
+  cursor: Scalars['ID']['output'];
   /** A group by id, also for those who are not members (who see what they need in order to join); null where there is none. */
   group?: Maybe<Group>;
   /** A message in one of the viewer's conversations; null for any other. */
@@ -1417,6 +1423,7 @@ export type QueryResolvers<ContextType = OperationContext, ParentType extends Re
   connections: Resolver<Array<ResolversTypes['ClientConnection']>, ParentType, ContextType, RequireFields<QueryConnectionsArgs, 'userId'>>;
   conversation: Resolver<Maybe<ResolversTypes['Conversation']>, ParentType, ContextType, RequireFields<QueryConversationArgs, 'id'>>;
   conversations: Resolver<ResolversTypes['ConversationConnection'], ParentType, ContextType, RequireFields<QueryConversationsArgs, 'first'>>;
+  cursor: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   group: Resolver<Maybe<ResolversTypes['Group']>, ParentType, ContextType, RequireFields<QueryGroupArgs, 'id'>>;
   message: Resolver<Maybe<ResolversTypes['Message']>, ParentType, ContextType, RequireFields<QueryMessageArgs, 'id'>>;
   notifications: Resolver<ResolversTypes['NotificationConnection'], ParentType, ContextType, RequireFields<QueryNotificationsArgs, 'first'>>;

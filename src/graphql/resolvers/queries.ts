@@ -76,6 +76,11 @@ export const queries: QueryResolvers = {
     )
   },
 
+  cursor(_root, _args, { snapshot }) {
+    if (!snapshot) throw new Error('a query that selects cursor is to be executed in a snapshot')
+    return snapshot.cursor
+  },
+
   cluster: async (_root, _args, context) => {
     requireAdmin(context)
     return { nodes: await context.admin.nodes() }
@@ -88,6 +93,6 @@ export const queries: QueryResolvers = {
 
   topic: async (_root, { id }, context) => {
     requireAdmin(context)
-    return (await context.admin.topic(id)) ?? null
+    return (await context.admin.topic(id, context.snapshot?.log)) ?? null
   },
 }

@@ -1,17 +1,18 @@
+import { parseCursor } from '../../chat/cursor.ts'
 import { conversationOf, type ChatEvent } from '../../chat/events.ts'
 import type { Watcher } from '../../admin/contract.ts'
 import type { OperationContext } from '../context.ts'
 import type { ResolversTypes, SubscriptionResolvers } from '../generated/resolvers.ts'
 import { badInput } from '../../errors.ts'
-import { parseEventId, parseIntId, requireIntId } from '../../ids.ts'
+import { parseIntId, requireIntId } from '../../ids.ts'
 import { notAnAdmin, requireAdmin } from './admins.ts'
 import type { ActivityFilter } from '../../admin/activity.ts'
 import type { ActivityEvent, EventModel } from '../models.ts'
 import { feedSource, Source, type SourceOptions } from '../source.ts'
 
 /** A source for the viewer. The generated type wants a stream of parents, which the source's events are. */
-const source = ({ feeds, viewer }: OperationContext, options: Omit<SourceOptions, 'feeds' | 'userId'>) =>
-  feedSource({ feeds, userId: viewer.userId, ...options }) as unknown as AsyncIterable<never>
+const source = ({ feeds, chat, viewer }: OperationContext, options: Omit<SourceOptions, 'feeds' | 'cursors' | 'userId'>) =>
+  feedSource({ feeds, cursors: chat.cursors, userId: viewer.userId, ...options }) as unknown as AsyncIterable<never>
 
 /** The scope of one conversation: a group's topic, else the user's own. Throws as `Access.conversation` does. */
 async function scopeOf(id: string, { chat, viewer }: OperationContext): Promise<{ id: string; scope: SourceOptions['scope'] }> {
@@ -25,13 +26,13 @@ const payloadOf = (event: unknown): never => (event as ChatEvent).payload as nev
 export const subscriptions: SubscriptionResolvers = {
   events: {
     subscribe: (_root, { after }, context) =>
-      source(context, { scope: { kind: 'all' }, after: parseEventId(after), accepts: () => true }),
+      source(context, { scope: { kind: 'all' }, after: parseCursor(after), accepts: () => true }),
     resolve: asEvent,
   },
 
   conversationEvents: {
     subscribe: async (_root, { conversationId, after }, context) => {
-      const resumeAfter = parseEventId(after)
+      const resumeAfter = parseCursor(after)
       const { id, scope } = await scopeOf(conversationId, context)
       return source(context, {
         scope: scope.kind === 'group' ? { ...scope, withOwn: true } : scope,

@@ -160,8 +160,7 @@ export class Session implements ConnectionPeer {
   /** Executes a request; the text to answer with, or none where it was answered on the way. */
   async #execute(request: LegacyRequest): Promise<string | undefined> {
     if (request.type === 'resume') {
-      const after = Number(request.lastMessageId)
-      await this.#feed.resume(Number.isSafeInteger(after) ? after : Infinity, {
+      await this.#feed.resume(request.lastMessageId, {
         replayed: (replay) => this.#send(encodeResumed(replay, request.echo)),
       })
       return undefined
