@@ -1,7 +1,6 @@
 import type { SnapshotPosition } from '../ids.ts'
 import { Prisma as Sql, type Prisma } from './generated/client.ts'
-import type { Db } from './database/sql.ts'
-import { epochMs } from './event-log.ts'
+import { epochMs, type Db } from './database/sql.ts'
 
 /** Where a reader stands, and what cursors of this database are signed with. */
 export interface ReadPosition {
