@@ -168,7 +168,8 @@ export function asyncApi(): JsonSchema {
     info: {
       title: 'Parley, the legacy protocol',
       version: '1.0.0',
-      description: 'JSON text frames over a WebSocket. docs/protocol.md says what each means, the close codes, and how to resume.',
+      description:
+        'JSON text frames over a WebSocket. docs/protocol.md says what each means, the close codes, and how to resume.',
       license: { name: 'MIT' },
     },
     defaultContentType: 'application/json',

@@ -214,7 +214,8 @@ describe('--help', () => {
     ['parley import', 'npm run import', ['--check', '--update', '--reserve', 'DATABASE_URL', 'kill -9']],
     ['parley doctor', 'npm run doctor', ['--connections', 'NO_COLOR', 'Exit status 1']],
     ['cli/new-migration', 'npm run migration', ['NAME', 'prisma/schema.prisma']],
-    ['cli/write-contract', 'npm run contract', ['docs/asyncapi.yaml']],
+    ['cli/write-contract', 'npm run contract', ['docs/asyncapi.yaml', 'docs/settings.md']],
+    ['cli/code-map', 'npm run map', ['cycles']],
   ])('of %s tells usage, options, settings and examples, whatever the settings are', async (name, usage, words) => {
     const { status, out, err } = await runScript(name, ['--help'], { PORT: 'bad' })
     expect({ status, err }).toEqual({ status: 0, err: '' })

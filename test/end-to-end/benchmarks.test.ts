@@ -15,8 +15,9 @@ describe('the figures of the benchmarks', () => {
     expect(() => execFileSync(process.execPath, [script, '--check'], { stdio: 'pipe' })).not.toThrow()
   })
 
-  test.each(['README.md', 'docs/operations.md'])('are not told again in %s, which links to the page', (path) => {
-    const text = read(path)
+  test.each(['README.md', 'docs/operations.md'])('are not told by hand in %s, which links to the page', (path) => {
+    // Tables that are made from the results can't differ from them.
+    const text = read(path).replaceAll(/<!-- table: [^]*?<!-- end of table -->/g, '')
     expect(text.split('\n').filter((line) => FIGURE.test(line))).toEqual([])
     expect(text).toContain('benchmarks.md')
   })
