@@ -412,7 +412,7 @@ function openOperations(node: Node, schema: ReturnType<typeof createSchema>): Op
     persisted: settings.persistedDocuments,
   })
   const unusable = [...(settings.persistedDocuments ?? [])].flatMap(([id, text]) =>
-    operations.prepare(text).errors.map(({ message }) => `PERSISTED_DOCUMENTS: ${JSON.stringify(id)}: ${message}`),
+    operations.parse(text).errors.map(({ message }) => `PERSISTED_DOCUMENTS: ${JSON.stringify(id)}: ${message}`),
   )
   if (unusable.length > 0) throw new SettingsError(unusable)
   return operations

@@ -74,9 +74,42 @@ const MAX_DEPTH = 1000
 
 /**
  * Where a value as JSON has more than `maxBytes` bytes: the path at which that was found; undefined where it has not. Stops there, so that
- * it costs no more than what may be sent.
+ * it costs no more than what may be sent. Every result goes through it, so counting allocates nothing; the path is found in a second walk.
  */
 export function overflowOf(value: unknown, maxBytes: number): string | undefined {
+  if (bytesAfter(value, maxBytes, 0) >= 0) return undefined
+  return pathOfOverflow(value, maxBytes)
+}
+
+const hasToJson = (value: object): value is { toJSON(): unknown } =>
+  'toJSON' in value && typeof (value as { toJSON: unknown }).toJSON === 'function'
+
+/** How many of `left` bytes are left after a value as JSON; a negative number, at once, where they are not enough or it is too deep. */
+function bytesAfter(value: unknown, left: number, depth: number): number {
+  if (depth > MAX_DEPTH) return -1
+  if (typeof value === 'string') return left - bytesOf(value)
+  if (typeof value !== 'object' || value === null) return left - String(value).length
+  if (hasToJson(value)) return bytesAfter(value.toJSON(), left, depth + 1)
+  left -= 2
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length && left >= 0; index++) {
+      left = bytesAfter(value[index], index === 0 ? left : left - 1, depth + 1)
+    }
+    return left
+  }
+  let commaBytes = 0
+  for (const key in value) {
+    if (!Object.hasOwn(value, key)) continue
+    left -= commaBytes + bytesOf(key) + 1
+    commaBytes = 1
+    left = bytesAfter((value as Record<string, unknown>)[key], left, depth + 1)
+    if (left < 0) return left
+  }
+  return left
+}
+
+/** The path at which the bytes are not enough, for a value of which that is known. */
+function pathOfOverflow(value: unknown, maxBytes: number): string {
   let left = maxBytes
   const path: string[] = []
 
@@ -84,7 +117,7 @@ export function overflowOf(value: unknown, maxBytes: number): string | undefined
     if (depth > MAX_DEPTH) return true
     if (typeof part === 'string') left -= bytesOf(part)
     else if (typeof part !== 'object' || part === null) left -= String(part).length
-    else if ('toJSON' in part && typeof part.toJSON === 'function') return count(part.toJSON() as unknown, depth + 1)
+    else if (hasToJson(part)) return count(part.toJSON(), depth + 1)
     else {
       left -= 2
       let commaBytes = 0
@@ -100,7 +133,7 @@ export function overflowOf(value: unknown, maxBytes: number): string | undefined
     return left < 0
   }
 
-  if (!count(value, 0)) return undefined
+  count(value, 0)
   return path.filter((key) => key !== 'data' && key !== 'edges' && key !== 'node').join('.') || 'it'
 }
 

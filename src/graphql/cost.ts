@@ -33,15 +33,19 @@ const atLeastOne = (size: unknown): number => (Number(size) >= 1 ? Number(size) 
 /** What a list costs that has no `first`, as multiple of one of its items. */
 const PLAIN_LIST = 5
 
+/** A number, or a function of the operation's variables as execution has them (coerced, with their defaults). */
+export type Cost = number | ((variables: Variables) => number)
+
 /**
- * How many fields an operation may resolve at most, as a function of its variables as execution has them (coerced, with their defaults):
- * each field counts once for each item of the pages around it. To be called with a valid document.
+ * How many fields an operation may resolve at most: each field counts once for each item of the pages around it. To be called with a
+ * valid document.
  */
-export function costOf(
-  schema: GraphQLSchema,
-  document: DocumentNode,
-  operation: OperationDefinitionNode,
-): (variables: Variables) => number {
+export function costOf(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode): Cost {
+  let isFixed = true
+  const ofVariables = (size: (variables: Variables) => number): Size => {
+    isFixed = false
+    return size
+  }
   const fragments = new Map<string, FragmentDefinitionNode>()
   for (const definition of document.definitions) {
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)
@@ -51,7 +55,7 @@ export function costOf(
     if (value?.kind === Kind.INT) return atLeastOne(value.value)
     if (value?.kind !== Kind.VARIABLE) return absent
     const name = value.name.value
-    return (variables) => atLeastOne(variables[name] ?? absent)
+    return ofVariables((variables) => atLeastOne(variables[name] ?? absent))
   }
 
   /** How large a page a field is asked for: its argument `first`, or that in an input object; undefined where it takes none. */
@@ -68,7 +72,7 @@ export function costOf(
         return sizeOf(fields.find(({ name }) => name.value === 'first')?.value, absent)
       }
       const name = value.name.value
-      return (variables) => atLeastOne((variables[name] as { first?: unknown } | null | undefined)?.first ?? absent)
+      return ofVariables((variables) => atLeastOne((variables[name] as { first?: unknown } | null | undefined)?.first ?? absent))
     }
     return undefined
   }
@@ -83,7 +87,8 @@ export function costOf(
       if (value.kind === Kind.VARIABLE) conditions.push((variables) => variables[value.name.value] === wanted)
       else if (value.kind === Kind.BOOLEAN && value.value !== wanted) return 0
     }
-    return conditions.length === 0 ? undefined : (variables) => (conditions.every((holds) => holds(variables)) ? 1 : 0)
+    if (conditions.length === 0) return undefined
+    return ofVariables((variables) => (conditions.every((holds) => holds(variables)) ? 1 : 0))
   }
 
   /** Each fragment once: those that spread others twice would double with every level. */
@@ -145,7 +150,7 @@ export function costOf(
   }
 
   const tree = compile(operation.selectionSet, rootOf(schema, operation), { fields: 0, children: [] })
-  return (variables) => evaluate(tree, variables, new Map())
+  return isFixed ? evaluate(tree, {}, new Map()) : (variables) => evaluate(tree, variables, new Map())
 }
 
 function rootOf(schema: GraphQLSchema, { operation }: OperationDefinitionNode): GraphQLNamedType | undefined {

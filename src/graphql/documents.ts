@@ -22,10 +22,11 @@ import {
 } from 'graphql'
 
 import { createByteCache } from '../lib/byte-cache.ts'
-import { costOf } from './cost.ts'
+import { costOf, type Cost } from './cost.ts'
 import { MAX_ERRORS, reworded, withoutSuggestion, withShortValues } from './errors.ts'
 import { interpreted, type Execute, type Variables } from './execute.ts'
 import { TextsRule } from './input-texts.ts'
+import { checkOf } from './variables.ts'
 
 /** What a refused text is prepared to. */
 const NO_DOCUMENT: DocumentNode = { kind: Kind.DOCUMENT, definitions: [] }
@@ -54,8 +55,10 @@ export interface PreparedOperation {
   selectsCursor: boolean
   /** Whether it is given a token, which nobody else may see. */
   takesToken: boolean
-  /** How many fields it may resolve at most with these variables. */
-  cost: (variables: Variables) => number
+  /** How many fields it may resolve at most. */
+  cost: Cost
+  /** Whether variables are as declared beyond doubt; where not, they are to be looked at closely. */
+  check: (variables: Variables) => boolean
   execute: Execute
 }
 
@@ -226,6 +229,7 @@ export function analyse(schema: GraphQLSchema, document: DocumentNode, executorO
       takesToken,
       selectsCursor,
       cost: costOf(schema, document, node),
+      check: checkOf(schema, node),
       execute: executorOf(schema, document, node),
     })
   }

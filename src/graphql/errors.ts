@@ -85,18 +85,23 @@ export interface AnswerRules {
 export function toClientResult(
   result: ExecutionResult | Promise<ExecutionResult>,
   report: ReportError,
-  { suggestions = true, maxBytes = MAX_RESPONSE_BYTES }: AnswerRules = {},
+  rules: AnswerRules = {},
 ): ExecutionResult | Promise<ExecutionResult> {
-  if ('then' in result) return result.then((settled) => bounded(settled, report, suggestions, maxBytes))
-  return bounded(result, report, suggestions, maxBytes)
+  return 'then' in result ? result.then((settled) => clientResult(settled, report, rules)) : clientResult(result, report, rules)
 }
+
+const NO_ERRORS: readonly GraphQLError[] = []
 
 /** How many errors an answer may have: more are not worth the time to make them. */
 const ERRORS_LIMIT = 1000
 
-/** The result as clients may see it, or that it is too large. */
-function bounded(result: ExecutionResult, report: ReportError, suggestions: boolean, maxBytes: number): ExecutionResult {
-  const given = result.errors ?? []
+/** The same for a result that is there. */
+export function clientResult(
+  result: ExecutionResult,
+  report: ReportError,
+  { suggestions = true, maxBytes = MAX_RESPONSE_BYTES }: AnswerRules,
+): ExecutionResult {
+  const given = result.errors ?? NO_ERRORS
   const tooLarge = given.find(({ originalError }) => originalError instanceof AnswerTooLarge)
   if (tooLarge) return { data: null, errors: [toClientError(tooLarge, report)] }
   const clientResult = given.length > ERRORS_LIMIT ? result : withClientErrors(result, report, suggestions)

@@ -2,7 +2,8 @@ import { GraphQLError, type ExecutionResult } from 'graphql'
 import type { Counts } from '../telemetry/counters.ts'
 import { LatestWords } from '../lib/coalescing-buffer.ts'
 import { latestOf, type SourceEvent } from './source.ts'
-import type { OperationRequest, Operations, OpenSubscription } from './operations.ts'
+import type { Operations, OpenSubscription } from './operations.ts'
+import type { OperationRequest } from './requests.ts'
 
 /** A subscription's results for transports that iterate. */
 export interface ResultStream extends AsyncGenerator<ExecutionResult, void, void> {
@@ -108,15 +109,19 @@ export async function openResultStream(
 
   let opened: OpenSubscription | ExecutionResult
   try {
-    opened = await operations.subscribe(request, {
-      next(result, event) {
-        if (ended) return
-        onResult(event)
-        give(result, latestOf(event))
-      },
-      end,
-      ready: () => (hasRoom() ? undefined : new Promise((resolve) => blocked.push(resolve))),
-    })
+    const prepared = operations.prepare(request)
+    opened =
+      'errors' in prepared
+        ? prepared
+        : await operations.subscribe(prepared, {
+            next(result, event) {
+              if (ended) return
+              onResult(event)
+              give(result, latestOf(event))
+            },
+            end,
+            ready: () => (hasRoom() ? undefined : new Promise((resolve) => blocked.push(resolve))),
+          })
   } catch (error) {
     onEnd()
     throw error

@@ -2,8 +2,16 @@ import { inspect } from 'node:util'
 import {
   coerceInputValue,
   getLocation,
+  GraphQLBoolean,
+  GraphQLID,
+  GraphQLInt,
+  GraphQLString,
+  isEnumType,
+  isInputObjectType,
   isInputType,
+  isListType,
   isNonNullType,
+  isRequiredInputField,
   typeFromAST,
   valueFromAST,
   type GraphQLError,
@@ -12,6 +20,7 @@ import {
   type OperationDefinitionNode,
   type VariableDefinitionNode,
 } from 'graphql'
+import { NUL_OR_SURROGATE } from '../limits.ts'
 import { cut, MAX_ERRORS, reworded, withShortValues } from './errors.ts'
 import type { Variables } from './execute.ts'
 
@@ -27,6 +36,74 @@ export function declaredOf({ variableDefinitions = [] }: OperationDefinitionNode
   const keys = Object.keys(given)
   if (keys.every((key) => names.has(key))) return given
   return Object.fromEntries(keys.filter((key) => names.has(key)).map((key) => [key, given[key]]))
+}
+
+type Check = (value: unknown) => boolean
+
+const never: Check = () => false
+const isStorable: Check = (value) => typeof value === 'string' && !NUL_OR_SURROGATE.test(value)
+
+/** Of other scalars nothing is known without calling them. */
+const SCALARS: ReadonlyMap<GraphQLInputType, Check> = new Map<GraphQLInputType, Check>([
+  [GraphQLString, isStorable],
+  [GraphQLID, (value) => Number.isInteger(value) || isStorable(value)],
+  [GraphQLInt, (value) => (value as number) === ((value as number) | 0)],
+  [GraphQLBoolean, (value) => typeof value === 'boolean'],
+])
+
+/**
+ * A check of an operation's variables that allocates nothing: true where they certainly are as declared, and hold no text that can't be
+ * stored. Where it is false, `coerceVariables` and `problemWithTexts` say what is wrong, if anything is.
+ */
+export function checkOf(
+  schema: GraphQLSchema,
+  { variableDefinitions = [] }: OperationDefinitionNode,
+): (given: Variables) => boolean {
+  const checks = variableDefinitions.map(({ variable, type: node, defaultValue }) => {
+    const type = typeFromAST(schema, node) as GraphQLInputType
+    const isRequired = isNonNullType(type) && !defaultValue
+    return { name: variable.name.value, isRequired, check: isInputType(type) ? checkOfType(type) : never }
+  })
+  return (given) => {
+    for (const { name, isRequired, check } of checks) {
+      if (Object.hasOwn(given, name) ? !check(given[name]) : isRequired) return false
+    }
+    return true
+  }
+}
+
+function checkOfType(type: GraphQLInputType): Check {
+  if (isNonNullType(type)) return checkOfNonNull(type.ofType)
+  const check = checkOfNonNull(type)
+  return (value) => value === null || check(value)
+}
+
+function checkOfNonNull(type: GraphQLInputType): Check {
+  if (isListType(type)) {
+    const check = checkOfType(type.ofType)
+    return (value) => Array.isArray(value) && value.every(check)
+  }
+  if (isEnumType(type)) return (value) => typeof value === 'string' && type.getValue(value) !== undefined
+  if (!isInputObjectType(type)) return SCALARS.get(type) ?? never
+  if (type.isOneOf) return never
+  const fields = Object.values(type.getFields())
+  const required = fields.filter(isRequiredInputField).map(({ name }) => name)
+  /** Made when first needed: a type may hold itself. */
+  const checks = new Map<string, Check | undefined>(fields.map(({ name }) => [name, undefined]))
+  const checkField = (name: string, value: unknown): boolean => {
+    let check = checks.get(name)
+    if (!check) {
+      const field = type.getFields()[name]
+      if (!field || !checks.has(name)) return false
+      checks.set(name, (check = checkOfType(field.type)))
+    }
+    return check(value)
+  }
+  return (value) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+    for (const name in value) if (!checkField(name, (value as Record<string, unknown>)[name])) return false
+    return required.every((name) => Object.hasOwn(value, name))
+  }
 }
 
 /** Thrown to stop a coercion that has found enough. */

@@ -3,7 +3,8 @@ import { createYoga, processRegularResult, type Plugin, type YogaServerInstance 
 import type { Viewer } from '../auth/verify.ts'
 import type { ErrorCode } from '../errors.ts'
 import { reworded, statusOf, toClientError, withShortValues, type ReportError } from './errors.ts'
-import type { AnswerReader, OperationRequest, Operations, RequestParameters } from './operations.ts'
+import type { Operations } from './operations.ts'
+import type { AnswerReader, OperationRequest, RequestParameters } from './requests.ts'
 import type { ResultStream } from './result-stream.ts'
 
 /** What the HTTP transport hands over with a request that it has authenticated. */
@@ -77,7 +78,7 @@ const malformed = (message: string, code: ErrorCode = 'BAD_USER_INPUT', status =
 function useOperations(operations: Operations): Plugin<HttpContext> {
   return {
     onParse({ params, context, setParsedDocument }) {
-      const { document, errors } = operations.prepare(String(params.source))
+      const { document, errors } = operations.parse(String(params.source))
       if (errors.length > 0) {
         operations.noteRefused(errors)
         // Copies: Yoga writes into them, and they are kept for all transports.
@@ -91,7 +92,7 @@ function useOperations(operations: Operations): Plugin<HttpContext> {
     onValidate: ({ setResult }) => setResult([]),
     onExecute({ args, setExecuteFn }) {
       const { viewer, reader } = args.contextValue as unknown as HttpContext
-      setExecuteFn(() => operations.run({ ...requestOf(args), viewer, connectionId: null, reader }))
+      setExecuteFn(() => operations.execute({ ...requestOf(args), viewer, connectionId: null, reader }))
     },
     onSubscribe({ args, setSubscribeFn }) {
       const { viewer, openStream } = args.contextValue as unknown as HttpContext

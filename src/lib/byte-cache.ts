@@ -10,6 +10,7 @@ export interface ByteCache<V> {
 export function createByteCache<V>(maxBytes: number): ByteCache<V> {
   const entries = new Map<string, { value: V; bytes: number }>()
   let total = 0
+  let newest: string | undefined
   return {
     get bytes() {
       return total
@@ -17,15 +18,19 @@ export function createByteCache<V>(maxBytes: number): ByteCache<V> {
     get(key) {
       const found = entries.get(key)
       if (!found) return undefined
-      // A Map keeps the order of insertion: the first is the one used longest ago.
-      entries.delete(key)
-      entries.set(key, found)
+      if (key !== newest) {
+        // A Map keeps the order of insertion: the first is the one used longest ago.
+        entries.delete(key)
+        entries.set(key, found)
+        newest = key
+      }
       return found.value
     },
     set(key, value, bytes) {
       total += bytes - (entries.get(key)?.bytes ?? 0)
       entries.delete(key)
       entries.set(key, { value, bytes })
+      newest = key
       for (const [oldest, entry] of entries) {
         if (total <= maxBytes) return
         entries.delete(oldest)

@@ -1,5 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import type { GraphQLError } from 'graphql'
 import { describe, expect, test } from 'vitest'
 import { createDocuments } from '../../src/graphql/documents.ts'
 import { createOperations, type Operations } from '../../src/graphql/operations.ts'
@@ -24,8 +25,10 @@ const operations: Operations = createOperations({
   activity: { isWatched: false, record: () => undefined },
   open: false,
 })
-const refusal = (document: string, variables: Record<string, unknown> = {}) =>
-  operations.refusal({ document, variables, viewer, connectionId: null }) ?? []
+function refusal(document: string, variables: Record<string, unknown> = {}): readonly GraphQLError[] {
+  const prepared = operations.prepare({ document, variables, viewer, connectionId: null })
+  return 'errors' in prepared ? prepared.errors : []
+}
 
 describe('what is kept of documents', () => {
   const refused: [what: string, text: (n: number) => string][] = [

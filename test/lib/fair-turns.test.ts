@@ -1,7 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { FairTurns } from '../../src/lib/fair-turns.ts'
-import { CostGate } from '../../src/graphql/cost-gate.ts'
 
 describe('turns of the event loop', () => {
   it('lets a user who asks for little go on at once', () => {
@@ -50,44 +49,5 @@ describe('turns of the event loop', () => {
     for (let turn = 0; turn < 12; turn++) await nextTurn()
     for (const user of users) expect(rounds.filter((each) => each === user).length).toBeGreaterThanOrEqual(2)
     expect(new Set(rounds.slice(0, 12)).size).toBe(12)
-  })
-})
-
-describe('expensive operations of one user', () => {
-  /** Runs when started, until it is ended. */
-  function operation(started: string[], name: string) {
-    let end: () => void = () => undefined
-    const ended = new Promise<object>((resolve) => (end = () => resolve({})))
-    const execute = (): Promise<object> => {
-      started.push(name)
-      return ended
-    }
-    return { execute, end: () => end() }
-  }
-
-  it('run together only as far as the limit goes, the others in their order after them', async () => {
-    const gate = new CostGate(10_000)
-    const started: string[] = []
-    const [first, second, third, other] = ['first', 'second', 'third', 'other'].map((name) => operation(started, name))
-    void gate.run(1, 6000, first!.execute)
-    void gate.run(1, 6000, second!.execute)
-    void gate.run(1, 2000, third!.execute)
-    void gate.run(2, 9000, other!.execute)
-    await nextTurn()
-    expect(started).toEqual(['first', 'other'])
-    first!.end()
-    await nextTurn()
-    expect(started).toEqual(['first', 'other', 'second', 'third'])
-    for (const each of [second, third, other]) each!.end()
-    await nextTurn()
-  })
-
-  it('make no cheap operation wait', () => {
-    const gate = new CostGate(10_000)
-    const { execute } = operation([], 'endless')
-    void gate.run(1, 10_000, execute)
-    void gate.run(1, 10_000, execute)
-    const result = { data: {} }
-    expect(gate.run(1, 1000, () => result)).toBe(result)
   })
 })

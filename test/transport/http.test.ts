@@ -550,7 +550,7 @@ describe('errors carry their code', () => {
     })
     const viewer = { userId: 1, name: undefined, avatar: undefined, isAdmin: false, issuedAt: 0, expiresAt: 0 }
     const document = '{ a: user(id: "1") { name } b: user(id: "2") { name } c: user(id: "1") { name } }'
-    const { errors } = await operations.run({ document, viewer, connectionId: null })
+    const { errors } = await operations.execute({ document, viewer, connectionId: null })
     expect(errors?.map(({ message, extensions }) => ({ message, extensions }))).toEqual(
       Array(3).fill({ message: 'Unexpected error.', extensions: { code: 'INTERNAL_SERVER_ERROR' } }),
     )

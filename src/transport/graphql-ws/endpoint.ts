@@ -1,14 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { Kind, type ExecutionResult, type GraphQLError, type GraphQLSchema, type OperationDefinitionNode } from 'graphql'
 import {
-  getOperationAST,
-  Kind,
-  type ExecutionResult,
-  type GraphQLError,
-  type GraphQLSchema,
-  type OperationDefinitionNode,
-} from 'graphql'
-import { CloseCode, handleProtocols, makeServer, type ConnectionInitMessage, type SubscribePayload } from 'graphql-ws'
+  CloseCode,
+  handleProtocols,
+  makeServer,
+  type ConnectionInitMessage,
+  type ServerOptions,
+  type SubscribePayload,
+} from 'graphql-ws'
 import { WebSocketServer } from 'ws'
 import type { Auth, Viewer } from '../../auth/verify.ts'
 import { countIn, type Counts } from '../../telemetry/counters.ts'
@@ -16,7 +16,8 @@ import { ChatError } from '../../errors.ts'
 import { fairTurns } from '../../lib/fair-turns.ts'
 import { statusOf } from '../../graphql/errors.ts'
 import { latestOf } from '../../graphql/source.ts'
-import type { AcceptedParameters, OpenSubscription, OperationRequest, Operations } from '../../graphql/operations.ts'
+import type { OpenSubscription, Operations } from '../../graphql/operations.ts'
+import type { PreparedRequest, Refused } from '../../graphql/requests.ts'
 import type { SubscriptionSink } from '../../graphql/subscription.ts'
 import type { Connection, ConnectionPeer, Connections, EndReason } from '../../live/connections.ts'
 import { compression, encodeTextFrame, encodeTextFrameStart } from '../socket/frame.ts'
@@ -88,7 +89,7 @@ class Peer implements ConnectionPeer {
 
 /** What a subscription or an operation is executed with; the library passes it on. */
 interface Job {
-  request: OperationRequest
+  request: PreparedRequest
   id: string
   peer: Peer
 }
@@ -202,40 +203,40 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
     return lifetime
   }
 
-  /** What the library executes, or why it can't be. */
-  async function prepare(peer: Peer, id: string, payload: SubscribePayload) {
-    const connection = peer.connection as Connection
-    const turn = fairTurns.nextRequest(connection.viewer.userId, payload.query?.length ?? 0)
-    if (turn) await turn
-    let accepted: AcceptedParameters
-    try {
-      accepted = operations.accept(payload)
-    } catch (error) {
-      return [operations.failure(error)]
-    }
-    // The library holds it as long as the operation is open.
-    for (const key of Object.keys(payload)) Reflect.deleteProperty(payload, key)
+  /** What is executed, or why it can't be. */
+  function prepare(peer: Peer, payload: SubscribePayload): PreparedRequest | Refused {
     // As it is now: the token may have been renewed meanwhile.
-    const { viewer, id: connectionId } = connection
-    const request: OperationRequest = { ...accepted, viewer, connectionId, reader: peer.writer }
-    const errors = operations.refusal(request)
-    if (errors) return errors
+    const { viewer, id: connectionId } = peer.connection as Connection
+    let prepared: PreparedRequest | Refused
+    try {
+      const { document, operationName, variables } = operations.accept(payload)
+      prepared = operations.prepare({ document, operationName, variables, viewer, connectionId, reader: peer.writer })
+    } catch (error) {
+      prepared = { errors: [operations.failure(error)] }
+    }
+    drop(payload)
+    return prepared
+  }
+
+  /** What the library executes, or the errors that it answers with. */
+  function begin(peer: Peer, id: string, payload: SubscribePayload) {
+    const request = prepare(peer, payload)
+    if ('errors' in request) {
+      peer.operations--
+      return request.errors
+    }
     peer.ws.accepted()
     const job: Job = { request, id, peer }
-    const { document, operationName } = accepted
-    return {
-      schema,
-      document: operations.prepare(document).document,
-      contextValue: job,
-      ...(operationName === undefined ? {} : { operationName }),
-    }
+    const { name } = request.operation.node
+    const { document } = request.document
+    return name ? { schema, document, contextValue: job, operationName: name.value } : { schema, document, contextValue: job }
   }
 
   const protocol = makeServer<ConnectionInitMessage['payload'], Peer>({
     async onConnect(context) {
       const { connectionParams, extra: peer } = context
       // The library would keep it as long as the socket is open.
-      delete (context as { connectionParams?: unknown }).connectionParams
+      Object.assign(context, { connectionParams: undefined })
       let viewer: Viewer
       try {
         viewer = await auth.verifyHeader(authorizationIn(connectionParams) ?? peer.authorization, peer.address)
@@ -253,23 +254,21 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
       return peer.connection !== undefined
     },
 
-    async onSubscribe({ extra: peer }, id, payload) {
+    onSubscribe({ extra: peer }, id, payload) {
       countIn(counts.frames, 'graphql-ws subscribe')
       const refused = limited(peer)
       if (refused) return [refused]
       // Acquired before anything is awaited, so that those that come together don't pass the limit; released by onComplete.
       peer.operations++
-      const prepared = await prepare(peer, id, payload)
-      if (Array.isArray(prepared)) peer.operations--
-      return prepared
+      const turn = fairTurns.nextRequest((peer.connection as Connection).viewer.userId, payload.query?.length ?? 0)
+      return turn ? turn.then(() => begin(peer, id, payload)) : begin(peer, id, payload)
     },
 
-    execute({ contextValue, document, operationName }) {
+    execute({ contextValue }) {
       const { request, peer } = contextValue as Job
-      const operation = getOperationAST(document, operationName)
+      const { node } = request.operation
       const run = () => operations.run(request)
-      if (operation?.operation !== 'mutation') return peer.order.query(run)
-      return peer.order.mutate(run, { isSend: isSend(operation) })
+      return node.operation === 'mutation' ? peer.order.mutate(run, { isSend: isSend(node) }) : peer.order.query(run)
     },
     subscribe: ({ contextValue }) => subscribe(contextValue as Job),
 
@@ -336,17 +335,32 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
 
 const ignore = (): void => undefined
 
+type Parameters = Pick<SubscribePayload, 'query' | 'operationName' | 'variables' | 'extensions'>
+
 /**
  * The message with what the protocol knows, since the library keeps it as long as its operation is open. Text that is no message is left to
  * the library, which takes objects too.
  */
 function withoutUnknown(text: string): string {
+  let message: { id?: unknown; type?: unknown; payload?: unknown } | null
   try {
-    const { id, type, payload } = JSON.parse(text) as Record<string, unknown>
-    return { ...(id === undefined ? {} : { id }), type, ...(payload === undefined ? {} : { payload }) } as unknown as string
+    message = JSON.parse(text) as typeof message
   } catch {
     return text
   }
+  if (typeof message !== 'object' || message === null) return text
+  const { id, type } = message
+  let { payload } = message
+  if (type === 'subscribe' && typeof payload === 'object' && payload !== null && !Array.isArray(payload)) {
+    const { query, operationName, variables, extensions } = payload as Parameters
+    payload = { query, operationName, variables, extensions }
+  }
+  return { id, type, payload } as unknown as string
+}
+
+/** Lets go of what is not needed any more, while the library keeps the rest. */
+function drop(payload: SubscribePayload): void {
+  Object.assign(payload, { query: '', operationName: undefined, variables: undefined, extensions: undefined })
 }
 
 /** Closes a subscription that was attached too late. */

@@ -13,8 +13,9 @@ const ignore = (): void => undefined
 export class OperationOrder {
   /** Settles when all subscriptions so far are attached or have failed; undefined where they have. The others are alike. */
   #subscriptions: Promise<unknown> | undefined
-  /** The sends since the last other mutation, and that one. */
-  #mutations: Promise<unknown> | undefined
+  /** The sends since the last other mutation; undefined where there are none. */
+  #sends: Sends | undefined
+  /** The last mutation that is no send; undefined where it has ended. */
   #otherMutation: Promise<unknown> | undefined
 
   /** Attaches a subscription; one that takes too long rejects with UNAVAILABLE, and is passed to `discard` when it comes. */
@@ -34,16 +35,46 @@ export class OperationOrder {
 
   /** `execute` must not reject. */
   mutate<T>(execute: () => Promise<T> | T, { isSend }: { isSend: boolean }): Promise<T> | T {
-    const mutation = isSend ? this.#otherMutation : this.#mutations
-    const earlier = this.#subscriptions && mutation ? this.#subscriptions.then(() => mutation) : (this.#subscriptions ?? mutation)
+    const earlier = this.#earlier(isSend)
     const result = earlier ? earlier.then(execute) : execute()
     if (!(result instanceof Promise)) return result
-    const done = (isSend && this.#mutations ? Promise.all([this.#mutations, result]) : result).then(() => {
-      if (this.#mutations === done) this.#mutations = undefined
+    if (isSend) return (this.#sends ??= new Sends()).add(result)
+    const done = result.then(() => {
       if (this.#otherMutation === done) this.#otherMutation = undefined
     })
-    this.#mutations = done
-    if (!isSend) this.#otherMutation = done
+    this.#otherMutation = done
     return result
+  }
+
+  /** What a mutation has to wait for; undefined where that is nothing. */
+  #earlier(isSend: boolean): Promise<unknown> | undefined {
+    const earlier = both(this.#subscriptions, this.#otherMutation)
+    const sends = this.#sends
+    if (isSend || !sends) return earlier
+    // Those that come from now on wait for this mutation.
+    this.#sends = undefined
+    return sends.running > 0 ? both(earlier, sends.ended()) : earlier
+  }
+}
+
+const both = (one: Promise<unknown> | undefined, other: Promise<unknown> | undefined): Promise<unknown> | undefined =>
+  one && other ? Promise.all([one, other]) : (one ?? other)
+
+/** Sends that run side by side. */
+class Sends {
+  running = 0
+  #resolve: (() => void) | undefined
+
+  add<T>(result: Promise<T>): Promise<T> {
+    this.running++
+    return result.then((sent) => {
+      if (--this.running === 0) this.#resolve?.()
+      return sent
+    })
+  }
+
+  /** Resolves when all that were added have ended; to be called once, while some run. */
+  ended(): Promise<void> {
+    return new Promise((resolve) => (this.#resolve = resolve))
   }
 }

@@ -85,7 +85,8 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
   /** Opens the feed before the upgrade, so that whoever is accepted misses nothing. */
   async function openFeed(viewer: Viewer, after: string | undefined, pushes: Pushes): Promise<OpenSubscription> {
     const variables = { after: after ?? null }
-    const feed = await operations.subscribe({ document: LegacyFeedDocument, variables, viewer, connectionId: null }, pushes)
+    const request = operations.prepare({ document: LegacyFeedDocument, variables, viewer, connectionId: null })
+    const feed = 'errors' in request ? request : await operations.subscribe(request, pushes)
     if ('start' in feed) return feed
     throw (feed.errors as readonly GraphQLError[])[0] as GraphQLError
   }

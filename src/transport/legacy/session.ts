@@ -148,11 +148,11 @@ export class Session implements ConnectionPeer {
     const { operations } = this.#parts
     const { viewer, id: connectionId } = this.#connection as Connection
     const operation = { ...operationOf(request), viewer, connectionId }
-    if (!tracing.isOn) return operations.run(operation)
+    if (!tracing.isOn) return operations.execute(operation)
     const attributes = { 'parley.connection_id': connectionId, 'parley.user_id': viewer.userId }
     return inSpan(
       { name: `frame ${request.type}`, attributes, kind: SpanKind.SERVER },
-      () => operations.run(operation),
+      () => operations.execute(operation),
       hasErrors,
     )
   }

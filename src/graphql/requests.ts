@@ -1,0 +1,199 @@
+import type { DocumentNode, GraphQLError, GraphQLSchema } from 'graphql'
+import type { Viewer } from '../auth/verify.ts'
+import { ChatError } from '../errors.ts'
+import { countIn, type Counts } from '../telemetry/counters.ts'
+import { analyse, createDocuments, DOCUMENT_LIMITS, type PreparedDocument, type PreparedOperation } from './documents.ts'
+import { cut, toClientError, type ReportError } from './errors.ts'
+import { compiled, type Variables } from './execute.ts'
+import { problemWithTexts } from './input-texts.ts'
+import { coerceVariables, declaredOf } from './variables.ts'
+
+export interface OperationRequest {
+  /** The document's text, or a document of the server's own, which is known to be valid. */
+  document: string | DocumentNode
+  operationName?: string | null | undefined
+  variables?: Variables | null | undefined
+  viewer: Viewer
+  /** The connection that it came over; null for a single HTTP request. */
+  connectionId: string | null
+  /** Who reads the answer; absent: at once. */
+  reader?: AnswerReader | undefined
+}
+
+export interface AnswerReader {
+  /** Resolves when what waits to be read is little; undefined where it is. */
+  ready(): Promise<void> | undefined
+}
+
+/** What a client sends. */
+export interface RequestParameters {
+  query?: string | null | undefined
+  operationName?: string | null | undefined
+  variables?: Variables | null | undefined
+  extensions?: unknown
+}
+
+export interface AcceptedParameters {
+  /** One and the same text for all who send it, as long as its document is kept. */
+  document: string
+  operationName: string | undefined
+  variables: Variables
+}
+
+/** Why a request can't be executed. */
+export interface Refused {
+  errors: readonly GraphQLError[]
+}
+
+/** A request that was found executable, and all that is needed to execute it. */
+export interface PreparedRequest {
+  readonly document: PreparedDocument
+  readonly operation: PreparedOperation
+  /** As they came: execution coerces them. */
+  readonly variables: Variables
+  /** How many fields it may resolve with its variables. */
+  readonly cost: number
+  /** Whether the document is one of the server's own. */
+  readonly isOwn: boolean
+  readonly viewer: Viewer
+  readonly connectionId: string | null
+  readonly reader: AnswerReader | undefined
+}
+
+export interface RequestsOptions {
+  schema: GraphQLSchema
+  report: ReportError
+  counts: Pick<Counts, 'operations'>
+  /** The only documents of those who are no admins, by their ids; undefined: any. */
+  persisted: ReadonlyMap<string, string> | undefined
+  /** Introspection for everyone, and suggestions of field names in errors; else introspection for admins only. */
+  open: boolean
+}
+
+const NO_VARIABLES: Variables = {}
+
+/** What of the requests of all transports is executed, and with which of their parameters. */
+export class Requests {
+  readonly #options: RequestsOptions
+  readonly #documents: (text: string) => PreparedDocument
+  readonly #own = new WeakMap<DocumentNode, PreparedDocument>()
+  readonly #persistedTexts: ReadonlySet<string>
+
+  constructor(options: RequestsOptions) {
+    this.#options = options
+    this.#documents = createDocuments(options.schema, { suggestions: options.open })
+    this.#persistedTexts = new Set(options.persisted?.values())
+  }
+
+  /** Parses and validates, with limits; the same text is worked on once. */
+  parse(text: string): PreparedDocument {
+    return this.#documents(text)
+  }
+
+  /**
+   * What of a request's parameters is executed, and nothing else of them: the text, or that of the persisted document that is named, and the
+   * variables that it declares. Throws BAD_USER_INPUT where there is no text.
+   */
+  accept({ query, operationName, variables, extensions }: RequestParameters): AcceptedParameters {
+    const text = query ? query : this.#persistedText(extensions)
+    const document = this.#documents(text)
+    const operation = operationIn(document, operationName)
+    return {
+      document: document.document.loc?.source.body ?? text,
+      operationName: operationName ?? undefined,
+      variables: operation ? declaredOf(operation.node, variables ?? NO_VARIABLES) : NO_VARIABLES,
+    }
+  }
+
+  /** What executes a request, or why it can't be executed, which is counted. */
+  prepare(request: OperationRequest): PreparedRequest | Refused {
+    const found = this.#check(request)
+    return 'errors' in found ? this.refuse(found) : found
+  }
+
+  /** Counts a refusal. */
+  refuse<R extends Refused>(refused: R): R {
+    countIn(this.#options.counts.operations, `refused ${String(refused.errors[0]?.extensions['code'])}`)
+    return refused
+  }
+
+  #check(request: OperationRequest): PreparedRequest | Refused {
+    const { persisted, open } = this.#options
+    const { viewer, connectionId, reader, operationName } = request
+    const isOwn = typeof request.document !== 'string'
+    const document = this.#documentOf(request.document)
+    if (document.errors.length > 0) return { errors: document.errors }
+    if (document.usesIntrospection && !open && !viewer.isAdmin) {
+      return this.#refused(new ChatError('FORBIDDEN', 'introspection is for admins here'))
+    }
+    if (persisted && typeof request.document === 'string' && !viewer.isAdmin && !this.#persistedTexts.has(request.document)) {
+      return this.#refused(new ChatError('FORBIDDEN', 'only persisted documents are executed here'))
+    }
+    const operation = operationIn(document, operationName)
+    if (!operation) {
+      const message = operationName
+        ? `unknown operation ${JSON.stringify(cut(operationName))}`
+        : 'operationName is missing: the document has several operations, or none'
+      return this.#refused(new ChatError('BAD_USER_INPUT', message))
+    }
+    const variables = request.variables ?? NO_VARIABLES
+    const cost = this.#costOf(operation, variables, isOwn)
+    if (typeof cost !== 'number') return cost
+    if (cost <= DOCUMENT_LIMITS.cost) return { document, operation, variables, cost, isOwn, viewer, connectionId, reader }
+    const message = `it may resolve ${cost} fields, expected at most ${DOCUMENT_LIMITS.cost}: ask for smaller pages`
+    return this.#refused(new ChatError('BAD_USER_INPUT', message))
+  }
+
+  /** The operation's cost with these variables, or what is wrong with them. */
+  #costOf({ node, cost, check }: PreparedOperation, given: Variables, isOwn: boolean): number | Refused {
+    const { schema, open } = this.#options
+    // The server's own documents come with variables that are as they are declared.
+    if (isOwn) return typeof cost === 'number' ? cost : cost(given)
+    // Execution coerces them once more: mostly there is no need to do it here.
+    if (typeof cost === 'number' && check(given)) return cost
+    const coerced = coerceVariables(schema, node, given, open)
+    if ('errors' in coerced) return coerced
+    const problem = problemWithTexts(coerced.values)
+    if (problem !== null) return this.#refused(new ChatError('BAD_USER_INPUT', problem))
+    return typeof cost === 'number' ? cost : cost(coerced.values)
+  }
+
+  #refused(error: ChatError): Refused {
+    return { errors: [toClientError(error, this.#options.report)] }
+  }
+
+  #documentOf(document: string | DocumentNode): PreparedDocument {
+    if (typeof document !== 'string') return this.#trusted(document)
+    const found = this.#documents(document)
+    // The operator's own, as good as the server's.
+    return this.#persistedTexts.has(document) && found.errors.length === 0 ? this.#trusted(found.document) : found
+  }
+
+  #trusted(document: DocumentNode): PreparedDocument {
+    let found = this.#own.get(document)
+    if (!found) this.#own.set(document, (found = analyse(this.#options.schema, document, compiled)))
+    return found
+  }
+
+  #persistedText(extensions: unknown): string {
+    const { persisted } = this.#options
+    const id = persistedId(extensions)
+    if (id === undefined) throw new ChatError('BAD_USER_INPUT', 'query is missing, expected the text of a GraphQL document')
+    if (!persisted) throw new ChatError('PERSISTED_QUERY_NOT_SUPPORTED', 'PersistedQueryNotSupported')
+    const text = persisted.get(id)
+    if (text === undefined) throw new ChatError('BAD_USER_INPUT', 'there is no persisted document with this id')
+    return text
+  }
+}
+
+function operationIn({ operations }: PreparedDocument, name: string | null | undefined): PreparedOperation | undefined {
+  if (name) return operations.get(name)
+  return operations.size === 1 ? operations.values().next().value : undefined
+}
+
+/** The id in `extensions.persistedQuery.sha256Hash`, where Apollo's and urql's clients put it. */
+function persistedId(extensions: unknown): string | undefined {
+  const { sha256Hash } =
+    (extensions as { persistedQuery?: { sha256Hash?: unknown } | null } | null | undefined)?.persistedQuery ?? {}
+  return typeof sha256Hash === 'string' ? sha256Hash : undefined
+}
