@@ -3,7 +3,7 @@ import type { Counts } from '../telemetry/counters.ts'
 import { LatestWords } from '../lib/coalescing-buffer.ts'
 import { latestOf, type SourceEvent } from './source.ts'
 import type { Operations, OpenSubscription } from './operations.ts'
-import type { OperationRequest } from './requests.ts'
+import type { PreparedRequest } from './requests.ts'
 
 /** A subscription's results for transports that iterate. */
 export interface ResultStream extends AsyncGenerator<ExecutionResult, void, void> {
@@ -40,7 +40,7 @@ function sizeOf(result: ExecutionResult): number {
  */
 export async function openResultStream(
   operations: Operations,
-  request: OperationRequest,
+  request: PreparedRequest,
   { maxBufferedBytes, counts, onEnd, onResult }: ResultStreamOptions,
 ): Promise<ResultStream | ExecutionResult> {
   let waiting: { result: ExecutionResult; bytes: number }[] = []
@@ -109,19 +109,15 @@ export async function openResultStream(
 
   let opened: OpenSubscription | ExecutionResult
   try {
-    const prepared = operations.prepare(request)
-    opened =
-      'errors' in prepared
-        ? prepared
-        : await operations.subscribe(prepared, {
-            next(result, event) {
-              if (ended) return
-              onResult(event)
-              give(result, latestOf(event))
-            },
-            end,
-            ready: () => (hasRoom() ? undefined : new Promise((resolve) => blocked.push(resolve))),
-          })
+    opened = await operations.subscribe(request, {
+      next(result, event) {
+        if (ended) return
+        onResult(event)
+        give(result, latestOf(event))
+      },
+      end,
+      ready: () => (hasRoom() ? undefined : new Promise((resolve) => blocked.push(resolve))),
+    })
   } catch (error) {
     onEnd()
     throw error

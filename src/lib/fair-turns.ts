@@ -8,7 +8,8 @@ const BYTES_PER_UNIT = 30
 interface User {
   /** In this turn. */
   spent: number
-  waiting: { units: number; resolve: () => void }[]
+  /** Undefined where nothing waits, which is nearly always. */
+  waiting: { units: number; resolve: () => void }[] | undefined
 }
 
 /**
@@ -23,13 +24,13 @@ export class FairTurns {
   /** Resolves when the user may do so much more; undefined where that is right now. What is too much for any turn gets one of its own. */
   next(userId: number, units: number): Promise<void> | undefined {
     let user = this.#users.get(userId)
-    if (!user) this.#users.set(userId, (user = { spent: 0, waiting: [] }))
+    if (!user) this.#users.set(userId, (user = { spent: 0, waiting: undefined }))
     this.#schedule()
-    if (user.waiting.length === 0 && this.#hasRoom(user, units)) {
+    if (!user.waiting && this.#hasRoom(user, units)) {
       this.#spend(user, units)
       return undefined
     }
-    const { waiting } = user
+    const waiting = (user.waiting ??= [])
     return new Promise((resolve) => waiting.push({ units, resolve }))
   }
 
@@ -57,18 +58,19 @@ export class FairTurns {
   #nextTurn(): void {
     this.#isScheduled = false
     this.#spent = 0
-    const before = [...this.#users]
-    for (const [userId, user] of before) {
+    for (const [userId, user] of this.#users) {
       user.spent = 0
-      if (user.waiting.length === 0) this.#users.delete(userId)
+      if (!user.waiting) this.#users.delete(userId)
     }
-    for (const [userId, user] of before) {
-      for (let first = user.waiting[0]; first && this.#hasRoom(user, first.units); first = user.waiting[0]) {
-        user.waiting.shift()
+    for (const [userId, user] of this.#users.size > 0 ? [...this.#users] : NOBODY) {
+      const waiting = user.waiting ?? []
+      for (let first = waiting[0]; first && this.#hasRoom(user, first.units); first = waiting[0]) {
+        waiting.shift()
         this.#spend(user, first.units)
         first.resolve()
       }
-      if (user.spent === 0 || user.waiting.length === 0) continue
+      if (waiting.length === 0) user.waiting = undefined
+      if (user.spent === 0 || waiting.length === 0) continue
       // Behind those whose turn has not come.
       this.#users.delete(userId)
       this.#users.set(userId, user)
@@ -76,6 +78,8 @@ export class FairTurns {
     if (this.#users.size > 0) this.#schedule()
   }
 }
+
+const NOBODY: readonly [number, User][] = []
 
 /** Those of this process: it has one event loop. */
 export const fairTurns = new FairTurns()

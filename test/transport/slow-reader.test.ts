@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { createCounts } from '../../src/telemetry/counters.ts'
 import type { Operations } from '../../src/graphql/operations.ts'
-import type { OperationRequest } from '../../src/graphql/requests.ts'
+import type { PreparedRequest } from '../../src/graphql/requests.ts'
 import { openResultStream, type ResultStream } from '../../src/graphql/result-stream.ts'
 import type { SourceEvent } from '../../src/graphql/source.ts'
 import type { SubscriptionSink } from '../../src/graphql/subscription.ts'
@@ -298,7 +298,7 @@ describe('server-sent events', () => {
       },
     } as unknown as Operations
     const options = { maxBufferedBytes: 1000, counts, onEnd: () => undefined, onResult: () => undefined }
-    const stream = (await openResultStream(operations, {} as OperationRequest, options)) as ResultStream
+    const stream = (await openResultStream(operations, {} as PreparedRequest, options)) as ResultStream
     const durable = (n: number): void =>
       sink?.next({ data: { n, text: 'x'.repeat(200) } }, { id: n, at: 0, kind: 'notification' } as unknown as SourceEvent)
     const typing = (id: number, n: number): void =>

@@ -5,7 +5,7 @@ import { ChatError } from '../../errors.ts'
 import type { Operations } from '../../graphql/operations.ts'
 import type { OperationRequest } from '../../graphql/requests.ts'
 import { openResultStream, type ResultStream } from '../../graphql/result-stream.ts'
-import { isDurable } from '../../graphql/source.ts'
+import { isDurable, type SourceEvent } from '../../graphql/source.ts'
 import type { AddressLimit } from './client-address.ts'
 import type { Connection, Connections, EndReason } from '../../live/connections.ts'
 
@@ -65,21 +65,19 @@ export function createStreams({ operations, connections, addresses, counts, maxB
       connection.closed()
     }
     response.once('close', over)
-    const opened = await openResultStream(
-      operations,
-      { ...request, connectionId: connection.id },
-      {
-        maxBufferedBytes,
-        counts,
-        onEnd() {
-          if (!response.closed) limit = setTimeout(() => response.destroy(), LINGER_MS).unref()
-        },
-        onResult(event) {
-          if (isDurable(event)) delivered.durable++
-          else delivered.unkept++
-        },
-      },
-    )
+    const onEnd = (): void => {
+      if (!response.closed) limit = setTimeout(() => response.destroy(), LINGER_MS).unref()
+    }
+    const onResult = (event: SourceEvent): void => {
+      if (isDurable(event)) delivered.durable++
+      else delivered.unkept++
+    }
+    const prepared = operations.prepare({ ...request, connectionId: connection.id })
+    if ('errors' in prepared) onEnd()
+    const opened =
+      'errors' in prepared
+        ? prepared
+        : await openResultStream(operations, prepared, { maxBufferedBytes, counts, onEnd, onResult })
     if ('fail' in opened) {
       stream = opened
       if (wanted) stream.fail(wanted)
