@@ -105,12 +105,14 @@ function payloadOf(result: ExecutionResult): Buffer {
 
 /** Writes the `next` messages of one subscription, of which only the beginning is its own. */
 function nextWriter(id: string, writer: SocketWriter): (result: ExecutionResult, keyOf: (() => string) | undefined) => void {
-  const beginning = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
-  let start: Buffer = beginning
+  // Not before there is a message: a small buffer may be all that keeps 8 KiB of Node's pool from being used again.
+  let beginning: Buffer | undefined
+  let start: Buffer | undefined
   let restBytes = -1
   return (result, keyOf) => {
     const payload = payloadOf(result)
-    if (payload.length !== restBytes) {
+    if (!start || payload.length !== restBytes) {
+      beginning ??= Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
       restBytes = payload.length
       start = encodeTextFrameStart(beginning, restBytes)
     }
