@@ -1,14 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { Kind, type ExecutionResult, type GraphQLError, type GraphQLSchema, type OperationDefinitionNode } from 'graphql'
-import {
-  CloseCode,
-  handleProtocols,
-  makeServer,
-  type ConnectionInitMessage,
-  type ServerOptions,
-  type SubscribePayload,
-} from 'graphql-ws'
+import { CloseCode, handleProtocols, makeServer, type ConnectionInitMessage, type SubscribePayload } from 'graphql-ws'
 import { WebSocketServer } from 'ws'
 import type { Auth, Viewer } from '../../auth/verify.ts'
 import { countIn, type Counts } from '../../telemetry/counters.ts'
