@@ -104,13 +104,21 @@ export function createOperations(options: OperationsOptions): Operations {
     return result
   }
 
-  function executeNow({
-    operation,
-    viewer,
-    connectionId,
-    variables,
-  }: PreparedRequest): ExecutionResult | Promise<ExecutionResult> {
+  function executeNow(request: PreparedRequest): ExecutionResult | Promise<ExecutionResult> {
+    const { operation, viewer, connectionId, variables } = request
+    if (operation.selectsCursor) return executeInSnapshot(request)
     return operation.execute(undefined, createContext(services, viewer, connectionId), variables)
+  }
+
+  /** Executes a query that selects `cursor`: all that it reads is one state of the database, the one of the cursor. */
+  async function executeInSnapshot({ operation, viewer, connectionId, variables }: PreparedRequest): Promise<ExecutionResult> {
+    try {
+      return await services.chat.snapshots.read(viewer.userId, async (snapshot) =>
+        operation.execute(undefined, createContext(services, viewer, connectionId, { snapshot }), variables),
+      )
+    } catch (error) {
+      return { errors: [toClientError(error, report)] }
+    }
   }
 
   function execute(request: PreparedRequest): ExecutionResult | Promise<ExecutionResult> {
