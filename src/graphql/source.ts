@@ -2,7 +2,8 @@ import { parseCursor, type Cursors, type ResumePoint, type UncheckedCursor } fro
 import { coalescingKeyOf, isDurable as isDurableEvent, type ChatEvent } from '../chat/events.ts'
 import { ChatError } from '../errors.ts'
 import type { ActivityEvent } from './models.ts'
-import type { FeedEnd, FeedScope, Feeds, FeedSink, GoesOnAfter } from '../live/feed.ts'
+import type { FeedEnd, FeedScope, Feeds, FeedSink } from '../live/feed.ts'
+import type { GoesOnAfter } from '../live/replay-plan.ts'
 
 /** What comes through a source: of the chat, or of what an administrator watches. */
 export type SourceEvent = ChatEvent | ActivityEvent

@@ -1,7 +1,7 @@
 import type { CheckpointStore } from '../cluster/checkpoint-store.ts'
 import type { EventCursor } from '../ids.ts'
 import { hasMembers, isCount, isListOf, isObject, isText } from '../lib/received.ts'
-import type { Stretch } from './ranges.ts'
+import type { TopicRange } from '../store/event-log.ts'
 
 /**
  * What a connection had been given when it closed. A cursor is one number, and on several nodes the event of one topic may
@@ -91,7 +91,7 @@ export class CheckpointRecorder {
     return () => this.#owing--
   }
 
-  given(topic: string, seq: number, id: number): void {
+  delivered(topic: string, seq: number, id: number): void {
     this.#from ??= id
     if (id >= this.#to) this.#to = id
     else if (this.#late.length <= LATE_LIMIT) this.#late.push({ topic, seq, id, behind: this.#to })
@@ -112,8 +112,8 @@ export const matching = (checkpoints: readonly Checkpoint[], wanted: string, cur
  * The `seq` of a stretch of a topic after which a client with this cursor may not have been given everything, by what its
  * connection was given: what came was the beginning of that, up to the cursor's event.
  */
-export function seqOf({ seqs, late }: Checkpoint, { topic, after, until }: Stretch, cursor: number): number {
-  let seq = seqs[stretchKey(topic, after)] ?? after
+export function deliveredUntil({ seqs, late }: Checkpoint, { topic, after, until }: TopicRange, cursor: number): number {
+  let seq = seqs[membershipKey(topic, after)] ?? after
   for (const event of late) {
     const isOfIt = event.topic === topic && event.seq > after && event.seq <= until
     if (isOfIt && event.id < cursor && cursor <= event.behind) seq = Math.min(seq, event.seq - 1)
@@ -122,7 +122,7 @@ export function seqOf({ seqs, late }: Checkpoint, { topic, after, until }: Stret
 }
 
 /** A stretch by its topic and the `seq` after which it begins. */
-export const stretchKey = (topic: string, after: number): string => `${topic} ${after}`
+export const membershipKey = (topic: string, after: number): string => `${topic} ${after}`
 
 /** For a stretch that has ended, and was given to its end. */
 export const WHOLE = Number.MAX_SAFE_INTEGER

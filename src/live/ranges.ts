@@ -1,16 +1,9 @@
 import type { LogPosition, TopicRange } from '../store/event-log.ts'
 
-/** A stretch of a topic: `after < seq <= until`, open-ended where `until` is Infinity. */
-export interface Stretch {
-  topic: string
-  after: number
-  until: number
-}
-
-/** The parts of `wanted` that lie in none of `given`, in order. */
-export function missing(wanted: Stretch, given: readonly Stretch[]): TopicRange[] {
-  let parts: Stretch[] = [wanted]
-  for (const { topic, after, until } of given) {
+/** The parts of `wanted` that lie in none of `delivered`, in order. */
+export function missing(wanted: TopicRange, delivered: readonly TopicRange[]): TopicRange[] {
+  let parts: TopicRange[] = wanted.after < wanted.until ? [wanted] : []
+  for (const { topic, after, until } of delivered) {
     if (topic !== wanted.topic) continue
     parts = parts
       .flatMap((part) => [

@@ -1,0 +1,76 @@
+import type { EventCursor } from '../ids.ts'
+import type { CursorPositions, LogPosition, TopicRange } from '../store/event-log.ts'
+import { deliveredUntil, type Checkpoint } from './checkpoints.ts'
+import { missing, type Overlap } from './ranges.ts'
+
+/** All that decides what a replay delivers. */
+export interface ReplayInput {
+  cursor: EventCursor
+  /** What is the user's in the scope of the feed: of each topic the part since a membership began, to its end. */
+  memberships: readonly TopicRange[]
+  positions: CursorPositions
+  /** Of the connections that a client with this cursor may have had. */
+  checkpoints: readonly Checkpoint[]
+  /** What the cursor's event may have overtaken. */
+  overlap: Overlap
+  /** What this feed has delivered already. */
+  delivered: readonly TopicRange[]
+}
+
+/** What a replay delivers: the entries of these ranges. `complete` is false where events were missed that are not among them. */
+export interface ReplayPlan {
+  ranges: readonly TopicRange[]
+  complete: boolean
+}
+
+/** Where a stream goes on that could not give all: after an event, before transactions, or where the feed was opened. */
+export type GoesOnAfter = { kind: 'event'; id: number } | { kind: 'transactions'; xid: number } | { kind: 'opening' }
+export type ReplayStart = { complete: true } | { complete: false; goesOnAfter: GoesOnAfter }
+
+/** The id of a cursor that is an event; 0 for a snapshot, which is known for each topic, whatever came to a client in which order. */
+export const eventIdOf = (cursor: EventCursor): number => (typeof cursor === 'number' ? cursor : 0)
+
+/** What was missed after a cursor. */
+export function planReplay({ cursor, memberships, positions, checkpoints, overlap, delivered }: ReplayInput): ReplayPlan {
+  const isSwept = memberships.some(({ topic, after }) => {
+    const position = positions.positions.get(topic)
+    return position?.isSwept && position.sweptSeq > after
+  })
+  const id = eventIdOf(cursor)
+  const ranges = memberships.flatMap((membership) => {
+    const logged = positions.positions.get(membership.topic)?.seq ?? 0
+    const seqs = checkpoints.map((checkpoint) => deliveredUntil(checkpoint, membership, id))
+    const position = Math.min(overlap.starts.get(membership.topic) ?? logged, ...seqs)
+    return missing({ ...membership, after: Math.max(membership.after, position) }, delivered)
+  })
+  return { ranges: positions.known ? ranges : [], complete: positions.known && !isSwept && overlap.isWhole }
+}
+
+/**
+ * Cuts a plan down to its newest `limit` entries. `newest` are the newest of its ranges, oldest first, one more than the limit where there
+ * are as many; the ranges end at the last of them, what is logged later comes live.
+ */
+export function cutReplay(
+  { ranges, complete }: ReplayPlan,
+  newest: readonly LogPosition[],
+  limit: number,
+): { ranges: readonly TopicRange[]; start: ReplayStart } {
+  const isTooMuch = newest.length > limit
+  const leftOut = isTooMuch ? newest[0] : undefined
+  const kept = isTooMuch ? newest.slice(1) : newest
+  return {
+    ranges: ranges.flatMap((range) => {
+      const inRange = kept.filter(({ topic, seq }) => topic === range.topic && seq > range.after && seq <= range.until)
+      const [first, last] = [inRange[0], inRange.at(-1)]
+      return first && last ? [{ ...range, after: isTooMuch ? first.seq - 1 : range.after, until: last.seq }] : []
+    }),
+    start: complete && !isTooMuch ? { complete: true } : { complete: false, goesOnAfter: goesOnAfter(leftOut, kept) },
+  }
+}
+
+/** Where a replay begins that is not complete: behind the last event that it leaves out, if there is room for what was found only in part. */
+function goesOnAfter(leftOut: LogPosition | undefined, kept: readonly LogPosition[]): GoesOnAfter {
+  if (leftOut) return { kind: 'event', id: leftOut.id }
+  if (kept.length === 0) return { kind: 'opening' }
+  return { kind: 'transactions', xid: Math.min(...kept.map(({ xid }) => xid)) }
+}

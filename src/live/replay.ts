@@ -1,0 +1,191 @@
+import { asChatEvent, type ChatEvent } from '../chat/events.ts'
+import type { EventCursor } from '../ids.ts'
+import type { Counts } from '../telemetry/counters.ts'
+import type { Circle } from '../store/conversations.ts'
+import { rangesAfter, type CursorPositions, type EventLog, type LogEntry, type TopicRange } from '../store/event-log.ts'
+import { within } from '../lib/within.ts'
+import { matching, type Checkpoints } from './checkpoints.ts'
+import { NO_OVERLAP, overlapOf, type Overlap } from './ranges.ts'
+import { cutReplay, eventIdOf, planReplay, type ReplayStart } from './replay-plan.ts'
+import type { Replays } from './replays.ts'
+
+/** What a resume did. `complete` is false where events were missed that it could not give (docs/protocol.md, section 6). */
+export interface Replay {
+  replayed: number
+  complete: boolean
+}
+
+/** `begin` is called before the first replayed event, `done` between the last and the first live one. */
+export interface ResumeHooks {
+  begin?: (start: ReplayStart) => void
+  done?: (replay: Replay) => void
+}
+
+/** What all replays have in common. */
+export interface ReplayParts {
+  log: EventLog
+  /** The memberships of one user; calls of one turn are gathered. */
+  loadCircle: (userId: number) => Promise<Circle>
+  resumeLimit: number
+  /**
+   * How long an event may be on its way to a node while the event of another topic overtakes it, in milliseconds: the
+   * longest time between two checks and the longest transaction. A client that was cut in between has a cursor behind
+   * an event that it never got, so a resume gives such events again. 0 where events come in the order of their commits.
+   */
+  overlapMs: number
+  counts: Counts
+  checkpoints?: Checkpoints | undefined
+  replays: Replays
+}
+
+/** The feed that a replay is for. */
+export interface ReplayTarget {
+  readonly userId: number
+  /** What its checkpoints are told apart by. */
+  readonly scopeName: string
+  isClosed(): boolean
+  /** What is the user's in the feed's scope. A membership whose start is still to be delivered is left to that event. */
+  memberships(circle: Circle): TopicRange[]
+  /** What the feed has delivered; open ends are current memberships. */
+  delivered(): TopicRange[]
+  addDelivered(range: TopicRange): void
+  /** `isFormer` with an event of a membership that has ended. */
+  deliver(event: ChatEvent, position: { topic: string; seq: number }, isFormer: boolean): void
+  /** Resolves when its reader has room for more; undefined where it has now. */
+  ready(): Promise<void> | undefined
+  /** Resolves when all events so far were passed on; undefined where they were. */
+  settled(): Promise<void> | undefined
+}
+
+/** How many entries of the log a replay reads at once. */
+const SLICE_ENTRIES = 100
+/** How long a replay delivers before others have their turn, in milliseconds. */
+const SLICE_MS = 5
+/** How long a replay may take to begin, in milliseconds. */
+const BEGIN_MS = 5000
+
+/** What a replay delivers, and when its turn among those of the user ends. */
+interface PlannedReplay {
+  ranges: readonly TopicRange[]
+  former: Circle['past']
+  start: ReplayStart
+  release: () => void
+}
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+/** Delivers what a feed missed after a cursor, oldest first, as fast as its reader takes it. */
+export async function replay(
+  parts: ReplayParts,
+  target: ReplayTarget,
+  after: EventCursor,
+  { begin, done }: ResumeHooks,
+): Promise<void> {
+  if (target.isClosed()) return
+  const { counts, replays, log } = parts
+  const planned = await within(BEGIN_MS, 'reading what was missed', planInTurn(parts, target, after), ({ release }) => release())
+  let { release } = planned
+  let rest = planned.ranges
+  let replayed = 0
+  try {
+    if (target.isClosed()) return
+    begin?.(planned.start)
+    for (let isDone = rest.length === 0; !isDone && !target.isClosed();) {
+      const room = target.ready()
+      if (room) {
+        // A reader that has stopped reading must not keep the user's other connections waiting.
+        release()
+        await room
+        release = await replays.acquire(target.userId)
+      }
+      const { entries, isLast } = await log.oldest(rest, SLICE_ENTRIES)
+      const delivered = await deliverSlice(target, entries, planned.former)
+      replayed += delivered
+      rest = rangesAfter(rest, entries.slice(0, delivered))
+      isDone = isLast && delivered === entries.length
+      await nextTurn()
+    }
+  } finally {
+    release()
+    planned.ranges.forEach(({ topic, after: from }, index) => {
+      const until = (rest[index] as TopicRange).after
+      if (until > from) target.addDelivered({ topic, after: from, until })
+    })
+  }
+  if (target.isClosed()) return
+  counts.replayed += replayed
+  const { complete } = planned.start
+  counts.replays[complete ? 'complete' : 'incomplete']++
+  done?.({ replayed, complete })
+}
+
+/** Delivers entries while the reader has room, at least one; returns how many. */
+async function deliverSlice(target: ReplayTarget, entries: readonly LogEntry[], former: Circle['past']): Promise<number> {
+  let began = performance.now()
+  let delivered = 0
+  for (const { topic, seq, event } of entries) {
+    if (target.isClosed() || (delivered > 0 && target.ready())) break
+    target.deliver(asChatEvent(event), { topic, seq }, isIn(former, topic, seq))
+    delivered++
+    const settled = target.settled()
+    if (settled) await settled
+    if (performance.now() - began > SLICE_MS) {
+      await nextTurn()
+      began = performance.now()
+    }
+  }
+  return delivered
+}
+
+/** Whether an entry belongs to a membership that has ended. */
+const isIn = (former: Circle['past'], topic: string, seq: number): boolean =>
+  former.some((membership) => membership.topic === topic && seq > membership.sinceSeq && seq <= membership.untilSeq)
+
+/** Plans a replay when the user's earlier replays have ended. */
+async function planInTurn(parts: ReplayParts, target: ReplayTarget, after: EventCursor): Promise<PlannedReplay> {
+  const { replays } = parts
+  const release = await replays.acquire(target.userId)
+  try {
+    if (target.isClosed()) return { ranges: [], former: [], start: { complete: true }, release }
+    replays.check(target.userId)
+    return { ...(await plan(parts, target, after)), release }
+  } catch (error) {
+    release()
+    throw error
+  }
+}
+
+/** Reads what decides on a replay, and plans it. */
+async function plan(parts: ReplayParts, target: ReplayTarget, cursor: EventCursor): Promise<Omit<PlannedReplay, 'release'>> {
+  const { log, loadCircle, resumeLimit, replays } = parts
+  const circle = await loadCircle(target.userId)
+  const memberships = target.memberships(circle)
+  const positions = await log.positionsAfter(cursor, [...new Set(memberships.map(({ topic }) => topic))])
+  const id = eventIdOf(cursor)
+  const saved = parts.checkpoints && id > 0 ? await parts.checkpoints.load(target.userId) : []
+  const checkpoints = matching(saved, target.scopeName, id)
+  const isUnsure = positions.known && checkpoints.length === 0
+  const overlap = isUnsure ? await readOverlap(parts, id, memberships, positions) : NO_OVERLAP
+  const planned = planReplay({ cursor, memberships, positions, checkpoints, overlap, delivered: target.delivered() })
+  const limit = resumeLimit + overlap.count
+  const newest = planned.ranges.length > 0 ? await log.newest(planned.ranges, limit + 1) : []
+  // A replay that delivers nothing costs something too.
+  replays.charge(target.userId, Math.min(newest.length, limit) + resumeLimit / 50)
+  return { ...cutReplay(planned, newest, limit), former: circle.past }
+}
+
+/** From where to read topics again, since the event `after` may have overtaken what they hold: see `overlapMs`. */
+async function readOverlap(
+  { log, overlapMs, resumeLimit }: ReplayParts,
+  after: number,
+  memberships: readonly TopicRange[],
+  { positions }: CursorPositions,
+): Promise<Overlap> {
+  if (overlapMs === 0 || after === 0) return NO_OVERLAP
+  const before = memberships.flatMap((membership) => {
+    const until = Math.min(membership.until, positions.get(membership.topic)?.seq ?? 0)
+    return membership.after < until ? [{ ...membership, until }] : []
+  })
+  if (before.length === 0) return NO_OVERLAP
+  return overlapOf(await log.newest(before, resumeLimit + 1), { after, overlapMs, limit: resumeLimit })
+}
