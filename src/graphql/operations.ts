@@ -18,7 +18,8 @@ import {
 } from './requests.ts'
 import { SubscriptionBudget } from './subscription-budget.ts'
 import { createSharedExecution, NO_RESULT, type SharedOperation } from './shared-execution.ts'
-import { Source, type OpenSource, type SourceEvent } from './source.ts'
+import type { SourceEvent } from './delivery.ts'
+import { Source, type OpenSource } from './source.ts'
 import { Subscription, type SubscriptionSink } from './subscription.ts'
 
 export type OpenSubscription = OpenSource
@@ -75,7 +76,7 @@ export function createOperations(options: OperationsOptions): Operations {
   const turns = new ExecutionTurns()
   const budget = new SubscriptionBudget()
   const shared = createSharedExecution({ services, report, counts, turns })
-  const parts = { report, activity, budget }
+  const parts = { report, activity, budget, counts }
   const rules = { suggestions: open, maxBytes: services.maxResponseBytes }
   const largeAnswers = new LargeAnswers()
   /** Queries and mutations that are being executed, and who waits for the last of them. */

@@ -1,7 +1,6 @@
 import { GraphQLError, type ExecutionResult } from 'graphql'
 import type { Counts } from '../telemetry/counters.ts'
-import { LatestWords } from '../lib/coalescing-buffer.ts'
-import { latestOf, type SourceEvent } from './source.ts'
+import { CoalescingBuffer } from '../lib/coalescing-buffer.ts'
 import type { Operations, OpenSubscription } from './operations.ts'
 import type { PreparedRequest } from './requests.ts'
 
@@ -16,11 +15,9 @@ export interface ResultStream extends AsyncGenerator<ExecutionResult, void, void
 export interface ResultStreamOptions {
   /** How many bytes may wait for a slow reader. */
   maxBufferedBytes: number
-  counts: Pick<Counts, 'unkeptDropped' | 'tooSlow'>
+  counts: Pick<Counts, 'ephemeralDropped' | 'tooSlow'>
   /** Called once, however it ends. */
   onEnd: () => void
-  /** Called with each event before its result. */
-  onResult: (event: SourceEvent) => void
 }
 
 const TOO_SLOW = 'too many results wait for this client: resume after the last event received'
@@ -35,17 +32,17 @@ function sizeOf(result: ExecutionResult): number {
 
 /**
  * Opens a subscription as an async iterator whose waiting results are bounded, by class: a durable one beyond the limit ends
- * it with an error instead of all that waits, never with a hole; from half the limit on one that is not kept waits until there
+ * it with an error instead of all that waits, never with a hole; from half the limit on an ephemeral one waits until there
  * is room, and only the latest of those with the same key. An error is the last result. Events come as soon as it is open.
  */
 export async function openResultStream(
   operations: Operations,
   request: PreparedRequest,
-  { maxBufferedBytes, counts, onEnd, onResult }: ResultStreamOptions,
+  { maxBufferedBytes, counts, onEnd }: ResultStreamOptions,
 ): Promise<ResultStream | ExecutionResult> {
   let waiting: { result: ExecutionResult; bytes: number }[] = []
   let waitingBytes = 0
-  const latest = new LatestWords<ExecutionResult>(counts)
+  const latest = new CoalescingBuffer<ExecutionResult>(counts)
   let readers: ((result: IteratorResult<ExecutionResult, void>) => void)[] = []
   /** Who goes on with a replay when there is room. */
   let blocked: (() => void)[] = []
@@ -57,13 +54,13 @@ export async function openResultStream(
     waitingBytes += bytes
   }
 
-  function give(result: ExecutionResult, keyOf: (() => string) | undefined): void {
-    if (keyOf) latest.drop(keyOf())
+  function push(result: ExecutionResult, key: string | undefined): void {
+    if (key !== undefined) latest.drop(key)
     const reader = readers.shift()
     if (reader) return reader({ done: false, value: result })
     const bytes = sizeOf(result)
     if (waiting.length === 0) return add(result, bytes)
-    if (keyOf && waitingBytes + bytes > maxBufferedBytes / 2) return latest.set(keyOf(), result)
+    if (key !== undefined && waitingBytes + bytes > maxBufferedBytes / 2) return latest.set(key, result)
     if (waitingBytes + bytes <= maxBufferedBytes) return add(result, bytes)
     counts.tooSlow++
     clear()
@@ -81,7 +78,7 @@ export async function openResultStream(
   const hasRoom = (): boolean => ended || waitingBytes < maxBufferedBytes / 4
 
   function goOn(): void {
-    for (const [key, result] of latest.take()) give(result, () => key)
+    for (const [key, result] of latest.take()) push(result, key)
     const going = blocked
     blocked = []
     for (const each of going) each()
@@ -110,10 +107,11 @@ export async function openResultStream(
   let opened: OpenSubscription | ExecutionResult
   try {
     opened = await operations.subscribe(request, {
-      next(result, event) {
-        if (ended) return
-        onResult(event)
-        give(result, latestOf(event))
+      protocol: 'sse',
+      event(result, { key }) {
+        if (ended) return false
+        push(result, key)
+        return true
       },
       end,
       ready: () => (hasRoom() ? undefined : new Promise((resolve) => blocked.push(resolve))),

@@ -6,7 +6,7 @@ import { toClientResult, type ReportError } from './errors.ts'
 import type { PreparedDocument, PreparedOperation } from './documents.ts'
 import type { Variables } from './execute.ts'
 import { WaitingExecution, type ExecutionTurns } from './execution-turns.ts'
-import type { SourceEvent } from './source.ts'
+import type { SourceEvent } from './delivery.ts'
 
 /** What nobody waits for any more. */
 export const NO_RESULT: ExecutionResult = { data: null }

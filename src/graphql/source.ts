@@ -1,24 +1,10 @@
 import { parseCursor, type Cursors, type ResumePoint, type UncheckedCursor } from '../chat/cursor.ts'
-import { coalescingKeyOf, isDurable as isDurableEvent, type ChatEvent } from '../chat/events.ts'
+import type { ChatEvent } from '../chat/events.ts'
 import { ChatError } from '../errors.ts'
-import type { ActivityEvent } from './models.ts'
+import type { EventSink } from '../lib/event-sink.ts'
+import type { SourceEvent } from './delivery.ts'
 import type { FeedEnd, FeedScope, Feeds, FeedSink } from '../live/feed.ts'
 import type { GoesOnAfter } from '../live/replay-plan.ts'
-
-/** What comes through a source: of the chat, or of what an administrator watches. */
-export type SourceEvent = ChatEvent | ActivityEvent
-
-/** Whether an event must not get lost on its way to a client. */
-export const isDurable = (event: SourceEvent): boolean => event.kind !== 'activity' && isDurableEvent(event)
-
-/** What an ephemeral event is coalesced by at a slow client; undefined for a durable one. */
-export function latestOf(event: SourceEvent): (() => string) | undefined {
-  if (isDurable(event)) return undefined
-  // Each entry of the activity trace says something of its own.
-  return () => (event.kind === 'activity' ? `activity ${++lastEntry}` : coalescingKeyOf(event))
-}
-
-let lastEntry = 0
 
 /** What a subscription takes from the viewer's feed. */
 export interface SourceOptions {
@@ -32,16 +18,8 @@ export interface SourceOptions {
   accepts: (event: ChatEvent) => boolean
 }
 
-export interface SourceListener {
-  /** `isFormer` with an event of a membership that has ended. */
-  event(event: SourceEvent, isFormer?: boolean): void
-  /** The stream ended by itself; `error` where it could not go on. */
-  end(error?: ChatError): void
-  /** Resolves when the reader of a replay has room for more; undefined where it has now. */
-  ready?: (() => Promise<void> | undefined) | undefined
-  /** Resolves when all events so far were passed on; undefined where they were. */
-  settled?: (() => Promise<void> | undefined) | undefined
-}
+/** The stream ends with an error where it could not go on. `isFormer` comes with an event of a membership that has ended. */
+export type SourceSink = EventSink<SourceEvent, boolean, ChatError | undefined>
 
 /** What a replay did, for a transport that tells its client so. */
 export interface SourceHooks {
@@ -64,7 +42,7 @@ export interface OpenSource {
  */
 export class Source implements AsyncIterable<ChatEvent> {
   /** Attaches to what the subscription listens to; resolves when nothing can be missed any more. */
-  readonly open: (listener: SourceListener) => Promise<OpenSource>
+  readonly open: (sink: SourceSink) => Promise<OpenSource>
 
   constructor(open: Source['open']) {
     this.open = open
@@ -77,8 +55,8 @@ export class Source implements AsyncIterable<ChatEvent> {
 
 /** A source that takes from a feed. */
 export function feedSource(options: SourceOptions): Source {
-  return new Source(async (listener) => {
-    const stream = new FeedStream(options, listener)
+  return new Source(async (sink) => {
+    const stream = new FeedStream(options, sink)
     await stream.open(options)
     return stream
   })
@@ -86,14 +64,14 @@ export function feedSource(options: SourceOptions): Source {
 
 /** An open source that takes from a feed, whose events it passes on. */
 class FeedStream implements FeedSink, OpenSource {
-  readonly #listener: SourceListener
+  readonly #sink: SourceSink
   readonly #accepts: SourceOptions['accepts']
   readonly #cursors: Cursors
   #point: ResumePoint | undefined
   #feed: Awaited<ReturnType<Feeds['open']>> | undefined
 
-  constructor({ accepts, cursors }: SourceOptions, listener: SourceListener) {
-    this.#listener = listener
+  constructor({ accepts, cursors }: SourceOptions, sink: SourceSink) {
+    this.#sink = sink
     this.#accepts = accepts
     this.#cursors = cursors
   }
@@ -104,20 +82,20 @@ class FeedStream implements FeedSink, OpenSource {
     this.#feed = await feeds.open({ userId, scope, sink: this })
   }
 
-  event(event: ChatEvent, isFormer?: boolean): void {
-    if (this.#accepts(event)) this.#listener.event(event, isFormer)
+  event(event: ChatEvent, isFormer: boolean): void {
+    if (this.#accepts(event)) this.#sink.event(event, isFormer)
   }
 
   end(reason: FeedEnd): void {
-    this.#listener.end(ENDS[reason]())
+    this.#sink.end(ENDS[reason]())
   }
 
   ready(): Promise<void> | undefined {
-    return this.#listener.ready?.()
+    return this.#sink.ready?.()
   }
 
   settled(): Promise<void> | undefined {
-    return this.#listener.settled?.()
+    return this.#sink.settled?.()
   }
 
   async start(hooks: SourceHooks = {}): Promise<void> {
@@ -141,7 +119,7 @@ class FeedStream implements FeedSink, OpenSource {
   }
 
   #tellIncomplete(position: string): void {
-    this.#listener.event({ id: null, at: Date.now(), kind: 'resume_incomplete', payload: { position } })
+    this.#sink.event({ id: null, at: Date.now(), kind: 'resume_incomplete', payload: { position } }, false)
   }
 
   close(): void {

@@ -6,19 +6,21 @@ import type { Activity } from '../admin/activity.ts'
 import { toClientError, type ReportError } from './errors.ts'
 import type { SharedOperation } from './shared-execution.ts'
 import type { SubscriptionBudget } from './subscription-budget.ts'
-import type { OpenSource, Source, SourceEvent, SourceHooks, SourceListener } from './source.ts'
+import type { OpenSource, Source, SourceHooks, SourceSink } from './source.ts'
+import { deliveryOf, type Delivery, type SourceEvent } from './delivery.ts'
+import type { EventSink } from '../lib/event-sink.ts'
+import type { Protocol } from '../live/connections.ts'
+import type { Counts } from '../telemetry/counters.ts'
 
-/** Who gets a subscription's results. */
-export interface SubscriptionSink {
+/** Where a transport writes a subscription's results. It ends with an error where it could not go on. */
+export interface SubscriptionSink extends EventSink<ExecutionResult, Delivery, GraphQLError | undefined> {
+  /** What its deliveries are counted as. */
+  readonly protocol: Protocol
   /**
-   * A result, in the order of the events. Subscribers of a shared operation get the same object, so that what is made
-   * of it (an encoding) can be kept with it. `event` is what it tells of.
+   * Called in the order of the events. Subscribers of a shared operation get the same result, so that what is made of it (an encoding) can be
+   * kept with it. Returns whether the client gets it.
    */
-  next(result: ExecutionResult, event: SourceEvent): void
-  /** The subscription ended by itself; nothing comes after it. `error` where it could not go on. */
-  end(error?: GraphQLError): void
-  /** Resolves when there is room for more of a replay; undefined where there is now. */
-  ready?(): Promise<void> | undefined
+  event(result: ExecutionResult, delivery: Delivery): boolean
 }
 
 /** What all subscriptions have in common. */
@@ -27,6 +29,7 @@ export interface SubscriptionParts {
   /** Where admins watch. */
   activity: Pick<Activity, 'isWatched' | 'record'>
   budget: SubscriptionBudget
+  counts: Pick<Counts, 'deliveries'>
 }
 
 export interface SubscriptionOptions {
@@ -46,7 +49,7 @@ const WAITING_LIMIT = 10_000
  * An open subscription: its source's events become results, which are passed on in the order of the events, at once where
  * they are there already. One for each subscriber, and each event goes through all of them: hence no function of its own for each.
  */
-export class Subscription implements SourceListener, OpenSource {
+export class Subscription implements SourceSink, OpenSource {
   readonly #parts: SubscriptionParts
   readonly #viewer: Viewer
   readonly #connectionId: string | null
@@ -75,15 +78,20 @@ export class Subscription implements SourceListener, OpenSource {
     this.#source = await source.open(this)
   }
 
-  event(event: SourceEvent, isFormer = false): void {
+  event(event: SourceEvent, isFormer: boolean): void {
     if (this.#isStopped) return
     if (this.#parts.activity.isWatched) this.#tellWatchers(event)
     const result = isFormer
       ? this.#executed.resultFor(event, this.#viewer, this.#connectionId)
       : this.#executed.result(event, this.#viewer)
     if (!result) this.#overflow()
-    else if (!this.#tail && !('then' in result)) this.#sink.next(result, event)
+    else if (!this.#tail && !('then' in result)) this.#deliver(result, event)
     else this.#addLater(result, event)
+  }
+
+  #deliver(result: ExecutionResult, event: SourceEvent): void {
+    const delivery = deliveryOf(event)
+    if (this.#sink.event(result, delivery)) this.#parts.counts.deliveries[this.#sink.protocol][delivery.class]++
   }
 
   #addLater(result: ExecutionResult | Promise<ExecutionResult>, event: SourceEvent): void {
@@ -91,7 +99,7 @@ export class Subscription implements SourceListener, OpenSource {
     this.#after(async () => {
       const done = await result
       this.#waiting--
-      if (!this.#isStopped) this.#sink.next(done, event)
+      if (!this.#isStopped) this.#deliver(done, event)
     })
   }
 

@@ -1,30 +1,30 @@
-/** More users than anybody looks at who type or come and go. */
+/** More keys than anybody looks at who type or come and go. */
 const LIMIT = 1000
 
-/** What is not kept and found no room at a slow client: the latest word for each key, and of so many keys. */
-export class LatestWords<T> {
-  readonly #words = new Map<string, T>()
-  readonly #counts: { unkeptDropped: number }
+/** Ephemeral items for which a slow client has no room: the latest for each coalescing key, and of so many keys. */
+export class CoalescingBuffer<T> {
+  readonly #items = new Map<string, T>()
+  readonly #counts: { ephemeralDropped: number }
 
-  constructor(counts: { unkeptDropped: number }) {
+  constructor(counts: { ephemeralDropped: number }) {
     this.#counts = counts
   }
 
-  /** Forgets the word that a later one replaces. */
+  /** Drops the item that a later one replaces. */
   drop(key: string): void {
-    if (this.#words.delete(key)) this.#counts.unkeptDropped++
+    if (this.#items.delete(key)) this.#counts.ephemeralDropped++
   }
 
-  set(key: string, word: T): void {
+  set(key: string, item: T): void {
     this.drop(key)
-    this.#words.set(key, word)
-    if (this.#words.size > LIMIT) this.drop(this.#words.keys().next().value as string)
+    this.#items.set(key, item)
+    if (this.#items.size > LIMIT) this.drop(this.#items.keys().next().value as string)
   }
 
   /** All of them in their order, which are no longer here then. */
-  take(): [key: string, word: T][] {
-    const words = [...this.#words]
-    this.#words.clear()
-    return words
+  take(): [key: string, item: T][] {
+    const items = [...this.#items]
+    this.#items.clear()
+    return items
   }
 }

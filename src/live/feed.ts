@@ -10,6 +10,7 @@ import {
 } from '../chat/events.ts'
 import { createCounts, type Counts } from '../telemetry/counters.ts'
 import { notFound } from '../errors.ts'
+import type { EventSink } from '../lib/event-sink.ts'
 import type { EventCursor } from '../ids.ts'
 import type { Circle } from '../store/conversations.ts'
 import type { LogEntry, TopicRange } from '../store/event-log.ts'
@@ -28,19 +29,11 @@ export type FeedScope = { kind: 'all' } | { kind: 'user' } | { kind: 'group'; gr
 /** Why a feed ended by itself: the membership did, or it could not keep up while it caught up. */
 export type FeedEnd = 'left' | 'overflow' | 'failed'
 
-export interface FeedSink {
-  /**
-   * Called in the order of each topic, each event once; must not throw. `isFormer` with an event of a membership that has ended,
-   * which a resume brings: the user was entitled to it, and not to what happened in the group since.
-   */
-  event(event: ChatEvent, isFormer?: boolean): void
-  /** The feed ended by itself; nothing comes after it. */
-  end(reason: FeedEnd, error?: unknown): void
-  /** Resolves when the reader of a replay has room for more; undefined where it has now. */
-  ready?(): Promise<void> | undefined
-  /** Resolves when all events so far were passed on; undefined where they were. */
-  settled?(): Promise<void> | undefined
-}
+/**
+ * Gets the events in the order of each topic. `isFormer` with an event of a membership that has ended, which a resume brings: the user was
+ * entitled to it, and not to what happened in the group since.
+ */
+export type FeedSink = EventSink<ChatEvent, boolean, FeedEnd>
 
 export interface Feed {
   /**
@@ -202,7 +195,7 @@ class UserFeed implements Feed {
     if (this.#isClosed || event === this.#lastEphemeral || this.#isOwnPresence(event)) return
     this.#lastEphemeral = event
     // It is buffered only so that nothing precedes a replay.
-    if (subscription.buffered === null) this.#sink.event(event)
+    if (subscription.buffered === null) this.#sink.event(event, false)
     else if (subscription.buffered.length < BUFFERED_EPHEMERAL_LIMIT) subscription.buffered.push({ event, seq: 0 })
   }
 
@@ -248,7 +241,7 @@ class UserFeed implements Feed {
     if (!subscription.isOpen || seq <= subscription.since) return
     subscription.seq = seq
     this.#recorder?.delivered(subscription.topic, seq, event.id)
-    this.#sink.event(event)
+    this.#sink.event(event, false)
     if (subscription.topic === this.#own) {
       const opening = this.#scope.kind === 'all' ? openingOf(event) : undefined
       if (opening) void this.#join(opening.topic, opening.sinceSeq)
@@ -265,7 +258,7 @@ class UserFeed implements Feed {
     subscription.buffered = null
     for (const { event, seq } of buffered) {
       if (!subscription.isOpen) return
-      if (event.id === null) this.#sink.event(event)
+      if (event.id === null) this.#sink.event(event, false)
       else this.#deliver(subscription, event, seq)
     }
   }
@@ -306,8 +299,8 @@ class UserFeed implements Feed {
       if (ranges.length > 0) await this.#catchUp(subscription, ranges)
       subscription.isReady = true
       this.#releaseAll()
-    } catch (error) {
-      this.#end('failed', error)
+    } catch {
+      this.#end('failed')
     }
   }
 
@@ -331,10 +324,10 @@ class UserFeed implements Feed {
     ]
   }
 
-  #end(reason: FeedEnd, error?: unknown): void {
+  #end(reason: FeedEnd): void {
     if (this.#isClosed) return
     this.close()
-    this.#sink.end(reason, error)
+    this.#sink.end(reason)
   }
 
   close(): void {

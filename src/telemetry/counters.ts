@@ -7,12 +7,12 @@ export interface Counts {
   readonly frames: Map<string, number>
   /** Operations, by `<query, mutation or subscription> <ok or code>`. */
   readonly operations: Map<string, number>
-  readonly deliveries: Readonly<Record<'legacy' | 'graphql-ws' | 'sse', { durable: number; unkept: number }>>
+  readonly deliveries: Readonly<Record<'legacy' | 'graphql-ws' | 'sse', { durable: number; ephemeral: number }>>
   /** Executions of subscriptions, and those that sharing made unneeded. */
   executions: number
   executionsSaved: number
-  /** Frames that are not kept for which a slow client had no room, until a later word took their place. */
-  unkeptDropped: number
+  /** Ephemeral frames for which a slow client had no room until a later one took their place. */
+  ephemeralDropped: number
   /** Sockets that were closed because their client was too slow. */
   tooSlow: number
   /** Events that a topic had to read from the log. */
@@ -42,13 +42,13 @@ export const createCounts = (
   frames: new Map(),
   operations: new Map(),
   deliveries: {
-    legacy: { durable: 0, unkept: 0 },
-    'graphql-ws': { durable: 0, unkept: 0 },
-    sse: { durable: 0, unkept: 0 },
+    legacy: { durable: 0, ephemeral: 0 },
+    'graphql-ws': { durable: 0, ephemeral: 0 },
+    sse: { durable: 0, ephemeral: 0 },
   },
   executions: 0,
   executionsSaved: 0,
-  unkeptDropped: 0,
+  ephemeralDropped: 0,
   tooSlow: 0,
   healed: 0,
   replayed: 0,

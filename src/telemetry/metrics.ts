@@ -111,9 +111,9 @@ export function createMetrics(): Metrics {
     'Events given to clients, by protocol, and whether they are kept',
     ['protocol', 'class'],
     () =>
-      Object.entries(counts.deliveries).flatMap(([protocol, { durable, unkept }]) => [
+      Object.entries(counts.deliveries).flatMap(([protocol, { durable, ephemeral }]) => [
         [{ protocol, class: 'durable' }, durable],
-        [{ protocol, class: 'unkept' }, unkept],
+        [{ protocol, class: 'unkept' }, ephemeral],
       ]),
   )
   single('parley_executions_total', 'Executions of subscriptions', () => counts.executions)
@@ -127,7 +127,7 @@ export function createMetrics(): Metrics {
     'What slow clients had no room for: words that a later one replaced, and sockets that were closed',
     ['class'],
     () => [
-      [{ class: 'unkept' }, counts.unkeptDropped],
+      [{ class: 'unkept' }, counts.ephemeralDropped],
       [{ class: 'socket' }, counts.tooSlow],
     ],
   )

@@ -7,7 +7,7 @@ import { createCounts } from '../../src/telemetry/counters.ts'
 import type { Operations } from '../../src/graphql/operations.ts'
 import type { PreparedRequest } from '../../src/graphql/requests.ts'
 import { openResultStream, type ResultStream } from '../../src/graphql/result-stream.ts'
-import type { SourceEvent } from '../../src/graphql/source.ts'
+import { deliveryOf, type SourceEvent } from '../../src/graphql/delivery.ts'
 import type { SubscriptionSink } from '../../src/graphql/subscription.ts'
 import { encodeTextFrame } from '../../src/transport/socket/frame.ts'
 import { SocketWriter } from '../../src/transport/socket/writer.ts'
@@ -121,8 +121,8 @@ test('typing and presence wait while a client is slow, and only the latest word 
       writer.write(frame(`durable ${durable++} ${'x'.repeat(60_000)}`))
       await new Promise(setImmediate)
     }
-    for (let n = 0; n < 100; n++) writer.write(frame(`ann ${n}`), () => 'ann')
-    writer.write(frame('bob'), () => 'bob')
+    for (let n = 0; n < 100; n++) writer.write(frame(`ann ${n}`), 'ann')
+    writer.write(frame('bob'), 'bob')
     writer.write(frame(`durable ${durable++}`))
     client.resume()
     await expect.poll(() => texts.filter((text) => !text.startsWith('durable'))).toEqual(['ann 99', 'bob'])
@@ -130,8 +130,8 @@ test('typing and presence wait while a client is slow, and only the latest word 
       ...Array(durable).keys(),
     ])
     // With room again they are told at once, and in their order.
-    writer.write(frame('ann 100'), () => 'ann')
-    writer.write(frame('ann 101'), () => 'ann')
+    writer.write(frame('ann 100'), 'ann')
+    writer.write(frame('ann 101'), 'ann')
     await expect.poll(() => texts.slice(-2)).toEqual(['ann 100', 'ann 101'])
   } finally {
     close()
@@ -142,7 +142,7 @@ test('a frame that is not kept and larger than the room for such waits for what 
   const { texts, writer, close } = await openWriter(1000)
   try {
     writer.write(encodeTextFrame('durable'))
-    writer.write(encodeTextFrame('x'.repeat(600)), () => 'large')
+    writer.write(encodeTextFrame('x'.repeat(600)), 'large')
     await expect.poll(() => texts.map(({ length }) => length)).toEqual([7, 600])
   } finally {
     close()
@@ -297,17 +297,13 @@ describe('server-sent events', () => {
         return Promise.resolve({ start: () => Promise.resolve(), resume: () => Promise.resolve(), close: () => undefined })
       },
     } as unknown as Operations
-    const options = { maxBufferedBytes: 1000, counts, onEnd: () => undefined, onResult: () => undefined }
+    const options = { maxBufferedBytes: 1000, counts, onEnd: () => undefined }
     const stream = (await openResultStream(operations, {} as PreparedRequest, options)) as ResultStream
-    const durable = (n: number): void =>
-      sink?.next({ data: { n, text: 'x'.repeat(200) } }, { id: n, at: 0, kind: 'notification' } as unknown as SourceEvent)
+    const tell = (data: Record<string, unknown>, event: unknown): void =>
+      void sink?.event({ data }, deliveryOf(event as SourceEvent))
+    const durable = (n: number): void => tell({ n, text: 'x'.repeat(200) }, { id: n, at: 0, kind: 'notification', payload: {} })
     const typing = (id: number, n: number): void =>
-      sink?.next({ data: { id, n } }, {
-        id: null,
-        at: 0,
-        kind: 'typing',
-        payload: { conversationId: 'direct_1_2', user: { id } },
-      } as unknown as SourceEvent)
+      tell({ id, n }, { id: null, at: 0, kind: 'typing', payload: { conversationId: 'direct_1_2', user: { id } } })
     for (let n = 1; n <= 3; n++) durable(n)
     for (let n = 1; n <= 10; n++) typing(7, n)
     typing(8, 1)
@@ -316,6 +312,6 @@ describe('server-sent events', () => {
     const got: unknown[] = []
     for (let n = 0; n < 6; n++) got.push((await stream.next()).value?.data)
     expect(got).toMatchObject([{ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }, { id: 7, n: 10 }, { id: 8, n: 1 }])
-    expect([counts.unkeptDropped, stream.queuedBytes(), sink?.ready?.()]).toEqual([9, 0, undefined])
+    expect([counts.ephemeralDropped, stream.queuedBytes(), sink?.ready?.()]).toEqual([9, 0, undefined])
   })
 })

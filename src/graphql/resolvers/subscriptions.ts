@@ -20,13 +20,16 @@ async function scopeOf(id: string, { chat, viewer }: OperationContext): Promise<
   return { id: found, scope: groupId === null ? { kind: 'user' } : { kind: 'group', groupId } }
 }
 
+/** One function for all: each event passes through it for each subscriber. */
+const everything = (): boolean => true
+
 const asEvent = (event: unknown): ResolversTypes['Event'] => event as EventModel
 const payloadOf = (event: unknown): never => (event as ChatEvent).payload as never
 
 export const subscriptions: SubscriptionResolvers = {
   events: {
     subscribe: (_root, { after }, context) =>
-      source(context, { scope: { kind: 'all' }, after: parseCursor(after), accepts: () => true }),
+      source(context, { scope: { kind: 'all' }, after: parseCursor(after), accepts: everything }),
     resolve: asEvent,
   },
 
@@ -96,7 +99,7 @@ export const subscriptions: SubscriptionResolvers = {
 
 /** What happens is shown as it comes, and nothing of before. */
 function activitySource({ admin, viewer, connectionId }: OperationContext, filter: ActivityFilter): Source {
-  return new Source(async (listener) => {
+  return new Source(async (sink) => {
     let isStarted = false
     const early: ActivityEvent[] = []
     const watcher: Watcher = {
@@ -104,16 +107,16 @@ function activitySource({ admin, viewer, connectionId }: OperationContext, filte
       connectionId,
       entry(entry) {
         const event: ActivityEvent = { id: null, at: entry.at, kind: 'activity', payload: entry }
-        if (isStarted) listener.event(event)
+        if (isStarted) sink.event(event, false)
         else early.push(event)
       },
-      ended: () => listener.end(notAnAdmin()),
+      ended: () => sink.end(notAnAdmin()),
     }
     const end = await admin.watch(watcher, filter)
     return {
       start() {
         isStarted = true
-        for (const event of early) listener.event(event)
+        for (const event of early) sink.event(event, false)
         return Promise.resolve()
       },
       resume: () => Promise.reject(badInput('what is not kept can not be resumed')),

@@ -8,13 +8,12 @@ import { countIn, type Counts } from '../../telemetry/counters.ts'
 import { ChatError } from '../../errors.ts'
 import { fairTurns } from '../../lib/fair-turns.ts'
 import { statusOf } from '../../graphql/errors.ts'
-import { latestOf } from '../../graphql/source.ts'
 import type { OpenSubscription, Operations } from '../../graphql/operations.ts'
 import type { PreparedRequest, Refused } from '../../graphql/requests.ts'
-import type { SubscriptionSink } from '../../graphql/subscription.ts'
 import type { Connection, ConnectionPeer, Connections, EndReason } from '../../live/connections.ts'
-import { compression, encodeTextFrame, encodeTextFrameStart } from '../socket/frame.ts'
+import { compression, encodeTextFrame } from '../socket/frame.ts'
 import { OperationOrder } from './operation-order.ts'
+import { SocketSubscription } from './socket-subscription.ts'
 import { PacedSocket } from '../socket/paced-socket.ts'
 import { SocketWriter } from '../socket/writer.ts'
 import { refuseUpgrade, type Endpoint } from '../socket/upgrade.ts'
@@ -87,32 +86,6 @@ interface Job {
   peer: Peer
 }
 
-/** The last result, and its bytes in a `next` message: the other subscribers of an event get the same one right after. */
-let lastNext: { result: ExecutionResult; payload: Buffer } | undefined
-
-/** From the payload of a `next` message on: made once, whoever gets it. */
-function payloadOf(result: ExecutionResult): Buffer {
-  if (lastNext?.result !== result) lastNext = { result, payload: Buffer.from(`${JSON.stringify(result)}}`) }
-  return lastNext.payload
-}
-
-/** Writes the `next` messages of one subscription, of which only the beginning is its own. */
-function nextWriter(id: string, writer: SocketWriter): (result: ExecutionResult, keyOf: (() => string) | undefined) => void {
-  // Not before there is a message: a small buffer may be all that keeps 8 KiB of Node's pool from being used again.
-  let beginning: Buffer | undefined
-  let start: Buffer | undefined
-  let restBytes = -1
-  return (result, keyOf) => {
-    const payload = payloadOf(result)
-    if (!start || payload.length !== restBytes) {
-      beginning ??= Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
-      restBytes = payload.length
-      start = encodeTextFrameStart(beginning, restBytes)
-    }
-    writer.write(start, keyOf && (() => `${id} ${keyOf()}`), payload)
-  }
-}
-
 /**
  * The GraphQL over WebSocket protocol on `/graphql`. The library keeps the protocol; results of subscriptions go past its
  * iteration, straight to the socket's writer, as what they are on the wire.
@@ -127,8 +100,6 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
     handleProtocols,
   })
 
-  const delivered = counts.deliveries['graphql-ws']
-
   /** Why the user can't do one more request now. */
   function limited({ connection, operations: open }: Pick<Peer, 'connection' | 'operations'>): GraphQLError | undefined {
     try {
@@ -140,62 +111,14 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
     }
   }
 
-  /** A subscription whose results are written as they come; the iterator only tells the library when it is over. */
   async function subscribe({ request, id, peer }: Job) {
-    let finish: () => void = () => undefined
-    let fail: (error: unknown) => void = () => undefined
-    const over = new Promise<void>((resolve, reject) => {
-      finish = resolve
-      fail = reject
-    })
-    // The library looks at it only while it iterates.
-    over.catch(() => undefined)
-    const write = nextWriter(id, peer.writer)
-    const sink: SubscriptionSink = {
-      next(result, event) {
-        const keyOf = latestOf(event)
-        if (keyOf) delivered.unkept++
-        else delivered.durable++
-        write(result, keyOf)
-      },
-      end: (error) => (error ? fail(error) : finish()),
-      ready: () => peer.writer.ready(),
-    }
-    let opened: OpenSubscription | ExecutionResult
+    const subscription = new SocketSubscription(id, peer.writer, operations.failure)
     try {
-      opened = await peer.order.subscribe(() => operations.subscribe(request, sink), discard)
+      const opened = await peer.order.subscribe(() => operations.subscribe(request, subscription), discard)
+      return 'start' in opened ? subscription.attach(opened) : opened
     } catch (error) {
       return { errors: [operations.failure(error)] }
     }
-    if (!('start' in opened)) return opened
-    const done = { done: true, value: undefined } as const
-    let started = false
-    const lifetime: AsyncGenerator<never, undefined, void> = {
-      async next() {
-        if (!started) {
-          started = true
-          opened.start().catch((error: unknown) => fail(operations.failure(error)))
-        }
-        try {
-          await over
-        } finally {
-          opened.close()
-        }
-        return done
-      },
-      return() {
-        opened.close()
-        finish()
-        return Promise.resolve(done)
-      },
-      throw(error: unknown) {
-        opened.close()
-        return Promise.reject(error)
-      },
-      [Symbol.asyncIterator]: () => lifetime,
-      [Symbol.asyncDispose]: async () => void (await lifetime.return(undefined)),
-    }
-    return lifetime
   }
 
   /** What is executed, or why it can't be. */

@@ -5,7 +5,6 @@ import { ChatError } from '../../errors.ts'
 import type { Operations } from '../../graphql/operations.ts'
 import type { OperationRequest } from '../../graphql/requests.ts'
 import { openResultStream, type ResultStream } from '../../graphql/result-stream.ts'
-import { isDurable, type SourceEvent } from '../../graphql/source.ts'
 import type { AddressLimit } from './client-address.ts'
 import type { Connection, Connections, EndReason } from '../../live/connections.ts'
 
@@ -34,7 +33,6 @@ const LINGER_MS = 30_000
  * closed: one that has ended and is not read to its end is cut.
  */
 export function createStreams({ operations, connections, addresses, counts, maxBufferedBytes }: StreamsOptions): OpenStream {
-  const delivered = counts.deliveries.sse
   const refused = (what: string): ExecutionResult => ({
     errors: [operations.failure(new ChatError('RATE_LIMITED', `too many connections of this ${what}: close another one first`))],
   })
@@ -68,16 +66,10 @@ export function createStreams({ operations, connections, addresses, counts, maxB
     const onEnd = (): void => {
       if (!response.closed) limit = setTimeout(() => response.destroy(), LINGER_MS).unref()
     }
-    const onResult = (event: SourceEvent): void => {
-      if (isDurable(event)) delivered.durable++
-      else delivered.unkept++
-    }
     const prepared = operations.prepare({ ...request, connectionId: connection.id })
     if ('errors' in prepared) onEnd()
     const opened =
-      'errors' in prepared
-        ? prepared
-        : await openResultStream(operations, prepared, { maxBufferedBytes, counts, onEnd, onResult })
+      'errors' in prepared ? prepared : await openResultStream(operations, prepared, { maxBufferedBytes, counts, onEnd })
     if ('fail' in opened) {
       stream = opened
       if (wanted) stream.fail(wanted)

@@ -99,7 +99,7 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
     if (problem !== null) throw new ChatError('BAD_USER_INPUT', problem)
     if (!connections.hasRoom(viewer.userId)) throw tooMany()
     await admit(viewer)
-    const pushes = new Pushes(counts, leftOut)
+    const pushes = new Pushes(leftOut)
     const feed = await openFeed(viewer, after, pushes)
     // The client may be gone, and others may have come meanwhile.
     if (socket.destroyed) return feed.close()

@@ -1,7 +1,7 @@
 import type { GraphQLError } from 'graphql'
 import type { Counts } from '../../telemetry/counters.ts'
 import { statusOf } from '../../graphql/errors.ts'
-import type { SourceEvent } from '../../graphql/source.ts'
+import type { SourceEvent } from '../../graphql/delivery.ts'
 
 /** How many events are remembered as logged. */
 const REMEMBERED = 1000

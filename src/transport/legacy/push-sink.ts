@@ -1,7 +1,6 @@
 import type { ExecutionResult, GraphQLError } from 'graphql'
-import type { Counts } from '../../telemetry/counters.ts'
 import { statusOf } from '../../graphql/errors.ts'
-import { isDurable, latestOf, type SourceEvent } from '../../graphql/source.ts'
+import type { Delivery } from '../../graphql/delivery.ts'
 import type { SubscriptionSink } from '../../graphql/subscription.ts'
 import { encodeTextFrame } from '../socket/frame.ts'
 import type { SocketWriter } from '../socket/writer.ts'
@@ -28,13 +27,12 @@ function frameOf(result: ExecutionResult): Buffer | null {
  * whoever is accepted shall miss nothing.
  */
 export class Pushes implements SubscriptionSink {
-  readonly #delivered: Counts['deliveries']['legacy']
+  readonly protocol = 'legacy'
   readonly #leftOut: LeftOut
   #writer: SocketWriter | undefined
   #hasEnded = false
 
-  constructor({ deliveries }: Counts, leftOut: LeftOut) {
-    this.#delivered = deliveries.legacy
+  constructor(leftOut: LeftOut) {
     this.#leftOut = leftOut
   }
 
@@ -44,23 +42,22 @@ export class Pushes implements SubscriptionSink {
     if (this.#hasEnded) this.end()
   }
 
-  next(result: ExecutionResult, event: SourceEvent): void {
-    if (result.errors?.[0]) return this.#failed(result.errors[0], event)
+  event(result: ExecutionResult, delivery: Delivery): boolean {
+    if (result.errors?.[0]) return this.#failed(result.errors[0], delivery)
     const frame = frameOf(result)
-    if (frame === null) return
-    const keyOf = latestOf(event)
-    if (keyOf) this.#delivered.unkept++
-    else this.#delivered.durable++
-    this.#writer?.write(frame, keyOf)
+    if (frame === null) return false
+    this.#writer?.write(frame, delivery.key)
+    return true
   }
 
   /**
    * What may succeed later comes with the client's next resume. Anything else would fail again and again, so it is left out and
    * the session goes on.
    */
-  #failed(error: GraphQLError, event: SourceEvent): void {
-    if (isDurable(event) && statusOf(error).code === 'UNAVAILABLE') this.end()
-    else this.#leftOut.note(event, error)
+  #failed(error: GraphQLError, delivery: Delivery): false {
+    if (delivery.class === 'durable' && statusOf(error).code === 'UNAVAILABLE') this.end()
+    else this.#leftOut.note(delivery.event, error)
+    return false
   }
 
   end(): void {

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { createCounts, type Counts } from '../../telemetry/counters.ts'
-import { LatestWords } from '../../lib/coalescing-buffer.ts'
+import { CoalescingBuffer } from '../../lib/coalescing-buffer.ts'
 import { payloadOf } from './frame.ts'
 
 /** Close code of a client that is too slow for its durable events (docs/protocol.md, section 1). */
@@ -31,19 +31,19 @@ function flush(): void {
 /**
  * Writes frames to a socket: what one turn of the event loop brings goes out in one write. It is where outbound data is
  * bounded, by class: a durable frame beyond the limit closes the socket, whose client resumes; from half the limit on a frame
- * that is not kept waits until there is room, and only the latest of those with the same key.
+ * that is ephemeral waits until there is room, and only the latest of those with the same key.
  */
 export class SocketWriter {
   readonly #ws: WebSocket
   readonly #socket: Duplex
   readonly #maxBufferedBytes: number
-  readonly #counts: Pick<Counts, 'unkeptDropped' | 'tooSlow'>
+  readonly #counts: Pick<Counts, 'ephemeralDropped' | 'tooSlow'>
   /** Settles when the last compressed message has left; undefined where the socket does not compress. */
   #compressed: Promise<void> | undefined
   #held: Buffer[] | undefined
   #heldBytes = 0
-  /** Frames that are not kept and found no room. */
-  #latest: LatestWords<Buffer> | undefined
+  /** Ephemeral frames that found no room. */
+  #latest: CoalescingBuffer<Buffer> | undefined
 
   /** `socket` is the one under `ws`. */
   constructor(ws: WebSocket, socket: Duplex, maxBufferedBytes: number, counts = createCounts()) {
@@ -61,17 +61,17 @@ export class SocketWriter {
   }
 
   /**
-   * Writes a whole frame, whose last bytes may be in a buffer of their own, unless the socket is closing. `keyOf` tells what a
-   * frame that is not kept is the latest word on; undefined for one that is durable.
+   * Writes a whole frame, whose last bytes may be in a buffer of their own, unless the socket is closing. `key` is what an ephemeral frame
+   * is coalesced by; undefined for one that is durable.
    */
-  write(frame: Buffer, keyOf?: () => string, rest?: Buffer): void {
+  write(frame: Buffer, key?: string, rest?: Buffer): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return
     const length = frame.length + (rest?.length ?? 0)
     const waiting = this.waiting()
-    if (keyOf) this.#latest?.drop(keyOf())
+    if (key !== undefined) this.#latest?.drop(key)
     if (waiting > 0) {
-      if (keyOf && waiting + length > this.#maxBufferedBytes / 2) {
-        return this.#keepLatest(keyOf(), rest ? Buffer.concat([frame, rest]) : frame)
+      if (key !== undefined && waiting + length > this.#maxBufferedBytes / 2) {
+        return this.#coalesce(key, rest ? Buffer.concat([frame, rest]) : frame)
       }
       if (waiting + length > this.#maxBufferedBytes) {
         // What only waits for the end of the turn says nothing of the client.
@@ -94,9 +94,9 @@ export class SocketWriter {
     this.#heldBytes += length
   }
 
-  #keepLatest(key: string, frame: Buffer): void {
+  #coalesce(key: string, frame: Buffer): void {
     if (!this.#latest) {
-      this.#latest = new LatestWords(this.#counts)
+      this.#latest = new CoalescingBuffer(this.#counts)
       void this.#whenReady()
     }
     this.#latest.set(key, frame)
@@ -107,7 +107,7 @@ export class SocketWriter {
     await (this.ready() ?? this.#drained())
     const latest = this.#latest
     this.#latest = undefined
-    for (const [key, frame] of latest?.take() ?? []) this.write(frame, () => key)
+    for (const [key, frame] of latest?.take() ?? []) this.write(frame, key)
   }
 
   /** Resolves when there is room for more; undefined where there is now. */

@@ -1,0 +1,105 @@
+import type { ExecutionResult, GraphQLError } from 'graphql'
+import type { Delivery } from '../../graphql/delivery.ts'
+import type { OpenSubscription } from '../../graphql/operations.ts'
+import type { SubscriptionSink } from '../../graphql/subscription.ts'
+import { encodeTextFrameStart } from '../socket/frame.ts'
+import type { SocketWriter } from '../socket/writer.ts'
+
+/** The last result, and its bytes in a `next` message: the other subscribers of an event get the same one right after. */
+let lastNext: { result: ExecutionResult; payload: Buffer } | undefined
+
+/** From the payload of a `next` message on: encoded once for all subscribers. */
+function payloadOf(result: ExecutionResult): Buffer {
+  if (lastNext?.result !== result) lastNext = { result, payload: Buffer.from(`${JSON.stringify(result)}}`) }
+  return lastNext.payload
+}
+
+const DONE = { done: true, value: undefined } as const
+
+/**
+ * A subscription of one socket. Its results are written as they come, past the library's iteration, which only learns from it when the
+ * subscription is over.
+ */
+export class SocketSubscription implements SubscriptionSink, AsyncGenerator<never, undefined, void> {
+  readonly protocol = 'graphql-ws'
+  readonly #id: string
+  readonly #writer: SocketWriter
+  /** An error as clients may see it. */
+  readonly #failure: (error: unknown) => GraphQLError
+  #opened: OpenSubscription | undefined
+  /** Why it ended before the library iterated it. */
+  #ended: { error: GraphQLError | undefined } | undefined
+  /** Tells the library that it is over. */
+  #finish: ((error?: GraphQLError) => void) | undefined
+  /**
+   * The beginning of its messages, and the same behind the header of a frame with so many bytes more. Not made before there is a message: a
+   * small buffer may be all that keeps 8 KiB of Node's pool from being used again.
+   */
+  #beginning: Buffer | undefined
+  #start: Buffer | undefined
+  #payloadBytes = -1
+
+  constructor(id: string, writer: SocketWriter, failure: (error: unknown) => GraphQLError) {
+    this.#id = id
+    this.#writer = writer
+    this.#failure = failure
+  }
+
+  /** To be called before it is iterated. */
+  attach(opened: OpenSubscription): this {
+    this.#opened = opened
+    return this
+  }
+
+  event(result: ExecutionResult, { key }: Delivery): true {
+    const payload = payloadOf(result)
+    if (!this.#start || payload.length !== this.#payloadBytes) {
+      this.#beginning ??= Buffer.from(`{"id":${JSON.stringify(this.#id)},"type":"next","payload":`)
+      this.#payloadBytes = payload.length
+      this.#start = encodeTextFrameStart(this.#beginning, payload.length)
+    }
+    this.#writer.write(this.#start, key === undefined ? undefined : `${this.#id} ${key}`, payload)
+    return true
+  }
+
+  end(error?: GraphQLError): void {
+    this.#ended = { error }
+    this.#finish?.(error)
+  }
+
+  ready(): Promise<void> | undefined {
+    return this.#writer.ready()
+  }
+
+  /** The library awaits it once, until the subscription is over. */
+  next(): Promise<IteratorReturnResult<undefined>> {
+    return new Promise((resolve, reject) => {
+      this.#finish = (error) => {
+        this.#opened?.close()
+        if (error) reject(error)
+        else resolve(DONE)
+      }
+      if (this.#ended) this.#finish(this.#ended.error)
+      else this.#opened?.start().catch((error: unknown) => this.#finish?.(this.#failure(error)))
+    })
+  }
+
+  return(): Promise<IteratorReturnResult<undefined>> {
+    this.#opened?.close()
+    this.#finish?.()
+    return Promise.resolve(DONE)
+  }
+
+  throw(error: unknown): Promise<never> {
+    this.#opened?.close()
+    return Promise.reject(error)
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return()
+  }
+}
