@@ -74,6 +74,8 @@ export interface App {
 const RETRY_MS = 500
 const HOUR_MS = 3_600_000
 const SWEEP_EVERY_MS = HOUR_MS / 6
+/** How often the search index is completed from the database. */
+const INDEX_EVERY_MS = 60_000
 const SWEEP_AT_ONCE = 1000
 /** More hours than PostgreSQL's dates reach back are as good as all. */
 const MAX_RETENTION_HOURS = 1_000_000
@@ -186,6 +188,7 @@ async function start(
   // Two nodes that put it in at once get in each other's way; a server without demo data is a server all the same.
   if (settings.demo) await seedDemo(core.chat).catch(failed('demo data'))
   await beginRevocations(node)
+  beginSearchIndex(node)
   server.open()
   return { started: { ...address, demoTokens: demoTokens(signer) }, useTls: server.useTls }
 }
@@ -280,9 +283,10 @@ async function openCore({ settings, metrics, wheel, onStop, failed }: Base, stor
       if (stage !== 'presence' || redis?.state() !== 'down') failed(stage)(error)
     },
   })
-  const { chat, topics } = core
+  const { chat, topics, searchIndex } = core
   onStop(() => topics.stop())
   onStop(() => chat.presence.stop())
+  onStop(() => searchIndex.flush())
   if (settings.databaseUrl !== undefined) onStop(every(settings.positionCheckMs, () => topics.check()))
   onStop(every(SWEEP_EVERY_MS, () => sweep(store, settings.eventRetentionHours).catch(failed('sweep'))))
   await typingRelay?.receive((change) => chat.typing.onRemoteChange(change))
@@ -487,6 +491,23 @@ async function beginRevocations({ settings, revocations, connections, onStop, fa
   }
   await refresh()
   if (settings.databaseUrl !== undefined) onStop(every(settings.positionCheckMs, () => refresh().catch(failed('revocations'))))
+}
+
+/** Adds to the search index what a crash, an import or an older version left out, now and then again. */
+function beginSearchIndex({ core, onStop, isStopping, failed }: Node): void {
+  let running: Promise<void> | undefined
+  const catchUp = (): void => {
+    running ??= core.searchIndex
+      .catchUp(isStopping)
+      .catch(failed('search index'))
+      .finally(() => (running = undefined))
+  }
+  catchUp()
+  const stop = every(INDEX_EVERY_MS, catchUp)
+  onStop(async () => {
+    stop()
+    await running
+  })
 }
 
 const demoTokens = (signer: DemoSigner | undefined): DemoToken[] =>

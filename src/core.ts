@@ -4,6 +4,7 @@
 import type { PubSubEngine } from 'graphql-subscriptions'
 import { createChat, type Chat, type ChatOptions } from './chat/chat.ts'
 import { Commits } from './chat/commit.ts'
+import { SearchIndex } from './chat/search-index.ts'
 import { createBatchLoader } from './lib/batch-loader.ts'
 import type { TimerWheel } from './lib/timer-wheel.ts'
 import { createFeeds, type Feeds, type FeedsOptions } from './live/feed.ts'
@@ -65,6 +66,7 @@ export interface Core extends Writes {
   chat: Chat
   topics: Topics
   feeds: Feeds
+  searchIndex: SearchIndex
 }
 
 /** Puts a node together; resolves when it receives what other nodes publish. */
@@ -74,6 +76,8 @@ export async function createCore(settings: CoreSettings, parts: CoreParts): Prom
   const writes = createWrites(store, pubsub, onError)
   const loadCircle = createCircleLoader(store)
   const topics = await createTopics({ pubsub, log, counts, onError })
+  const searchIndex = new SearchIndex(store, (error) => onError('search index', error))
+  writes.commits.onCommit((entries) => searchIndex.committed(entries))
   const chat = createChat({
     ...writes,
     store,
@@ -99,5 +103,5 @@ export async function createCore(settings: CoreSettings, parts: CoreParts): Prom
     overlapMs: settings.overlapMs,
     checkpoints: parts.checkpoints,
   })
-  return { ...writes, store, chat, topics, feeds }
+  return { ...writes, store, chat, topics, feeds, searchIndex }
 }

@@ -1,4 +1,5 @@
 import type { StoreParts } from '../store/store.ts'
+import { createSearch } from './search.ts'
 
 export type { ConversationRecord, ConversationPosition, MemberPageKey } from '../store/conversations.ts'
 export type { GroupRecord, Role } from '../store/groups.ts'
@@ -30,4 +31,5 @@ export const createReads = (store: StoreParts) => ({
   reactions: store.reactions.byMessageIds,
   receipts: store.receipts.byMessageIds,
   notificationPage: store.notifications.page,
+  searchMessages: createSearch(store).messages,
 })

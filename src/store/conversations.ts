@@ -83,6 +83,13 @@ export function createConversationStore(db: Db) {
       return row && toRecord(row)
     },
 
+    /** The conversations that the user is in, or the one of them that is named. */
+    async idsOf(userId: number, only?: string): Promise<string[]> {
+      const rows = await db.$queryRaw<{ conversation_id: string }[]>`
+        SELECT conversation_id FROM members WHERE user_id = ${userId} AND conversation_id = coalesce(${only ?? null}, conversation_id)`
+      return rows.map((row) => row.conversation_id)
+    },
+
     /** Which of the conversations the user is in. */
     async memberOf(userId: number, ids: readonly string[]): Promise<Set<string>> {
       const rows = await db.$queryRaw<{ conversation_id: string }[]>`

@@ -11,6 +11,7 @@ import { createNotificationStore } from './notifications.ts'
 import { createReactionStore } from './reactions.ts'
 import { createReceiptStore } from './receipts.ts'
 import { createRevocationStore } from './revocations.ts'
+import { createSearchStore } from './search.ts'
 import { translateErrors } from './database/errors.ts'
 import { inSpan, SpanKind, tracing } from '../telemetry/tracing.ts'
 import { createUserStore } from './users.ts'
@@ -24,6 +25,7 @@ const createParts = (db: Db) => ({
   reactions: createReactionStore(db),
   notifications: createNotificationStore(db),
   imports: createImportStore(db),
+  search: createSearchStore(db),
 })
 
 export type StoreParts = ReturnType<typeof createParts>

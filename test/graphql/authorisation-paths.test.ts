@@ -155,6 +155,7 @@ const ASK: Record<string, (viewer: Viewer) => string> = {
   'Query.message': () => `message(id: "${world.after}")`,
   'Query.group': () => `group(id: "${world.group}")`,
   'Query.notifications': () => 'notifications(first: 5)',
+  'Query.searchMessages': () => 'searchMessages(hasMedia: false, first: 5)',
   'Query.cluster': () => 'cluster',
   'Query.connections': () => `connections(userId: "${world.owner.id}")`,
   'Query.topic': () => `topic(id: "group:${world.group}")`,

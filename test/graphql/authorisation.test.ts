@@ -51,6 +51,10 @@ const QUERIES: Record<string, Rule> = {
   // Everyone may see that there is a group, so as to join it; not what is in it, see below.
   group: own(({ group }) => `group(id: "${group}") { id }`),
   notifications: own(() => 'notifications { edges { node { id } } }'),
+  searchMessages: rule(
+    ({ conversation }) => `searchMessages(text: "hi", conversationId: "${conversation}") { edges { node { id } } }`,
+    'NOT_FOUND',
+  ),
   cluster: admins(() => 'cluster { nodes { id } }'),
   connections: admins(({ ann }) => `connections(userId: "${ann.id}") { id }`),
   topic: admins(({ ann }) => `topic(id: "user:${ann.id}") { id }`),

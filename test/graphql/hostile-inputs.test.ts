@@ -122,6 +122,7 @@ test('a forged cursor is refused by every list', async () => {
   const lists: [kind: string, ask: string, keys: unknown[]][] = [
     ['message', conversation('messages(after: $after)'), ids],
     ['member', conversation('members(after: $after)'), [...ids, 2 ** 31]],
+    ['found', 'searchMessages(hasMedia: true, after: $after) { edges { cursor } }', ids],
     ['notification', 'notifications(after: $after) { edges { cursor } }', ids],
     [
       'conversation',

@@ -2,6 +2,7 @@ import { createCounts } from '../../src/telemetry/counters.ts'
 import { expect } from 'vitest'
 import { createChat, type Chat } from '../../src/chat/chat.ts'
 import { createCircleLoader, createWrites } from '../../src/core.ts'
+import type { Commits } from '../../src/chat/commit.ts'
 import type { ChatEvent } from '../../src/chat/events.ts'
 import type { SendInput } from '../../src/chat/messages.ts'
 import type { TypingChange } from '../../src/chat/typing.ts'
@@ -23,6 +24,7 @@ export interface Published {
 
 export interface TestChat {
   chat: Chat
+  commits: Commits
   store: Store
   /** Everything published so far, of which `take` gives what came since the last call. */
   published: Published[]
@@ -65,8 +67,9 @@ export function createTestChat(store: Store, { presenceGraceMs = 0, groupAdditio
   }
   const wheel = createTimerWheel()
   const onError = (_stage: string, error: unknown): void => void errors.push(error)
+  const writes = createWrites(store, pubsub, onError)
   const chat = createChat({
-    ...createWrites(store, pubsub, onError),
+    ...writes,
     counts: createCounts(),
     store,
     wheel,
@@ -83,6 +86,7 @@ export function createTestChat(store: Store, { presenceGraceMs = 0, groupAdditio
 
   return {
     chat,
+    commits: writes.commits,
     store,
     published,
     relayed,

@@ -678,6 +678,12 @@ export type Query = {
   message?: Maybe<Message>;
   /** The viewer's notifications, newest first. */
   notifications: NotificationConnection;
+  /**
+   * Messages of the viewer's conversations whose content has all the words, newest first: whole words and their beginnings, whatever the case and accents; of
+   * scripts written without spaces (Chinese, Japanese, Thai), and emoji, any sequence of characters. At least one argument besides first and after is needed. A
+   * message is found two seconds after it was sent, at the latest.
+   */
+  searchMessages: MessageConnection;
   /** Admins only: a topic of the event log; null where nothing is known of it. */
   topic?: Maybe<Topic>;
   /** A user by id; null where there is none. */
@@ -722,6 +728,20 @@ export type QueryMessageArgs = {
 export type QueryNotificationsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+/** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
+export type QuerySearchMessagesArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  conversationId?: InputMaybe<Scalars['ID']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+  hasMedia?: InputMaybe<Scalars['Boolean']['input']>;
+  mentionsMe?: InputMaybe<Scalars['Boolean']['input']>;
+  senderId?: InputMaybe<Scalars['ID']['input']>;
+  sentAfter?: InputMaybe<Scalars['DateTime']['input']>;
+  sentBefore?: InputMaybe<Scalars['DateTime']['input']>;
+  text?: InputMaybe<Scalars['String']['input']>;
 };
 
 
@@ -1427,6 +1447,7 @@ export type QueryResolvers<ContextType = OperationContext, ParentType extends Re
   group: Resolver<Maybe<ResolversTypes['Group']>, ParentType, ContextType, RequireFields<QueryGroupArgs, 'id'>>;
   message: Resolver<Maybe<ResolversTypes['Message']>, ParentType, ContextType, RequireFields<QueryMessageArgs, 'id'>>;
   notifications: Resolver<ResolversTypes['NotificationConnection'], ParentType, ContextType, RequireFields<QueryNotificationsArgs, 'first'>>;
+  searchMessages: Resolver<ResolversTypes['MessageConnection'], ParentType, ContextType, RequireFields<QuerySearchMessagesArgs, 'first'>>;
   topic: Resolver<Maybe<ResolversTypes['Topic']>, ParentType, ContextType, RequireFields<QueryTopicArgs, 'id'>>;
   user: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType, RequireFields<QueryUserArgs, 'id'>>;
   viewer: Resolver<ResolversTypes['User'], ParentType, ContextType>;

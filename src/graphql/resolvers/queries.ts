@@ -76,6 +76,37 @@ export const queries: QueryResolvers = {
     )
   },
 
+  searchMessages: async (_root, { first, after, ...args }, context) => {
+    const { chat, viewer, answer } = context
+    const size = pageSize(first, 20)
+    const before = decodeCursor('found', after, isId)
+    const text = args.text?.trim() ? args.text : undefined
+    const input = {
+      text,
+      conversationId: args.conversationId ?? undefined,
+      // An id that can't be one is nobody's.
+      senderId: args.senderId == null ? undefined : (parseIntId(args.senderId) ?? 0),
+      hasMedia: args.hasMedia ?? undefined,
+      mentionsMe: args.mentionsMe ?? false,
+      sentAfter: args.sentAfter ?? undefined,
+      sentBefore: args.sentBefore ?? undefined,
+    }
+    const rows = await answer.read(
+      'searchMessages',
+      () => chat.reads.searchMessages(viewer.userId, input, before, size + 1),
+      (found) => found.reduce((sum, { content }) => sum + content.length, 0),
+    )
+    await context.turn(rows.length)
+    return toPage(
+      'found',
+      rows,
+      size,
+      after,
+      ({ id }) => id,
+      (message) => message,
+    )
+  },
+
   cursor(_root, _args, { snapshot }) {
     if (!snapshot) throw new Error('a query that selects cursor is to be executed in a snapshot')
     return snapshot.cursor

@@ -1,0 +1,111 @@
+import type { LogEntry } from '../store/event-log.ts'
+import type { MessageRecord } from '../store/message-rows.ts'
+import type { IndexedMessage } from '../store/search.ts'
+import type { Store } from '../store/store.ts'
+import { markToken, tokensOf } from './search-words.ts'
+
+/** Each level is for ranges of 2 to the power of it ids: a search begins with the newest and widens only as far as it has to. */
+export const RANGE_LEVELS = [12, 16, 20, 24] as const
+
+export const rangeToken = (level: number, range: number): number => markToken(`${level}:${range}`)
+export const rangeOf = (level: number, messageId: number): number => Math.floor(messageId / 2 ** level)
+export const conversationToken = (conversationId: string): number => markToken(`in ${conversationId}`)
+export const senderToken = (userId: number): number => markToken(`from ${userId}`)
+export const MEDIA_TOKEN = markToken('media')
+export const mentionToken = (userId: number): number => markToken(`to ${userId}`)
+export const MENTIONS_ALL_TOKEN = markToken('to all')
+/** Of a UTC year, month or day, as `2026`, `2026-11` or `2026-11-27`. */
+export const dateToken = (date: string): number => markToken(`on ${date}`)
+
+/** What a message is found by: its content, where it is, by whom, when. Nothing for a deleted one. */
+export function indexed(message: MessageRecord): IndexedMessage {
+  const { id, conversationId, senderId, content, mediaUrl, mentionIds = [], mentionsAll, at, deletedAt } = message
+  if (deletedAt !== undefined) return { messageId: id, tokens: [] }
+  const tokens = tokensOf(content)
+  tokens.add(conversationToken(conversationId)).add(senderToken(senderId))
+  for (const level of RANGE_LEVELS) tokens.add(rangeToken(level, rangeOf(level, id)))
+  const day = new Date(at).toISOString().slice(0, 10)
+  for (const length of [4, 7, 10]) tokens.add(dateToken(day.slice(0, length)))
+  if (mediaUrl !== null) tokens.add(MEDIA_TOKEN)
+  for (const userId of mentionIds) tokens.add(mentionToken(userId))
+  if (mentionsAll) tokens.add(MENTIONS_ALL_TOKEN)
+  return { messageId: id, tokens: [...tokens] }
+}
+
+/** How long a sent message waits for others to be indexed with it, in milliseconds; docs/guarantees.md allows 2 s. */
+const GATHER_MS = 200
+/** How many messages one statement adds. */
+const BATCH = 500
+/** More than wait here are found in the database later. */
+const CAPACITY = 50_000
+
+/**
+ * Fills the search index after the commit, so that no send pays for it. What a crash or a full queue keeps out of it is found by
+ * `catchUp`, in the database.
+ */
+export class SearchIndex {
+  readonly #store: Store
+  readonly #onError: (error: unknown) => void
+  #waiting: MessageRecord[] = []
+  #timer: NodeJS.Timeout | undefined
+  #flushing: Promise<void> | undefined
+
+  constructor(store: Store, onError: (error: unknown) => void) {
+    this.#store = store
+    this.#onError = onError
+  }
+
+  /** Takes what a transaction has logged. */
+  committed(entries: readonly LogEntry[]): void {
+    let last: unknown
+    for (const { event } of entries) {
+      // A direct message is in two topics, one after the other.
+      if (event.kind !== 'message_sent' || event.payload === last) continue
+      last = event.payload
+      if (this.#waiting.length < CAPACITY) this.#waiting.push(event.payload as MessageRecord)
+    }
+    if (this.#waiting.length > 0) this.#timer ??= setTimeout(() => void this.flush(), GATHER_MS).unref()
+  }
+
+  /** Adds what waits; resolves when it can be found. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    // One after the other: a slow database must not get more of them.
+    await this.#flushing
+    this.#flushing = this.#add(this.#waiting.splice(0))
+    await this.#flushing
+  }
+
+  async #add(messages: readonly MessageRecord[]): Promise<void> {
+    try {
+      for (let start = 0; start < messages.length; start += BATCH) {
+        await this.#store.search.add(messages.slice(start, start + BATCH).map(indexed))
+      }
+    } catch (error) {
+      // Found by the next `catchUp`.
+      this.#onError(error)
+    }
+  }
+
+  /**
+   * Adds what is in the database and not in the index, in slices with a pause between them, since sends come first. Returns at once where
+   * another node does that.
+   */
+  async catchUp(isStopping: () => boolean): Promise<void> {
+    while (!isStopping()) {
+      const { result } = await this.#store.transaction(async (tx) => {
+        const next = await tx.search.nextUnindexed(BATCH)
+        if (next.messages.length > 0) await tx.search.add(next.messages.map(indexed))
+        if (next.isFree) await tx.search.setIndexedTo(next.lastId)
+        return next
+      })
+      if (result.isLast) return
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+  }
+}

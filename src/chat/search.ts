@@ -1,0 +1,150 @@
+import { badInput, notFound } from '../errors.ts'
+import type { MessageRecord } from '../store/message-rows.ts'
+import type { SearchQuery } from '../store/search.ts'
+import type { StoreParts } from '../store/store.ts'
+import {
+  conversationToken,
+  dateToken,
+  MEDIA_TOKEN,
+  MENTIONS_ALL_TOKEN,
+  mentionToken,
+  RANGE_LEVELS,
+  rangeOf,
+  rangeToken,
+  senderToken,
+} from './search-index.ts'
+import { matches, termsOf, tokensFor, type SearchTerm } from './search-words.ts'
+
+/** What is looked for; undefined: whatever. At least one is needed. */
+export interface SearchInput {
+  text: string | undefined
+  conversationId: string | undefined
+  senderId: number | undefined
+  hasMedia: boolean | undefined
+  mentionsMe: boolean
+  sentAfter: Date | undefined
+  sentBefore: Date | undefined
+}
+
+export interface Search {
+  /**
+   * The newest messages of the user's conversations that match, with ids below `before`, at most `limit`. Throws BAD_USER_INPUT, and
+   * NOT_FOUND for a conversation that the user is not in.
+   */
+  messages(userId: number, input: SearchInput, before: number | undefined, limit: number): Promise<MessageRecord[]>
+}
+
+const TEXT_LENGTH = 200
+const WORDS = 10
+/** How many days, months and years a range of time is looked for by at once. */
+const DATES_LIMIT = 120
+/** How many hits are looked at for one page: those that a hash brings by chance, or that are not the user's, are few. */
+const HITS_LIMIT = 5000
+
+export function createSearch(store: StoreParts): Search {
+  return {
+    async messages(userId, input, before = Number.MAX_SAFE_INTEGER, limit) {
+      const terms = checkedTerms(input)
+      const conversationIds = await store.conversations.idsOf(userId, input.conversationId)
+      if (conversationIds.length === 0) {
+        if (input.conversationId === undefined) return []
+        throw notFound(`there is no conversation ${input.conversationId.slice(0, 64)}`)
+      }
+      const query = { ...input, userId, ...tokensOfQuery(userId, input, terms, conversationIds) }
+      const found: MessageRecord[] = []
+      let seen = 0
+      for await (const { message } of hitsOf(store, query, Math.min(before, (await store.search.lastId()) + 1), limit)) {
+        if (message && matches(message.content, terms)) found.push(message)
+        if (found.length === limit || ++seen === HITS_LIMIT) break
+      }
+      return found
+    },
+  }
+}
+
+function checkedTerms(input: SearchInput): SearchTerm[] {
+  const { text, mentionsMe, ...filters } = input
+  if (text !== undefined && [...text].length > TEXT_LENGTH)
+    throw badInput(`text has more than ${TEXT_LENGTH} characters, expected at most as many`)
+  const terms = text === undefined ? [] : termsOf(text)
+  if (text !== undefined && terms.length === 0) throw badInput('text has no letter, digit or emoji to look for')
+  if (terms.length > WORDS) throw badInput(`text has ${terms.length} words, expected at most ${WORDS}`)
+  if (terms.length === 0 && !mentionsMe && Object.values(filters).every((value) => value === undefined))
+    throw badInput(
+      'nothing to look for is given, expected text, conversationId, senderId, hasMedia, mentionsMe, sentAfter or sentBefore',
+    )
+  return terms
+}
+
+type Tokens = Pick<SearchQuery, 'all' | 'oneOfEach'>
+
+function tokensOfQuery(
+  userId: number,
+  input: SearchInput,
+  terms: readonly SearchTerm[],
+  conversationIds: readonly string[],
+): Tokens {
+  const all = terms.flatMap(tokensFor)
+  if (input.senderId !== undefined) all.push(senderToken(input.senderId))
+  if (input.hasMedia) all.push(MEDIA_TOKEN)
+  const oneOfEach = [conversationIds.map(conversationToken)]
+  if (input.mentionsMe) oneOfEach.push([mentionToken(userId), MENTIONS_ALL_TOKEN])
+  const dates = datesBetween(input.sentAfter, input.sentBefore)
+  if (dates) oneOfEach.push(dates.map(dateToken))
+  return { all, oneOfEach }
+}
+
+/** The days, months and years that cover a range of time; undefined where it is open, or they are too many to help. */
+function datesBetween(after: Date | undefined, before: Date | undefined): string[] | undefined {
+  if (after === undefined && before === undefined) return undefined
+  // What lies outside of these years is nobody's message.
+  const end = Math.min(before?.getTime() ?? Infinity, Date.now() + 366 * 86_400_000)
+  const start = Math.max(after?.getTime() ?? -Infinity, Date.UTC(1970, 0, 1))
+  const dates: string[] = []
+  let day = new Date(start)
+  day.setUTCHours(0, 0, 0, 0)
+  while (day.getTime() < end && dates.length <= DATES_LIMIT) {
+    const text = day.toISOString()
+    const [year, month, date] = [day.getUTCFullYear(), day.getUTCMonth(), day.getUTCDate()]
+    const nextYear = Date.UTC(year + 1, 0, 1)
+    const nextMonth = Date.UTC(year, month + 1, 1)
+    // At the ends a year or month may hold more than is asked for: the filter itself is exact.
+    if (month === 0 && date === 1 && nextYear <= end) {
+      dates.push(text.slice(0, 4))
+      day = new Date(nextYear)
+    } else if (date === 1 && nextMonth <= end) {
+      dates.push(text.slice(0, 7))
+      day = new Date(nextMonth)
+    } else {
+      dates.push(text.slice(0, 10))
+      day = new Date(Date.UTC(year, month, date + 1))
+    }
+  }
+  return dates.length > DATES_LIMIT ? undefined : dates
+}
+
+/** The index's hits below `before`, newest first: in the newest range of ids, then in ever larger ones. */
+async function* hitsOf(
+  store: StoreParts,
+  query: Omit<SearchQuery, 'from' | 'before' | 'limit'>,
+  before: number,
+  pageLimit: number,
+): AsyncGenerator<Awaited<ReturnType<StoreParts['search']['find']>>[number]> {
+  const limit = 2 * pageLimit
+  let top = before
+  for (const level of [...RANGE_LEVELS, undefined]) {
+    // The range of the newest id and the one before it, since the first may have just begun.
+    const newest = level === undefined ? 0 : rangeOf(level, top - 1)
+    const from = level === undefined ? 0 : Math.max(0, newest - 1) * 2 ** level
+    const oneOfEach =
+      level === undefined ? query.oneOfEach : [...query.oneOfEach, [rangeToken(level, newest), rangeToken(level, newest - 1)]]
+    for (;;) {
+      const hits = await store.search.find({ ...query, oneOfEach, from, before: top, limit })
+      yield* hits
+      if (hits.length < limit) break
+      top = (hits.at(-1) as (typeof hits)[number]).messageId
+    }
+    if (from === 0) return
+    top = from
+  }
+}

@@ -1,0 +1,124 @@
+import { Prisma as Sql } from './generated/client.ts'
+import type { Db } from './database/sql.ts'
+import { messageColumns, messageJoins, messageOf, type MessageRecord, type MessageRow } from './message-rows.ts'
+
+/** What a message is found by. */
+export interface IndexedMessage {
+  messageId: number
+  tokens: readonly number[]
+}
+
+export interface SearchQuery {
+  userId: number
+  /** Tokens that all are there, and groups of which one is there each. */
+  all: readonly number[]
+  oneOfEach: readonly (readonly number[])[]
+  /** Only ids from `from` on, below `before`. */
+  from: number
+  before: number
+  /** How many hits are looked at. */
+  limit: number
+  /** The filters themselves, since tokens are hashes. */
+  conversationId: string | undefined
+  senderId: number | undefined
+  hasMedia: boolean | undefined
+  mentionsMe: boolean
+  sentAfter: Date | undefined
+  sentBefore: Date | undefined
+}
+
+/** A hit of the index; `message` is undefined where the user may not see it or a filter leaves it out. */
+export interface SearchHit {
+  messageId: number
+  message: MessageRecord | undefined
+}
+
+/** How long after its creation every message is visible to others: no statement that sends takes as long. */
+const SETTLED_SECONDS = 60
+
+export function createSearchStore(db: Db) {
+  return {
+    /** Adds messages to the index; one that has a row keeps it. */
+    async add(messages: readonly IndexedMessage[]): Promise<void> {
+      const ids = messages.map(({ messageId }) => messageId)
+      const tokens = messages.map((message) => `{${message.tokens.join(',')}}`)
+      await db.$executeRaw`
+        INSERT INTO message_search (message_id, tokens)
+        SELECT i.id, i.tokens::int[] FROM unnest(${ids}::bigint[], ${tokens}::text[]) AS i(id, tokens)
+        ON CONFLICT DO NOTHING`
+    },
+
+    /** Says what messages are found by from now on; nothing for deleted ones. To be called in the transaction that changes them. */
+    async replace(messages: readonly IndexedMessage[]): Promise<void> {
+      const ids = messages.map(({ messageId }) => messageId)
+      const tokens = messages.map((message) => `{${message.tokens.join(',')}}`)
+      await db.$executeRaw`
+        INSERT INTO message_search (message_id, tokens)
+        SELECT i.id, i.tokens::int[] FROM unnest(${ids}::bigint[], ${tokens}::text[]) AS i(id, tokens) ORDER BY i.id
+        ON CONFLICT (message_id) DO UPDATE SET tokens = excluded.tokens`
+    },
+
+    /** The highest id of a message; 0 before the first. */
+    async lastId(): Promise<number> {
+      const [row] = await db.$queryRaw<{ id: number }[]>`SELECT coalesce(max(id), 0)::float8 AS id FROM messages`
+      return row?.id ?? 0
+    },
+
+    /** Hits, newest first. The index is asked for all tokens at once, whatever the planner thinks of walking the ids. */
+    async find(query: SearchQuery): Promise<SearchHit[]> {
+      const { userId, all, oneOfEach, from, before, limit, sentAfter, sentBefore, hasMedia } = query
+      const groups = oneOfEach.map((group) => Sql.sql`AND tokens && ${[...group]}::int[]`)
+      const filters = [
+        query.conversationId === undefined ? Sql.empty : Sql.sql`AND m.conversation_id = ${query.conversationId}`,
+        query.senderId === undefined ? Sql.empty : Sql.sql`AND m.sender_id = ${query.senderId}`,
+        hasMedia === undefined ? Sql.empty : hasMedia ? Sql.sql`AND m.media_url IS NOT NULL` : Sql.sql`AND m.media_url IS NULL`,
+        query.mentionsMe ? Sql.sql`AND (m.mentions_all OR ${userId} = ANY(m.mention_ids))` : Sql.empty,
+        sentAfter === undefined ? Sql.empty : Sql.sql`AND m.created_at >= ${sentAfter.toISOString()}::timestamptz`,
+        sentBefore === undefined ? Sql.empty : Sql.sql`AND m.created_at < ${sentBefore.toISOString()}::timestamptz`,
+      ]
+      const rows = await db.$queryRaw<({ hit: number } & (MessageRow | { id: null }))[]>`
+        WITH hits AS MATERIALIZED (
+          SELECT message_id FROM message_search
+          WHERE tokens @> ${[...all]}::int[] ${Sql.join(groups, ' ')} AND message_id >= ${from} AND message_id < ${before}
+        ), newest AS MATERIALIZED (
+          SELECT message_id FROM hits ORDER BY message_id DESC LIMIT ${limit}
+        )
+        SELECT h.message_id::float8 AS hit, f.* FROM newest h LEFT JOIN LATERAL (
+          SELECT ${messageColumns} FROM messages m ${messageJoins}
+          JOIN members mb ON mb.conversation_id = m.conversation_id AND mb.user_id = ${userId} AND m.id > mb.history_after
+          WHERE m.id = h.message_id AND m.deleted_at IS NULL AND g.closed_at IS NULL ${Sql.join(filters, ' ')}
+        ) f ON true ORDER BY h.message_id DESC`
+      return rows.map((row) => ({ messageId: row.hit, message: row.id === null ? undefined : messageOf(row) }))
+    },
+
+    /**
+     * Takes the next messages that may have no row yet, in order, at most `limit`, of those that every reader sees by now. `isFree`
+     * is false where another node is at it. To be called in a transaction that ends with `setIndexedTo`.
+     */
+    async nextUnindexed(limit: number): Promise<{ isFree: boolean; messages: MessageRecord[]; lastId: number; isLast: boolean }> {
+      const [state] = await db.$queryRaw<{ indexed_to: number }[]>`
+        SELECT indexed_to::float8 AS indexed_to FROM search_state FOR UPDATE SKIP LOCKED`
+      if (!state) return { isFree: false, messages: [], lastId: 0, isLast: true }
+      const rows = await db.$queryRaw<(MessageRow & { is_indexed: boolean; is_settled: boolean })[]>`
+        SELECT ${messageColumns}, EXISTS (SELECT FROM message_search s WHERE s.message_id = m.id) AS is_indexed,
+          m.created_at < statement_timestamp() - make_interval(secs => ${SETTLED_SECONDS}) AS is_settled
+        FROM (
+          SELECT * FROM messages WHERE id > ${state.indexed_to} ORDER BY id LIMIT ${limit}
+        ) m ${messageJoins} ORDER BY m.id`
+      // Behind one that is not settled, lower ids may still appear.
+      const unsettled = rows.findIndex((row) => !row.is_settled)
+      const settled = unsettled === -1 ? rows : rows.slice(0, unsettled)
+      const messages = settled.filter((row) => !row.is_indexed).map(messageOf)
+      return { isFree: true, messages, lastId: settled.at(-1)?.id ?? state.indexed_to, isLast: settled.length < limit }
+    },
+
+    async setIndexedTo(id: number): Promise<void> {
+      await db.$executeRaw`UPDATE search_state SET indexed_to = ${id}`
+    },
+
+    /** Has messages from this id on looked at again: some were put in behind what was indexed. */
+    async indexFrom(id: number): Promise<void> {
+      await db.$executeRaw`UPDATE search_state SET indexed_to = least(indexed_to, ${id - 1})`
+    },
+  }
+}
