@@ -250,6 +250,7 @@ function coreSettings(settings: Settings, isClustered: boolean): CoreSettings {
   return {
     // The rest of the pool is for everything else; the embedded database has one connection.
     snapshotLimit: settings.databaseUrl === undefined ? 1 : Math.max(1, Math.floor(settings.dbPoolSize / 3)),
+    messageEditHours: settings.messageEditHours,
     presenceGraceMs: settings.presenceGraceMs,
     presenceGroupLimit: settings.presenceGroupLimit,
     groupAdditionsPerDay: settings.maxGroupAdditionsPerDay,

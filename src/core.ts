@@ -39,6 +39,7 @@ export const createCircleLoader = (store: Store): ((userId: number) => Promise<C
 export interface CoreSettings {
   /** How many queries with a cursor may read at once; one where it is absent. */
   snapshotLimit?: number
+  messageEditHours: number
   presenceGraceMs: number
   presenceGroupLimit: number
   groupAdditionsPerDay: number
@@ -85,6 +86,7 @@ export async function createCore(settings: CoreSettings, parts: CoreParts): Prom
     counts,
     loadCircle,
     ...(settings.snapshotLimit === undefined ? {} : { snapshotLimit: settings.snapshotLimit }),
+    messageEditHours: settings.messageEditHours,
     presenceGraceMs: settings.presenceGraceMs,
     presenceGroupLimit: settings.presenceGroupLimit,
     groupAdditionsPerDay: settings.groupAdditionsPerDay,

@@ -7,6 +7,8 @@ import type { TimerWheel } from '../lib/timer-wheel.ts'
 import { createAccess, type Access } from './access.ts'
 import type { Commits } from './commit.ts'
 import { createCursors, type Cursors } from './cursor.ts'
+import { createDeletions, type Deletions } from './deletions.ts'
+import { createEdits, type Edits } from './edits.ts'
 import type { EphemeralEvent } from './events.ts'
 import { createGroups, type Groups } from './groups.ts'
 import { createMessages, type Messages } from './messages.ts'
@@ -24,6 +26,8 @@ import { createUsers, type Users } from './users.ts'
 export interface Chat {
   access: Access
   cursors: Cursors
+  deletions: Deletions
+  edits: Edits
   groups: Groups
   messages: Messages
   notifications: Notifications
@@ -47,6 +51,8 @@ export interface ChatOptions {
   counts: Counts
   /** How many queries with a cursor may read at once, each on a connection of its own; one where it is absent. */
   snapshotLimit?: number
+  /** How long a message may be edited after it was sent, in hours; 0: for ever. */
+  messageEditHours: number
   /** How long a user stays online after the last connection closed, in milliseconds. */
   presenceGraceMs: number
   /** Presence is not told to the members of larger groups. */
@@ -79,6 +85,8 @@ export function createChat(options: ChatOptions): Chat {
   return {
     access,
     cursors: createCursors(store),
+    deletions: createDeletions({ store, access, commits }),
+    edits: createEdits({ access, commits, editHours: options.messageEditHours }),
     groups: createGroups({ store, commits, additionsPerDay: options.groupAdditionsPerDay ?? 0 }),
     messages: createMessages({ store, commits, access, typing, counts }),
     notifications,

@@ -14,6 +14,13 @@ export interface UserSnapshot {
   avatar: string | null
 }
 
+export interface DeletionPayload {
+  messageId: number
+  conversationId: string
+  isGroup: boolean
+  deletedById: number
+}
+
 export interface ReadPayload {
   messageId: number
   conversationId: string
@@ -104,6 +111,9 @@ const inConversation = ({ conversationId }: { conversationId: string }): string 
  */
 export const EVENTS = {
   message_sent: durable('MessageSent', inConversation as (message: MessageRecord) => string),
+  // As the message is when the event is read: its content may be gone since.
+  message_edited: durable('MessageEdited', inConversation as (message: MessageRecord) => string),
+  message_deleted: durable('MessageDeleted', inConversation as (payload: DeletionPayload) => string),
   message_read: durable('MessageRead', inConversation as (payload: ReadPayload) => string),
   reaction_added: durable('ReactionAdded', inConversation as (payload: ReactionPayload) => string),
   reaction_removed: durable('ReactionRemoved', inConversation as (payload: ReactionPayload) => string),

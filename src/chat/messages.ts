@@ -1,4 +1,4 @@
-import { badInput, ChatError, forbidden, notFound } from '../errors.ts'
+import { badInput, ChatError } from '../errors.ts'
 import type { Counts } from '../telemetry/counters.ts'
 import type { MessageRecord, NewMessage, SendOutcome } from '../store/messages.ts'
 import type { Store } from '../store/store.ts'
@@ -8,6 +8,7 @@ import type { Access } from './access.ts'
 import type { Commits } from './commit.ts'
 import { parseDirectId } from './access.ts'
 import { problemWithContent, problemWithKey, problemWithMediaUrl, problemWithMessageType } from '../limits.ts'
+import { isSameSet, problemWithMentions, refusalError } from './refusals.ts'
 import type { Typing } from './typing.ts'
 
 export interface SendInput {
@@ -85,26 +86,8 @@ export function createMessages({ store, commits, access, typing, counts }: Messa
         throw badInput(`conversation_id is not the one of this receiver: expected ${JSON.stringify(outcome.expected)} or none`)
       case 'failed':
         throw outcome.error
-      case 'no_sender':
-        throw notFound(`there is no user ${message.senderId}`)
-      case 'no_receiver':
-        throw notFound(`there is no user ${message.receiverId}`)
-      case 'no_group':
-        throw notFound(`there is no group conversation ${JSON.stringify(message.conversationId)}`)
-      case 'not_member':
-        throw forbidden('only members may send to this group')
-      case 'closed_to_members':
-        throw forbidden('only owner and admins may send to this group now')
-      case 'muted':
-        throw forbidden('you are muted in this group')
-      case 'blocked':
-        throw forbidden(BLOCKED)
-      case 'no_reply_target':
-        throw notFound(`there is no message ${message.replyToId} to answer in this conversation`)
-      case 'not_mentionable':
-        throw badInput('mentionIds has somebody who is no member of this conversation, expected members only')
-      case 'not_all_mentionable':
-        throw forbidden('only owner and admins of a group may mention everybody')
+      default:
+        throw refusalError(outcome.status, message)
     }
   }
 
@@ -138,18 +121,6 @@ export function createMessages({ store, commits, access, typing, counts }: Messa
   }
 }
 
-/** What both of a blocked pair are told, so that it does not say who blocked whom. */
-export const BLOCKED = 'messages between you two are blocked'
-
-/** How many members a message may mention by name. */
-const MENTIONS_LIMIT = 50
-
-/** What is wrong with a list of mentions; null if nothing is. */
-export const problemWithMentions = (mentionIds: readonly number[] | null | undefined): string | null =>
-  mentionIds != null && mentionIds.length > MENTIONS_LIMIT
-    ? `mentionIds has ${mentionIds.length} users, expected at most ${MENTIONS_LIMIT}`
-    : null
-
 /** What a message answers and mentions, where it does. */
 function quotes({ replyToId, mentionIds, mentionAll }: SendInput): Pick<NewMessage, 'replyToId' | 'mentionIds' | 'mentionsAll'> {
   return {
@@ -158,9 +129,6 @@ function quotes({ replyToId, mentionIds, mentionAll }: SendInput): Pick<NewMessa
     ...(mentionAll ? { mentionsAll: true as const } : {}),
   }
 }
-
-const isSameSet = (a: readonly number[] = [], b: readonly number[] = []): boolean =>
-  a.length === b.length && a.every((id) => b.includes(id))
 
 /** Whether a key's first message had the same content and went where this one would go. */
 function isSame(sent: NewMessage, { message, conversationId }: { message: MessageRecord; conversationId: string }): boolean {

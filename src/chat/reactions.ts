@@ -1,5 +1,6 @@
 import { badInput, notFound } from '../errors.ts'
 import type { ReactionRecord } from '../store/reactions.ts'
+import type { Transaction } from '../store/store.ts'
 import { topicsOf, type Access } from './access.ts'
 import type { Commits } from './commit.ts'
 import type { ReactionPayload } from './events.ts'
@@ -13,6 +14,13 @@ export interface Reactions {
 }
 
 const tooMany = `too many reactions, expected at most ${LIMITS.reactionsOfUser} different ones of a user to a message`
+
+/** Adds a reaction; false where the user gave it already. Throws NOT_FOUND where the message is deleted. */
+async function add(tx: Transaction, messageId: number, userId: number, reaction: string): Promise<boolean> {
+  const outcome = await tx.reactions.add(messageId, userId, reaction)
+  if (outcome === 'no_message') throw notFound(`message ${messageId} is deleted`)
+  return outcome === 'added'
+}
 
 export function createReactions({ access, commits }: { access: Access; commits: Commits }): Reactions {
   async function change(
@@ -40,7 +48,9 @@ export function createReactions({ access, commits }: { access: Access; commits: 
         const own = given.filter(({ isOwn }) => isOwn).length
         if (own >= LIMITS.reactionsOfUser) throw badInput(tooMany)
       }
-      const changed = await tx.reactions[kind === 'reaction_added' ? 'add' : 'remove'](messageId, userId, shown)
+      const changed = await (kind === 'reaction_added'
+        ? add(tx, messageId, userId, shown)
+        : tx.reactions.remove(messageId, userId, shown))
       const userIds = await tx.reactions.users(messageId, shown)
       const payload: ReactionPayload = {
         messageId,

@@ -3,7 +3,7 @@ import { createSearch } from './search.ts'
 
 export type { ConversationRecord, ConversationPosition, MemberPageKey } from '../store/conversations.ts'
 export type { GroupRecord, Role } from '../store/groups.ts'
-export type { MessagePageKey, MessageRecord } from '../store/messages.ts'
+export type { MessagePageKey, MessageRecord, ReplyPageKey } from '../store/messages.ts'
 export type { NotificationRecord } from '../store/notifications.ts'
 export type { ReactionRecord } from '../store/reactions.ts'
 export type { ReceiptRecord } from '../store/receipts.ts'
@@ -23,6 +23,7 @@ export const createReads = (store: StoreParts) => ({
   messages: store.messages.byIds,
   messagePage: store.messages.page,
   messagePages: store.messages.pages,
+  replyPages: store.messages.replyPages,
   latestMessages: store.messages.latest,
   groups: store.groups.byIds,
   rolesOf: store.groups.rolesOf,

@@ -39,13 +39,16 @@ export function createRepublish(options: { commits: Commits; notifications: Noti
   return {
     async newMessage(messageId, isGroup) {
       await commits.run(async (tx) => {
-        const message = (await tx.messages.byIds([messageId])).get(messageId)
-        const conversation = message && (await tx.conversations.byIds([message.conversationId])).get(message.conversationId)
-        if (!message || !conversation || conversation.isGroup !== isGroup) {
+        const found = (await tx.messages.byIds([messageId])).get(messageId)
+        const conversation = found && (await tx.conversations.byIds([found.conversationId])).get(found.conversationId)
+        if (!conversation || conversation.isGroup !== isGroup) {
           throw notFound(`there is no ${isGroup ? 'group' : 'direct'} message ${messageId}`)
         }
         const topics = topicsOf(conversation)
         await tx.lock(topics)
+        // Again under the lock: it may have been edited or deleted meanwhile.
+        const message = (await tx.messages.byIds([messageId])).get(messageId)
+        if (!message || message.deletedAt !== undefined) throw notFound(`message ${messageId} is deleted`)
         tx.append({ topics, kind: 'message_sent', payload: null, message })
       })
     },

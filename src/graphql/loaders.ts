@@ -1,7 +1,15 @@
 import DataLoader from 'dataloader'
 import type { Chat } from '../chat/chat.ts'
 import type { Answer } from './answer.ts'
-import type { MemberPageKey, MessagePageKey, MessageRecord, Reads, ReactionRecord, ReceiptRecord } from '../chat/reads.ts'
+import type {
+  MemberPageKey,
+  MessagePageKey,
+  MessageRecord,
+  Reads,
+  ReactionRecord,
+  ReceiptRecord,
+  ReplyPageKey,
+} from '../chat/reads.ts'
 
 /** Batched, cached reads for one operation (or one shared execution): nothing here depends on who asks. */
 export type Loaders = ReturnType<typeof createLoaders>
@@ -97,6 +105,17 @@ export const createLoaders = ({ reads, presence }: Pick<Chat, 'reads' | 'presenc
         sizeOf: (page) => page.reduce((sum, row) => sum + bytesOf(row), 0),
       },
       reads.messagePages,
+    ),
+  ),
+  replyPage: byKey<ReplyPageKey, MessageRecord[]>(
+    inParts(
+      {
+        answer,
+        what: 'replies',
+        rowsOf: ({ limit }) => limit,
+        sizeOf: (page) => page.reduce((sum, row) => sum + bytesOf(row), 0),
+      },
+      reads.replyPages,
     ),
   ),
   joinRequests: byMap(async (groupIds: readonly number[]) => {

@@ -19,7 +19,7 @@ export const PUSH_OF = {
   MemberJoined: 'user_joined_group',
   MemberLeft: 'user_left_group',
   NotificationReceived: 'notification',
-} as const satisfies Record<Exclude<FeedEvent['__typename'], 'ResumeIncomplete'>, PushType>
+} as const satisfies Record<Exclude<FeedEvent['__typename'], 'ResumeIncomplete' | 'MessageEdited' | 'MessageDeleted'>, PushType>
 
 /** The push that tells a legacy client of an event; null for `ResumeIncomplete`, which the response to `resume` tells. */
 export function encodeEvent(event: FeedEvent): string | null {
@@ -27,7 +27,11 @@ export function encodeEvent(event: FeedEvent): string | null {
   const timestamp = formatTimestamp(event.timestamp)
   switch (event.__typename) {
     case 'MessageSent':
-      return encodePush(PUSH_OF.MessageSent, messageData(event.message), id)
+      // A replay may come to a message that was deleted since.
+      return event.message.deletedAt === null ? encodePush(PUSH_OF.MessageSent, messageData(event.message), id) : null
+    case 'MessageEdited':
+    case 'MessageDeleted':
+      return null
     case 'MessageRead':
       return encodePush(
         PUSH_OF.MessageRead,

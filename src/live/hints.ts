@@ -42,21 +42,31 @@ const isGroup = hasMembers({
   memberCount: isCount,
 })
 
+const isMessage = hasMembers({
+  id: isCount,
+  conversationId: isText,
+  isGroup: isFlag,
+  groupId: isNullOr(isUserId),
+  senderId: isUserId,
+  senderName: isText,
+  senderAvatar: isNullOr(isText),
+  content: isText,
+  messageType: isText,
+  mediaUrl: isNullOr(isText),
+  at: isTime,
+  editedAt: isAbsentOr(isTime),
+  deletedAt: isAbsentOr(isTime),
+  deletedById: isAbsentOr(isUserId),
+  replyToId: isAbsentOr(isCount),
+  replyCount: isAbsentOr(isCount),
+  mentionIds: isAbsentOr(isListOf(isUserId)),
+})
+
 /** What the payload of each kind of event has at least. */
 const DURABLE: Readonly<Record<DurableEvent['kind'], Check>> = {
-  message_sent: hasMembers({
-    id: isCount,
-    conversationId: isText,
-    isGroup: isFlag,
-    groupId: isNullOr(isUserId),
-    senderId: isUserId,
-    senderName: isText,
-    senderAvatar: isNullOr(isText),
-    content: isText,
-    messageType: isText,
-    mediaUrl: isNullOr(isText),
-    at: isTime,
-  }),
+  message_sent: isMessage,
+  message_edited: isMessage,
+  message_deleted: hasMembers({ messageId: isCount, conversationId: isText, isGroup: isFlag, deletedById: isUserId }),
   message_read: hasMembers({ messageId: isCount, conversationId: isText, isGroup: isFlag, readerId: isUserId }),
   reaction_added: isReaction,
   reaction_removed: isReaction,

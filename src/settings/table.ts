@@ -178,6 +178,9 @@ const LIMITS = {
     about: 'bytes of one GraphQL answer, or of one result of a subscription',
     more: 'a larger one is `BAD_USER_INPUT`, and a subscription goes on',
   }),
+  messageEditHours: setting('MESSAGE_EDIT_HOURS', zeroOrMore, 48, {
+    about: 'how long a sender may edit a message; 0: for ever',
+  }),
   presenceGraceMs: setting('PRESENCE_GRACE_MS', zeroOrMore, 5000, {
     about: 'how long a user stays online after the last connection closed; 0: not at all',
   }),

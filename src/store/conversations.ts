@@ -65,15 +65,21 @@ export function createConversationStore(db: Db) {
     return byOrd(keys, rows, ({ userId, role, joinedAt }) => ({ userId, role, joinedAt }))
   }
 
+  async function byIds(ids: readonly string[], { withClosed = false } = {}): Promise<Map<string, ConversationRecord>> {
+    const rows = await db.$queryRaw<ConversationRow[]>`
+      SELECT c.id, c.is_group, g.id AS group_id, c.user_low, c.user_high
+      FROM conversations c LEFT JOIN groups g ON g.conversation_id = c.id
+      WHERE c.id = ANY(${[...ids]}::text[]) AND (${withClosed}::boolean OR g.closed_at IS NULL)`
+    return new Map(rows.map((row) => [row.id, toRecord(row)]))
+  }
+
   return {
     /** Conversations by id, closed groups left out. */
-    async byIds(ids: readonly string[]): Promise<Map<string, ConversationRecord>> {
-      const rows = await db.$queryRaw<ConversationRow[]>`
-        SELECT c.id, c.is_group, g.id AS group_id, c.user_low, c.user_high
-        FROM conversations c LEFT JOIN groups g ON g.conversation_id = c.id
-        WHERE c.id = ANY(${[...ids]}::text[]) AND g.closed_at IS NULL`
-      return new Map(rows.map((row) => [row.id, toRecord(row)]))
-    },
+    byIds: (ids: readonly string[]): Promise<Map<string, ConversationRecord>> => byIds(ids),
+
+    /** The conversations of messages by their ids, those of closed groups too: for what is done without a viewer. */
+    ofMessages: async (messages: Iterable<{ conversationId: string }>): Promise<Map<string, ConversationRecord>> =>
+      await byIds([...new Set(Array.from(messages, ({ conversationId }) => conversationId))], { withClosed: true }),
 
     /** The direct conversation of two users, whatever id it came with; undefined before the first message. */
     async byPair(a: number, b: number): Promise<ConversationRecord | undefined> {
@@ -95,6 +101,13 @@ export function createConversationStore(db: Db) {
       const rows = await db.$queryRaw<{ conversation_id: string }[]>`
         SELECT conversation_id FROM members WHERE user_id = ${userId} AND conversation_id = ANY(${[...ids]}::text[])`
       return new Set(rows.map((row) => row.conversation_id))
+    },
+
+    /** Which of the users are members of the conversation. */
+    async membersAmong(conversationId: string, userIds: readonly number[]): Promise<Set<number>> {
+      const rows = await db.$queryRaw<{ user_id: number }[]>`
+        SELECT user_id FROM members WHERE conversation_id = ${conversationId} AND user_id = ANY(${[...userIds]}::int[])`
+      return new Set(rows.map((row) => row.user_id))
     },
 
     /** The user's conversations by latest activity, those after `after`. */
@@ -131,7 +144,9 @@ export function createConversationStore(db: Db) {
       const rows = await db.$queryRaw<{ id: string; unread: number }[]>`
         SELECT k.id, (
           (SELECT count(*) FROM messages WHERE conversation_id = k.id AND sender_id <> ${userId}) -
-          (SELECT count(*) FROM receipts WHERE reader_id = ${userId} AND conversation_id = k.id)
+          (SELECT count(*) FROM receipts WHERE reader_id = ${userId} AND conversation_id = k.id) -
+          (SELECT count(*) FROM messages m WHERE conversation_id = k.id AND deleted_at IS NOT NULL AND sender_id <> ${userId}
+            AND NOT EXISTS (SELECT FROM receipts r WHERE r.message_id = m.id AND r.reader_id = ${userId}))
         )::int AS unread FROM unnest(${[...ids]}::text[]) AS k(id)`
       return new Map(rows.map((row) => [row.id, row.unread]))
     },

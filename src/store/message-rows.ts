@@ -21,6 +21,8 @@ export interface MessageRecord {
   deletedById?: number
   /** The message that it answers. */
   replyToId?: number
+  /** How many messages answer it, deleted ones left out; absent: none. */
+  replyCount?: number
   /** The members whom it mentions by name. */
   mentionIds?: readonly number[]
   mentionsAll?: true
@@ -42,6 +44,7 @@ export interface MessageRow {
   deleted_at: number | null
   deleted_by_id: number | null
   reply_to_id: number | null
+  reply_count: number
   mention_ids: number[] | null
   mentions_all: boolean
 }
@@ -51,7 +54,7 @@ export const messageColumns = Sql.sql`
   m.id::float8 AS id, m.conversation_id, c.is_group, g.id AS group_id, m.sender_id, u.name AS sender_name,
   u.avatar AS sender_avatar, m.content, m.message_type, m.media_url, ${epochMs('m.created_at')} AS at,
   ${epochMs('m.edited_at')} AS edited_at, ${epochMs('m.deleted_at')} AS deleted_at, m.deleted_by_id,
-  m.reply_to_id::float8 AS reply_to_id, m.mention_ids, m.mentions_all`
+  m.reply_to_id::float8 AS reply_to_id, m.reply_count, m.mention_ids, m.mentions_all`
 
 /** What a row of `messages m` is joined to. */
 export const messageJoins = Sql.sql`
@@ -76,6 +79,7 @@ export function messageOf(row: MessageRow): MessageRecord {
   if (row.deleted_at !== null) message.deletedAt = row.deleted_at
   if (row.deleted_by_id !== null) message.deletedById = row.deleted_by_id
   if (row.reply_to_id !== null) message.replyToId = row.reply_to_id
+  if (row.reply_count > 0) message.replyCount = row.reply_count
   if (row.mention_ids !== null && row.mention_ids.length > 0) message.mentionIds = row.mention_ids
   if (row.mentions_all) message.mentionsAll = true
   return message

@@ -1,4 +1,6 @@
-import { byOrd, pageBefore, recordset, type Db } from './database/sql.ts'
+import { byOrd, pageAfter, pageBefore, recordset, type Db } from './database/sql.ts'
+import { Prisma as Sql } from './generated/client.ts'
+import { createMessageChangeStore } from './message-changes.ts'
 import { messageColumns, messageJoins, messageOf, type MessageRecord, type MessageRow } from './message-rows.ts'
 import { createSendBatch } from './send.ts'
 
@@ -9,6 +11,14 @@ export interface MessagePageKey {
   conversationId: string
   /** Undefined: from the newest on. */
   before: number | undefined
+  limit: number
+}
+
+export interface ReplyPageKey {
+  /** The message that is answered. */
+  messageId: number
+  /** Answers with higher ids; 0: from the oldest on. */
+  after: number
   limit: number
 }
 
@@ -30,6 +40,7 @@ export function createMessageStore(db: Db) {
 
   return {
     sendBatch: createSendBatch(db),
+    ...createMessageChangeStore(db),
 
     async byIds(ids: readonly number[]): Promise<Map<number, MessageRecord>> {
       const rows = await db.$queryRaw<MessageRow[]>`
@@ -38,6 +49,17 @@ export function createMessageStore(db: Db) {
     },
 
     pages,
+
+    /** For each key the answers to a message, oldest first, deleted ones left out. */
+    async replyPages(keys: readonly ReplyPageKey[]): Promise<MessageRecord[][]> {
+      const rows = await db.$queryRaw<(MessageRow & { ord: number })[]>`
+        SELECT k.ord, ${messageColumns} FROM ${recordset(keys, 'k', '"messageId" bigint, after bigint, "limit" int')}
+        CROSS JOIN LATERAL (
+          SELECT * FROM messages
+          WHERE ${pageAfter('reply_to_id', 'id', 'k."messageId"', 'k.after', Sql.sql`AND deleted_at IS NULL`)} LIMIT k."limit"
+        ) m ${messageJoins} ORDER BY k.ord, m.id`
+      return byOrd(keys, rows, messageOf)
+    },
 
     /** A conversation's messages with an id below `before`, newest first. */
     page: async (conversationId: string, before: number | undefined, limit: number): Promise<MessageRecord[]> =>

@@ -23,10 +23,18 @@ export function createReactionStore(db: Db) {
         WHERE message_id = ANY(${[...messageIds]}::bigint[])`
     },
 
-    /** Adds a reaction; false where the user gave it already. */
-    async add(messageId: number, userId: number, reaction: string): Promise<boolean> {
-      const { count } = await db.reaction.createMany({ data: [{ messageId, userId, reaction }], skipDuplicates: true })
-      return count > 0
+    /** Adds a reaction to a message; `present` where the user gave it already, `no_message` where the message is deleted. */
+    async add(messageId: number, userId: number, reaction: string): Promise<'added' | 'present' | 'no_message'> {
+      const [row] = await db.$queryRaw<{ outcome: 'added' | 'present' | 'no_message' }[]>`
+        WITH message AS MATERIALIZED (
+          SELECT id FROM messages WHERE id = ${messageId} AND deleted_at IS NULL
+        ), added AS (
+          INSERT INTO reactions (message_id, user_id, reaction) SELECT id, ${userId}::int, ${reaction}::text FROM message
+          ON CONFLICT DO NOTHING RETURNING user_id
+        )
+        SELECT CASE WHEN EXISTS (SELECT FROM added) THEN 'added' WHEN EXISTS (SELECT FROM message) THEN 'present' ELSE 'no_message' END
+          AS outcome`
+      return row?.outcome ?? 'no_message'
     },
 
     /** Takes a reaction back; false where there was none. */

@@ -87,6 +87,7 @@ const DEFAULTS: Settings = {
   demo: true,
   graphiql: true,
   pingIntervalMs: 30000,
+  messageEditHours: 48,
   presenceGraceMs: 5000,
   presenceGroupLimit: 1000,
   rateLimitPerSecond: 50,
@@ -180,6 +181,7 @@ describe('a good value is taken', () => {
     [{ GRAPHIQL: '0' }, { graphiql: false }],
     [{ PING_INTERVAL_MS: '1' }, { pingIntervalMs: 1 }],
     [{ PRESENCE_GRACE_MS: '0' }, { presenceGraceMs: 0 }],
+    [{ MESSAGE_EDIT_HOURS: '0' }, { messageEditHours: 0 }],
     [{ PRESENCE_GROUP_LIMIT: '5' }, { presenceGroupLimit: 5 }],
     [
       { RATE_LIMIT_PER_SECOND: '0', RATE_LIMIT_BURST: '0' },

@@ -49,6 +49,15 @@ const READERS: Record<string, Readers> = {
   'Message.timestamp': 'all',
   'Message.reactions': 'members',
   'Message.readBy': 'members',
+  'Message.editedAt': 'all',
+  'Message.deletedAt': 'all',
+  'Message.deletedBy': 'all',
+  'Message.replyTo': 'members',
+  'Message.replyToId': 'all',
+  'Message.replyCount': 'all',
+  'Message.replies': 'members',
+  'Message.mentions': 'all',
+  'Message.mentionsAll': 'all',
   'Group.id': 'all',
   'Group.conversation': 'members',
   'Group.name': 'all',
@@ -89,7 +98,9 @@ interface World {
   before: string
   after: string
   /** What each viewer's first message was stored with; none of the stranger. */
-  sent: Record<string, { clientMessageId: string; content: string }>
+  sent: Record<string, { clientMessageId: string; content: string; id: string }>
+  /** The owner's. */
+  deleted: string
 }
 type Viewer = 'stranger' | 'former' | 'later' | 'member' | 'owner'
 const VIEWERS: readonly Viewer[] = ['stranger', 'former', 'later', 'member', 'owner']
@@ -111,8 +122,8 @@ beforeAll(async () => {
   )
   const group = createGroup.id as string
   const conversationId = createGroup.conversation.id as string
-  const send = async (user: TestUser, content: string): Promise<string> => {
-    const input = { conversationId, content, clientMessageId: `key of ${user.id}` }
+  const send = async (user: TestUser, content: string, more: object = {}): Promise<string> => {
+    const input = { conversationId, content, clientMessageId: `key of ${user.id}`, ...more }
     const data = await app
       .over(user)
       .data('mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id } }', { input })
@@ -123,25 +134,30 @@ beforeAll(async () => {
     await app.over(user).data(`mutation { markMessageRead(messageId: "${id}") { readAt } }`)
   }
   const before = await send(former, 'of the former member')
+  const question = await send(owner, 'a question', { clientMessageId: 'question' })
+  await send(former, 'an answer', { clientMessageId: 'answer', replyToId: question, mentionIds: [String(owner.id)] })
   await use(member, before)
   await byOwner.data(`mutation { removeGroupMember(groupId: "${group}", userId: "${former.id}") { id } }`)
   await byOwner.data(`mutation { inviteToGroup(groupId: "${group}", userIds: ["${later.id}"]) { id } }`)
-  await send(later, 'of the later member')
-  await send(member, 'of the member')
+  const ofLater = await send(later, 'of the later member')
+  const ofMember = await send(member, 'of the member')
   const after = await send(owner, 'of the owner')
+  await send(later, 'another answer', { clientMessageId: 'another answer', replyToId: after })
+  const deleted = await send(owner, 'a slip', { clientMessageId: 'a slip', replyToId: before })
+  await byOwner.data(`mutation { deleteMessage(messageId: "${deleted}") { id } }`)
   await use(later, after)
   await byOwner.data(`mutation { updateGroup(groupId: "${group}", input: { joinApprovalRequired: true }) { id } }`)
   await app.over(asking).data(`mutation { joinGroup(groupId: "${group}") }`)
   for (const user of [owner, member, former, later, stranger])
     await app.admin.data(`mutation { pushSystemNotification(notificationType: "t", data: {}, userIds: ["${user.id}"]) }`)
-  const key = (user: TestUser, content: string) => ({ clientMessageId: `key of ${user.id}`, content })
+  const key = (user: TestUser, content: string, id: string) => ({ clientMessageId: `key of ${user.id}`, content, id })
   const sent = {
-    former: key(former, 'of the former member'),
-    later: key(later, 'of the later member'),
-    member: key(member, 'of the member'),
-    owner: key(owner, 'of the owner'),
+    former: key(former, 'of the former member', before),
+    later: key(later, 'of the later member', ofLater),
+    member: key(member, 'of the member', ofMember),
+    owner: key(owner, 'of the owner', after),
   }
-  world = { owner, member, former, later, stranger, group, conversation: conversationId, before, after, sent }
+  world = { owner, member, former, later, stranger, group, conversation: conversationId, before, after, sent, deleted }
   for (const viewer of VIEWERS) sockets.set(viewer, app.graphqlWs(world[viewer]))
 })
 afterAll(() => app.stop())
@@ -163,6 +179,11 @@ const ASK: Record<string, (viewer: Viewer) => string> = {
     const { clientMessageId = 'of a stranger', content = 'x' } = world.sent[viewer] ?? {}
     return `sendMessage(input: { conversationId: "${world.conversation}", clientMessageId: "${clientMessageId}", content: "${content}" })`
   },
+  'Mutation.editMessage': (viewer) => {
+    const { id = world.after, content = 'x' } = world.sent[viewer] ?? {}
+    return `editMessage(input: { messageId: "${id}", content: "${content}" })`
+  },
+  'Mutation.deleteMessage': () => `deleteMessage(messageId: "${world.deleted}")`,
   'Mutation.markMessageRead': () => `markMessageRead(messageId: "${world.before}")`,
   'Mutation.addReaction': () => `addReaction(messageId: "${world.after}", reaction: "👍")`,
   'Mutation.removeReaction': () => `removeReaction(messageId: "${world.after}", reaction: "👎")`,
@@ -223,7 +244,7 @@ function walk(value: Data, [step, ...rest]: readonly Step[], see: (name: string,
 }
 
 /** Fields that may be empty though the viewer may read them. */
-const MAY_BE_EMPTY = /^(?:Conversation\.unreadCount|Conversation\.lastMessage|Message\.reactions|Message\.readBy)$/
+const MAY_BE_EMPTY = /^(?:Conversation\.unreadCount|Conversation\.lastMessage|Message\.(?:reactions|readBy|replyTo|replies))$/
 
 function check(viewer: Viewer, data: Data, path: readonly Step[]): number {
   let checked = 0

@@ -42,6 +42,7 @@ const own = (ask: Rule['ask']): Rule => rule(ask, 'ok')
 const admins = (ask: Rule['ask']): Rule => rule(ask, 'FORBIDDEN')
 
 const QUERIES: Record<string, Rule> = {
+  cursor: own(() => 'cursor'),
   viewer: own(() => 'viewer { id }'),
   // Everyone may see who a user is.
   user: own(({ ann }) => `user(id: "${ann.id}") { id }`),
@@ -65,6 +66,11 @@ const MUTATIONS: Record<string, Rule> = {
     ({ conversation }) => `sendMessage(input: { conversationId: "${conversation}", content: "x" }) { id }`,
     'FORBIDDEN',
   ),
+  editMessage: rule(
+    ({ groupMessage }) => `editMessage(input: { messageId: "${groupMessage}", content: "theirs" }) { id }`,
+    'NOT_FOUND',
+  ),
+  deleteMessage: rule(({ groupMessage }) => `deleteMessage(messageId: "${groupMessage}") { id }`, 'NOT_FOUND'),
   setTyping: rule(({ conversation }) => `setTyping(conversationId: "${conversation}", typing: true)`, 'FORBIDDEN'),
   markMessageRead: rule(({ groupMessage }) => `markMessageRead(messageId: "${groupMessage}") { readAt }`, 'NOT_FOUND'),
   markConversationRead: rule(
@@ -124,6 +130,9 @@ const GROUP_FIELDS: Record<string, string> = {
 /** What is in a conversation: authorisation-paths.test.ts walks every way to one. */
 const CONVERSATION_FIELDS = ['lastMessage', 'members', 'messages', 'unreadCount'].map((field) => `Conversation.${field}`)
 
+/** And what hangs on a message. */
+const MESSAGE_FIELDS = ['Message.replies']
+
 const schema = parse(readFileSync(new URL('../../schema.graphql', import.meta.url), 'utf8'))
 const objectTypes = schema.definitions.filter(
   (node): node is ObjectTypeDefinitionNode => node.kind === Kind.OBJECT_TYPE_DEFINITION,
@@ -140,7 +149,7 @@ test('every field of the schema that needs a rule has one', () => {
   expect(Object.keys(QUERIES).toSorted()).toEqual(fieldsOf('Query').toSorted())
   expect(Object.keys(MUTATIONS).toSorted()).toEqual(fieldsOf('Mutation').toSorted())
   expect(Object.keys(SUBSCRIPTIONS).toSorted()).toEqual(fieldsOf('Subscription').toSorted())
-  expect([...Object.keys(GROUP_FIELDS), ...CONVERSATION_FIELDS].toSorted()).toEqual(marked.toSorted())
+  expect([...Object.keys(GROUP_FIELDS), ...CONVERSATION_FIELDS, ...MESSAGE_FIELDS].toSorted()).toEqual(marked.toSorted())
 })
 
 let app: TestApp
@@ -242,6 +251,8 @@ describe.each(TRANSPORTS)('over %s', (_, over) => {
         `sendMessage(input: { conversationId: "${direct}", content: "x" }) { id }`,
         `markMessageRead(messageId: "${directMessage}") { readAt }`,
         `addReaction(messageId: "${directMessage}", reaction: "👍") { count }`,
+        `editMessage(input: { messageId: "${directMessage}", content: "x" }) { id }`,
+        `deleteMessage(messageId: "${directMessage}") { id }`,
         `setTyping(conversationId: "${direct}", typing: true)`,
       ]) {
         const { errors } = await client.run(`mutation { ${mutation} }`)

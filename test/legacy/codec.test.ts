@@ -35,6 +35,7 @@ const message = {
   messageType: 'text',
   mediaUrl: 'https://media.example/1.png',
   timestamp: '2023-07-15T11:00:00.999Z',
+  deletedAt: null,
 }
 const reaction = { messageId: '42', isGroup: false, userId: '2', reaction: '👍' }
 const membership = { groupId: '7', user: { id: '2', name: '用户名', avatar: 'https://media.example/u.png' }, memberCount: 3 }

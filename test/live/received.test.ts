@@ -21,6 +21,8 @@ const presence = { userId: 7, online: true, lastActive: 1 }
 test('a hint of every kind of event is taken', () => {
   const hints = [
     durable('message_sent', message),
+    durable('message_edited', { ...message, editedAt: 2, replyToId: 41, replyCount: 1, mentionIds: [8], mentionsAll: true }),
+    durable('message_deleted', { messageId: 42, conversationId: 'direct_7_8', isGroup: false, deletedById: 7 }),
     durable('message_read', { messageId: 42, conversationId: 'direct_7_8', isGroup: false, readerId: 8 }),
     durable('reaction_added', reaction),
     durable('reaction_removed', { ...reaction, userIds: [] }),
@@ -48,6 +50,9 @@ test('what is out of range, of another type or not whole is none', () => {
     durable('message_sent', { ...message, senderId: 2 ** 31 }),
     durable('message_sent', { ...message, content: undefined }),
     durable('message_sent', { ...message, at: 1e300 }),
+    durable('message_edited', { ...message, editedAt: '2' }),
+    durable('message_edited', { ...message, mentionIds: 8 }),
+    durable('message_deleted', { messageId: 42, conversationId: 'direct_7_8', isGroup: false }),
     durable('reaction_added', { ...reaction, userIds: ['7'] }),
     durable('group_updated', { group: null }),
     durable('member_joined', { ...membership, user: null }),

@@ -42,17 +42,26 @@ export interface TestChat {
     input?: Partial<SendInput>,
   ): Promise<MessageRecord>
   group(ownerId: number, memberIds: number[], info?: Partial<Parameters<Chat['groups']['create']>[1]>): Promise<number>
-  /** That nothing failed behind the scenes, and each topic's log holds exactly what was published of it, in order, without holes. */
+  /**
+   * That nothing failed behind the scenes, and each topic's log holds exactly what was published of it, in order, without holes; messages as
+   * they are by now.
+   */
   expectLogPublished(): Promise<void>
   close(): Promise<void>
 }
+
+const isOfMessage = (event: ChatEvent): event is Extract<ChatEvent, { payload: MessageRecord }> =>
+  event.kind === 'message_sent' || event.kind === 'message_edited'
 
 let lastUser = 1000
 
 export const newUserId = (): number => ++lastUser
 
 /** A chat over a store as a node has it, whose published hints are recorded. */
-export function createTestChat(store: Store, { presenceGraceMs = 0, groupAdditionsPerDay = 0 } = {}): TestChat {
+export function createTestChat(
+  store: Store,
+  { presenceGraceMs = 0, groupAdditionsPerDay = 0, messageEditHours = 48 } = {},
+): TestChat {
   const published: Published[] = []
   const errors: unknown[] = []
   const relayed: TypingChange[] = []
@@ -74,6 +83,7 @@ export function createTestChat(store: Store, { presenceGraceMs = 0, groupAdditio
     store,
     wheel,
     loadCircle: createCircleLoader(store),
+    messageEditHours,
     presenceGraceMs,
     presenceGroupLimit: 1000,
     groupAdditionsPerDay,
@@ -138,7 +148,10 @@ export function createTestChat(store: Store, { presenceGraceMs = 0, groupAdditio
         const entries = await store.log.read({ topic, after: 0, until: Number.MAX_SAFE_INTEGER }, 100_000)
         expect(entries.map(({ seq }) => seq)).toEqual(entries.map((_, index) => index + 1))
         const inOrder = hints.toSorted((a, b) => (a.seq as number) - (b.seq as number))
-        expect(inOrder.map(({ seq, event }) => ({ topic, seq, event }))).toEqual(entries)
+        const messageIds = inOrder.flatMap(({ event }) => (isOfMessage(event) ? event.payload.id : []))
+        const messages = await store.messages.byIds(messageIds)
+        const asNow = (event: ChatEvent) => (isOfMessage(event) ? { ...event, payload: messages.get(event.payload.id) } : event)
+        expect(inOrder.map(({ seq, event }) => ({ topic, seq, event: asNow(event) }))).toEqual(entries)
         expect((await store.log.heads([topic])).get(topic)).toBe(entries.length)
       }
     },

@@ -120,7 +120,15 @@ export async function createNode(
   const errors: TestNode['errors'] = []
   const wheel = createTimerWheel()
   const core = await createCore(
-    { presenceGraceMs: 0, presenceGroupLimit: 1000, groupAdditionsPerDay: 0, resumeLimit, replayRate, overlapMs },
+    {
+      messageEditHours: 48,
+      presenceGraceMs: 0,
+      presenceGroupLimit: 1000,
+      groupAdditionsPerDay: 0,
+      resumeLimit,
+      replayRate,
+      overlapMs,
+    },
     {
       store: { ...store, log, conversations: { ...store.conversations, circles } },
       pubsub,

@@ -29,10 +29,17 @@ function targetsOf(schema: GraphQLSchema, field: GraphQLField<unknown, unknown>)
   return [{ wrap: ['edges', 'node'], type: getNamedType(node.type) as GraphQLObjectType }]
 }
 
-/** Every path of at most `depth` objects that starts with a root field. */
+/** How deep an operation may be. */
+const DEPTH_LIMIT = 12
+/** How deep the leaves of a path are. */
+const depthOf = (path: readonly Step[]): number =>
+  1 + path.reduce((sum, { wrap }) => sum + 1 + wrap.filter((name) => !name.startsWith('...')).length, 0)
+
+/** Every path of at most `depth` objects that starts with a root field, as far as an operation may go. */
 export function pathsFrom(schema: GraphQLSchema, root: GraphQLObjectType, field: string, depth: number): Step[][] {
   const paths: Step[][] = []
   const walk = (path: Step[]): void => {
+    if (depthOf(path) > DEPTH_LIMIT) return
     paths.push(path)
     const last = path.at(-1) as Step
     if (path.length === depth) return
@@ -63,10 +70,14 @@ export function selectionOf(paths: readonly (readonly Step[])[]): string {
   const selections = [...steps.values()].map(({ step: { type, wrap }, ends, rest }) => {
     const inner = [ends ? leavesOf(type).join(' ') : idOf(type)]
     for (const field of new Set(rest.map(([next]) => (next as Step).field)))
-      inner.push(`${field} ${selectionOf(rest.filter(([next]) => next?.field === field))}`)
+      inner.push(`${field} ${pageOf(type, field)} ${selectionOf(rest.filter(([next]) => next?.field === field))}`)
     return [...wrap.map((name) => `${name} {`), ...inner, ...wrap.map(() => '}')].join(' ')
   })
   return `{ __typename ${selections.join(' ')} }`
 }
+
+/** Pages in pages are small: what an operation may resolve is limited. */
+const pageOf = (type: GraphQLObjectType, field: string): string =>
+  type.getFields()[field]?.args.some(({ name }) => name === 'first') ? '(first: 5)' : ''
 
 const idOf = (type: GraphQLObjectType): string => ('id' in type.getFields() ? 'id' : '__typename')

@@ -164,6 +164,18 @@ export type CreateGroupInput = {
   name: Scalars['String']['input'];
 };
 
+/** How to change a message. */
+export type EditMessageInput = {
+  /** As in SendMessageInput. */
+  content: Scalars['String']['input'];
+  /** Where given, must agree with the message's conversation, else NOT_FOUND. */
+  isGroup?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Absent: as they were; an empty list: none. */
+  mentionIds?: InputMaybe<Array<Scalars['ID']['input']>>;
+  /** The message. */
+  messageId: Scalars['ID']['input'];
+};
+
 /** What happened; one type for each push of the legacy protocol. */
 export type Event = {
   /** Position in the event log, the cursor to resume after; null for events that are not kept (typing, presence). */
@@ -297,24 +309,49 @@ export type MemberLeft = Event & {
 /** A stored message. */
 export type Message = {
   __typename?: 'Message';
-  /** The text; may be empty where there is media. */
+  /** The text; may be empty where there is media, and is where the message is deleted. */
   content: Scalars['String']['output'];
   /** Where it was sent. */
   conversation: Conversation;
+  /** When it was deleted: then content is empty, mediaUrl null, and there are no reactions and mentions. */
+  deletedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Who deleted it; null where it was not. */
+  deletedBy?: Maybe<User>;
+  /** When it was last edited; null for one that never was. */
+  editedAt?: Maybe<Scalars['DateTime']['output']>;
   /** Decimal string; grows with time. */
   id: Scalars['ID']['output'];
   /** http(s) address of attached media. */
   mediaUrl?: Maybe<Scalars['String']['output']>;
+  /** The members that it mentions by name. */
+  mentions: Array<User>;
+  /** Whether it mentions every member. */
+  mentionsAll: Scalars['Boolean']['output'];
   /** `text` or another type that the clients agreed on, `^[a-z][a-z0-9_]{0,31}$`. */
   messageType: Scalars['String']['output'];
   /** The reactions to it, each with its users; empty for a viewer who has left the conversation. */
   reactions: Array<ReactionSummary>;
   /** Who has read it, earliest first; empty for a viewer who has left the conversation. */
   readBy: Array<ReadReceipt>;
+  /** Those that answer it, oldest first, deleted ones left out. NOT_FOUND for a viewer who is not a member; within an event, empty. */
+  replies: MessageConnection;
+  /** How many messages answer this one, deleted ones left out. */
+  replyCount: Scalars['Int']['output'];
+  /** The message that this one answers, as it is now; null where it answers none, and for a viewer who has left the conversation. */
+  replyTo?: Maybe<Message>;
+  /** The id of the message that this one answers; null where it answers none. */
+  replyToId?: Maybe<Scalars['ID']['output']>;
   /** Who sent it. */
   sender: User;
   /** When it was stored. */
   timestamp: Scalars['DateTime']['output'];
+};
+
+
+/** A stored message. */
+export type MessageRepliesArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
 };
 
 /** A page of messages. */
@@ -326,6 +363,23 @@ export type MessageConnection = {
   pageInfo: PageInfo;
 };
 
+/** A message was deleted; to all members of its conversation. */
+export type MessageDeleted = Event & {
+  __typename?: 'MessageDeleted';
+  /** Where it was sent. */
+  conversationId: Scalars['ID']['output'];
+  /** Who deleted it. */
+  deletedById: Scalars['ID']['output'];
+  /** Position in the event log, the cursor to resume after. */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** Whether it is a group message. */
+  isGroup: Scalars['Boolean']['output'];
+  /** The message. */
+  messageId: Scalars['ID']['output'];
+  /** When it was deleted. */
+  timestamp: Scalars['DateTime']['output'];
+};
+
 /** A message in a page. */
 export type MessageEdge = {
   __typename?: 'MessageEdge';
@@ -333,6 +387,17 @@ export type MessageEdge = {
   cursor: Scalars['String']['output'];
   /** The message. */
   node: Message;
+};
+
+/** A message was edited; to all members of its conversation. */
+export type MessageEdited = Event & {
+  __typename?: 'MessageEdited';
+  /** Position in the event log, the cursor to resume after. */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** The message, as it is now. */
+  message: Message;
+  /** When it was edited. */
+  timestamp: Scalars['DateTime']['output'];
 };
 
 /** A message was read; to its sender. */
@@ -350,7 +415,7 @@ export type MessageRead = Event & {
   timestamp: Scalars['DateTime']['output'];
 };
 
-/** A message was sent; to all members of its conversation, the sender included. */
+/** A message was sent; to all members of its conversation, the sender included. A replay shows the message as it is by then: edited, or deleted. */
 export type MessageSent = Event & {
   __typename?: 'MessageSent';
   /** Position in the event log, the cursor to resume after. */
@@ -370,8 +435,18 @@ export type Mutation = {
   createGroup: Group;
   /** Lets a user who asked to join in, or not; owner and admins. */
   decideJoinRequest: Group;
+  /**
+   * Deletes a message for everybody: its sender while a member, owner and admins of a group any of the group's, admins any. Its content, media,
+   * reactions and mentions are gone for good, its place stays. A repeat changes nothing.
+   */
+  deleteMessage: Message;
   /** Admins only: closes the user's connections on every node; returns how many. */
   disconnectUser: Scalars['Int']['output'];
+  /**
+   * Changes a message of the viewer's, MESSAGE_EDIT_HOURS after it was sent at the longest, by the rules of sending (else FORBIDDEN); a deleted
+   * one is NOT_FOUND. The same content and mentions again change nothing.
+   */
+  editMessage: Message;
   /** Brings users in: owner and admins always; members where invitations are allowed, as join requests where approval is required. */
   inviteToGroup: Group;
   /** Joins a group, or asks to where approval is required. A repeat changes nothing. */
@@ -439,10 +514,23 @@ export type MutationDecideJoinRequestArgs = {
 
 
 /** What can be done. Every change is committed before its mutation answers. */
+export type MutationDeleteMessageArgs = {
+  isGroup?: InputMaybe<Scalars['Boolean']['input']>;
+  messageId: Scalars['ID']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
 export type MutationDisconnectUserArgs = {
   reason?: InputMaybe<Scalars['String']['input']>;
   revokeBefore?: InputMaybe<Scalars['DateTime']['input']>;
   userId: Scalars['ID']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationEditMessageArgs = {
+  input: EditMessageInput;
 };
 
 
@@ -841,10 +929,16 @@ export type SendMessageInput = {
   isGroup?: InputMaybe<Scalars['Boolean']['input']>;
   /** http(s) address of at most 2048 characters. */
   mediaUrl?: InputMaybe<Scalars['String']['input']>;
+  /** Mentions every member; owner and admins of a group only. */
+  mentionAll?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Members of the conversation whom the message mentions, at most 50; others are BAD_USER_INPUT. */
+  mentionIds?: InputMaybe<Array<Scalars['ID']['input']>>;
   /** `^[a-z][a-z0-9_]{0,31}$` */
   messageType?: InputMaybe<Scalars['String']['input']>;
   /** The user to send to directly; the first message creates the conversation. */
   receiverId?: InputMaybe<Scalars['ID']['input']>;
+  /** The message that this one answers: one of the same conversation that is not deleted, else NOT_FOUND. */
+  replyToId?: InputMaybe<Scalars['ID']['input']>;
 };
 
 /** What can be listened to: over WebSocket (`graphql-transport-ws`) or server-sent events. */
@@ -1073,6 +1167,8 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( EventOf<'GroupUpdated'> )
     | ( EventOf<'MemberJoined'> )
     | ( EventOf<'MemberLeft'> )
+    | ( EventOf<'MessageDeleted'> )
+    | ( EventOf<'MessageEdited'> )
     | ( EventOf<'MessageRead'> )
     | ( EventOf<'MessageSent'> )
     | ( EventOf<'NotificationReceived'> )
@@ -1097,6 +1193,7 @@ export type ResolversTypes = {
   ConversationEdge: ResolverTypeWrapper<Omit<ConversationEdge, 'node'> & { node: ResolversTypes['Conversation'] }>;
   CreateGroupInput: CreateGroupInput;
   DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
+  EditMessageInput: EditMessageInput;
   Event: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['Event']>;
   Float: ResolverTypeWrapper<Scalars['Float']['output']>;
   Group: ResolverTypeWrapper<GroupModel>;
@@ -1113,7 +1210,9 @@ export type ResolversTypes = {
   MemberLeft: ResolverTypeWrapper<EventOf<'MemberLeft'>>;
   Message: ResolverTypeWrapper<MessageModel>;
   MessageConnection: ResolverTypeWrapper<Omit<MessageConnection, 'edges'> & { edges: Array<ResolversTypes['MessageEdge']> }>;
+  MessageDeleted: ResolverTypeWrapper<EventOf<'MessageDeleted'>>;
   MessageEdge: ResolverTypeWrapper<Omit<MessageEdge, 'node'> & { node: ResolversTypes['Message'] }>;
+  MessageEdited: ResolverTypeWrapper<EventOf<'MessageEdited'>>;
   MessageRead: ResolverTypeWrapper<EventOf<'MessageRead'>>;
   MessageSent: ResolverTypeWrapper<EventOf<'MessageSent'>>;
   Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
@@ -1154,6 +1253,7 @@ export type ResolversParentTypes = {
   ConversationEdge: Omit<ConversationEdge, 'node'> & { node: ResolversParentTypes['Conversation'] };
   CreateGroupInput: CreateGroupInput;
   DateTime: Scalars['DateTime']['output'];
+  EditMessageInput: EditMessageInput;
   Event: ResolversInterfaceTypes<ResolversParentTypes>['Event'];
   Float: Scalars['Float']['output'];
   Group: GroupModel;
@@ -1168,7 +1268,9 @@ export type ResolversParentTypes = {
   MemberLeft: EventOf<'MemberLeft'>;
   Message: MessageModel;
   MessageConnection: Omit<MessageConnection, 'edges'> & { edges: Array<ResolversParentTypes['MessageEdge']> };
+  MessageDeleted: EventOf<'MessageDeleted'>;
   MessageEdge: Omit<MessageEdge, 'node'> & { node: ResolversParentTypes['Message'] };
+  MessageEdited: EventOf<'MessageEdited'>;
   MessageRead: EventOf<'MessageRead'>;
   MessageSent: EventOf<'MessageSent'>;
   Mutation: Record<PropertyKey, never>;
@@ -1265,7 +1367,7 @@ export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversT
 }
 
 export type EventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Event'] = ResolversParentTypes['Event']> = {
-  __resolveType: TypeResolveFn<'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'MessageRead' | 'MessageSent' | 'NotificationReceived' | 'OnlineStatusChanged' | 'ReactionAdded' | 'ReactionRemoved' | 'ResumeIncomplete' | 'TypingChanged', ParentType, ContextType>;
+  __resolveType: TypeResolveFn<'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'MessageDeleted' | 'MessageEdited' | 'MessageRead' | 'MessageSent' | 'NotificationReceived' | 'OnlineStatusChanged' | 'ReactionAdded' | 'ReactionRemoved' | 'ResumeIncomplete' | 'TypingChanged', ParentType, ContextType>;
 };
 
 export type GroupResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Group'] = ResolversParentTypes['Group']> = {
@@ -1331,11 +1433,20 @@ export type MemberLeftResolvers<ContextType = OperationContext, ParentType exten
 export type MessageResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Message'] = ResolversParentTypes['Message']> = {
   content?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   conversation?: Resolver<ResolversTypes['Conversation'], ParentType, ContextType>;
+  deletedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  deletedBy?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType>;
+  editedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   mediaUrl?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  mentions?: Resolver<Array<ResolversTypes['User']>, ParentType, ContextType>;
+  mentionsAll?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   messageType?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   reactions?: Resolver<Array<ResolversTypes['ReactionSummary']>, ParentType, ContextType>;
   readBy?: Resolver<Array<ResolversTypes['ReadReceipt']>, ParentType, ContextType>;
+  replies?: Resolver<ResolversTypes['MessageConnection'], ParentType, ContextType, RequireFields<MessageRepliesArgs, 'first'>>;
+  replyCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  replyTo?: Resolver<Maybe<ResolversTypes['Message']>, ParentType, ContextType>;
+  replyToId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
   sender?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
   timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
 };
@@ -1345,9 +1456,26 @@ export type MessageConnectionResolvers<ContextType = OperationContext, ParentTyp
   pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
 };
 
+export type MessageDeletedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['MessageDeleted'] = ResolversParentTypes['MessageDeleted']> = {
+  conversationId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  deletedById?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  isGroup?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  messageId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
 export type MessageEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['MessageEdge'] = ResolversParentTypes['MessageEdge']> = {
   cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   node?: Resolver<ResolversTypes['Message'], ParentType, ContextType>;
+};
+
+export type MessageEditedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['MessageEdited'] = ResolversParentTypes['MessageEdited']> = {
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['Message'], ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
 export type MessageReadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['MessageRead'] = ResolversParentTypes['MessageRead']> = {
@@ -1370,7 +1498,9 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   addReaction: Resolver<ResolversTypes['ReactionSummary'], ParentType, ContextType, RequireFields<MutationAddReactionArgs, 'messageId' | 'reaction'>>;
   createGroup: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationCreateGroupArgs, 'input'>>;
   decideJoinRequest: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationDecideJoinRequestArgs, 'approve' | 'groupId' | 'userId'>>;
+  deleteMessage: Resolver<ResolversTypes['Message'], ParentType, ContextType, RequireFields<MutationDeleteMessageArgs, 'messageId'>>;
   disconnectUser: Resolver<ResolversTypes['Int'], ParentType, ContextType, RequireFields<MutationDisconnectUserArgs, 'userId'>>;
+  editMessage: Resolver<ResolversTypes['Message'], ParentType, ContextType, RequireFields<MutationEditMessageArgs, 'input'>>;
   inviteToGroup: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationInviteToGroupArgs, 'groupId' | 'userIds'>>;
   joinGroup: Resolver<ResolversTypes['JoinStatus'], ParentType, ContextType, RequireFields<MutationJoinGroupArgs, 'groupId'>>;
   leaveGroup: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationLeaveGroupArgs, 'groupId'>>;
@@ -1567,7 +1697,9 @@ export type Resolvers<ContextType = OperationContext> = {
   MemberLeft?: MemberLeftResolvers<ContextType>;
   Message?: MessageResolvers<ContextType>;
   MessageConnection?: MessageConnectionResolvers<ContextType>;
+  MessageDeleted?: MessageDeletedResolvers<ContextType>;
   MessageEdge?: MessageEdgeResolvers<ContextType>;
+  MessageEdited?: MessageEditedResolvers<ContextType>;
   MessageRead?: MessageReadResolvers<ContextType>;
   MessageSent?: MessageSentResolvers<ContextType>;
   Mutation?: MutationResolvers<ContextType>;

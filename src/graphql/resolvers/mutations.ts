@@ -1,12 +1,19 @@
 import { badInput, ChatError } from '../../errors.ts'
 import type { OperationContext } from '../context.ts'
 import type { MutationResolvers, UpdateGroupInput } from '../generated/resolvers.ts'
-import { requireBigId, requireIntId } from '../../ids.ts'
+import { parseIntId, requireBigId, requireIntId } from '../../ids.ts'
 import { requireAdmin } from './admins.ts'
 
 const user = (id: string): number => requireIntId(id, 'user')
 const group = (id: string): number => requireIntId(id, 'group')
 const message = (id: string): number => requireBigId(id, 'message')
+
+/** What can be no id of a user is none of a member either. */
+function mentioned(id: string): number {
+  const userId = parseIntId(id)
+  if (userId === undefined) throw badInput(`mentionIds has ${JSON.stringify(id.slice(0, 40))}, expected ids of members`)
+  return userId
+}
 
 /** Whether a push succeeded: false where there was nothing to push, as the five functions answer. */
 async function pushed(
@@ -38,7 +45,18 @@ const CLOCKS_MS = 60_000
 export const mutations: MutationResolvers = {
   // Not async up to the queue: the order in which a connection's messages are executed is the order in which they are stored.
   sendMessage: (_root, { input }, { chat, viewer }) => {
-    const { conversationId, receiverId, isGroup, content, messageType, mediaUrl, clientMessageId } = input
+    const {
+      conversationId,
+      receiverId,
+      isGroup,
+      content,
+      messageType,
+      mediaUrl,
+      clientMessageId,
+      replyToId,
+      mentionIds,
+      mentionAll,
+    } = input
     return chat.messages.send(viewer.userId, {
       conversationId: conversationId ?? null,
       receiverId: receiverId == null ? null : user(receiverId),
@@ -47,7 +65,19 @@ export const mutations: MutationResolvers = {
       messageType: messageType ?? 'text',
       mediaUrl: mediaUrl ?? null,
       key: clientMessageId ?? null,
+      replyToId: replyToId == null ? null : message(replyToId),
+      mentionIds: mentionIds?.map(mentioned) ?? null,
+      mentionAll: mentionAll ?? false,
     })
+  },
+
+  editMessage: (_root, { input: { messageId, content, mentionIds, isGroup } }, { chat, viewer }) =>
+    chat.edits.edit(viewer.userId, { messageId: message(messageId), content, mentionIds: mentionIds?.map(mentioned), isGroup }),
+
+  deleteMessage: async (_root, { messageId, isGroup }, { chat, viewer, admin }) => {
+    const { message: deleted, byAdmin } = await chat.deletions.delete(viewer, message(messageId), isGroup)
+    if (byAdmin) admin.note(viewer.userId, 'deleteMessage', { messageId })
+    return deleted
   },
 
   setTyping: async (_root, { conversationId, typing }, { chat, viewer, connectionId }) => {

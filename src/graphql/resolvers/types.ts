@@ -181,6 +181,37 @@ export const types = {
       (await context.showsContents(conversationId)) ? inTurn(await context.load.reactions.load(id), context) : [],
     readBy: async ({ id, conversationId }, _, context) =>
       (await context.showsContents(conversationId)) ? inTurn(await context.load.receipts.load(id), context) : [],
+    editedAt: ({ editedAt }) => editedAt ?? null,
+    deletedAt: ({ deletedAt }) => deletedAt ?? null,
+    deletedBy: ({ deletedById }) => (deletedById === undefined ? null : { id: deletedById }),
+    replyTo: async ({ replyToId, conversationId }, _, context) =>
+      replyToId !== undefined && (await context.showsContents(conversationId))
+        ? ((await context.load.message.load(replyToId)) ?? null)
+        : null,
+    replyToId: ({ replyToId }) => replyToId ?? null,
+    replyCount: ({ replyCount }) => replyCount ?? 0,
+    replies: ({ id, conversationId }, { first, after }, context) =>
+      forMembers(
+        conversationId,
+        context,
+        async () => {
+          const size = pageSize(first, 50)
+          const key = { messageId: id, after: decodeCursor('reply', after, isId) ?? 0, limit: size + 1 }
+          const rows = await context.load.replyPage.load(key)
+          await context.turn(rows.length)
+          return toPage(
+            'reply',
+            rows,
+            size,
+            after,
+            (message) => message.id,
+            (message) => message,
+          )
+        },
+        emptyPage('reply', after),
+      ),
+    mentions: ({ mentionIds = [] }) => mentionIds.map((userId) => ({ id: userId })),
+    mentionsAll: ({ mentionsAll }) => mentionsAll ?? false,
   },
 
   ReactionSummary: {
@@ -231,6 +262,14 @@ export const types = {
     __resolveType: ({ kind }) => EVENTS[kind].type,
   },
   MessageSent: { timestamp: ({ at }) => at, message: ({ payload }) => payload },
+  MessageEdited: { timestamp: ({ at }) => at, message: ({ payload }) => payload },
+  MessageDeleted: {
+    timestamp: ({ at }) => at,
+    messageId: ({ payload }) => payload.messageId,
+    conversationId: ({ payload }) => payload.conversationId,
+    isGroup: ({ payload }) => payload.isGroup,
+    deletedById: ({ payload }) => payload.deletedById,
+  },
   MessageRead: {
     timestamp: ({ at }) => at,
     messageId: ({ payload }) => payload.messageId,

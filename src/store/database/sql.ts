@@ -50,8 +50,9 @@ export const pageBefore = (
     ${Prisma.raw(`ORDER BY ${group} DESC, ${order} DESC`)}`
 
 /** The same upwards: the rows with `order` above `after`, lowest first. */
-export const pageAfter = (group: string, order: string, key: string, after: string): Prisma.Sql =>
-  Prisma.raw(`(${group}, ${order}) > (${key}, ${after}) AND ${group} <= ${key} ORDER BY ${group}, ${order}`)
+export const pageAfter = (group: string, order: string, key: string, after: string, and = Prisma.empty): Prisma.Sql =>
+  Prisma.sql`${Prisma.raw(`(${group}, ${order}) > (${key}, ${after}) AND ${group} <= ${key}`)} ${and}
+    ${Prisma.raw(`ORDER BY ${group}, ${order}`)}`
 
 /** The rows of each key, which say by `ord` whose they are. */
 export function byOrd<R extends { ord: number }, T>(keys: readonly object[], rows: readonly R[], toItem: (row: R) => T): T[][] {

@@ -1,0 +1,101 @@
+import { forbidden, notFound } from '../errors.ts'
+import type { ConversationRecord } from '../store/conversations.ts'
+import type { MessageRecord } from '../store/messages.ts'
+import type { Store, Transaction } from '../store/store.ts'
+import { isManager, topicsOf, type Access } from './access.ts'
+import type { Commits } from './commit.ts'
+import type { DeletionPayload } from './events.ts'
+
+/** Who deletes. */
+export interface Deleter {
+  userId: number
+  isAdmin: boolean
+}
+
+export interface Deletion {
+  /** As it is now. */
+  message: MessageRecord
+  /** Whether only an administrator could do this: neither the sender nor owner or admin of the group. */
+  byAdmin: boolean
+}
+
+export interface Deletions {
+  /**
+   * Deletes a message: the sender's own while they are a member, any of the group by owner and admins, any at all by administrators. A
+   * repeat changes and pushes nothing. Throws NOT_FOUND and FORBIDDEN.
+   */
+  delete(deleter: Deleter, messageId: number, isGroup?: boolean | null): Promise<Deletion>
+}
+
+export interface DeletionsOptions {
+  store: Pick<Store, 'messages' | 'conversations'>
+  access: Access
+  commits: Commits
+  /** Called in the transaction of a deletion that only an administrator could do. */
+  onAdminDeletion?: ((tx: Transaction, deletion: { adminId: number; message: MessageRecord }) => Promise<void>) | undefined
+}
+
+export function createDeletions({ store, access, commits, onAdminDeletion }: DeletionsOptions): Deletions {
+  /** Administrators find any message, also of a group that is closed. */
+  async function find({ userId, isAdmin }: Deleter, messageId: number, isGroup?: boolean | null): Promise<ConversationRecord> {
+    if (!isAdmin) return (await access.message(userId, messageId, isGroup)).conversation
+    const message = (await store.messages.byIds([messageId])).get(messageId)
+    const conversation = message && (await store.conversations.ofMessages([message])).get(message.conversationId)
+    if (!conversation || (isGroup ?? conversation.isGroup) !== conversation.isGroup) {
+      throw notFound(`there is no message ${messageId}`)
+    }
+    return conversation
+  }
+
+  return {
+    async delete(deleter, messageId, isGroup) {
+      const { userId, isAdmin } = deleter
+      const conversation = await find(deleter, messageId, isGroup)
+      return await commits.run(async (tx) => {
+        await tx.lock(topicsOf(conversation))
+        const message = (await tx.messages.byIds([messageId])).get(messageId)
+        const isMember = (await tx.conversations.memberOf(userId, [conversation.id])).size > 0
+        if (!message || (!isMember && !isAdmin)) throw notFound(`there is no message ${messageId}`)
+        const isEntitled =
+          isMember &&
+          (message.senderId === userId ||
+            (conversation.groupId !== null && isManager((await tx.groups.roles(conversation.groupId, [userId])).get(userId))))
+        if (!isEntitled && !isAdmin) throw forbidden('only its sender, or owner and admins of its group, may delete a message')
+        const byAdmin = !isEntitled
+        if (message.deletedAt !== undefined) return { message, byAdmin }
+        await deleteLocked(tx, [message], new Map([[conversation.id, conversation]]), userId)
+        const deleted = (await tx.messages.byIds([messageId])).get(messageId) as MessageRecord
+        if (byAdmin) await onAdminDeletion?.(tx, { adminId: userId, message: deleted })
+        return { message: deleted, byAdmin }
+      })
+    },
+  }
+}
+
+/**
+ * Deletes messages of any conversations, for administrators: to be called in a transaction that has locked nothing yet, with so few at
+ * a time that their conversations can wait for it. Returns the ids of those that were not deleted before, each of which is pushed.
+ */
+export async function deleteMessages(tx: Transaction, messageIds: readonly number[], deletedById: number): Promise<number[]> {
+  const messages = [...(await tx.messages.byIds(messageIds)).values()]
+  const conversations = await tx.conversations.ofMessages(messages)
+  await tx.lock([...new Set([...conversations.values()].flatMap(topicsOf))])
+  return await deleteLocked(tx, messages, conversations, deletedById)
+}
+
+/** The same where the topics of the conversations are locked. */
+async function deleteLocked(
+  tx: Transaction,
+  messages: readonly MessageRecord[],
+  conversations: ReadonlyMap<string, ConversationRecord>,
+  deletedById: number,
+): Promise<number[]> {
+  const byId = new Map(messages.map((message) => [message.id, message]))
+  const deleted = await tx.messages.delete([...byId.keys()], deletedById)
+  for (const messageId of deleted) {
+    const { conversationId, isGroup } = byId.get(messageId) as MessageRecord
+    const payload: DeletionPayload = { messageId, conversationId, isGroup, deletedById }
+    tx.append({ topics: topicsOf(conversations.get(conversationId) as ConversationRecord), kind: 'message_deleted', payload })
+  }
+  return deleted
+}

@@ -1,0 +1,48 @@
+import { badInput, forbidden, notFound, type ChatError } from '../errors.ts'
+import type { NewMessage } from '../store/messages.ts'
+import type { SendRefusal } from '../store/sql/send-messages.ts'
+
+/** What both of a blocked pair are told, so that it does not say who blocked whom. */
+export const BLOCKED = 'messages between you two are blocked'
+
+/** Why something can't be written to a conversation, as an error for the client. */
+export function refusalError(
+  refusal: SendRefusal,
+  about: Pick<NewMessage, 'senderId' | 'receiverId' | 'conversationId' | 'replyToId'>,
+): ChatError {
+  switch (refusal) {
+    case 'no_sender':
+      return notFound(`there is no user ${about.senderId}`)
+    case 'no_receiver':
+      return notFound(`there is no user ${about.receiverId}`)
+    case 'no_group':
+      return notFound(`there is no group conversation ${JSON.stringify(about.conversationId)}`)
+    case 'not_member':
+      return forbidden('only members may send to this group')
+    case 'closed_to_members':
+      return forbidden('only owner and admins may send to this group now')
+    case 'muted':
+      return forbidden('you are muted in this group')
+    case 'blocked':
+      return forbidden(BLOCKED)
+    case 'no_reply_target':
+      return notFound(`there is no message ${about.replyToId} to answer in this conversation`)
+    case 'not_mentionable':
+      return badInput('mentionIds has somebody who is no member of this conversation, expected members only')
+    case 'not_all_mentionable':
+      return forbidden('only owner and admins of a group may mention everybody')
+  }
+}
+
+/** How many members a message may mention by name. */
+const MENTIONS_LIMIT = 50
+
+/** What is wrong with a list of mentions; null if nothing is. */
+export const problemWithMentions = (mentionIds: readonly number[] | null | undefined): string | null =>
+  mentionIds != null && mentionIds.length > MENTIONS_LIMIT
+    ? `mentionIds has ${mentionIds.length} users, expected at most ${MENTIONS_LIMIT}`
+    : null
+
+/** Whether two lists without repeats have the same ids. */
+export const isSameSet = (a: readonly number[] = [], b: readonly number[] = []): boolean =>
+  a.length === b.length && a.every((id) => b.includes(id))
