@@ -96,6 +96,8 @@ class TopicSubscription implements TopicListener {
   readonly topic: string
   /** Events up to this `seq` are from before the membership: the node may be behind the log that told of it. */
   since: number
+  /** Events up to this `seq` are in the snapshot that the client resumed after. */
+  shown = 0
   /** The start of the next membership, where that is told before the end of this one. */
   next: number | undefined = undefined
   /** Waiting events; null when they go straight to the sink. */
@@ -238,7 +240,7 @@ class UserFeed implements Feed {
   }
 
   #deliver(subscription: TopicSubscription, event: DurableEvent, seq: number): void {
-    if (!subscription.isOpen || seq <= subscription.since) return
+    if (!subscription.isOpen || seq <= subscription.since || seq <= subscription.shown) return
     subscription.seq = seq
     this.#recorder?.delivered(subscription.topic, seq, event.id)
     this.#sink.event(event, false)
@@ -378,6 +380,7 @@ class UserFeed implements Feed {
       scopeName: this.#scopeName(),
       isClosed: () => this.#isClosed,
       memberships: (circle) => this.#rangesOf(circle),
+      leaveOut: (positions) => this.#leaveOut(positions),
       delivered: () => this.#delivered(),
       addDelivered: (range) => this.#addDelivered(range),
       deliver: (event, { topic, seq }, isFormer) => {
@@ -386,6 +389,14 @@ class UserFeed implements Feed {
       },
       ready: () => this.#sink.ready?.(),
       settled: () => this.#sink.settled?.(),
+    }
+  }
+
+  #leaveOut(positions: ReadonlyMap<string, { seq: number }>): void {
+    for (const subscription of this.#subscriptions) {
+      subscription.shown = Math.max(subscription.shown, positions.get(subscription.topic)?.seq ?? 0)
+      const { range } = subscription
+      if (range) range.after = Math.max(range.after, subscription.shown)
     }
   }
 

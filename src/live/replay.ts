@@ -46,6 +46,8 @@ export interface ReplayTarget {
   isClosed(): boolean
   /** What is the user's in the feed's scope. A membership whose start is still to be delivered is left to that event. */
   memberships(circle: Circle): TopicRange[]
+  /** Keeps live delivery from what is up to these positions: its node may be behind what the client saw in a snapshot. */
+  leaveOut(positions: ReadonlyMap<string, { seq: number }>): void
   /** What the feed has delivered; open ends are current memberships. */
   delivered(): TopicRange[]
   addDelivered(range: TopicRange): void
@@ -161,6 +163,7 @@ async function plan(parts: ReplayParts, target: ReplayTarget, cursor: EventCurso
   const circle = await loadCircle(target.userId)
   const memberships = target.memberships(circle)
   const positions = await log.positionsAfter(cursor, [...new Set(memberships.map(({ topic }) => topic))])
+  if (typeof cursor === 'object' && positions.known) target.leaveOut(positions.positions)
   const id = eventIdOf(cursor)
   const saved = parts.checkpoints && id > 0 ? await parts.checkpoints.load(target.userId) : []
   const checkpoints = matching(saved, target.scopeName, id)

@@ -1,0 +1,423 @@
+import { createOperations, type Operations } from '../../src/graphql/operations.ts'
+import { createSchema } from '../../src/graphql/schema.ts'
+import { createMemoryPubSub } from '../../src/pubsub/memory.ts'
+import { groupTopic, userTopic } from '../../src/chat/events.ts'
+import type { Store } from '../../src/store/store.ts'
+import { newUserId } from './chat.ts'
+import type { Data } from './graphql-client.ts'
+import { createNode, turn, type TestNode } from './live.ts'
+
+/** What a client shows of one user's chat, by query. */
+const STATE = `{
+  viewer { id }
+  conversations(first: 20) { edges { node {
+    id isGroup unreadCount lastMessage { id } group { id name announcement memberCount }
+    members(first: 10) { edges { node { id } } }
+    messages(first: 60) { edges { node { id content sender { id } reactions { reaction userIds } readBy { readerId } } } }
+  } } }
+  notifications(first: 100) { edges { node { id notificationType } } }
+  cursor
+}`
+
+const EVENTS = `subscription ($after: ID) { events(after: $after) {
+  __typename id
+  ... on MessageSent { message { id content sender { id } conversation { id isGroup } } }
+  ... on MessageRead { messageId readerId }
+  ... on ReactionAdded { messageId reaction reactionUserIds }
+  ... on ReactionRemoved { messageId reaction reactionUserIds }
+  ... on GroupUpdated { group { id name announcement memberCount conversation { id } } }
+  ... on MemberJoined { groupId user { id } memberCount }
+  ... on MemberLeft { groupId user { id } memberCount }
+  ... on NotificationReceived { notification { id notificationType } }
+} }`
+
+interface ShownMessage {
+  id: string
+  content: string
+  sender: string
+  reactions: Map<string, string[]>
+  /** Only of the viewer's own messages: nobody else is told. */
+  readers: Set<string>
+}
+
+interface ShownConversation {
+  id: string
+  isGroup: boolean
+  /** Whether the viewer came in while the client was looking: what was before that it would have to load. */
+  isPartial: boolean
+  unread: number
+  group: { id: string; name: string; announcement: string | null; memberCount: number } | null
+  members: Set<string>
+  messages: Map<string, ShownMessage>
+}
+
+/** What a client shows: the answer of a query, changed by the events that came after it. */
+export class ShownState {
+  readonly viewer: string
+  readonly #conversations = new Map<string, ShownConversation>()
+  readonly #notifications = new Map<string, string>()
+  /** Receipts that came before their message, which is told of in another topic: those have no order among each other. */
+  readonly #early = new Map<string, string[]>()
+  /** Contents of the messages that came. */
+  readonly seen = new Set<string>()
+  /** All events, as they came. */
+  readonly log: string[] = []
+
+  constructor({ viewer, conversations, notifications }: Data) {
+    this.viewer = viewer.id
+    for (const { node } of conversations.edges) {
+      this.#conversations.set(node.id, {
+        id: node.id,
+        isGroup: node.isGroup,
+        isPartial: false,
+        unread: node.unreadCount,
+        group: node.group,
+        members: new Set(node.members.edges.map((edge: Data) => edge.node.id)),
+        messages: new Map(
+          node.messages.edges.toReversed().map(({ node: { id, content, sender, reactions, readBy } }: Data) => [
+            id,
+            {
+              id,
+              content,
+              sender: sender.id,
+              reactions: new Map(reactions.map((each: Data) => [each.reaction, each.userIds])),
+              readers: new Set(sender.id === this.viewer ? readBy.map((each: Data) => each.readerId) : []),
+            },
+          ]),
+        ),
+      })
+      const latest = node.messages.edges[0]?.node.id
+      // Of one answer the parts agree with each other, whatever was committed while it was made.
+      if (node.lastMessage?.id !== latest)
+        throw new Error(`lastMessage is ${node.lastMessage?.id}, messages begin with ${latest}`)
+    }
+    for (const { node } of notifications.edges) this.#notifications.set(node.id, node.notificationType)
+  }
+
+  #groupOf(groupId: string): ShownConversation | undefined {
+    return [...this.#conversations.values()].find(({ group }) => group?.id === groupId)
+  }
+
+  #messageOf(id: string): ShownMessage | undefined {
+    for (const { messages } of this.#conversations.values()) if (messages.has(id)) return messages.get(id)
+    return undefined
+  }
+
+  /** What a client does with an event. Throws for one that tells what is shown already. */
+  apply(event: Data): void {
+    this.log.push(JSON.stringify(event))
+    switch (event.__typename) {
+      case 'MessageSent': {
+        const { id, content, sender, conversation } = event.message
+        this.seen.add(content)
+        let shown = this.#conversations.get(conversation.id)
+        if (!shown) {
+          if (conversation.isGroup) return
+          shown = {
+            id: conversation.id,
+            isGroup: false,
+            isPartial: false,
+            unread: 0,
+            group: null,
+            members: new Set(),
+            messages: new Map(),
+          }
+          for (const member of /^direct_(\d+)_(\d+)$/.exec(conversation.id)?.slice(1) ?? []) shown.members.add(member)
+          this.#conversations.set(shown.id, shown)
+        }
+        if (shown.messages.has(id)) throw new Error(`message ${id} (${content}) came twice`)
+        shown.messages.set(id, { id, content, sender: sender.id, reactions: new Map(), readers: new Set(this.#early.get(id)) })
+        if (sender.id !== this.viewer) shown.unread++
+        return
+      }
+      case 'MessageRead': {
+        const message = this.#messageOf(event.messageId)
+        if (message?.readers.has(event.readerId))
+          throw new Error(`the receipt of ${event.readerId} for ${event.messageId} came twice`)
+        if (message) message.readers.add(event.readerId)
+        else this.#early.set(event.messageId, [...(this.#early.get(event.messageId) ?? []), event.readerId])
+        return
+      }
+      case 'ReactionAdded':
+      case 'ReactionRemoved': {
+        const { reactions } = this.#messageOf(event.messageId) ?? {}
+        const before = reactions?.get(event.reaction) ?? []
+        if (reactions && before.join() === event.reactionUserIds.join()) throw new Error(`reaction ${event.id} is shown already`)
+        if (event.reactionUserIds.length === 0) reactions?.delete(event.reaction)
+        else reactions?.set(event.reaction, event.reactionUserIds)
+        return
+      }
+      case 'GroupUpdated': {
+        const { conversation, ...group } = event.group
+        const shown = this.#groupOf(group.id)
+        // Its member count is one of that moment, as in every event.
+        if (shown) shown.group = group
+        else if (conversation) this.#open(conversation.id, group)
+        return
+      }
+      case 'MemberJoined': {
+        const shown = this.#groupOf(event.groupId)
+        if (event.user.id === this.viewer)
+          return this.#open(`group_${event.groupId}`, {
+            id: event.groupId,
+            name: '',
+            announcement: null,
+            memberCount: event.memberCount,
+          })
+        if (!shown?.group) return
+        if (!shown.isPartial && shown.members.has(event.user.id))
+          throw new Error(`${event.user.id} joined ${event.groupId} twice`)
+        shown.members.add(event.user.id)
+        shown.group.memberCount = event.memberCount
+        return
+      }
+      case 'MemberLeft': {
+        const shown = this.#groupOf(event.groupId)
+        if (event.user.id === this.viewer) this.#conversations.delete(`group_${event.groupId}`)
+        if (!shown?.group) return
+        shown.members.delete(event.user.id)
+        shown.group.memberCount = event.memberCount
+        return
+      }
+      case 'NotificationReceived':
+        if (this.#notifications.has(event.notification.id)) throw new Error(`notification ${event.notification.id} came twice`)
+        this.#notifications.set(event.notification.id, event.notification.notificationType)
+        return
+      default:
+        throw new Error(`unexpected ${event.__typename}`)
+    }
+  }
+
+  #open(id: string, group: NonNullable<ShownConversation['group']>): void {
+    this.#conversations.set(id, { id, isGroup: true, isPartial: true, unread: 0, group, members: new Set(), messages: new Map() })
+  }
+
+  get partial(): ReadonlySet<string> {
+    return new Set([...this.#conversations.values()].filter(({ isPartial }) => isPartial).map(({ id }) => id))
+  }
+
+  /** The whole as canonical JSON; of conversations that are shown in part, only that they are there. */
+  canonical(partial: ReadonlySet<string> = this.partial): string {
+    const byId = <T extends { id: string }>(items: Iterable<T>): T[] => [...items].toSorted((a, b) => Number(a.id) - Number(b.id))
+    const sorted = (items: Iterable<string>): string[] => [...items].toSorted((a, b) => a.localeCompare(b))
+    const conversations = sorted(this.#conversations.keys()).map((id) => {
+      const { messages, members, unread, group } = this.#conversations.get(id) as ShownConversation
+      if (partial.has(id)) return { id }
+      return {
+        id,
+        unread,
+        group: group && [group.name, group.announcement, group.memberCount],
+        members: sorted(members),
+        messages: byId(messages.values()).map((message) => ({
+          ...message,
+          reactions: sorted(message.reactions.keys()).map((key) => [key, message.reactions.get(key)]),
+          readers: sorted(message.readers),
+        })),
+      }
+    })
+    return JSON.stringify({ conversations, notifications: sorted([...this.#notifications].map((pair) => pair.join())) }, null, 1)
+  }
+}
+
+/** The first lines in which two texts differ, with what comes before. */
+function differenceOf(shown: string, expected: string): string {
+  const [is, ought] = [shown.split('\n'), expected.split('\n')]
+  const at = is.findIndex((line, index) => line !== ought[index])
+  const around = (lines: readonly string[]): string => lines.slice(Math.max(0, at - 12), at + 8).join('\n')
+  return `shown:\n${around(is)}\nby a fresh query:\n${around(ought)}`
+}
+
+/** A node with its GraphQL operations and no transport. */
+export interface HistoryNode extends TestNode {
+  operations: Operations
+}
+
+export async function createHistoryNode(store: Store): Promise<HistoryNode> {
+  const node = await createNode(store, createMemoryPubSub(), { resumeLimit: 100_000 })
+  const operations = createOperations({
+    schema: createSchema(),
+    services: { chat: node.chat, feeds: node.feeds, admin: { note: () => undefined } } as never,
+    report: (error) => void node.errors.push({ stage: 'operation', error }),
+    activity: { isWatched: false, record: () => undefined },
+    open: true,
+  })
+  return { ...node, operations }
+}
+
+export interface HistoryOptions {
+  node: HistoryNode
+  /** Of the same database, over connections of its own, whose transactions are held open; undefined where there is one connection. */
+  holder: Store | undefined
+  random: () => number
+}
+
+const viewerOf = (userId: number) => ({
+  userId,
+  name: undefined,
+  avatar: undefined,
+  isAdmin: true,
+  issuedAt: 0,
+  expiresAt: Infinity,
+})
+
+/**
+ * One random history: writers that change things at once, transactions that stay open for a while, and readers who query at random moments
+ * and follow the events from the cursor. Throws where what a reader shows at the end is not what a fresh query gives.
+ */
+export async function runHistory({ node, holder, random }: HistoryOptions): Promise<void> {
+  const { operations } = node
+  const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T
+  const turns = async (limit: number): Promise<void> => {
+    for (let count = Math.floor(random() * limit); count > 0; count--) await turn()
+  }
+  const run = async (userId: number, document: string, variables: Data = {}): Promise<Data> => {
+    const { data, errors } = await operations.execute({ document, variables, viewer: viewerOf(userId), connectionId: null })
+    if (errors) throw new Error(errors.map(({ message }) => message).join())
+    return data as Data
+  }
+  /** What may be refused: somebody else was faster. */
+  const attempt = async (userId: number, document: string, variables: Data = {}): Promise<Data> =>
+    await run(userId, document, variables).catch(() => undefined)
+
+  const users = Array.from({ length: 4 }, newUserId)
+  // Those who look read nothing, so that their unread counts can be told from the events.
+  const readers = users.slice(0, 2)
+  await run(
+    users[0] as number,
+    `mutation { ${users.map((id) => `u${id}: upsertUser(id: ${id}, name: "u${id}") { id }`).join(' ')} }`,
+  )
+  const groups: number[] = []
+  const createGroup = async (): Promise<void> => {
+    if (groups.length === 4) return
+    const [owner = 0, ...members] = users.toSorted(() => random() - 0.5).slice(0, 2 + Math.floor(random() * 3))
+    const made = await run(owner, 'mutation ($ids: [ID!]) { createGroup(input: { name: "g", memberIds: $ids }) { id } }', {
+      ids: members,
+    })
+    groups.push(Number(made.createGroup.id))
+  }
+  await createGroup()
+  const messages: string[] = []
+  let sent = 0
+
+  const send = async (): Promise<void> => {
+    const sender = pick(users)
+    const target =
+      random() < 0.5 ? { conversationId: `group_${pick(groups)}` } : { receiverId: pick(users.filter((id) => id !== sender)) }
+    const input = { ...target, content: `m${++sent}` }
+    const made = await attempt(sender, 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id } }', { input })
+    if (made) messages.push(made.sendMessage.id)
+  }
+  const onMessage = async (field: string, user = pick(users)): Promise<void> => {
+    if (messages.length > 0) await attempt(user, `mutation ($id: ID!) { ${field} }`, { id: pick(messages) })
+  }
+  const steps: (() => Promise<unknown>)[] = [
+    send,
+    send,
+    send,
+    () => onMessage('markMessageRead(messageId: $id) { readAt }', pick(users.slice(2))),
+    () => onMessage(`addReaction(messageId: $id, reaction: "${pick(['a', 'b'])}") { count }`),
+    () => onMessage(`removeReaction(messageId: $id, reaction: "${pick(['a', 'b'])}") { count }`),
+    () => attempt(pick(users), `mutation { joinGroup(groupId: ${pick(groups)}) }`),
+    () => attempt(pick(users), `mutation { inviteToGroup(groupId: ${pick(groups)}, userIds: [${pick(users)}]) { id } }`),
+    () => attempt(pick(users), `mutation { leaveGroup(groupId: ${pick(groups)}) }`),
+    () => attempt(pick(users), `mutation { updateGroup(groupId: ${pick(groups)}, input: { name: "n${++sent}" }) { id } }`),
+    () =>
+      attempt(
+        0,
+        `mutation { pushSystemNotification(notificationType: "s${++sent}", data: {}, userIds: [${pick(users)}, ${pick(users)}]) }`,
+      ),
+    createGroup,
+  ]
+
+  /** A change whose transaction stays open for a while, as one of a node that is slow; nobody is notified of it. */
+  const hold = async ({ transaction }: Store): Promise<void> => {
+    const userId = pick(users)
+    const groupId = pick(groups)
+    const name = `h${++sent}`
+    const isOfUser = random() < 0.5
+    await transaction(async (tx) => {
+      await tx.lock([isOfUser ? userTopic(userId) : groupTopic(groupId)])
+      if (isOfUser) {
+        const [payload] = await tx.notifications.add([userId], name, {})
+        tx.append({ topics: [userTopic(userId)], kind: 'notification', payload })
+      } else {
+        const group = await tx.groups.update(groupId, { name })
+        tx.append({ topics: [groupTopic(groupId)], kind: 'group_updated', payload: { group } })
+      }
+      await turns(60)
+    })
+  }
+
+  const watch = async (): Promise<{ state: ShownState; close: () => void }> => {
+    await turns(40)
+    const userId = pick(readers)
+    const data = await run(userId, STATE)
+    const state = new ShownState(data)
+    await turns(60)
+    const request = operations.prepare({
+      document: EVENTS,
+      variables: { after: data.cursor },
+      viewer: viewerOf(userId),
+      connectionId: null,
+    })
+    if ('errors' in request) throw new Error(JSON.stringify(request))
+    const opened = await operations.subscribe(request, {
+      next({ data: result, errors }) {
+        if (errors) failures.push(errors[0])
+        try {
+          state.apply((result as Data).events)
+        } catch (error) {
+          failures.push(error)
+        }
+      },
+      end: (error) => void failures.push(error),
+    })
+    if (!('start' in opened)) throw new Error(JSON.stringify(opened))
+    await opened.start()
+    return { state, close: () => opened.close() }
+  }
+  const failures: unknown[] = []
+
+  const write = async (): Promise<void> => {
+    for (let count = 0; count < 8; count++) {
+      await pick(steps)()
+      await turns(3)
+    }
+  }
+  const work = [write(), write(), write(), ...(holder ? [hold(holder), turns(20).then(() => hold(holder))] : [])]
+  const [watched] = await Promise.all([Promise.all([watch(), watch(), watch()]), ...work])
+
+  // The last event of each topic that a reader is in, so that everything before it has come.
+  await node.topics.check()
+  const ends = new Map<number, Set<string>>(readers.map((id) => [id, new Set()]))
+  for (const userId of readers) {
+    await run(userId, `mutation { pushSystemNotification(notificationType: "end", data: {}, userIds: [${userId}]) }`)
+    const { conversations } = await run(userId, '{ conversations(first: 100) { edges { node { id isGroup } } } }')
+    for (const { node: conversation } of conversations.edges) {
+      if (!conversation.isGroup) continue
+      const content = `end ${userId} ${conversation.id}`
+      await run(userId, 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id } }', {
+        input: { conversationId: conversation.id, content },
+      })
+      for (const set of [ends.get(userId)]) set?.add(content)
+    }
+  }
+  try {
+    for (const { state } of watched) {
+      const wanted = ends.get(Number(state.viewer)) as Set<string>
+      const isDone = (): boolean =>
+        failures.length > 0 || (state.canonical().includes(',end') && [...wanted].every((each) => state.seen.has(each)))
+      for (let count = 0; !isDone(); count++) {
+        if (count === 20_000) throw new Error(`not everything came: ${JSON.stringify([...wanted])} of ${state.canonical()}`)
+        await turn()
+      }
+      if (failures.length > 0) throw failures[0]
+      const fresh = new ShownState(await run(Number(state.viewer), STATE))
+      const [shown, expected] = [state.canonical(), fresh.canonical(state.partial)]
+      if (shown !== expected) throw new Error(`${differenceOf(shown, expected)}\nthe events: ${state.log.join(' ')}`)
+    }
+    if (node.errors.length > 0) throw node.errors[0]?.error
+  } finally {
+    for (const { close } of watched) close()
+  }
+}
