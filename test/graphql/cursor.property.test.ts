@@ -19,7 +19,7 @@ describeEngines((on) => {
       const node = await createHistoryNode(store)
       const since = performance.now()
       // The embedded database is slower, and has one transaction at a time.
-      const histories = Number(HISTORIES ?? (holder ? 200 : 40))
+      const histories = Number(HISTORIES ?? (holder ? 150 : 30))
       for (let number = 0; number < histories; number++) {
         const seed = SEED + number
         await runHistory({ node, holder, random: createRandom(seed) }).catch((error: unknown) => {
