@@ -13,7 +13,7 @@ const STATE = `{
   conversations(first: 20) { edges { node {
     id isGroup unreadCount lastMessage { id } group { id name announcement memberCount }
     members(first: 10) { edges { node { id } } }
-    messages(first: 60) { edges { node { id content sender { id } reactions { reaction userIds } readBy { readerId } } } }
+    messages(first: 60) { edges { node { id content deletedAt sender { id } reactions { reaction userIds } readBy { readerId } } } }
   } } }
   notifications(first: 100) { edges { node { id notificationType } } }
   cursor
@@ -21,7 +21,9 @@ const STATE = `{
 
 const EVENTS = `subscription ($after: ID) { events(after: $after) {
   __typename id
-  ... on MessageSent { message { id content sender { id } conversation { id isGroup } } }
+  ... on MessageSent { message { id content deletedAt sender { id } conversation { id isGroup } } }
+  ... on MessageEdited { message { id content } }
+  ... on MessageDeleted { messageId }
   ... on MessageRead { messageId readerId }
   ... on ReactionAdded { messageId reaction reactionUserIds }
   ... on ReactionRemoved { messageId reaction reactionUserIds }
@@ -34,6 +36,7 @@ const EVENTS = `subscription ($after: ID) { events(after: $after) {
 interface ShownMessage {
   id: string
   content: string
+  isDeleted: boolean
   sender: string
   reactions: Map<string, string[]>
   /** Only of the viewer's own messages: nobody else is told. */
@@ -74,11 +77,12 @@ export class ShownState {
         group: node.group,
         members: new Set(node.members.edges.map((edge: Data) => edge.node.id)),
         messages: new Map(
-          node.messages.edges.toReversed().map(({ node: { id, content, sender, reactions, readBy } }: Data) => [
+          node.messages.edges.toReversed().map(({ node: { id, content, deletedAt, sender, reactions, readBy } }: Data) => [
             id,
             {
               id,
               content,
+              isDeleted: deletedAt !== null,
               sender: sender.id,
               reactions: new Map(reactions.map((each: Data) => [each.reaction, each.userIds])),
               readers: new Set(sender.id === this.viewer ? readBy.map((each: Data) => each.readerId) : []),
@@ -108,7 +112,8 @@ export class ShownState {
     this.log.push(JSON.stringify(event))
     switch (event.__typename) {
       case 'MessageSent': {
-        const { id, content, sender, conversation } = event.message
+        const { id, content, deletedAt, sender, conversation } = event.message
+        const isDeleted = deletedAt !== null
         this.seen.add(content)
         let shown = this.#conversations.get(conversation.id)
         if (!shown) {
@@ -126,8 +131,29 @@ export class ShownState {
           this.#conversations.set(shown.id, shown)
         }
         if (shown.messages.has(id)) throw new Error(`message ${id} (${content}) came twice`)
-        shown.messages.set(id, { id, content, sender: sender.id, reactions: new Map(), readers: new Set(this.#early.get(id)) })
-        if (sender.id !== this.viewer) shown.unread++
+        shown.messages.set(id, {
+          id,
+          content,
+          isDeleted,
+          sender: sender.id,
+          reactions: new Map(),
+          readers: new Set(this.#early.get(id)),
+        })
+        if (sender.id !== this.viewer && !isDeleted) shown.unread++
+        return
+      }
+      case 'MessageEdited': {
+        const message = this.#messageOf(event.message.id)
+        if (message) message.content = event.message.content
+        return
+      }
+      case 'MessageDeleted': {
+        const message = this.#messageOf(event.messageId)
+        const conversation = [...this.#conversations.values()].find(({ messages }) => messages.has(event.messageId))
+        // One that was replayed is as it is now.
+        if (!message || !conversation || message.isDeleted) return
+        Object.assign(message, { isDeleted: true, content: '', reactions: new Map() })
+        if (message.sender !== this.viewer) conversation.unread--
         return
       }
       case 'MessageRead': {
@@ -333,6 +359,9 @@ export async function runHistory({ node, holder, random }: HistoryOptions): Prom
     () => onMessage('markMessageRead(messageId: $id) { readAt }', pick(users.slice(2))),
     () => onMessage(`addReaction(messageId: $id, reaction: "${pick(['a', 'b'])}") { count }`),
     () => onMessage(`removeReaction(messageId: $id, reaction: "${pick(['a', 'b'])}") { count }`),
+    () => onMessage(`editMessage(input: { messageId: $id, content: "e${++sent}" }) { id }`),
+    () => onMessage(`editMessage(input: { messageId: $id, content: "e${++sent}" }) { id }`),
+    () => onMessage('deleteMessage(messageId: $id) { id }'),
     join,
     join,
     leave,
@@ -378,13 +407,15 @@ export async function runHistory({ node, holder, random }: HistoryOptions): Prom
     })
     if ('errors' in request) throw new Error(JSON.stringify(request))
     const opened = await operations.subscribe(request, {
-      next({ data: result, errors }) {
+      protocol: 'graphql-ws',
+      event({ data: result, errors }) {
         if (errors) failures.push(errors[0])
         try {
           state.apply((result as Data).events)
         } catch (error) {
           failures.push(error)
         }
+        return true
       },
       end: (error) => void failures.push(error),
     })
