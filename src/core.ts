@@ -33,7 +33,7 @@ export function createWrites(store: Store, pubsub: PubSubEngine, onError: Report
 export const createCircleLoader = (store: Store): ((userId: number) => Promise<Circle>) =>
   createBatchLoader(async (userIds) => {
     const circles = await store.conversations.circles(userIds)
-    return userIds.map((userId) => circles.get(userId) ?? { groups: [], past: [], partners: [] })
+    return userIds.map((userId) => circles.get(userId) ?? { groups: [], past: [], partners: [], blocked: [] })
   })
 
 export interface CoreSettings {
@@ -99,6 +99,7 @@ export async function createCore(settings: CoreSettings, parts: CoreParts): Prom
     topics,
     log,
     loadCircle,
+    loadPresence: (userId) => chat.presence.stateOf(userId),
     counts,
     resumeLimit: settings.resumeLimit,
     replayRate: settings.replayRate,

@@ -12,6 +12,8 @@ export const LIMITS = {
   reactionsOfUser: 20,
   /** Unicode code points */
   key: 64,
+  /** Users whom one user may block */
+  blocksOfUser: 10_000,
 } as const
 
 export const DEFAULT_MESSAGE_TYPE = 'text'

@@ -4,6 +4,7 @@ import type { Role } from '../store/groups.ts'
 import type { MessageRecord } from '../store/messages.ts'
 import type { StoreParts } from '../store/store.ts'
 import { groupTopic, userTopic } from './events.ts'
+import { BLOCKED } from './refusals.ts'
 
 /** Who takes part in a message's conversation, as topics: the group, or the two users of a direct conversation. */
 export function topicsOf({ groupId, pair }: Pick<ConversationRecord, 'groupId' | 'pair'>): string[] {
@@ -19,6 +20,17 @@ export function parseDirectId(id: string, userId: number): { partnerId: number }
   if (low >= high || high > 2_147_483_647) return undefined
   if (low === userId) return { partnerId: high }
   return high === userId ? { partnerId: low } : undefined
+}
+
+/** The id of the direct conversation of two users that has no message yet. */
+export const directId = (a: number, b: number): string => `direct_${Math.min(a, b)}_${Math.max(a, b)}`
+
+/** Throws FORBIDDEN where a direct conversation is one of two users of whom either has blocked the other. */
+export async function refuseBlocked(
+  { blocks }: Pick<StoreParts, 'blocks'>,
+  { pair }: Pick<ConversationRecord, 'pair'>,
+): Promise<void> {
+  if (pair && (await blocks.pairedWith(pair[0], [pair[1]])).size > 0) throw forbidden(BLOCKED)
 }
 
 export interface Access {

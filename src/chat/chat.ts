@@ -5,6 +5,7 @@ import type { Circle } from '../store/conversations.ts'
 import type { Store } from '../store/store.ts'
 import type { TimerWheel } from '../lib/timer-wheel.ts'
 import { createAccess, type Access } from './access.ts'
+import { createBlocks, type Blocks } from './blocks.ts'
 import type { Commits } from './commit.ts'
 import { createCursors, type Cursors } from './cursor.ts'
 import { createDeletions, type Deletions } from './deletions.ts'
@@ -25,6 +26,7 @@ import { createUsers, type Users } from './users.ts'
 /** The domain as its callers see it. */
 export interface Chat {
   access: Access
+  blocks: Blocks
   cursors: Cursors
   deletions: Deletions
   edits: Edits
@@ -84,6 +86,7 @@ export function createChat(options: ChatOptions): Chat {
   const notifications = createNotifications({ store, commits })
   return {
     access,
+    blocks: createBlocks({ store, commits, typing, presenceGroupLimit: options.presenceGroupLimit }),
     cursors: createCursors(store),
     deletions: createDeletions({ store, access, commits }),
     edits: createEdits({ access, commits, editHours: options.messageEditHours }),

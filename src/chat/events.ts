@@ -61,6 +61,17 @@ export interface MembershipPayload {
   closes?: number
 }
 
+export interface BlockPayload {
+  blockerId: number
+  /** The one who was blocked or unblocked. */
+  user: UserSnapshot
+  blocked: boolean
+  /** Whether there is a block between the two after the change, whichever of them made it. */
+  isPairBlocked: boolean
+  /** Whether the two are told of each other's presence while there is none. */
+  sharePresence: boolean
+}
+
 export interface TypingPayload {
   conversationId: string
   isGroup: boolean
@@ -121,6 +132,8 @@ export const EVENTS = {
   member_joined: durable('MemberJoined', inConversation as (payload: MembershipPayload) => string),
   member_left: durable('MemberLeft', inConversation as (payload: MembershipPayload) => string),
   notification: durable('NotificationReceived', nowhere as (notification: NotificationRecord) => null),
+  // In the topics of both, whose feeds then hide each other's presence; only the one who blocks is told of it.
+  block_changed: durable('BlockChanged', nowhere as (payload: BlockPayload) => null),
   typing: ephemeral(
     'TypingChanged',
     inConversation as (payload: TypingPayload) => string,
@@ -171,6 +184,10 @@ export const isDurable = ({ kind }: { kind: EventKind }): boolean => EVENTS[kind
 
 /** What an ephemeral event is coalesced by at a slow client. */
 export const coalescingKeyOf = ({ kind, payload }: ChatEvent): string => rowOf(kind).coalescingKey(payload)
+
+/** Whether a user who listens to its topic is to be told of it. */
+export const isFor = (event: ChatEvent, userId: number): boolean =>
+  event.kind !== 'block_changed' || event.payload.blockerId === userId
 
 /** Where a membership starts with this event, for those who receive it in their own topic. */
 export function openingOf(event: DurableEvent): Opening | undefined {

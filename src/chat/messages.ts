@@ -41,7 +41,7 @@ export interface MessagesOptions {
   store: Store
   commits: Commits
   access: Access
-  typing: Pick<Typing, 'messageSent'>
+  typing: Pick<Typing, 'stop'>
   counts: Counts
 }
 
@@ -57,7 +57,7 @@ export function createMessages({ store, commits, access, typing, counts }: Messa
       const committedAt = performance.now()
       counts.batch(outcomes.length)
       for (const outcome of outcomes) {
-        if (outcome.status === 'sent') typing.messageSent(outcome.message.senderId, outcome.message.conversationId)
+        if (outcome.status === 'sent') typing.stop(outcome.message.senderId, outcome.message.conversationId)
       }
       // What was delivered in this turn has been written by then.
       setImmediate(() => counts.committedToWritten((performance.now() - committedAt) / 1000))

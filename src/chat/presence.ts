@@ -13,6 +13,8 @@ export interface Presence {
   closed(userId: number): void
   /** Those of the users who are online, on any node. */
   online(userIds: readonly number[]): Promise<Set<number>>
+  /** How a user is now; `lastActive` in milliseconds since the epoch, null for one who never connected. */
+  stateOf(userId: number): Promise<{ online: boolean; lastActive: number | null }>
   /** The users who are online on this node. */
   here(): number[]
   /** Tells again of users on this node whom the other nodes took for offline. */
@@ -97,6 +99,15 @@ export function createPresence(options: PresenceOptions): Presence {
     register(userId, false, state.lastActive)
   }
 
+  async function online(userIds: readonly number[]): Promise<Set<number>> {
+    try {
+      return await registry.online(userIds)
+    } catch (error) {
+      onError(error)
+      return new Set(userIds.filter((userId) => states.has(userId)))
+    }
+  }
+
   return {
     opened(userId) {
       const state = states.get(userId)
@@ -119,13 +130,11 @@ export function createPresence(options: PresenceOptions): Presence {
       else state.offline = wheel.at(state.lastActive + graceMs, () => goOffline(userId, state))
     },
 
-    async online(userIds) {
-      try {
-        return await registry.online(userIds)
-      } catch (error) {
-        onError(error)
-        return new Set(userIds.filter((userId) => states.has(userId)))
-      }
+    online,
+
+    async stateOf(userId) {
+      const [users, found] = await Promise.all([store.users.byIds([userId]), online([userId])])
+      return { online: found.has(userId), lastActive: users.get(userId)?.lastActive ?? null }
     },
 
     here: () => [...states.keys()],

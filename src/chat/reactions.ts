@@ -1,7 +1,7 @@
 import { badInput, notFound } from '../errors.ts'
 import type { ReactionRecord } from '../store/reactions.ts'
 import type { Transaction } from '../store/store.ts'
-import { topicsOf, type Access } from './access.ts'
+import { refuseBlocked, topicsOf, type Access } from './access.ts'
 import type { Commits } from './commit.ts'
 import type { ReactionPayload } from './events.ts'
 import { LIMITS, problemWithReaction, reactionKey } from '../limits.ts'
@@ -40,6 +40,7 @@ export function createReactions({ access, commits }: { access: Access; commits: 
       // A member who was removed while this waited for the lock adds nothing after that.
       const isMember = !conversation.isGroup || (await tx.conversations.memberOf(userId, [conversation.id])).size > 0
       if (!isMember) throw notFound(`there is no message ${messageId}`)
+      if (kind === 'reaction_added') await refuseBlocked(tx, conversation)
       const given = await tx.reactions.given(messageId, userId)
       const same = given.find((other) => reactionKey(other.reaction) === reactionKey(reaction))
       // Another spelling of a reaction is that reaction, shown as it was first given.

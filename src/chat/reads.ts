@@ -1,6 +1,7 @@
 import type { StoreParts } from '../store/store.ts'
 import { createSearch } from './search.ts'
 
+export type { BlockRecord } from '../store/blocks.ts'
 export type { ConversationRecord, ConversationPosition, MemberPageKey } from '../store/conversations.ts'
 export type { GroupRecord, Role } from '../store/groups.ts'
 export type { MessagePageKey, MessageRecord, ReplyPageKey } from '../store/messages.ts'
@@ -14,6 +15,8 @@ export type Reads = ReturnType<typeof createReads>
 
 export const createReads = (store: StoreParts) => ({
   users: store.users.byIds,
+  blockedPairs: store.blocks.pairedWith,
+  blockPage: store.blocks.page,
   conversations: store.conversations.byIds,
   conversationPage: store.conversations.page,
   memberOf: store.conversations.memberOf,

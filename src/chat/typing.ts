@@ -2,7 +2,7 @@ import { ChatError } from '../errors.ts'
 import type { Publisher } from '../pubsub/publisher.ts'
 import type { Store } from '../store/store.ts'
 import type { Deadline, TimerWheel } from '../lib/timer-wheel.ts'
-import type { Access } from './access.ts'
+import { refuseBlocked, type Access } from './access.ts'
 import { groupTopic, userTopic, type EphemeralEvent, type TypingPayload } from './events.ts'
 
 export interface Typing {
@@ -11,8 +11,8 @@ export interface Typing {
    * that said so, whose closing ends it; null where there is none to close.
    */
   set(userId: number, connectionId: string | null, conversationId: string, typing: boolean): Promise<void>
-  /** Ends the user's typing in the conversation: a message has come. */
-  messageSent(userId: number, conversationId: string): void
+  /** Ends the user's typing in the conversation, on whatever node it was said: a message has come, or the user may not write there any more. */
+  stop(userId: number, conversationId: string): void
   /** Ends what this connection was the last to say. */
   connectionClosed(connectionId: string): void
   /** A change on another node: the state of a user and conversation belongs to the node that received the last `true`. */
@@ -84,6 +84,7 @@ export function createTyping({ store, access, publisher, wheel, tell, deliverLoc
   async function lookUp(key: string, userId: number, conversationId: string): Promise<Place> {
     try {
       const conversation = await access.conversation(userId, conversationId, 'say')
+      await refuseBlocked(store, conversation)
       const user = (await store.users.byIds([userId])).get(userId)
       if (!user) throw new Error(`user ${userId} is not stored`)
       const { id, isGroup, groupId, pair } = conversation
@@ -195,7 +196,7 @@ export function createTyping({ store, access, publisher, wheel, tell, deliverLoc
       tell({ key, typing: true, at: now, pushedAt: state.pushedAt, place: state.place })
     },
 
-    messageSent(userId, conversationId) {
+    stop(userId, conversationId) {
       if (states.size === 0 && lookups.size === 0 && elsewhere.size === 0) return
       const key = `${userId} ${conversationId}`
       lookups.delete(key)

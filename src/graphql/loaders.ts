@@ -145,6 +145,11 @@ export const createLoaders = ({ reads, presence }: Pick<Chat, 'reads' | 'presenc
 
 export const createViewerLoaders = (reads: Reads, userId: number) => ({
   unread: byMap<string, number>((ids) => reads.unread(userId, ids)),
+  /** Whether there is a block between the viewer and another user. */
+  isBlocked: new DataLoader<number, boolean>(async (ids) => {
+    const blocked = await reads.blockedPairs(userId, ids)
+    return ids.map((id) => blocked.has(id))
+  }),
   role: byMap((ids: readonly number[]) => reads.rolesOf(userId, ids)),
   isMember: new DataLoader<string, boolean>(async (ids) => {
     const member = await reads.memberOf(userId, ids)

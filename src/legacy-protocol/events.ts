@@ -19,9 +19,12 @@ export const PUSH_OF = {
   MemberJoined: 'user_joined_group',
   MemberLeft: 'user_left_group',
   NotificationReceived: 'notification',
-} as const satisfies Record<Exclude<FeedEvent['__typename'], 'ResumeIncomplete' | 'MessageEdited' | 'MessageDeleted'>, PushType>
+} as const satisfies Record<
+  Exclude<FeedEvent['__typename'], 'ResumeIncomplete' | 'MessageEdited' | 'MessageDeleted' | 'BlockChanged'>,
+  PushType
+>
 
-/** The push that tells a legacy client of an event; null for `ResumeIncomplete`, which the response to `resume` tells. */
+/** The push that tells a legacy client of an event; null where there is none, and for `ResumeIncomplete`, which the response to `resume` tells. */
 export function encodeEvent(event: FeedEvent): string | null {
   const id = event.id ?? undefined
   const timestamp = formatTimestamp(event.timestamp)
@@ -72,6 +75,7 @@ export function encodeEvent(event: FeedEvent): string | null {
       const { notificationType, data } = event.notification
       return encodePush(PUSH_OF.NotificationReceived, { notification_type: notificationType, data }, id)
     }
+    case 'BlockChanged':
     case 'ResumeIncomplete':
       return null
   }

@@ -1,6 +1,7 @@
 import {
   asChatEvent,
   closingOf,
+  isFor,
   groupTopic,
   openingOf,
   userTopic,
@@ -14,6 +15,7 @@ import type { EventSink } from '../lib/event-sink.ts'
 import type { EventCursor } from '../ids.ts'
 import type { Circle } from '../store/conversations.ts'
 import type { LogEntry, TopicRange } from '../store/event-log.ts'
+import { BlockedPresence, type PresenceState } from './blocked-presence.ts'
 import { CheckpointRecorder, membershipKey, WHOLE } from './checkpoints.ts'
 import { missing } from './ranges.ts'
 import { replay, type ReplayParts, type ReplayTarget, type ResumeHooks } from './replay.ts'
@@ -60,6 +62,8 @@ export interface Feeds {
 
 export interface FeedsOptions extends Pick<ReplayParts, 'log' | 'loadCircle' | 'resumeLimit' | 'checkpoints'> {
   topics: Topics
+  /** How a user is now, to be told where a block between two users begins or ends. */
+  loadPresence: (userId: number) => Promise<PresenceState>
   /** As in ReplayParts; 0 if absent. */
   overlapMs?: number
   counts?: Counts
@@ -71,7 +75,7 @@ export interface FeedsOptions extends Pick<ReplayParts, 'log' | 'loadCircle' | '
 const BUFFERED_LIMIT = 10_000
 const BUFFERED_EPHEMERAL_LIMIT = 100
 
-type FeedParts = ReplayParts & { topics: Topics }
+type FeedParts = ReplayParts & Pick<FeedsOptions, 'topics' | 'loadPresence'>
 
 export function createFeeds(options: FeedsOptions): Feeds {
   const { replayRate = { perSecond: 0, burst: 0 }, ...rest } = options
@@ -148,6 +152,8 @@ class UserFeed implements Feed {
   #resuming = 0
   #lastResume: Promise<void> | undefined
   #lastEphemeral: EphemeralEvent | undefined
+  /** Undefined while the user has a block with nobody. */
+  #blocked: BlockedPresence | undefined
   readonly #recorder: CheckpointRecorder | undefined
 
   constructor(parts: FeedParts, { userId, scope, sink }: FeedOptions) {
@@ -166,9 +172,10 @@ class UserFeed implements Feed {
     if (scope.kind === 'user') return
     if (scope.kind === 'group' && scope.withOwn) await this.#attach(this.#subscribe(this.#own, 0))
     // Read after the topic is attached: what starts or ends later comes as an event there.
-    const { groups, past } = await this.#parts.loadCircle(this.#userId)
+    const { groups, past, blocked } = await this.#parts.loadCircle(this.#userId)
     for (const { topic, sinceSeq } of [...groups, ...past]) this.#addMembership(topic, sinceSeq)
     if (scope.kind === 'all') {
+      if (blocked.length > 0) this.#blockedPresence().begin(blocked)
       await Promise.all(groups.map(({ topic, sinceSeq }) => this.#attach(this.#subscribe(topic, sinceSeq))))
       return
     }
@@ -197,8 +204,18 @@ class UserFeed implements Feed {
     if (this.#isClosed || event === this.#lastEphemeral || this.#isOwnPresence(event)) return
     this.#lastEphemeral = event
     // It is buffered only so that nothing precedes a replay.
-    if (subscription.buffered === null) this.#sink.event(event, false)
+    if (subscription.buffered === null) this.#deliverEphemeral(event)
     else if (subscription.buffered.length < BUFFERED_EPHEMERAL_LIMIT) subscription.buffered.push({ event, seq: 0 })
+  }
+
+  #deliverEphemeral(event: EphemeralEvent): void {
+    if (!this.#blocked?.hides(event)) this.#sink.event(event, false)
+  }
+
+  #blockedPresence(): BlockedPresence {
+    const { loadPresence } = this.#parts
+    const deliver = (event: EphemeralEvent): void => void (this.#isClosed || this.#sink.event(event, false))
+    return (this.#blocked ??= new BlockedPresence({ userId: this.#userId, loadPresence, deliver }))
   }
 
   #isOwnPresence(event: EphemeralEvent): boolean {
@@ -243,7 +260,9 @@ class UserFeed implements Feed {
     if (!subscription.isOpen || seq <= subscription.since || seq <= subscription.shown) return
     subscription.seq = seq
     this.#recorder?.delivered(subscription.topic, seq, event.id)
-    this.#sink.event(event, false)
+    if (isFor(event, this.#userId)) this.#sink.event(event, false)
+    // Presence is for feeds of all that concerns the user.
+    if (event.kind === 'block_changed' && this.#scope.kind === 'all') this.#blockedPresence().onBlockChanged(event)
     if (subscription.topic === this.#own) {
       const opening = this.#scope.kind === 'all' ? openingOf(event) : undefined
       if (opening) void this.#join(opening.topic, opening.sinceSeq)
@@ -260,7 +279,7 @@ class UserFeed implements Feed {
     subscription.buffered = null
     for (const { event, seq } of buffered) {
       if (!subscription.isOpen) return
-      if (event.id === null) this.#sink.event(event, false)
+      if (event.id === null) this.#deliverEphemeral(event)
       else this.#deliver(subscription, event, seq)
     }
   }
@@ -385,7 +404,7 @@ class UserFeed implements Feed {
       addDelivered: (range) => this.#addDelivered(range),
       deliver: (event, { topic, seq }, isFormer) => {
         if (event.id !== null) this.#recorder?.delivered(topic, seq, event.id)
-        this.#sink.event(event, isFormer)
+        if (isFor(event, this.#userId)) this.#sink.event(event, isFormer)
       },
       ready: () => this.#sink.ready?.(),
       settled: () => this.#sink.settled?.(),

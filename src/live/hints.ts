@@ -73,6 +73,13 @@ const DURABLE: Readonly<Record<DurableEvent['kind'], Check>> = {
   group_updated: hasMembers({ group: isGroup, opens: isOpening }),
   member_joined: isMembership,
   member_left: isMembership,
+  block_changed: hasMembers({
+    blockerId: isUserId,
+    user: isUser,
+    blocked: isFlag,
+    isPairBlocked: isFlag,
+    sharePresence: isFlag,
+  }),
   notification: hasMembers({ id: isCount, userId: isUserId, type: isText, data: isObject, at: isTime }),
 }
 

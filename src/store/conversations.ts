@@ -36,6 +36,8 @@ export interface Circle {
   past: { topic: string; sinceSeq: number; untilSeq: number }[]
   /** `user:` topics of the partners in direct conversations. */
   partners: string[]
+  /** With whom there is a block, whichever of the two made it. */
+  blocked: number[]
 }
 
 interface ConversationRow {
@@ -139,6 +141,17 @@ export function createConversationStore(db: Db) {
     members: async (conversationId: string, after: number, limit: number): Promise<MemberRecord[]> =>
       (await memberPages([{ conversationId, after, limit }]))[0] ?? [],
 
+    /** Whether two users are told of each other's presence: they share a conversation, and not just groups with more than `groupLimit` members. */
+    async sharePresence(a: number, b: number, groupLimit: number): Promise<boolean> {
+      const [row] = await db.$queryRaw<{ shared: boolean }[]>`
+        SELECT EXISTS (
+          SELECT FROM members x JOIN members y ON y.conversation_id = x.conversation_id AND y.user_id = ${b}
+          LEFT JOIN groups g ON g.conversation_id = x.conversation_id
+          WHERE x.user_id = ${a} AND coalesce(g.member_count, 0) <= ${groupLimit}
+        ) AS shared`
+      return row?.shared ?? false
+    },
+
     /** How many messages of others the user has not read, for each conversation. */
     async unread(userId: number, ids: readonly string[]): Promise<Map<string, number>> {
       const rows = await db.$queryRaw<{ id: string; unread: number }[]>`
@@ -156,7 +169,7 @@ export function createConversationStore(db: Db) {
       const rows = await db.$queryRaw<
         {
           user_id: number
-          kind: 'group' | 'past' | 'partner'
+          kind: 'group' | 'past' | 'partner' | 'blocked'
           topic: string
           since_seq: number
           until_seq: number
@@ -172,13 +185,18 @@ export function createConversationStore(db: Db) {
         WHERE m.user_id = ANY(${[...userIds]}::int[])
         UNION ALL
         SELECT user_id, 'past', topic, since_seq::float8, until_seq::float8, 0 FROM past_memberships
-        WHERE user_id = ANY(${[...userIds]}::int[])`
-      const circles = new Map(userIds.map((id) => [id, { groups: [], past: [], partners: [] } as Circle]))
+        WHERE user_id = ANY(${[...userIds]}::int[])
+        UNION ALL
+        SELECT blocker_id, 'blocked', blocked_id::text, 0, 0, 0 FROM blocks WHERE blocker_id = ANY(${[...userIds]}::int[])
+        UNION ALL
+        SELECT blocked_id, 'blocked', blocker_id::text, 0, 0, 0 FROM blocks WHERE blocked_id = ANY(${[...userIds]}::int[])`
+      const circles = new Map(userIds.map((id) => [id, { groups: [], past: [], partners: [], blocked: [] } as Circle]))
       for (const { user_id, kind, topic, since_seq: sinceSeq, until_seq: untilSeq, size: memberCount } of rows) {
         const circle = circles.get(user_id) as Circle
         if (kind === 'group') circle.groups.push({ topic, sinceSeq, memberCount })
         else if (kind === 'past') circle.past.push({ topic, sinceSeq, untilSeq })
-        else circle.partners.push(topic)
+        else if (kind === 'partner') circle.partners.push(topic)
+        else circle.blocked.push(Number(topic))
       }
       return circles
     },

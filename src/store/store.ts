@@ -1,4 +1,5 @@
 import type { PrismaClient } from './generated/client.ts'
+import { createBlockStore } from './blocks.ts'
 import { createConversationStore } from './conversations.ts'
 import type { Database } from './database/client.ts'
 import type { Db, RawDb } from './database/sql.ts'
@@ -18,6 +19,7 @@ import { createUserStore } from './users.ts'
 
 const createParts = (db: Db) => ({
   users: createUserStore(db),
+  blocks: createBlockStore(db),
   conversations: createConversationStore(db),
   messages: createMessageStore(db),
   groups: createGroupStore(db),

@@ -322,10 +322,11 @@ describeEngines((on) => {
       groups: [{ topic: `group:${id}`, sinceSeq: 1, memberCount: 2 }],
       past: [],
       partners: [`user:${c}`],
+      blocked: [],
     })
     expect(circles.get(b)?.partners).toEqual([])
-    expect(circles.get(c)).toEqual({ groups: [], past: [], partners: [`user:${a}`] })
-    expect(circles.get(1)).toEqual({ groups: [], past: [], partners: [] })
+    expect(circles.get(c)).toEqual({ groups: [], past: [], partners: [`user:${a}`], blocked: [] })
+    expect(circles.get(1)).toEqual({ groups: [], past: [], partners: [], blocked: [] })
   })
 })
 

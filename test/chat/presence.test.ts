@@ -102,7 +102,7 @@ test('announcements keep the order of what happened, however long one takes', as
     wheel: { at: () => ({ cancel: () => undefined }), stop: () => undefined },
     loadCircle: async () => {
       if (asked++ === 0) await first
-      return { groups: [], past: [], partners: [`user:${b}`] }
+      return { groups: [], past: [], partners: [`user:${b}`], blocked: [] }
     },
     graceMs: 0,
     groupLimit: 1000,
@@ -130,7 +130,7 @@ test('an announcement that fails is reported, and the next one comes all the sam
     },
     wheel: { at: () => ({ cancel: () => undefined }), stop: () => undefined },
     loadCircle: () =>
-      fails ? Promise.reject(new Error('gone')) : Promise.resolve({ groups: [], past: [], partners: [`user:${b}`] }),
+      fails ? Promise.reject(new Error('gone')) : Promise.resolve({ groups: [], past: [], partners: [`user:${b}`], blocked: [] }),
     graceMs: 0,
     groupLimit: 1000,
     registry: createLocalRegistry(),

@@ -131,7 +131,7 @@ test('what overtakes a true on its way ends it: a false, the closing of its conn
   await closed
   expect(taken()).toEqual([])
   const answered = say(true)
-  node.chat.typing.messageSent(a, direct)
+  node.chat.typing.stop(a, direct)
   await answered
   expect(taken()).toEqual([])
   const renewed = [say(false), say(true)]

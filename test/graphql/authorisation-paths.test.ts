@@ -92,6 +92,8 @@ interface World {
   /** Joined after all of that. */
   later: TestUser
   stranger: TestUser
+  /** In nothing, and whom the others block. */
+  outsider: TestUser
   group: string
   conversation: string
   /** From before the former member was removed, and from after it. */
@@ -114,6 +116,7 @@ beforeAll(async () => {
   app = await startApp()
   const [owner, member, former] = [await app.user('Owner'), await app.user('Member'), await app.user('Former')]
   const [later, stranger, asking] = [await app.user('Later'), await app.user('Stranger'), await app.user('Asking')]
+  const outsider = await app.user('Outsider')
   const byOwner = app.over(owner)
   const memberIds = [member, former].map(({ id }) => String(id))
   const { createGroup } = await byOwner.data(
@@ -157,7 +160,7 @@ beforeAll(async () => {
     member: key(member, 'of the member', ofMember),
     owner: key(owner, 'of the owner', after),
   }
-  world = { owner, member, former, later, stranger, group, conversation: conversationId, before, after, sent, deleted }
+  world = { owner, member, former, later, stranger, outsider, group, conversation: conversationId, before, after, sent, deleted }
   for (const viewer of VIEWERS) sockets.set(viewer, app.graphqlWs(world[viewer]))
 })
 afterAll(() => app.stop())
@@ -172,6 +175,7 @@ const ASK: Record<string, (viewer: Viewer) => string> = {
   'Query.group': () => `group(id: "${world.group}")`,
   'Query.notifications': () => 'notifications(first: 5)',
   'Query.searchMessages': () => 'searchMessages(hasMedia: false, first: 5)',
+  'Query.blockedUsers': () => 'blockedUsers(first: 5)',
   'Query.cluster': () => 'cluster',
   'Query.connections': () => `connections(userId: "${world.owner.id}")`,
   'Query.topic': () => `topic(id: "group:${world.group}")`,
@@ -194,6 +198,8 @@ const ASK: Record<string, (viewer: Viewer) => string> = {
     `decideJoinRequest(groupId: "${world.group}", userId: "${world.member.id}", approve: false)`,
   'Mutation.removeGroupMember': () => `removeGroupMember(groupId: "${world.group}", userId: "${world.stranger.id}")`,
   'Mutation.setGroupRole': () => `setGroupRole(groupId: "${world.group}", userId: "${world.member.id}", role: MEMBER)`,
+  'Mutation.blockUser': () => `blockUser(userId: "${world.outsider.id}")`,
+  'Mutation.unblockUser': () => `unblockUser(userId: "${world.outsider.id}")`,
   'Mutation.markNotificationRead': () => 'markNotificationRead(id: "1")',
   'Mutation.upsertUser': () => `upsertUser(id: "${world.owner.id}", name: "x")`,
 }

@@ -18,6 +18,8 @@ interface World {
   gone: TestUser
   /** In nothing. */
   eve: TestUser
+  /** Blocked by ann, with whom they share a group and a direct conversation. */
+  foe: TestUser
   group: string
   conversation: string
   direct: string
@@ -42,8 +44,8 @@ const own = (ask: Rule['ask']): Rule => rule(ask, 'ok')
 const admins = (ask: Rule['ask']): Rule => rule(ask, 'FORBIDDEN')
 
 const QUERIES: Record<string, Rule> = {
-  cursor: own(() => 'cursor'),
   viewer: own(() => 'viewer { id }'),
+  cursor: own(() => 'cursor'),
   // Everyone may see who a user is.
   user: own(({ ann }) => `user(id: "${ann.id}") { id }`),
   conversations: own(() => 'conversations { edges { node { id } } }'),
@@ -56,6 +58,7 @@ const QUERIES: Record<string, Rule> = {
     ({ conversation }) => `searchMessages(text: "hi", conversationId: "${conversation}") { edges { node { id } } }`,
     'NOT_FOUND',
   ),
+  blockedUsers: own(() => 'blockedUsers { edges { node { id } } }'),
   cluster: admins(() => 'cluster { nodes { id } }'),
   connections: admins(({ ann }) => `connections(userId: "${ann.id}") { id }`),
   topic: admins(({ ann }) => `topic(id: "user:${ann.id}") { id }`),
@@ -98,6 +101,9 @@ const MUTATIONS: Record<string, Rule> = {
     ({ group, bob }) => `setGroupRole(groupId: "${group}", userId: "${bob.id}", role: ADMIN) { id }`,
     'FORBIDDEN',
   ),
+  // Everyone may block anyone.
+  blockUser: own(({ foe }) => `blockUser(userId: "${foe.id}") { id }`),
+  unblockUser: own(({ foe }) => `unblockUser(userId: "${foe.id}") { id }`),
   markNotificationRead: rule(({ notification }) => `markNotificationRead(id: "${notification}") { id }`, 'NOT_FOUND'),
   pushNewMessage: admins(({ groupMessage }) => `pushNewMessage(messageId: "${groupMessage}", isGroup: true)`),
   pushGroupUpdate: admins(({ group }) => `pushGroupUpdate(groupId: "${group}")`),
@@ -127,6 +133,8 @@ const GROUP_FIELDS: Record<string, string> = {
   'Group.members': 'members { edges { node { role } } }',
   'Group.joinRequests': 'joinRequests { id }',
 }
+/** What a blocked pair does not see of each other. */
+const USER_FIELDS: Record<string, unknown> = { 'User.online': false, 'User.lastActive': null }
 /** What is in a conversation: authorisation-paths.test.ts walks every way to one. */
 const CONVERSATION_FIELDS = ['lastMessage', 'members', 'messages', 'unreadCount'].map((field) => `Conversation.${field}`)
 
@@ -149,7 +157,8 @@ test('every field of the schema that needs a rule has one', () => {
   expect(Object.keys(QUERIES).toSorted()).toEqual(fieldsOf('Query').toSorted())
   expect(Object.keys(MUTATIONS).toSorted()).toEqual(fieldsOf('Mutation').toSorted())
   expect(Object.keys(SUBSCRIPTIONS).toSorted()).toEqual(fieldsOf('Subscription').toSorted())
-  expect([...Object.keys(GROUP_FIELDS), ...CONVERSATION_FIELDS, ...MESSAGE_FIELDS].toSorted()).toEqual(marked.toSorted())
+  const viewerDependent = [...Object.keys(GROUP_FIELDS), ...Object.keys(USER_FIELDS), ...CONVERSATION_FIELDS, ...MESSAGE_FIELDS]
+  expect(viewerDependent.toSorted()).toEqual(marked.toSorted())
 })
 
 let app: TestApp
@@ -157,6 +166,7 @@ let world: World
 beforeAll(async () => {
   app = await startApp()
   const [ann, bob, gone, eve] = [await app.user('Ann'), await app.user('Bob'), await app.user('Gone'), await app.user('Eve')]
+  const foe = await app.user('Foe')
   const byAnn = app.over(ann)
   const members = [bob, gone].map(({ id }) => String(id))
   const { createGroup } = await byAnn.data(
@@ -174,8 +184,12 @@ beforeAll(async () => {
   await app.admin.data(`mutation { pushSystemNotification(notificationType: "t", data: {}, userIds: ["${ann.id}"]) }`)
   const { notifications } = await byAnn.data('{ notifications { edges { node { id } } } }')
   const notification = notifications.edges[0].node.id as string
+  await send({ receiverId: String(foe.id), content: 'to the foe' })
+  await byAnn.data(
+    `mutation { createGroup(input: { name: "With the foe", memberIds: ["${bob.id}", "${foe.id}"] }) { id } blockUser(userId: "${foe.id}") { id } }`,
+  )
   const direct = `direct_${ann.id}_${bob.id}`
-  world = { ann, bob, gone, eve, group: createGroup.id, conversation, direct, groupMessage, directMessage, notification }
+  world = { ann, bob, gone, eve, foe, group: createGroup.id, conversation, direct, groupMessage, directMessage, notification }
 })
 afterAll(() => app.stop())
 
@@ -259,6 +273,48 @@ describe.each(TRANSPORTS)('over %s', (_, over) => {
         expect(errors?.[0]?.extensions.code).toMatch(/^(FORBIDDEN|NOT_FOUND)$/)
       }
     })
+  })
+})
+
+describe('a blocked pair', () => {
+  const PRESENCE = 'node { id online lastActive }'
+  const EVERYWHERE = `{
+    ann: user(id: "$ann") { id online lastActive } foe: user(id: "$foe") { id online lastActive }
+    blockedUsers { edges { ${PRESENCE} } }
+    conversations { edges { node {
+      members { edges { ${PRESENCE} } }
+      lastMessage { sender { id online lastActive } }
+      group { members { edges { node { user { id online lastActive } } } } }
+    } } }
+  }`
+
+  /** Every user with presence in an answer. */
+  const usersIn = (value: Data): { id: string; online: boolean; lastActive: string | null }[] => {
+    if (typeof value !== 'object' || value === null) return []
+    return 'online' in value ? [value] : Object.values(value).flatMap(usersIn)
+  }
+
+  test('sees no presence of each other, by whatever way, and others see both', async () => {
+    const { ann, bob, foe } = world
+    // Online, and known as such by what is shown to others.
+    const sockets = [ann, foe].map((user) => app.graphqlWs(user))
+    for (const socket of sockets) await socket.data('{ viewer { online } }')
+    const text = EVERYWHERE.replace('$ann', String(ann.id)).replace('$foe', String(foe.id))
+    const seenBy = async (viewer: TestUser, of: TestUser): Promise<unknown[]> =>
+      usersIn(await app.over(viewer).data(text)).filter(({ id }) => id === String(of.id))
+    await expect
+      .poll(() => seenBy(bob, foe))
+      .toContainEqual(expect.objectContaining({ online: true, lastActive: expect.any(String) }))
+    for (const [viewer, of] of [
+      [ann, foe],
+      [foe, ann],
+    ] as const) {
+      const seen = await seenBy(viewer, of)
+      expect(seen.length).toBeGreaterThan(2)
+      for (const user of seen) expect(user).toEqual({ id: String(of.id), online: false, lastActive: null })
+    }
+    expect(await seenBy(ann, ann)).toContainEqual(expect.objectContaining({ online: true }))
+    expect(await seenBy(bob, ann)).toContainEqual(expect.objectContaining({ online: true }))
   })
 })
 

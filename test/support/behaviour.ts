@@ -273,6 +273,58 @@ export function describeBehaviour(start: () => Promise<TestApp>): void {
       ])
     })
 
+    test('a block: both are refused alike, typing ends, neither sees the other’s presence; groups go on', async () => {
+      const { ann, bob } = await people(app, 'ann', 'bob')
+      const { conversation } = await createGroup(app, ann, [bob])
+      const { a, a2, b } = await connectAll({ a: ann, a2: ann, b: bob })
+      await a.send({ to: bob }, 'hi')
+      const [message] = (await b.settle()) as [Happening]
+      await b.react(message, '👍')
+      await a.type(direct(ann, bob), true)
+      await told({ a, a2, b })
+      const isTold = (user: TestUser, blocked: boolean) =>
+        transport === LEGACY ? [] : [{ kind: 'block_changed', user: user.id, blocked }]
+
+      await run(app, ann, `blockUser(userId: ${bob.id}) { id }`)
+      await run(app, ann, `blockUser(userId: ${bob.id}) { id }`)
+      const typing = { kind: 'typing', conversation: direct(ann, bob), user: ann.id, typing: false }
+      expect(await told({ a, a2, b })).toEqual({ a: isTold(bob, true), a2: isTold(bob, true), b: [typing] })
+      for (const [client, other] of [
+        [a, bob],
+        [a2, bob],
+        [b, ann],
+      ] as const) {
+        await client.presence.next(({ user, online }) => user === other.id && online === false)
+        client.presence.drain()
+        expect(await codeOf(client.send({ to: other }, 'let me'))).toBe('FORBIDDEN')
+        expect(await codeOf(client.type(direct(ann, bob), true))).toBe('FORBIDDEN')
+        expect(await codeOf(client.react(message, '🎉'))).toBe('FORBIDDEN')
+        const seen = await app
+          .over(client.user)
+          .data('query ($id: ID!) { user(id: $id) { online lastActive } }', { id: other.id })
+        expect(seen.user).toEqual({ online: false, lastActive: null })
+      }
+      await b.unreact(message, '👍')
+      await b.read(message)
+      await b.send({ group: conversation }, 'among others')
+      const { a: after } = await told({ a, a2, b })
+      expect(after.map(({ kind }) => kind)).toEqual(['reaction_removed', 'message_read', 'message_sent'])
+
+      const again = await connect(bob)
+      again.cut()
+      await run(app, ann, `unblockUser(userId: ${bob.id}) { id }`)
+      expect(await told({ a, a2 })).toEqual({ a: isTold(bob, false), a2: isTold(bob, false) })
+      for (const [client, other] of [
+        [a, bob],
+        [a2, bob],
+        [b, ann],
+      ] as const) {
+        expect(await client.presence.next()).toMatchObject({ user: other.id, online: true })
+      }
+      await b.send({ to: ann }, 'again')
+      expect(textsOf(await a.settle())).toEqual(['again'])
+    })
+
     test('unread counts go up with others’ messages and down with receipts', async () => {
       const { ann, bob } = await people(app, 'ann', 'bob')
       const { a, b } = await connectAll({ a: ann, b: bob })

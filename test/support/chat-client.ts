@@ -22,6 +22,7 @@ export interface Happening {
   users?: number[]
   typing?: boolean
   online?: boolean
+  blocked?: boolean
   name?: string
   members?: number
   type?: string
@@ -234,6 +235,7 @@ const EVENTS = `subscription ($after: ID) {
     ... on MemberJoined { groupId user { id } memberCount }
     ... on MemberLeft { groupId user { id } memberCount }
     ... on NotificationReceived { notification { notificationType data } }
+    ... on BlockChanged { user { id } blocked }
   }
 }`
 
@@ -269,6 +271,7 @@ const GRAPHQL_KINDS: Record<string, (event: Data) => Omit<Happening, 'id'>> = {
     type: notificationType,
     data,
   }),
+  BlockChanged: ({ user, blocked }) => ({ kind: 'block_changed', user: Number(user.id), blocked }),
   ResumeIncomplete: () => ({ kind: 'resume_incomplete' }),
 }
 

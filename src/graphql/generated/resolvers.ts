@@ -50,6 +50,19 @@ export type ActivityKind =
   /** A query or mutation was executed, or a subscription opened; the name is the operation's. */
   | 'OPERATION';
 
+/** The viewer blocked or unblocked somebody on some device; to the viewer's own connections. */
+export type BlockChanged = Event & {
+  __typename?: 'BlockChanged';
+  /** Whether the viewer has blocked the user now. */
+  blocked: Scalars['Boolean']['output'];
+  /** Position in the event log, the cursor to resume after. */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** When. */
+  timestamp: Scalars['DateTime']['output'];
+  /** Whom. */
+  user: User;
+};
+
 /** A live connection of a user, for admins. */
 export type ClientConnection = {
   __typename?: 'ClientConnection';
@@ -431,6 +444,11 @@ export type Mutation = {
   __typename?: 'Mutation';
   /** Reacts to a message; a repeat changes nothing. */
   addReaction: ReactionSummary;
+  /**
+   * From now on the two cannot write, react or type to each other directly (FORBIDDEN to both), and neither sees the other's presence. Groups
+   * and what is stored are not touched. A repeat changes nothing. At most 10,000 users of one viewer.
+   */
+  blockUser: User;
   /** Creates a group that the viewer owns. */
   createGroup: Group;
   /** Lets a user who asked to join in, or not; owner and admins. */
@@ -484,6 +502,8 @@ export type Mutation = {
   setGroupRole: Group;
   /** Says that the viewer began (again) or stopped typing; ends by itself 10 s after the last `true`. */
   setTyping: Scalars['Boolean']['output'];
+  /** Takes the viewer's own block back; a repeat changes nothing. */
+  unblockUser: User;
   /** Changes a group's info and settings; owner and admins. */
   updateGroup: Group;
   /** Admins only: creates a user, or changes the name and avatar of one; an absent avatar stays as it is. */
@@ -496,6 +516,12 @@ export type MutationAddReactionArgs = {
   isGroup?: InputMaybe<Scalars['Boolean']['input']>;
   messageId: Scalars['ID']['input'];
   reaction: Scalars['String']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationBlockUserArgs = {
+  userId: Scalars['ID']['input'];
 };
 
 
@@ -651,6 +677,12 @@ export type MutationSetTypingArgs = {
 
 
 /** What can be done. Every change is committed before its mutation answers. */
+export type MutationUnblockUserArgs = {
+  userId: Scalars['ID']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
 export type MutationUpdateGroupArgs = {
   groupId: Scalars['ID']['input'];
   input: UpdateGroupInput;
@@ -746,6 +778,8 @@ export type ProtocolCount = {
 /** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
 export type Query = {
   __typename?: 'Query';
+  /** Whom the viewer has blocked, latest first. */
+  blockedUsers: UserConnection;
   /** Admins only: the nodes, and how they are. */
   cluster: Cluster;
   /** Admins only: a user's live connections on all nodes. */
@@ -778,6 +812,13 @@ export type Query = {
   user?: Maybe<User>;
   /** The user whose token this is. */
   viewer: User;
+};
+
+
+/** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
+export type QueryBlockedUsersArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
 };
 
 
@@ -1065,11 +1106,14 @@ export type User = {
   avatar?: Maybe<Scalars['String']['output']>;
   /** Decimal string, 1 to 2147483647. */
   id: Scalars['ID']['output'];
-  /** When the user was last connected; null for a user who never was. */
+  /** When the user was last connected; null for a user who never was, and where one of the viewer and the user has blocked the other. */
   lastActive?: Maybe<Scalars['DateTime']['output']>;
   /** The name shown to others. */
   name: Scalars['String']['output'];
-  /** Whether at least one live connection is open, or the last one closed less than the grace period ago. */
+  /**
+   * Whether at least one live connection is open, or the last one closed less than the grace period ago. False where one of the
+   * viewer and the user has blocked the other.
+   */
   online: Scalars['Boolean']['output'];
 };
 
@@ -1164,6 +1208,7 @@ export type DirectiveResolverFn<TResult = Record<PropertyKey, never>, TParent = 
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
   Event:
+    | ( EventOf<'BlockChanged'> )
     | ( EventOf<'GroupUpdated'> )
     | ( EventOf<'MemberJoined'> )
     | ( EventOf<'MemberLeft'> )
@@ -1184,6 +1229,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
 export type ResolversTypes = {
   Activity: ResolverTypeWrapper<ActivityModel>;
   ActivityKind: ActivityKind;
+  BlockChanged: ResolverTypeWrapper<EventOf<'BlockChanged'>>;
   Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
   ClientConnection: ResolverTypeWrapper<ConnectionModel>;
   Cluster: ResolverTypeWrapper<Omit<Cluster, 'nodes'> & { nodes: Array<ResolversTypes['ClusterNode']> }>;
@@ -1244,6 +1290,7 @@ export type ResolversTypes = {
 /** Mapping between all available schema types and the resolvers parents */
 export type ResolversParentTypes = {
   Activity: ActivityModel;
+  BlockChanged: EventOf<'BlockChanged'>;
   Boolean: Scalars['Boolean']['output'];
   ClientConnection: ConnectionModel;
   Cluster: Omit<Cluster, 'nodes'> & { nodes: Array<ResolversParentTypes['ClusterNode']> };
@@ -1316,6 +1363,14 @@ export type ActivityResolvers<ContextType = OperationContext, ParentType extends
   user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
 };
 
+export type BlockChangedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['BlockChanged'] = ResolversParentTypes['BlockChanged']> = {
+  blocked?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
 export type ClientConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ClientConnection'] = ResolversParentTypes['ClientConnection']> = {
   address?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
@@ -1367,7 +1422,7 @@ export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversT
 }
 
 export type EventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Event'] = ResolversParentTypes['Event']> = {
-  __resolveType: TypeResolveFn<'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'MessageDeleted' | 'MessageEdited' | 'MessageRead' | 'MessageSent' | 'NotificationReceived' | 'OnlineStatusChanged' | 'ReactionAdded' | 'ReactionRemoved' | 'ResumeIncomplete' | 'TypingChanged', ParentType, ContextType>;
+  __resolveType: TypeResolveFn<'BlockChanged' | 'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'MessageDeleted' | 'MessageEdited' | 'MessageRead' | 'MessageSent' | 'NotificationReceived' | 'OnlineStatusChanged' | 'ReactionAdded' | 'ReactionRemoved' | 'ResumeIncomplete' | 'TypingChanged', ParentType, ContextType>;
 };
 
 export type GroupResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Group'] = ResolversParentTypes['Group']> = {
@@ -1496,6 +1551,7 @@ export type MessageSentResolvers<ContextType = OperationContext, ParentType exte
 
 export type MutationResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
   addReaction: Resolver<ResolversTypes['ReactionSummary'], ParentType, ContextType, RequireFields<MutationAddReactionArgs, 'messageId' | 'reaction'>>;
+  blockUser: Resolver<ResolversTypes['User'], ParentType, ContextType, RequireFields<MutationBlockUserArgs, 'userId'>>;
   createGroup: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationCreateGroupArgs, 'input'>>;
   decideJoinRequest: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationDecideJoinRequestArgs, 'approve' | 'groupId' | 'userId'>>;
   deleteMessage: Resolver<ResolversTypes['Message'], ParentType, ContextType, RequireFields<MutationDeleteMessageArgs, 'messageId'>>;
@@ -1518,6 +1574,7 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   sendMessage: Resolver<ResolversTypes['Message'], ParentType, ContextType, RequireFields<MutationSendMessageArgs, 'input'>>;
   setGroupRole: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationSetGroupRoleArgs, 'groupId' | 'role' | 'userId'>>;
   setTyping: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationSetTypingArgs, 'conversationId' | 'typing'>>;
+  unblockUser: Resolver<ResolversTypes['User'], ParentType, ContextType, RequireFields<MutationUnblockUserArgs, 'userId'>>;
   updateGroup: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationUpdateGroupArgs, 'groupId' | 'input'>>;
   upsertUser: Resolver<ResolversTypes['User'], ParentType, ContextType, RequireFields<MutationUpsertUserArgs, 'id' | 'name'>>;
 };
@@ -1569,6 +1626,7 @@ export type ProtocolCountResolvers<ContextType = OperationContext, ParentType ex
 };
 
 export type QueryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
+  blockedUsers: Resolver<ResolversTypes['UserConnection'], ParentType, ContextType, RequireFields<QueryBlockedUsersArgs, 'first'>>;
   cluster: Resolver<ResolversTypes['Cluster'], ParentType, ContextType>;
   connections: Resolver<Array<ResolversTypes['ClientConnection']>, ParentType, ContextType, RequireFields<QueryConnectionsArgs, 'userId'>>;
   conversation: Resolver<Maybe<ResolversTypes['Conversation']>, ParentType, ContextType, RequireFields<QueryConversationArgs, 'id'>>;
@@ -1679,6 +1737,7 @@ export type UserEdgeResolvers<ContextType = OperationContext, ParentType extends
 
 export type Resolvers<ContextType = OperationContext> = {
   Activity?: ActivityResolvers<ContextType>;
+  BlockChanged?: BlockChangedResolvers<ContextType>;
   ClientConnection?: ClientConnectionResolvers<ContextType>;
   Cluster?: ClusterResolvers<ContextType>;
   ClusterNode?: ClusterNodeResolvers<ContextType>;

@@ -136,6 +136,9 @@ export const mutations: MutationResolvers = {
   setGroupRole: (_root, { groupId, userId, role }, { chat, viewer }) =>
     chat.groups.setRole(viewer.userId, group(groupId), user(userId), role),
 
+  blockUser: (_root, { userId }, { chat, viewer }) => chat.blocks.block(viewer.userId, user(userId)),
+  unblockUser: (_root, { userId }, { chat, viewer }) => chat.blocks.unblock(viewer.userId, user(userId)),
+
   markNotificationRead: (_root, { id }, { chat, viewer }) =>
     chat.notifications.markRead(viewer.userId, requireBigId(id, 'notification')),
 

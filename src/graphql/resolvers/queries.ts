@@ -3,7 +3,7 @@ import type { ConversationPosition } from '../../chat/reads.ts'
 import type { QueryResolvers } from '../generated/resolvers.ts'
 import { parseBigId, parseIntId, requireIntId } from '../../ids.ts'
 import { requireAdmin } from './admins.ts'
-import { decodeCursor, isId, isTime, pageSize, toPage } from '../pagination.ts'
+import { decodeCursor, isId, isTime, isUserId, pageSize, toPage } from '../pagination.ts'
 
 type PositionKey = readonly [activityAt: number, lastMessageId: number, id: string]
 
@@ -18,6 +18,9 @@ const isPositionKey = (key: unknown): key is PositionKey =>
 
 const toPosition = (key: PositionKey | undefined): ConversationPosition | undefined =>
   key && { activityAt: key[0], lastMessageId: key[1], id: key[2] }
+
+const isBlockKey = (key: unknown): key is readonly [at: number, userId: number] =>
+  Array.isArray(key) && key.length === 2 && isTime(key[0]) && isUserId(key[1])
 
 export const queries: QueryResolvers = {
   viewer: (_root, _args, { viewer }) => ({ id: viewer.userId }),
@@ -104,6 +107,23 @@ export const queries: QueryResolvers = {
       after,
       ({ id }) => id,
       (message) => message,
+    )
+  },
+
+  blockedUsers: async (_root, { first, after }, context) => {
+    const { chat, viewer } = context
+    const size = pageSize(first, 20)
+    const [at, userId] = decodeCursor('block', after, isBlockKey) ?? []
+    const before = at === undefined || userId === undefined ? undefined : { at, userId }
+    const rows = await chat.reads.blockPage(viewer.userId, before, size + 1)
+    await context.turn(rows.length)
+    return toPage(
+      'block',
+      rows,
+      size,
+      after,
+      (row) => [row.at, row.userId],
+      (row) => ({ id: row.userId }),
     )
   },
 

@@ -19,6 +19,10 @@ function userField<K extends 'name' | 'avatar' | 'lastActive'>(user: UserModel, 
   })
 }
 
+/** Whether the viewer and the user don't see each other's presence: one of them has blocked the other. */
+const hidesPresence = (userId: number, { viewer, viewerLoad }: Context): boolean | Promise<boolean> =>
+  userId !== viewer.userId && viewerLoad.isBlocked.load(userId)
+
 type GroupField =
   | 'name'
   | 'avatar'
@@ -125,8 +129,9 @@ export const types = {
   User: {
     name: (user, _, context) => userField(user, 'name', context),
     avatar: (user, _, context) => userField(user, 'avatar', context),
-    online: ({ id }, _, { load }) => load.online.load(id),
-    lastActive: (user, _, context) => userField(user, 'lastActive', context),
+    online: async ({ id }, _, context) => !(await hidesPresence(id, context)) && context.load.online.load(id),
+    lastActive: async (user, _, context) =>
+      (await hidesPresence(user.id, context)) ? null : userField(user, 'lastActive', context),
   },
 
   Conversation: {
@@ -324,6 +329,7 @@ export const types = {
     memberCount: ({ payload }) => payload.memberCount,
   },
   NotificationReceived: { timestamp: ({ at }) => at, notification: ({ payload }) => payload },
+  BlockChanged: { timestamp: ({ at }) => at, user: ({ payload }) => payload.user, blocked: ({ payload }) => payload.blocked },
   ResumeIncomplete: { timestamp: ({ at }) => at },
 } satisfies Partial<Resolvers>
 

@@ -120,7 +120,11 @@ export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
   ), accepted AS MATERIALIZED (
     -- The lock shows the topic as it is now, the checks saw what was before: where access changed meanwhile they don't count.
     SELECT c.* FROM targeted c LEFT JOIN locked l ON l.name = c.topic1
-    WHERE c.ok AND (c.group_id IS NULL OR coalesce(l.access_seq, 0) <= coalesce(c.access_seq, 0))
+    WHERE c.ok AND CASE
+      WHEN c.group_id IS NOT NULL THEN coalesce(l.access_seq, 0) <= coalesce(c.access_seq, 0)
+      -- Of a user's topic the earlier state is read only where there was such a change at all.
+      ELSE l.access_seq = 0 OR l.access_seq <= (SELECT access_seq FROM topics WHERE name = c.topic1)
+    END
   ), numbered AS MATERIALIZED (
     -- After the locks, so that in each topic the ids grow with seq.
     SELECT c.*, nextval('messages_id_seq') AS message_id, nextval('events_id_seq') AS event_id,

@@ -1,0 +1,72 @@
+import type { BlockPayload, DurableEvent, EphemeralEvent } from '../chat/events.ts'
+
+type BlockChange = Extract<DurableEvent, { kind: 'block_changed' }>
+
+/** A user's presence as it is now; `lastActive` in milliseconds since the epoch. */
+export interface PresenceState {
+  online: boolean
+  lastActive: number | null
+}
+
+export interface BlockedPresenceOptions {
+  userId: number
+  loadPresence: (userId: number) => Promise<PresenceState>
+  /** Delivers an event that is made here. */
+  deliver: (event: EphemeralEvent) => void
+}
+
+/**
+ * Keeps from a feed the presence of those with whom its user has a block, and tells of it where a block begins or ends. It follows the
+ * block events of the user's own topic, so it is as far as the feed is.
+ */
+export class BlockedPresence {
+  readonly #options: BlockedPresenceOptions
+  /** Undefined while there is no block, as for almost everybody. */
+  #blocked: Set<number> | undefined
+  /** Whose present state is being looked up. */
+  #asked: Set<number> | undefined
+
+  constructor(options: BlockedPresenceOptions) {
+    this.#options = options
+  }
+
+  /** Those with whom there is a block when the feed opens. */
+  begin(userIds: readonly number[]): void {
+    if (userIds.length > 0) this.#blocked = new Set(userIds)
+  }
+
+  hides(event: EphemeralEvent): boolean {
+    if (event.kind !== 'presence') return false
+    const { userId } = event.payload
+    if (this.#blocked?.has(userId)) return true
+    // What comes is later than what is being looked up.
+    this.#asked?.delete(userId)
+    return false
+  }
+
+  onBlockChanged({ at, payload }: BlockChange): void {
+    const other = this.#otherOf(payload)
+    const { isPairBlocked } = payload
+    if (isPairBlocked === (this.#blocked?.has(other) ?? false)) return
+    if (isPairBlocked) (this.#blocked ??= new Set()).add(other)
+    else this.#blocked?.delete(other)
+    if (payload.sharePresence) void this.#tell(other, at)
+  }
+
+  #otherOf({ blockerId, user }: BlockPayload): number {
+    return blockerId === this.#options.userId ? user.id : blockerId
+  }
+
+  /** Tells that the other user is offline, or after a block how they are now. */
+  async #tell(userId: number, since: number): Promise<void> {
+    const asked = (this.#asked ??= new Set())
+    asked.add(userId)
+    const state = await this.#options.loadPresence(userId).catch(() => undefined)
+    if (!asked.delete(userId)) return
+    const isBlocked = this.#blocked?.has(userId) ?? false
+    if (!state && !isBlocked) return
+    const online = state !== undefined && state.online && !isBlocked
+    const lastActive = (state?.online && isBlocked ? undefined : state?.lastActive) ?? since
+    this.#options.deliver({ id: null, at: Date.now(), kind: 'presence', payload: { userId, online, lastActive } })
+  }
+}
