@@ -30,6 +30,8 @@ export interface OperationContext {
   showsContents(conversationId: string): boolean | Promise<boolean>
   /** The state that the operation reads, where it selects `cursor`: all that it reads of the database, it reads from there. */
   readonly snapshot: SnapshotReads | undefined
+  /** What the client of a subscription received last; wins over the argument `after`. */
+  readonly lastEventId: string | undefined
   /** The connection that the operation came over; null for a single HTTP request. */
   readonly connectionId: string | null
   /**
@@ -64,9 +66,9 @@ export function createContext(
   services: Services,
   viewer: Viewer,
   connectionId: string | null,
-  { isEvent = false, snapshot }: { isEvent?: boolean; snapshot?: SnapshotReads } = {},
+  about: Partial<Pick<OperationContext, 'isEvent' | 'snapshot' | 'lastEventId'>> = {},
 ): OperationContext {
-  return new ViewerContext(services, viewer, connectionId, isEvent, snapshot)
+  return new ViewerContext(services, viewer, connectionId, about)
 }
 
 class ViewerContext implements OperationContext {
@@ -76,6 +78,7 @@ class ViewerContext implements OperationContext {
   readonly isEvent: boolean
   readonly chat: Chat
   readonly snapshot: SnapshotReads | undefined
+  readonly lastEventId: string | undefined
   #answer: Answer | undefined
   #load: Loaders | undefined
   #viewerLoad: ViewerLoaders | undefined
@@ -85,11 +88,11 @@ class ViewerContext implements OperationContext {
     services: Services,
     viewer: Viewer,
     connectionId: string | null,
-    isEvent: boolean,
-    snapshot: SnapshotReads | undefined,
+    { isEvent = false, snapshot, lastEventId }: Parameters<typeof createContext>[3] & object,
   ) {
     this.#services = services
     this.snapshot = snapshot
+    this.lastEventId = lastEventId
     this.chat = snapshot ? { ...services.chat, access: snapshot.access, reads: snapshot.reads } : services.chat
     this.isEvent = isEvent
     this.viewer = viewer
@@ -182,6 +185,9 @@ class SharedContext implements OperationContext {
     return undefined
   }
   get snapshot(): never {
+    return refuse()
+  }
+  get lastEventId(): never {
     return refuse()
   }
   get connectionId(): never {

@@ -53,6 +53,8 @@ export interface PreparedOperation {
   resultVariables: readonly string[]
   /** Whether it is a query for the position of the event log that its answer reflects. */
   selectsCursor: boolean
+  /** Whether it is a subscription whose field takes `after`, what to resume after. */
+  takesAfter: boolean
   /** Whether it is given a token, which nobody else may see. */
   takesToken: boolean
   /** How many fields it may resolve at most. */
@@ -189,6 +191,7 @@ export function analyse(schema: GraphQLSchema, document: DocumentNode, executorO
     let isShared = true
     let takesToken = false
     let selectsCursor = false
+    let takesAfter = false
     const walk = (root: OperationDefinitionNode | FragmentDefinitionNode, isRoot: boolean): void => {
       const typeInfo = new TypeInfo(schema)
       let rootField: FieldNode | undefined
@@ -203,7 +206,10 @@ export function analyse(schema: GraphQLSchema, document: DocumentNode, executorO
               if (definition?.astNode?.directives?.some(({ name }) => name.value === 'viewerDependent')) isShared = false
               if (definition?.args.some(({ name }) => name === 'token')) takesToken = true
               if (field.name.value === 'cursor' && typeInfo.getParentType() === schema.getQueryType()) selectsCursor = true
-              if (isRoot && typeInfo.getParentType() === schema.getSubscriptionType()) rootField = field
+              if (isRoot && typeInfo.getParentType() === schema.getSubscriptionType()) {
+                rootField = field
+                takesAfter = definition?.args.some(({ name }) => name === 'after') === true
+              }
             },
           },
           Argument(argument, _key, _parent, _path, ancestors) {
@@ -228,6 +234,7 @@ export function analyse(schema: GraphQLSchema, document: DocumentNode, executorO
       resultVariables: [...resultVariables],
       takesToken,
       selectsCursor,
+      takesAfter,
       cost: costOf(schema, document, node),
       check: checkOf(schema, node),
       execute: executorOf(schema, document, node),

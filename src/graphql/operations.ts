@@ -175,11 +175,11 @@ export function createOperations(options: OperationsOptions): Operations {
     idle: () => (running === 0 ? undefined : new Promise((resolve) => waiting.push(resolve))),
 
     async subscribe(request, sink) {
-      const { document, operation, variables, viewer, connectionId, isOwn } = request
+      const { document, operation, variables, viewer, connectionId, isOwn, lastEventId } = request
       const source = await createSourceEventStream({
         schema,
         document: document.document,
-        contextValue: createContext(services, viewer, connectionId),
+        contextValue: createContext(services, viewer, connectionId, { lastEventId }),
         variableValues: variables,
         operationName: operation.node.name?.value,
       })

@@ -18,6 +18,8 @@ export interface OperationRequest {
   connectionId: string | null
   /** Who reads the answer; absent: at once. */
   reader?: AnswerReader | undefined
+  /** What a client that reads server-sent events received last; wins over the argument `after` of a subscription that takes it. */
+  lastEventId?: string | undefined
 }
 
 export interface AnswerReader {
@@ -58,6 +60,7 @@ export interface PreparedRequest {
   readonly viewer: Viewer
   readonly connectionId: string | null
   readonly reader: AnswerReader | undefined
+  readonly lastEventId: string | undefined
 }
 
 export interface RequestsOptions {
@@ -119,7 +122,7 @@ export class Requests {
 
   #check(request: OperationRequest): PreparedRequest | Refused {
     const { persisted, open } = this.#options
-    const { viewer, connectionId, reader, operationName } = request
+    const { viewer, connectionId, reader, operationName, lastEventId } = request
     const isOwn = typeof request.document !== 'string'
     const document = this.#documentOf(request.document)
     if (document.errors.length > 0) return { errors: document.errors }
@@ -139,7 +142,8 @@ export class Requests {
     const variables = request.variables ?? NO_VARIABLES
     const cost = this.#costOf(operation, variables, isOwn)
     if (typeof cost !== 'number') return cost
-    if (cost <= DOCUMENT_LIMITS.cost) return { document, operation, variables, cost, isOwn, viewer, connectionId, reader }
+    if (cost <= DOCUMENT_LIMITS.cost)
+      return { document, operation, variables, cost, isOwn, viewer, connectionId, reader, lastEventId }
     const message = `it may resolve ${cost} fields, expected at most ${DOCUMENT_LIMITS.cost}: ask for smaller pages`
     return this.#refused(new ChatError('BAD_USER_INPUT', message))
   }

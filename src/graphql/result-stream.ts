@@ -1,6 +1,7 @@
 import { GraphQLError, type ExecutionResult } from 'graphql'
 import type { Counts } from '../telemetry/counters.ts'
 import { CoalescingBuffer } from '../lib/coalescing-buffer.ts'
+import type { SourceEvent } from './delivery.ts'
 import type { Operations, OpenSubscription } from './operations.ts'
 import type { PreparedRequest } from './requests.ts'
 
@@ -18,6 +19,17 @@ export interface ResultStreamOptions {
   counts: Pick<Counts, 'ephemeralDropped' | 'tooSlow'>
   /** Called once, however it ends. */
   onEnd: () => void
+}
+
+/** Where a client resumes that has received a result: an event's id, or a cursor. */
+const resumeIds = new WeakMap<ExecutionResult, string>()
+
+/** The id of a result in a stream of server-sent events; undefined where its subscription does not resume, or its event has none. */
+export const resumeIdOf = (result: ExecutionResult): string | undefined => resumeIds.get(result)
+
+function idOf(event: SourceEvent): string | undefined {
+  if (event.kind === 'resume_incomplete') return event.payload.position
+  return event.id === null ? undefined : String(event.id)
 }
 
 const TOO_SLOW = 'too many results wait for this client: resume after the last event received'
@@ -108,8 +120,10 @@ export async function openResultStream(
   try {
     opened = await operations.subscribe(request, {
       protocol: 'sse',
-      event(result, { key }) {
+      event(result, { key, event }) {
         if (ended) return false
+        const id = request.operation.takesAfter ? idOf(event) : undefined
+        if (id !== undefined) resumeIds.set(result, id)
         push(result, key)
         return true
       },

@@ -5,12 +5,15 @@ import type { ErrorCode } from '../errors.ts'
 import { reworded, statusOf, toClientError, withShortValues, type ReportError } from './errors.ts'
 import type { Operations } from './operations.ts'
 import type { AnswerReader, OperationRequest, RequestParameters } from './requests.ts'
+import { processEventStream } from './event-stream.ts'
 import type { ResultStream } from './result-stream.ts'
 
 /** What the HTTP transport hands over with a request that it has authenticated. */
 export interface HttpContext {
   viewer: Viewer
   reader: AnswerReader
+  /** The header Last-Event-ID; undefined where it is missing or empty. */
+  lastEventId: string | undefined
   /** Opens a subscription as a stream that the transport knows as a connection of the viewer. */
   openStream(request: OperationRequest): Promise<ResultStream | ExecutionResult>
 }
@@ -95,8 +98,8 @@ function useOperations(operations: Operations): Plugin<HttpContext> {
       setExecuteFn(() => operations.execute({ ...requestOf(args), viewer, connectionId: null, reader }))
     },
     onSubscribe({ args, setSubscribeFn }) {
-      const { viewer, openStream } = args.contextValue as unknown as HttpContext
-      setSubscribeFn(() => openStream({ ...requestOf(args), viewer, connectionId: null }))
+      const { viewer, lastEventId, openStream } = args.contextValue as unknown as HttpContext
+      setSubscribeFn(() => openStream({ ...requestOf(args), viewer, connectionId: null, lastEventId }))
     },
   }
 }
@@ -121,7 +124,8 @@ function useAcceptedTypes(): Plugin<HttpContext> {
   return {
     onResultProcess({ result, request, resultProcessor, setResultProcessor }) {
       if (Symbol.asyncIterator in result) {
-        if (!resultProcessor) void (result as ResultStream).return()
+        if (resultProcessor) setResultProcessor(processEventStream as never, 'text/event-stream')
+        else void (result as ResultStream).return()
         return
       }
       const accept = request.headers.get('accept') ?? ''

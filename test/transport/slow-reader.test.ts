@@ -298,7 +298,11 @@ describe('server-sent events', () => {
       },
     } as unknown as Operations
     const options = { maxBufferedBytes: 1000, counts, onEnd: () => undefined }
-    const stream = (await openResultStream(operations, {} as PreparedRequest, options)) as ResultStream
+    const stream = (await openResultStream(
+      operations,
+      { operation: { takesAfter: false } } as PreparedRequest,
+      options,
+    )) as ResultStream
     const tell = (data: Record<string, unknown>, event: unknown): void =>
       void sink?.event({ data }, deliveryOf(event as SourceEvent))
     const durable = (n: number): void => tell({ n, text: 'x'.repeat(200) }, { id: n, at: 0, kind: 'notification', payload: {} })

@@ -23,23 +23,26 @@ async function scopeOf(id: string, { chat, viewer }: OperationContext): Promise<
 /** One function for all: each event passes through it for each subscriber. */
 const everything = (): boolean => true
 
+/** What to resume after: what the client received last, where it says so itself, else the argument. */
+const resumeAfter = (after: string | null | undefined, { lastEventId }: OperationContext) => parseCursor(lastEventId ?? after)
+
 const asEvent = (event: unknown): ResolversTypes['Event'] => event as EventModel
 const payloadOf = (event: unknown): never => (event as ChatEvent).payload as never
 
 export const subscriptions: SubscriptionResolvers = {
   events: {
     subscribe: (_root, { after }, context) =>
-      source(context, { scope: { kind: 'all' }, after: parseCursor(after), accepts: everything }),
+      source(context, { scope: { kind: 'all' }, after: resumeAfter(after, context), accepts: everything }),
     resolve: asEvent,
   },
 
   conversationEvents: {
     subscribe: async (_root, { conversationId, after }, context) => {
-      const resumeAfter = parseCursor(after)
+      const resumes = resumeAfter(after, context)
       const { id, scope } = await scopeOf(conversationId, context)
       return source(context, {
         scope: scope.kind === 'group' ? { ...scope, withOwn: true } : scope,
-        after: resumeAfter,
+        after: resumes,
         accepts: (event) => conversationOf(event) === id || event.kind === 'resume_incomplete',
       })
     },

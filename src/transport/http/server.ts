@@ -146,6 +146,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     await handler(request, response, {
       viewer,
       reader: { ready: () => answers.ready(viewer.userId) },
+      lastEventId: (request.headers['last-event-id'] as string | undefined) || undefined,
       openStream(operation) {
         giveBack()
         return openStream(operation, addressOf(request), response)
