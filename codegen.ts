@@ -34,6 +34,8 @@ const config: CodegenConfig = {
           TopicOnNode: '../models.ts#TopicOnNodeModel',
           Message: '../models.ts#MessageModel',
           Notification: '../models.ts#NotificationModel',
+          Report: '../models.ts#ReportModel',
+          AuditEntry: '../models.ts#AuditEntryModel',
           ReactionSummary: '../models.ts#ReactionSummaryModel',
           ReadReceipt: '../models.ts#ReadReceiptModel',
           ...eventMappers,

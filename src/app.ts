@@ -77,6 +77,8 @@ const SWEEP_EVERY_MS = HOUR_MS / 6
 /** How often the search index is completed from the database. */
 const INDEX_EVERY_MS = 60_000
 const SWEEP_AT_ONCE = 1000
+/** As far back as the statistics go. */
+const STATISTICS_DAYS = 366
 /** More hours than PostgreSQL's dates reach back are as good as all. */
 const MAX_RETENTION_HOURS = 1_000_000
 
@@ -289,7 +291,7 @@ async function openCore({ settings, metrics, wheel, onStop, failed }: Base, stor
   onStop(() => chat.presence.stop())
   onStop(() => searchIndex.flush())
   if (settings.databaseUrl !== undefined) onStop(every(settings.positionCheckMs, () => topics.check()))
-  onStop(every(SWEEP_EVERY_MS, () => sweep(store, settings.eventRetentionHours).catch(failed('sweep'))))
+  onStop(every(SWEEP_EVERY_MS, () => sweep(core, settings).catch(failed('sweep'))))
   await typingRelay?.receive((change) => chat.typing.onRemoteChange(change))
   if (redis && registry) {
     const beat = (): void => {
@@ -375,7 +377,9 @@ async function openConnections(base: Base, core: Core, bus: Bus, revocations: Re
     revocations,
     activity,
     log: store.log,
-    audit: (entry) => log.warn(entry, 'an administrator watches activity'),
+    commits: core.commits,
+    store,
+    noteWatch: (entry) => log.warn(entry, 'an administrator watches activity'),
     note: (adminId, action, details) => log.info({ adminId, action, ...details }, 'an administrator acted'),
   })
   return { connections, activity, admin }
@@ -545,10 +549,14 @@ async function waitForRedis(url: string, pubsub: RedisPubSubEngine, isStopping: 
   }
 }
 
-/** Takes events out of the log that are older than the retention. */
-async function sweep(store: Store, retentionHours: number): Promise<void> {
-  const hours = Math.min(retentionHours, MAX_RETENTION_HOURS)
+/** Takes away what is older than its retention, and notes who is active today. */
+async function sweep({ store, chat }: Core, { eventRetentionHours, auditRetentionDays }: Settings): Promise<void> {
+  await chat.presence.noteActive()
+  await store.directory.forgetActive(STATISTICS_DAYS)
+  const hours = Math.min(eventRetentionHours, MAX_RETENTION_HOURS)
   while ((await store.log.sweep(hours, SWEEP_AT_ONCE)) === SWEEP_AT_ONCE);
+  const days = Math.min(auditRetentionDays, MAX_RETENTION_HOURS)
+  while ((await store.audit.sweep(days, SWEEP_AT_ONCE)) === SWEEP_AT_ONCE);
 }
 
 async function readiness(store: Store, redis: RedisPubSubEngine | undefined): Promise<Readiness> {

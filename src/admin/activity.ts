@@ -13,10 +13,12 @@ export interface ActivityFilter {
 
 /** One thing that happened on a connection. */
 export interface ActivityEntry {
-  kind: 'opened' | 'closed' | 'frame' | 'operation' | 'delivery'
+  kind: 'opened' | 'closed' | 'frame' | 'operation' | 'delivery' | 'report' | 'audit'
   userId: number
+  /** Another user whom it concerns, whose watchers see it too. */
+  concerns?: number | undefined
   connectionId: string | null
-  /** The frame's type, the operation's name, the event's kind, the protocol, or the close code. */
+  /** The frame's type, the operation's name, the event's kind, the protocol, the close code, or the field that an admin used. */
   name: string
   /** `ok` or the code of the error; null where nothing can fail. */
   code: string | null
@@ -26,7 +28,7 @@ export interface ActivityEntry {
 }
 
 /** As it reaches whoever watches. `at` is in milliseconds since the epoch. */
-export interface WatchedActivity extends Omit<ActivityEntry, 'content'> {
+export interface WatchedActivity extends Omit<ActivityEntry, 'content' | 'concerns'> {
   at: number
   node: string
   /** Null unless contents were asked for. */
@@ -68,6 +70,8 @@ const KINDS: Readonly<Record<ActivityEntry['kind'], true>> = {
   frame: true,
   operation: true,
   delivery: true,
+  report: true,
+  audit: true,
 }
 /** More entries a second than anybody can read would cost the node more than what it does for its users. */
 const ENTRIES_PER_SECOND = 500
@@ -137,7 +141,7 @@ export function createActivity({ pubsub, nodeId, tellNodes, onError }: ActivityO
         const { userId, conversationId } = each.watch
         if (each.until < at) shown.delete(id)
         else if (
-          (userId === undefined || userId === entry.userId) &&
+          (userId === undefined || userId === entry.userId || userId === entry.concerns) &&
           (conversationId === undefined || conversationId === entry.conversationId)
         )
           show(each, entry, at)

@@ -2,7 +2,10 @@ import type { Admin, ConnectionRecord, NodeRecord } from './contract.ts'
 import type { Revocations } from '../auth/revocations.ts'
 import type { NodeRpc } from '../cluster/node-rpc.ts'
 import { hasMembers, isCount, isListOf, isNullOr, isObject, isText, isTime, isUserId } from '../lib/received.ts'
+import type { Commits } from '../chat/commit.ts'
+import type { NewAuditEntry } from '../store/audit.ts'
 import type { EventLog } from '../store/event-log.ts'
+import type { Store } from '../store/store.ts'
 import type { Activity } from './activity.ts'
 import type { TopicOnNode } from './node-answers.ts'
 
@@ -31,21 +34,77 @@ export interface AdminOptions {
   revocations: Revocations
   activity: Activity
   log: Pick<EventLog, 'heads'>
-  /** Where it is written who looked at what was said. */
-  note: Admin['note']
-  audit: (entry: { adminId: number; userId: number | undefined; conversationId: string | undefined; contents: boolean }) => void
+  commits: Pick<Commits, 'run'>
+  store: Pick<Store, 'audit'>
+  /** Writes a line to the log about something that an admin did. */
+  note: (adminId: number, action: string, details: Readonly<Record<string, unknown>>) => void
+  /** Writes to the log who watches. */
+  noteWatch: (watch: {
+    adminId: number
+    userId: number | undefined
+    conversationId: string | undefined
+    contents: boolean
+  }) => void
 }
 
 /** What admins ask and do, on all nodes. */
-export function createAdmin({ rpc, revocations, activity, log: ownLog, note, audit }: AdminOptions): Admin {
+export function createAdmin(options: AdminOptions): Admin {
+  const { rpc, revocations, activity, log: ownLog, commits, store, note, noteWatch } = options
   /** What ends the watches that are open over a connection. */
   const watches = new Map<string | null, Set<() => void>>()
 
-  return {
-    note,
+  function showEntry({ actorId, action, targetType, targetId, details }: NewAuditEntry): void {
+    if (!activity.isWatched) return
+    activity.record({
+      kind: 'audit',
+      userId: actorId,
+      concerns: targetType === 'User' ? Number(targetId) : undefined,
+      connectionId: null,
+      name: action,
+      code: null,
+      conversationId: targetType === 'Conversation' ? targetId : null,
+      content: () => ({ targetType, targetId, details }),
+    })
+  }
 
-    async disconnectUser(userId, reason, revokeBefore) {
-      if (revokeBefore !== undefined) await revocations.revoke(userId, revokeBefore)
+  const audited: Admin['audited'] = async (entry, act) => {
+    let isWritten = false
+    const result = await act(async (tx) => {
+      await tx.audit.add(entry)
+      isWritten = true
+    })
+    const { actorId, action, targetType, targetId, details } = entry
+    if (isWritten) {
+      note(actorId, action, { ...(targetId === null ? {} : { [idName(targetType)]: targetId }), ...details })
+      showEntry(entry)
+    }
+    return result
+  }
+
+  return {
+    audited,
+
+    async noteReadings(entries) {
+      for (const entry of await store.audit.addReadings(entries)) showEntry(entry)
+    },
+
+    showReport({ id, messageId, conversationId, senderId, reporterId, reason }) {
+      if (!activity.isWatched) return
+      activity.record({
+        kind: 'report',
+        userId: reporterId,
+        concerns: senderId,
+        connectionId: null,
+        name: 'reportMessage',
+        code: null,
+        conversationId,
+        content: () => ({ reportId: String(id), messageId: String(messageId), reason }),
+      })
+    },
+
+    async disconnectUser(userId, reason, revokeBefore, also) {
+      if (revokeBefore !== undefined) await revocations.revoke(userId, revokeBefore, also)
+      else await commits.run(also)
       const counts = await rpc.request<number>('disconnectUser', { userId, reason, revokeBefore }, isCount)
       return [...counts.values()].reduce((sum, count) => sum + count, 0)
     },
@@ -71,7 +130,16 @@ export function createAdmin({ rpc, revocations, activity, log: ownLog, note, aud
     },
 
     async watch({ adminId, connectionId, entry, ended }, filter) {
-      audit({ adminId, ...filter })
+      if (filter.contents) {
+        const { userId, conversationId } = filter
+        const target =
+          userId === undefined
+            ? { targetType: 'Conversation', targetId: String(conversationId) }
+            : { targetType: 'User', targetId: String(userId) }
+        const details = { contents: true, ...(userId === undefined || conversationId === undefined ? {} : { conversationId }) }
+        await audited({ actorId: adminId, action: 'activity', ...target, details }, (also) => commits.run(also))
+      }
+      noteWatch({ adminId, ...filter })
       const open = watches.get(connectionId) ?? new Set()
       watches.set(connectionId, open.add(endForThem))
       let isOver = false
@@ -101,3 +169,6 @@ export function createAdmin({ rpc, revocations, activity, log: ownLog, note, aud
     },
   }
 }
+
+/** `User` -> `userId`. */
+const idName = (type: string): string => `${type.charAt(0).toLowerCase()}${type.slice(1)}Id`

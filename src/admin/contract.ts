@@ -1,22 +1,35 @@
+import type { Also } from '../chat/commit.ts'
+import type { NewAuditEntry } from '../store/audit.ts'
 import type { EventLog } from '../store/event-log.ts'
+import type { ReportRecord } from '../store/reports.ts'
 import type { ActivityFilter, WatchedActivity } from './activity.ts'
 
 /** What admins do beyond the chat. */
 export interface Admin {
-  /** Writes a line to the log about something that an administrator did, without contents and tokens. */
-  note(adminId: number, action: string, details: Readonly<Record<string, unknown>>): void
+  /**
+   * Does something that only admins may do: `act` commits the entry of the audit log with it. It is logged, and shown to those who watch,
+   * when it is done.
+   */
+  audited<T>(entry: NewAuditEntry, act: (also: Also) => Promise<T>): Promise<T>
+  /**
+   * Stores what an admin looked at, each thing once an hour. Rejects with UNAVAILABLE where the database does not answer: then it must not be
+   * shown.
+   */
+  noteReadings(entries: readonly NewAuditEntry[]): Promise<void>
+  /** Shows a new report to those who watch. */
+  showReport(report: ReportRecord): void
   /**
    * Closes the user's connections on every node; resolves with how many. With `revokeBefore`, in milliseconds since the epoch,
    * tokens that were issued earlier are no longer good.
    */
-  disconnectUser(userId: number, reason: string | undefined, revokeBefore: number | undefined): Promise<number>
+  disconnectUser(userId: number, reason: string | undefined, revokeBefore: number | undefined, also: Also): Promise<number>
   /** The nodes that live, the oldest first. */
   nodes(): Promise<NodeRecord[]>
   /** The user's connections on all nodes, the oldest first. */
   connections(userId: number): Promise<ConnectionRecord[]>
   /** A topic by its name; undefined where the log does not know it and nobody listens to it. `log` is where its head is read. */
   topic(name: string, log?: Pick<EventLog, 'heads'>): Promise<TopicRecord | undefined>
-  /** Shows what happens from now on; resolves with what ends that. It is noted in the log. */
+  /** Shows what happens from now on; resolves with what ends that. It is logged, and with contents noted in the audit log. */
   watch(watcher: Watcher, filter: ActivityFilter): Promise<() => void>
   /** Ends what is shown over a connection, whose new token is no administrator's. */
   endWatches(connectionId: string): void

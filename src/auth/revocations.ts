@@ -1,11 +1,11 @@
-import type { Store } from '../store/store.ts'
+import type { Store, Transaction } from '../store/store.ts'
 import type { Viewer } from './verify.ts'
 
 /** Which tokens an administrator has revoked: those of a user that were issued before a time. */
 export interface Revocations {
   isRevoked(viewer: Pick<Viewer, 'userId' | 'issuedAt'>): boolean
-  /** Stores that the user's tokens from before `before`, in milliseconds since the epoch, are no longer good. */
-  revoke(userId: number, before: number): Promise<void>
+  /** Stores that the user's tokens from before `before`, in milliseconds since the epoch, are no longer good, and in the same transaction what `also` writes. */
+  revoke(userId: number, before: number, also?: (tx: Transaction) => Promise<void>): Promise<void>
   /** Takes note of what was stored by another node. */
   learn(userId: number, before: number): void
   /** Reads what was stored since the last time; resolves with the users whose revocation this node did not know. */
@@ -28,8 +28,11 @@ export function createRevocations(store: Store): Revocations {
     isRevoked: ({ userId, issuedAt }) => issuedAt < (byUser.get(userId) ?? 0),
     learn: (userId, before) => void learn(userId, before),
 
-    async revoke(userId, before) {
-      await store.revocations.add(userId, before)
+    async revoke(userId, before, also) {
+      await store.transaction(async (tx) => {
+        await tx.revocations.add(userId, before)
+        await also?.(tx)
+      })
       learn(userId, before)
     },
 

@@ -56,6 +56,15 @@ export interface ReadLookups {
   isMember(conversationId: string): Promise<boolean>
   /** The viewer's role in the group; undefined for those who are not in it. */
   role(groupId: number): Promise<Role | undefined>
+  /** For an admin, who reads all. Absent for everybody else, and where admins read as others do. */
+  admin?: AdminLookups
+}
+
+export interface AdminLookups {
+  /** The conversation of a group; undefined where there is none. */
+  conversationOf(groupId: number): Promise<string | undefined>
+  /** Notes that a conversation is read by somebody who is not in it, and by which field of the query where that is known. */
+  note(conversationId: string, field: string | undefined): void
 }
 
 /**
@@ -66,9 +75,13 @@ export interface ReadAccess {
   /** A conversation that the viewer is in; undefined for any other. */
   conversation(id: string): Promise<ConversationRecord | undefined>
   /** A message of a conversation that the viewer is in; undefined for any other. */
-  message(id: number): Promise<MessageRecord | undefined>
-  /** Whether the viewer may read what is in a conversation: history, members, counts, reactions and receipts. */
+  message(id: number, field?: string): Promise<MessageRecord | undefined>
+  /** Whether the viewer may read what is in a conversation: members, reactions and receipts. */
   contents(conversationId: string): Promise<boolean>
+  /** Whether the viewer may read a conversation's messages; `field` is the one of the query that leads there. */
+  history(conversationId: string, field?: string): Promise<boolean>
+  /** Whether the viewer is a member, and so has counts and settings of their own there. */
+  isMember(conversationId: string): Promise<boolean>
   /** Whether the viewer may read what only members see of a group. */
   groupContents(groupId: number): Promise<boolean>
   /** Whether the viewer may read who asked to join a group. */
@@ -79,21 +92,33 @@ export interface ReadAccess {
 export const isManager = (role: Role | undefined): boolean => role === 'OWNER' || role === 'ADMIN'
 
 export function createReadAccess(look: ReadLookups): ReadAccess {
+  const { admin } = look
+  /** Admins read everything, and it is noted where they are no members. */
+  async function history(conversationId: string, field?: string): Promise<boolean> {
+    if (await look.isMember(conversationId)) return true
+    admin?.note(conversationId, field)
+    return admin !== undefined
+  }
+
   return {
     async conversation(id) {
-      const [conversation, isMember] = await Promise.all([look.conversation(id), look.isMember(id)])
-      return isMember ? conversation : undefined
+      const conversation = await look.conversation(id)
+      return conversation && (await history(id)) ? conversation : undefined
     },
-    async message(id) {
+    async message(id, field) {
       const message = await look.message(id)
-      return message && (await look.isMember(message.conversationId)) ? message : undefined
+      return message && (await history(message.conversationId, field)) ? message : undefined
     },
-    contents: look.isMember,
+    contents: async (conversationId) => admin !== undefined || (await look.isMember(conversationId)),
+    history,
+    isMember: look.isMember,
     async groupContents(groupId) {
-      return (await look.role(groupId)) !== undefined
+      if ((await look.role(groupId)) !== undefined) return true
+      const conversationId = await admin?.conversationOf(groupId)
+      return conversationId !== undefined && (await history(conversationId))
     },
     async joinRequests(groupId) {
-      return isManager(await look.role(groupId))
+      return isManager(await look.role(groupId)) || (await admin?.conversationOf(groupId)) !== undefined
     },
   }
 }

@@ -109,6 +109,6 @@ export function createChat(options: ChatOptions): Chat {
     receipts: createReceipts({ store, access, commits }),
     snapshots: createSnapshots({ store, limit: options.snapshotLimit ?? 1 }),
     typing,
-    users: createUsers(store),
+    users: createUsers({ store, commits }),
   }
 }

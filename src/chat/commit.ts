@@ -5,6 +5,9 @@ import type { Store, Transaction } from '../store/store.ts'
 /** Called with what a transaction has logged, after its commit. Must not throw, and must not wait: the caller's answer waits for it. */
 export type CommitListener = (entries: readonly LogEntry[]) => void
 
+/** What is committed with a change: that an admin made it. */
+export type Also = (tx: Transaction) => Promise<void>
+
 /**
  * The only place where a change and its events are committed and then published (docs/architecture.md, rule 1). The events are in
  * the log before anybody hears of them; what can't be published is found there.
@@ -19,9 +22,16 @@ export class Commits {
     this.#publisher = publisher
   }
 
-  /** Runs `change` in one transaction and publishes the events that it appended. Rejects with what `change` or the store rejects with. */
-  async run<T>(change: (tx: Transaction) => Promise<T>): Promise<T> {
-    const { result, entries } = await this.#store.transaction(change)
+  /**
+   * Runs `change`, and what is to be committed with it, in one transaction and publishes the events that it appended. Rejects with what they
+   * or the store reject with.
+   */
+  async run<T>(change: (tx: Transaction) => Promise<T>, also?: Also): Promise<T> {
+    const { result, entries } = await this.#store.transaction(async (tx) => {
+      const changed = await change(tx)
+      await also?.(tx)
+      return changed
+    })
     this.publish(entries)
     return result
   }

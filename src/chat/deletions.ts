@@ -3,7 +3,7 @@ import type { ConversationRecord } from '../store/conversations.ts'
 import type { MessageRecord } from '../store/messages.ts'
 import type { Store, Transaction } from '../store/store.ts'
 import { isManager, topicsOf, type Access } from './access.ts'
-import type { Commits } from './commit.ts'
+import type { Also, Commits } from './commit.ts'
 import type { DeletionPayload } from './events.ts'
 
 /** Who deletes. */
@@ -22,20 +22,19 @@ export interface Deletion {
 export interface Deletions {
   /**
    * Deletes a message: the sender's own while they are a member, any of the group by owner and admins, any at all by administrators. A
-   * repeat changes and pushes nothing. Throws NOT_FOUND and FORBIDDEN.
+   * repeat changes and pushes nothing. `also` is committed with a deletion that only an administrator could do. Throws NOT_FOUND and
+   * FORBIDDEN.
    */
-  delete(deleter: Deleter, messageId: number, isGroup?: boolean | null): Promise<Deletion>
+  delete(deleter: Deleter, messageId: number, isGroup?: boolean | null, also?: Also): Promise<Deletion>
 }
 
 export interface DeletionsOptions {
   store: Pick<Store, 'messages' | 'conversations'>
   access: Access
   commits: Commits
-  /** Called in the transaction of a deletion that only an administrator could do. */
-  onAdminDeletion?: ((tx: Transaction, deletion: { adminId: number; message: MessageRecord }) => Promise<void>) | undefined
 }
 
-export function createDeletions({ store, access, commits, onAdminDeletion }: DeletionsOptions): Deletions {
+export function createDeletions({ store, access, commits }: DeletionsOptions): Deletions {
   /** Administrators find any message, also of a group that is closed. */
   async function find({ userId, isAdmin }: Deleter, messageId: number, isGroup?: boolean | null): Promise<ConversationRecord> {
     if (!isAdmin) return (await access.message(userId, messageId, isGroup)).conversation
@@ -48,7 +47,7 @@ export function createDeletions({ store, access, commits, onAdminDeletion }: Del
   }
 
   return {
-    async delete(deleter, messageId, isGroup) {
+    async delete(deleter, messageId, isGroup, also) {
       const { userId, isAdmin } = deleter
       const conversation = await find(deleter, messageId, isGroup)
       return await commits.run(async (tx) => {
@@ -65,7 +64,7 @@ export function createDeletions({ store, access, commits, onAdminDeletion }: Del
         if (message.deletedAt !== undefined) return { message, byAdmin }
         await deleteLocked(tx, [message], new Map([[conversation.id, conversation]]), userId)
         const deleted = (await tx.messages.byIds([messageId])).get(messageId) as MessageRecord
-        if (byAdmin) await onAdminDeletion?.(tx, { adminId: userId, message: deleted })
+        if (byAdmin) await also?.(tx)
         return { message: deleted, byAdmin }
       })
     },

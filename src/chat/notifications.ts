@@ -1,13 +1,13 @@
 import { badInput, notFound } from '../errors.ts'
 import type { NotificationRecord } from '../store/notifications.ts'
 import type { Store } from '../store/store.ts'
-import type { Commits } from './commit.ts'
+import type { Also, Commits } from './commit.ts'
 import { userTopic } from './events.ts'
 import { problemWithText } from '../limits.ts'
 
 export interface Notifications {
   /** Stores a notification for each user and pushes it. Throws BAD_USER_INPUT or NOT_FOUND. */
-  send(type: string, data: unknown, userIds: readonly number[]): Promise<void>
+  send(type: string, data: unknown, userIds: readonly number[], also?: Also): Promise<void>
   /** Marks one of the user's notifications read, keeping the first time. Throws NOT_FOUND. */
   markRead(userId: number, id: number): Promise<NotificationRecord>
 }
@@ -18,7 +18,7 @@ const DATA_DEPTH = 64
 
 export function createNotifications({ store, commits }: { store: Store; commits: Commits }): Notifications {
   return {
-    async send(type, data, userIds) {
+    async send(type, data, userIds, also) {
       const ids = [...new Set(userIds)]
       const problem =
         problemWithText(type, 'notificationType', 1, 100) ??
@@ -37,7 +37,7 @@ export function createNotifications({ store, commits }: { store: Store; commits:
         for (const notification of await tx.notifications.add(ids, type, data)) {
           tx.append({ topics: [userTopic(notification.userId)], kind: 'notification', payload: { ...notification, data: given } })
         }
-      })
+      }, also)
     },
 
     async markRead(userId, id) {

@@ -15,8 +15,12 @@ export interface Presence {
   online(userIds: readonly number[]): Promise<Set<number>>
   /** How a user is now; `lastActive` in milliseconds since the epoch, null for one who never connected. */
   stateOf(userId: number): Promise<{ online: boolean; lastActive: number | null }>
+  /** All users who are online, on any node. */
+  everyone(): Promise<number[]>
   /** The users who are online on this node. */
   here(): number[]
+  /** Notes that the users on this node were active on this day. */
+  noteActive(): Promise<void>
   /** Tells again of users on this node whom the other nodes took for offline. */
   returned(userIds: readonly number[]): void
   /** Tells that a user is offline whose node died; `lastSeen` in milliseconds since the epoch. */
@@ -58,7 +62,7 @@ export function createPresence(options: PresenceOptions): Presence {
 
   /** The calls of one user come one after the other, so that none is twice in a batch. */
   const touch = createBatchLoader<readonly [userId: number, lastActive: number], void>(async (active) => {
-    await store.users.touch(new Map(active))
+    await Promise.all([store.users.touch(new Map(active)), store.directory.noteActive(new Map(active))])
     return active.map(() => undefined)
   })
 
@@ -137,7 +141,21 @@ export function createPresence(options: PresenceOptions): Presence {
       return { online: found.has(userId), lastActive: users.get(userId)?.lastActive ?? null }
     },
 
+    async everyone() {
+      try {
+        return await registry.everyone()
+      } catch (error) {
+        onError(error)
+        return [...states.keys()]
+      }
+    },
+
     here: () => [...states.keys()],
+
+    async noteActive() {
+      const now = Date.now()
+      await store.directory.noteActive(new Map([...states.keys()].map((userId) => [userId, now])))
+    },
 
     returned(userIds) {
       for (const userId of userIds) if (states.has(userId)) inTurn(userId, () => announce(userId, true, Date.now()))

@@ -8,6 +8,10 @@ export type { MessagePageKey, MessageRecord, ReplyPageKey } from '../store/messa
 export type { NotificationRecord } from '../store/notifications.ts'
 export type { ReactionRecord } from '../store/reactions.ts'
 export type { ReceiptRecord } from '../store/receipts.ts'
+export type { AuditFilter, AuditRecord } from '../store/audit.ts'
+export type { AccountRecord } from '../store/bans.ts'
+export type { DayRecord, UserFilter } from '../store/directory.ts'
+export type { ReportRecord, ReportStatus } from '../store/reports.ts'
 export type { UserRecord } from '../store/users.ts'
 
 /** What can be read without changing anything; who may see it is decided by whoever asks. */
@@ -36,4 +40,10 @@ export const createReads = (store: StoreParts) => ({
   receipts: store.receipts.byMessageIds,
   notificationPage: store.notifications.page,
   searchMessages: createSearch(store).messages,
+  accounts: store.bans.accounts,
+  directory: store.directory.users,
+  groupDirectory: store.directory.groups,
+  statistics: store.directory.statistics,
+  reportPage: store.reports.page,
+  auditPage: store.audit.page,
 })

@@ -1,23 +1,28 @@
 import { notFound } from '../errors.ts'
 import type { UserRecord } from '../store/users.ts'
 import { topicsOf } from './access.ts'
-import type { Commits } from './commit.ts'
+import type { Also, Commits } from './commit.ts'
 import { groupTopic, userTopic, type GroupPayload, type MembershipPayload } from './events.ts'
 import type { Notifications } from './notifications.ts'
 
 /** The server-side push API (docs/protocol.md, section 7): each call is a new event. Throws NOT_FOUND where there is nothing to push. */
 export interface Republish {
-  newMessage(messageId: number, isGroup: boolean): Promise<void>
-  groupUpdate(groupId: number): Promise<void>
-  memberJoined(groupId: number, userId: number): Promise<void>
-  memberLeft(groupId: number, userId: number): Promise<void>
+  newMessage(messageId: number, isGroup: boolean, also?: Also): Promise<void>
+  groupUpdate(groupId: number, also?: Also): Promise<void>
+  memberJoined(groupId: number, userId: number, also?: Also): Promise<void>
+  memberLeft(groupId: number, userId: number, also?: Also): Promise<void>
   systemNotification: Notifications['send']
 }
 
 export function createRepublish(options: { commits: Commits; notifications: Notifications }): Republish {
   const { commits, notifications } = options
 
-  async function pushMembership(kind: 'member_joined' | 'member_left', groupId: number, userId: number): Promise<void> {
+  async function pushMembership(
+    kind: 'member_joined' | 'member_left',
+    groupId: number,
+    userId: number,
+    also: Also | undefined,
+  ): Promise<void> {
     await commits.run(async (tx) => {
       await tx.lock([groupTopic(groupId), userTopic(userId)])
       const group = (await tx.groups.byIds([groupId])).get(groupId)
@@ -33,11 +38,11 @@ export function createRepublish(options: { commits: Commits; notifications: Noti
       }
       // A user who is not a member does not receive the group's topic.
       tx.append({ topics: isMember ? [groupTopic(groupId)] : [groupTopic(groupId), userTopic(userId)], kind, payload })
-    })
+    }, also)
   }
 
   return {
-    async newMessage(messageId, isGroup) {
+    async newMessage(messageId, isGroup, also) {
       await commits.run(async (tx) => {
         const found = (await tx.messages.byIds([messageId])).get(messageId)
         const conversation = found && (await tx.conversations.byIds([found.conversationId])).get(found.conversationId)
@@ -50,21 +55,21 @@ export function createRepublish(options: { commits: Commits; notifications: Noti
         const message = (await tx.messages.byIds([messageId])).get(messageId)
         if (!message || message.deletedAt !== undefined) throw notFound(`message ${messageId} is deleted`)
         tx.append({ topics, kind: 'message_sent', payload: null, message })
-      })
+      }, also)
     },
 
-    async groupUpdate(groupId) {
+    async groupUpdate(groupId, also) {
       await commits.run(async (tx) => {
         await tx.lock([groupTopic(groupId)])
         const group = (await tx.groups.byIds([groupId])).get(groupId)
         if (!group) throw notFound(`there is no group ${groupId}`)
         const payload: GroupPayload = { group }
         tx.append({ topics: [groupTopic(groupId)], kind: 'group_updated', payload })
-      })
+      }, also)
     },
 
-    memberJoined: (groupId, userId) => pushMembership('member_joined', groupId, userId),
-    memberLeft: (groupId, userId) => pushMembership('member_left', groupId, userId),
-    systemNotification: (type, data, userIds) => notifications.send(type, data, userIds),
+    memberJoined: (groupId, userId, also) => pushMembership('member_joined', groupId, userId, also),
+    memberLeft: (groupId, userId, also) => pushMembership('member_left', groupId, userId, also),
+    systemNotification: notifications.send,
   }
 }

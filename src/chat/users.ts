@@ -1,5 +1,6 @@
 import { badInput } from '../errors.ts'
 import type { Store } from '../store/store.ts'
+import type { Also, Commits } from './commit.ts'
 import type { UserProfile, UserRecord } from '../store/users.ts'
 import { createBatchLoader } from '../lib/batch-loader.ts'
 import type { Viewer } from '../auth/verify.ts'
@@ -12,7 +13,7 @@ export interface Users {
    */
   ensure(viewer: Viewer): Promise<void>
   /** Creates or changes a user, as an admin. An undefined avatar stays as it is, null takes it away. */
-  upsert(profile: { id: number; name: string; avatar: string | null | undefined }): Promise<UserRecord>
+  upsert(profile: { id: number; name: string; avatar: string | null | undefined }, also?: Also): Promise<UserRecord>
 }
 
 /** How many users' claims are remembered as stored, so that not every connection asks the database. */
@@ -26,7 +27,7 @@ interface Known {
   avatarAt: number
 }
 
-export function createUsers(store: Store): Users {
+export function createUsers({ store, commits }: { store: Store; commits: Commits }): Users {
   const known = new Map<number, Known>()
   const upsert = createBatchLoader<UserProfile, void>(async (profiles) => {
     for (const round of rounds(profiles)) await store.users.upsert(round)
@@ -57,10 +58,10 @@ export function createUsers(store: Store): Users {
       remember(userId, { claims, nameAt: name === undefined ? 0 : at, avatarAt: avatar === undefined ? 0 : at })
     },
 
-    async upsert({ id, name, avatar }) {
+    async upsert({ id, name, avatar }, also) {
       const problem = problemWithName(name) ?? (avatar == null ? null : problemWithUrl(avatar, 'avatar'))
       if (problem !== null) throw badInput(problem)
-      await upsert({ id, name, avatar, saidAt: 'now' })
+      await commits.run((tx) => tx.users.upsert([{ id, name, avatar, saidAt: 'now' }]), also)
       // The next token of this user is compared with what is stored now.
       known.delete(id)
       return (await store.users.byIds([id])).get(id) as UserRecord

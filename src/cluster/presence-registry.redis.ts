@@ -95,6 +95,13 @@ export function createRedisRegistry({ redis, prefix, nodeId, leaseMs }: RedisReg
       return new Set(userIds.filter((_, index) => found[index] === 1))
     },
 
+    async everyone() {
+      const users = new Set<number>()
+      for (const node of await redis.zrange(nodesKey, 0, -1))
+        for (const userId of await redis.smembers(nodeKey(node))) if (isUserId(Number(userId))) users.add(Number(userId))
+      return [...users]
+    },
+
     async renew() {
       const time = await now()
       const [, found, score] = await run(

@@ -6,6 +6,8 @@ export interface PresenceRegistry {
   leave(userId: number): Promise<boolean>
   /** Those of the users who are on any node. */
   online(userIds: readonly number[]): Promise<Set<number>>
+  /** All users who are on any node. */
+  everyone(): Promise<number[]>
 }
 
 /** The registry of a node that is alone. */
@@ -19,5 +21,6 @@ export function createLocalRegistry(): PresenceRegistry {
     },
     leave: (userId) => Promise.resolve(users.delete(userId)),
     online: (userIds) => Promise.resolve(new Set(userIds.filter((userId) => users.has(userId)))),
+    everyone: () => Promise.resolve([...users]),
   }
 }

@@ -1,9 +1,10 @@
-import { createReadAccess, type ReadAccess } from '../chat/access.ts'
+import { createReadAccess, type AdminLookups, type ReadAccess } from '../chat/access.ts'
 import type { Viewer } from '../auth/verify.ts'
 import type { Chat } from '../chat/chat.ts'
 import type { SnapshotReads } from '../chat/snapshots.ts'
 import { fairTurns } from '../lib/fair-turns.ts'
 import type { Admin } from '../admin/contract.ts'
+import type { Readings } from '../admin/readings.ts'
 import type { Feeds } from '../live/feed.ts'
 import { Answer, MAX_RESPONSE_BYTES } from './answer.ts'
 import { createLoaders, createViewerLoaders, type Loaders, type ViewerLoaders } from './loaders.ts'
@@ -21,6 +22,8 @@ export interface OperationContext {
   readonly viewerLoad: ViewerLoaders
   /** What the viewer may read. */
   readonly read: ReadAccess
+  /** Of a query of an admin, who may read what is not theirs: where that is noted. */
+  readonly readings: Readings | undefined
   /** Whether the result is one of a subscription: there an error would take the event with it. */
   readonly isEvent: boolean
   /**
@@ -66,7 +69,7 @@ export function createContext(
   services: Services,
   viewer: Viewer,
   connectionId: string | null,
-  about: Partial<Pick<OperationContext, 'isEvent' | 'snapshot' | 'lastEventId'>> = {},
+  about: Partial<Pick<OperationContext, 'isEvent' | 'snapshot' | 'lastEventId' | 'readings'>> = {},
 ): OperationContext {
   return new ViewerContext(services, viewer, connectionId, about)
 }
@@ -79,6 +82,7 @@ class ViewerContext implements OperationContext {
   readonly chat: Chat
   readonly snapshot: SnapshotReads | undefined
   readonly lastEventId: string | undefined
+  readonly readings: Readings | undefined
   #answer: Answer | undefined
   #load: Loaders | undefined
   #viewerLoad: ViewerLoaders | undefined
@@ -88,11 +92,12 @@ class ViewerContext implements OperationContext {
     services: Services,
     viewer: Viewer,
     connectionId: string | null,
-    { isEvent = false, snapshot, lastEventId }: Parameters<typeof createContext>[3] & object,
+    { isEvent = false, snapshot, lastEventId, readings }: Parameters<typeof createContext>[3] & object,
   ) {
     this.#services = services
     this.snapshot = snapshot
     this.lastEventId = lastEventId
+    this.readings = readings
     this.chat = snapshot ? { ...services.chat, access: snapshot.access, reads: snapshot.reads } : services.chat
     this.isEvent = isEvent
     this.viewer = viewer
@@ -122,7 +127,14 @@ class ViewerContext implements OperationContext {
       message: (id) => this.load.message.load(id),
       isMember: (conversationId) => this.viewerLoad.isMember.load(conversationId),
       role: (groupId) => this.viewerLoad.role.load(groupId),
+      ...(this.readings ? { admin: this.#asAdmin(this.readings) } : {}),
     }))
+  }
+  #asAdmin(readings: Readings): AdminLookups {
+    return {
+      note: (conversationId, field = 'conversation') => readings.add(field, 'Conversation', conversationId),
+      conversationOf: async (groupId) => (await this.load.group.load(groupId))?.conversationId,
+    }
   }
   showsContents(conversationId: string): Promise<boolean> {
     return this.read.contents(conversationId)
@@ -188,6 +200,9 @@ class SharedContext implements OperationContext {
     return refuse()
   }
   get lastEventId(): never {
+    return refuse()
+  }
+  get readings(): never {
     return refuse()
   }
   get connectionId(): never {

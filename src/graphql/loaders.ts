@@ -91,6 +91,7 @@ const upTo =
 
 export const createLoaders = ({ reads, presence }: Pick<Chat, 'reads' | 'presence'>, answer: Answer) => ({
   user: byMap(reads.users),
+  account: byMap(reads.accounts),
   online: new DataLoader<number, boolean>(async (ids) => {
     const online = await presence.online(ids)
     return ids.map((id) => online.has(id))

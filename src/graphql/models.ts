@@ -2,12 +2,14 @@ import type { ChatEvent } from '../chat/events.ts'
 import type { WatchedActivity } from '../admin/activity.ts'
 import type { ConnectionRecord, NodeRecord, TopicRecord } from '../admin/contract.ts'
 import type {
+  AuditRecord,
   ConversationRecord,
   GroupRecord,
   MessageRecord,
   NotificationRecord,
   ReactionRecord,
   ReceiptRecord,
+  ReportRecord,
   Role,
   UserRecord,
 } from '../chat/reads.ts'
@@ -22,6 +24,8 @@ export type ConversationModel = Pick<ConversationRecord, 'id' | 'isGroup' | 'gro
 export type GroupModel = Pick<GroupRecord, 'id'> & Partial<GroupRecord>
 export type MessageModel = MessageRecord
 export type NotificationModel = NotificationRecord
+export type ReportModel = ReportRecord
+export type AuditEntryModel = AuditRecord
 export type ReactionSummaryModel = ReactionRecord
 export type ReadReceiptModel = ReceiptRecord
 export interface GroupMemberModel {

@@ -1,6 +1,7 @@
 import { createSourceEventStream, type ExecutionResult, type GraphQLError, type GraphQLSchema } from 'graphql'
 import { countIn, createCounts, type Counts } from '../telemetry/counters.ts'
 import type { Activity } from '../admin/activity.ts'
+import { Readings } from '../admin/readings.ts'
 import { createContext, type Services } from './context.ts'
 import type { PreparedDocument, PreparedOperation } from './documents.ts'
 import { clientResult, toClientError, toClientResult, type ReportError } from './errors.ts'
@@ -107,15 +108,32 @@ export function createOperations(options: OperationsOptions): Operations {
 
   function executeNow(request: PreparedRequest): ExecutionResult | Promise<ExecutionResult> {
     const { operation, viewer, connectionId, variables } = request
+    if (viewer.isAdmin && operation.node.operation === 'query') return executeForAdmin(request)
     if (operation.selectsCursor) return executeInSnapshot(request)
     return operation.execute(undefined, createContext(services, viewer, connectionId), variables)
   }
 
+  /** An admin's query is answered when it is noted which conversations of others it read. */
+  async function executeForAdmin(request: PreparedRequest): Promise<ExecutionResult> {
+    const { operation, viewer, connectionId, variables } = request
+    const readings = new Readings(viewer.userId)
+    const result = operation.selectsCursor
+      ? await executeInSnapshot(request, readings)
+      : await operation.execute(undefined, createContext(services, viewer, connectionId, { readings }), variables)
+    try {
+      if (readings.entries.length > 0) await services.admin.noteReadings(readings.entries)
+    } catch (error) {
+      return { errors: [toClientError(error, report)] }
+    }
+    return result
+  }
+
   /** Executes a query that selects `cursor`: all that it reads is one state of the database, the one of the cursor. */
-  async function executeInSnapshot({ operation, viewer, connectionId, variables }: PreparedRequest): Promise<ExecutionResult> {
+  async function executeInSnapshot(request: PreparedRequest, readings?: Readings): Promise<ExecutionResult> {
+    const { operation, viewer, connectionId, variables } = request
     try {
       return await services.chat.snapshots.read(viewer.userId, async (snapshot) =>
-        operation.execute(undefined, createContext(services, viewer, connectionId, { snapshot }), variables),
+        operation.execute(undefined, createContext(services, viewer, connectionId, { snapshot, readings }), variables),
       )
     } catch (error) {
       return { errors: [toClientError(error, report)] }

@@ -101,6 +101,9 @@ const DATABASE = {
   dbAcquireTimeoutMs: setting('DB_ACQUIRE_TIMEOUT_MS', positive, 3000, { about: 'how long a query waits for a free connection' }),
   dbStatementTimeoutMs: setting('DB_STATEMENT_TIMEOUT_MS', positive, 4000, { about: 'how long one statement may run' }),
   eventRetentionHours: setting('EVENT_RETENTION_HOURS', positive, 168, { about: 'how far back resume reaches' }),
+  auditRetentionDays: setting('AUDIT_RETENTION_DAYS', positive, 365, {
+    about: 'how long the audit log of what admins do is kept',
+  }),
   resumeLimit: setting('RESUME_LIMIT', positive, 1000, { about: 'most events of one replay' }),
 }
 

@@ -1,8 +1,11 @@
 import type { PrismaClient } from './generated/client.ts'
 import { createBlockStore } from './blocks.ts'
+import { createAuditStore } from './audit.ts'
+import { createBanStore } from './bans.ts'
 import { createConversationStore } from './conversations.ts'
 import type { Database } from './database/client.ts'
 import type { Db, RawDb } from './database/sql.ts'
+import { createDirectoryStore } from './directory.ts'
 import { appendEvents, createEventLog, lockTopics, type EventLog, type LogEntry, type NewEvent } from './event-log.ts'
 import { createGroupStore } from './groups.ts'
 import { createImportStore } from './imports.ts'
@@ -11,6 +14,7 @@ import { createMessageStore } from './messages.ts'
 import { createNotificationStore } from './notifications.ts'
 import { createReactionStore } from './reactions.ts'
 import { createReceiptStore } from './receipts.ts'
+import { createReportStore } from './reports.ts'
 import { createRevocationStore } from './revocations.ts'
 import { createSearchStore } from './search.ts'
 import { translateErrors } from './database/errors.ts'
@@ -28,6 +32,11 @@ const createParts = (db: Db) => ({
   notifications: createNotificationStore(db),
   imports: createImportStore(db),
   search: createSearchStore(db),
+  audit: createAuditStore(db),
+  bans: createBanStore(db),
+  directory: createDirectoryStore(db),
+  reports: createReportStore(db),
+  revocations: createRevocationStore(db),
 })
 
 export type StoreParts = ReturnType<typeof createParts>
@@ -115,7 +124,6 @@ export function createStore(
     ...createParts(db),
     log: createEventLog(db, onOrphans),
     installation: createInstallationStore(db),
-    revocations: createRevocationStore(db),
 
     /** Runs `change` in one transaction and commits it with the events that it appended, all or nothing. */
     async transaction<T>(change: (tx: Transaction) => Promise<T>): Promise<Committed<T>> {

@@ -13,8 +13,8 @@ import { leavesOf, pathsFrom, selectionOf, type Step } from '../support/schema-p
 const DEPTH = 4
 const schema = buildSchema(readFileSync(new URL('../../schema.graphql', import.meta.url), 'utf8'))
 
-/** Who reads a field of an object that belongs to a group: everyone who has reached the object, its members, its owner and admins. */
-type Readers = 'all' | 'members' | 'managers'
+/** Who reads a field of an object: everyone who has reached it, members of its group, the group's owner and admins, admins. */
+type Readers = 'all' | 'members' | 'managers' | 'admins'
 const everyField = (readers: Readers, ...types: string[]): Record<string, Readers> =>
   Object.fromEntries(
     types.flatMap((type) =>
@@ -28,10 +28,13 @@ const EVENTS = schema.getPossibleTypes(schema.getType('Event') as never).map(({ 
 const READERS: Record<string, Readers> = {
   // Everyone may see who a user is.
   ...everyField('all', 'User'),
+  'User.bannedUntil': 'admins',
+  'User.createdAt': 'admins',
   // An event goes to those whom it concerns; what it says is theirs.
   ...everyField('all', ...EVENTS),
   // Reached by the viewer's own only, by members, or by admins.
   ...everyField('all', 'Notification', 'GroupMember', 'ReadReceipt', 'ReactionSummary'),
+  ...everyField('all', 'Report', 'AuditEntry', 'DayStatistics'),
   ...everyField('all', 'Cluster', 'ClusterNode', 'ProtocolCount', 'ClientConnection', 'Topic', 'TopicOnNode', 'Activity'),
   'Conversation.id': 'all',
   'Conversation.isGroup': 'all',
@@ -94,6 +97,8 @@ interface World {
   stranger: TestUser
   /** In nothing, and whom the others block. */
   outsider: TestUser
+  /** In nothing, and reads everything by queries. */
+  admin: TestUser
   group: string
   conversation: string
   /** From before the former member was removed, and from after it. */
@@ -104,8 +109,8 @@ interface World {
   /** The owner's. */
   deleted: string
 }
-type Viewer = 'stranger' | 'former' | 'later' | 'member' | 'owner'
-const VIEWERS: readonly Viewer[] = ['stranger', 'former', 'later', 'member', 'owner']
+type Viewer = 'stranger' | 'former' | 'later' | 'member' | 'owner' | 'admin'
+const VIEWERS: readonly Viewer[] = ['stranger', 'former', 'later', 'member', 'owner', 'admin']
 const MEMBERS: readonly Viewer[] = ['later', 'member', 'owner']
 
 let app: TestApp
@@ -151,7 +156,8 @@ beforeAll(async () => {
   await use(later, after)
   await byOwner.data(`mutation { updateGroup(groupId: "${group}", input: { joinApprovalRequired: true }) { id } }`)
   await app.over(asking).data(`mutation { joinGroup(groupId: "${group}") }`)
-  for (const user of [owner, member, former, later, stranger])
+  const admin = { ...(await app.user('Admin')), isAdmin: true }
+  for (const user of [owner, member, former, later, stranger, admin])
     await app.admin.data(`mutation { pushSystemNotification(notificationType: "t", data: {}, userIds: ["${user.id}"]) }`)
   const key = (user: TestUser, content: string, id: string) => ({ clientMessageId: `key of ${user.id}`, content, id })
   const sent = {
@@ -160,7 +166,8 @@ beforeAll(async () => {
     member: key(member, 'of the member', ofMember),
     owner: key(owner, 'of the owner', after),
   }
-  world = { owner, member, former, later, stranger, outsider, group, conversation: conversationId, before, after, sent, deleted }
+  const people = { owner, member, former, later, stranger, outsider, admin }
+  world = { ...people, group, conversation: conversationId, before, after, sent, deleted }
   for (const viewer of VIEWERS) sockets.set(viewer, app.graphqlWs(world[viewer]))
 })
 afterAll(() => app.stop())
@@ -179,6 +186,12 @@ const ASK: Record<string, (viewer: Viewer) => string> = {
   'Query.cluster': () => 'cluster',
   'Query.connections': () => `connections(userId: "${world.owner.id}")`,
   'Query.topic': () => `topic(id: "group:${world.group}")`,
+  'Query.users': () => 'users(first: 2)',
+  'Query.conversationsOf': () => `conversationsOf(userId: "${world.later.id}", first: 2)`,
+  'Query.groups': () => 'groups(first: 2)',
+  'Query.reports': () => 'reports(status: null, first: 2)',
+  'Query.auditLog': () => 'auditLog(first: 2)',
+  'Query.statistics': () => 'statistics',
   'Mutation.sendMessage': (viewer) => {
     const { clientMessageId = 'of a stranger', content = 'x' } = world.sent[viewer] ?? {}
     return `sendMessage(input: { conversationId: "${world.conversation}", clientMessageId: "${clientMessageId}", content: "${content}" })`
@@ -232,8 +245,11 @@ function shows(value: unknown): 'nothing' | 'something' {
   return edges?.length === 0 ? 'nothing' : 'something'
 }
 
-const isReader = (viewer: Viewer, readers: Readers): boolean =>
-  readers === 'all' || (readers === 'members' ? MEMBERS.includes(viewer) : viewer === 'owner')
+function isReader(viewer: Viewer, readers: Readers, byQuery: boolean): boolean {
+  if (readers === 'all') return true
+  if (viewer === 'admin') return byQuery || readers === 'admins'
+  return readers === 'members' ? MEMBERS.includes(viewer) : readers === 'managers' && viewer === 'owner'
+}
 
 /** Calls `see` with each field of the world's group, conversation and messages that an answer has along a path. */
 function walk(value: Data, [step, ...rest]: readonly Step[], see: (name: string, value: unknown) => void): void {
@@ -250,16 +266,17 @@ function walk(value: Data, [step, ...rest]: readonly Step[], see: (name: string,
 }
 
 /** Fields that may be empty though the viewer may read them. */
-const MAY_BE_EMPTY = /^(?:Conversation\.unreadCount|Conversation\.lastMessage|Message\.(?:reactions|readBy|replyTo|replies))$/
+const MAY_BE_EMPTY =
+  /^(?:User\.bannedUntil|Conversation\.(?:unreadCount|lastMessage)|Message\.(?:reactions|readBy|replyTo|replies))$/
 
-function check(viewer: Viewer, data: Data, path: readonly Step[]): number {
+function check(viewer: Viewer, data: Data, path: readonly Step[], byQuery = false): number {
   let checked = 0
   const [{ field }] = path as [Step]
   walk(data?.[field], path, (name, value) => {
     const readers = READERS[name] as Readers
     if (readers === 'all') return
     checked++
-    if (!isReader(viewer, readers)) expect([viewer, name, shows(value)]).toEqual([viewer, name, 'nothing'])
+    if (!isReader(viewer, readers, byQuery)) expect([viewer, name, shows(value)]).toEqual([viewer, name, 'nothing'])
     else if (!MAY_BE_EMPTY.test(name)) expect([viewer, name, shows(value)]).toEqual([viewer, name, 'something'])
   })
   return checked
@@ -290,7 +307,7 @@ describe.each(VIEWERS)('%s', (viewer) => {
       const { data, errors = [] } = await (sockets.get(viewer) as GraphqlClient).run(text)
       for (const { extensions, message } of errors)
         expect(['NOT_FOUND', 'FORBIDDEN'], `${nameOf(path)}: ${message}`).toContain(extensions.code)
-      check(viewer, data, path)
+      check(viewer, data, path, root === 'Query')
       // Refused as a whole, whatever is selected.
       if (path.length === 1 && !data?.[field]) break
     }

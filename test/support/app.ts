@@ -15,6 +15,7 @@ export const SECRET = 'a secret of tests, long enough for HS256'
 export interface TestUser {
   id: number
   name: string
+  isAdmin?: boolean
 }
 
 /** A token of a test user; 1 hour unless told. */
@@ -81,7 +82,7 @@ export async function startApp(env: Record<string, string> = {}): Promise<TestAp
     open.push(client)
     return client
   }
-  const tokenFor = ({ id, name }: TestUser): string => tokenOf({ userId: id, name })
+  const tokenFor = ({ id, name, isAdmin = false }: TestUser): string => tokenOf({ userId: id, name, isAdmin })
   const admin = connectHttp(graphqlUrl, tokenOf({ userId: 999, name: 'Admin', isAdmin: true }))
 
   const test: TestApp = {

@@ -1,5 +1,5 @@
 import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
-import type { UserModel, ConversationModel, GroupModel, GroupMemberModel, ActivityModel, NodeModel, ConnectionModel, TopicModel, TopicOnNodeModel, MessageModel, NotificationModel, ReactionSummaryModel, ReadReceiptModel, EventOf } from '../models.ts';
+import type { UserModel, ConversationModel, GroupModel, GroupMemberModel, ActivityModel, NodeModel, ConnectionModel, TopicModel, TopicOnNodeModel, MessageModel, NotificationModel, ReportModel, AuditEntryModel, ReactionSummaryModel, ReadReceiptModel, EventOf } from '../models.ts';
 import type { OperationContext } from '../context.ts';
 export type Maybe<T> = T | null;
 export type InputMaybe<T> = Maybe<T>;
@@ -39,6 +39,8 @@ export type Activity = {
 };
 
 export type ActivityKind =
+  /** An entry came into the audit log: the user is the admin, or whom it concerns; the name is the action. */
+  | 'AUDIT'
   /** A connection closed; the name is the protocol. */
   | 'CLOSED'
   /** An event was delivered; the name is its kind. */
@@ -48,7 +50,44 @@ export type ActivityKind =
   /** A connection opened; the name is the protocol. */
   | 'OPENED'
   /** A query or mutation was executed, or a subscription opened; the name is the operation's. */
-  | 'OPERATION';
+  | 'OPERATION'
+  /** The user reported a message, or one of the user's was reported. */
+  | 'REPORT';
+
+/** What an admin did, or whose conversation one read. Nothing changes or removes it but its age. */
+export type AuditEntry = {
+  __typename?: 'AuditEntry';
+  /** The mutation's, query's or subscription's field. */
+  action: Scalars['String']['output'];
+  /** The admin. */
+  actor: User;
+  /** The arguments, without contents and tokens. */
+  details: Scalars['JSON']['output'];
+  /** Decimal string; grows with time. */
+  id: Scalars['ID']['output'];
+  targetId?: Maybe<Scalars['ID']['output']>;
+  /** A type of this schema: what `targetId` is the id of. */
+  targetType: Scalars['String']['output'];
+  timestamp: Scalars['DateTime']['output'];
+};
+
+/** A page of the audit log. */
+export type AuditEntryConnection = {
+  __typename?: 'AuditEntryConnection';
+  /** The entries with their cursors. */
+  edges: Array<AuditEntryEdge>;
+  /** Where the page lies. */
+  pageInfo: PageInfo;
+};
+
+/** An entry in a page. */
+export type AuditEntryEdge = {
+  __typename?: 'AuditEntryEdge';
+  /** Opaque; what `after` takes. */
+  cursor: Scalars['String']['output'];
+  /** The entry. */
+  node: AuditEntry;
+};
 
 /** The viewer blocked or unblocked somebody on some device; to the viewer's own connections. */
 export type BlockChanged = Event & {
@@ -177,6 +216,21 @@ export type CreateGroupInput = {
   name: Scalars['String']['input'];
 };
 
+/** What happened on a day of UTC, as far as it is still stored. */
+export type DayStatistics = {
+  __typename?: 'DayStatistics';
+  /** Users who sent, reacted, read or were connected. */
+  activeUsers: Scalars['Int']['output'];
+  /** `2023-07-15` */
+  date: Scalars['String']['output'];
+  /** Messages sent. */
+  messages: Scalars['Int']['output'];
+  /** Conversations that began. */
+  newConversations: Scalars['Int']['output'];
+  /** Users who were first seen. */
+  newUsers: Scalars['Int']['output'];
+};
+
 /** How to change a message. */
 export type EditMessageInput = {
   /** As in SendMessageInput. */
@@ -229,6 +283,24 @@ export type Group = {
 export type GroupMembersArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** A page of groups. */
+export type GroupConnection = {
+  __typename?: 'GroupConnection';
+  /** The groups with their cursors. */
+  edges: Array<GroupEdge>;
+  /** Where the page lies. */
+  pageInfo: PageInfo;
+};
+
+/** A group in a page. */
+export type GroupEdge = {
+  __typename?: 'GroupEdge';
+  /** Opaque; what `after` takes. */
+  cursor: Scalars['String']['output'];
+  /** The group. */
+  node: Group;
 };
 
 /** One membership in a group. */
@@ -778,16 +850,26 @@ export type ProtocolCount = {
 /** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
 export type Query = {
   __typename?: 'Query';
+  /** Admins only: what admins did and read, newest first. */
+  auditLog: AuditEntryConnection;
   /** Whom the viewer has blocked, latest first. */
   blockedUsers: UserConnection;
   /** Admins only: the nodes, and how they are. */
   cluster: Cluster;
   /** Admins only: a user's live connections on all nodes. */
   connections: Array<ClientConnection>;
-  /** A conversation of the viewer by id; null where there is none or the viewer is not in it. */
+  /**
+   * A conversation of the viewer by id; null where there is none or the viewer is not in it. Admins see any, which is written to the audit log:
+   * so do `message` and what only members see of a group.
+   */
   conversation?: Maybe<Conversation>;
   /** The viewer's conversations by latest activity, empty groups included. */
   conversations: ConversationConnection;
+  /**
+   * Admins only: a user's conversations by latest activity, empty groups included. It is written to the audit log, as is each conversation whose
+   * messages are selected.
+   */
+  conversationsOf: ConversationConnection;
   /**
    * The position in the event log that all the rest of this answer reflects, presence aside: `events(after: cursor)` goes on from exactly there, with
    * nothing missing and nothing that the answer already shows. A query that selects it reads one snapshot of the database.
@@ -796,22 +878,40 @@ export type Query = {
   cursor: Scalars['ID']['output'];
   /** A group by id, also for those who are not members (who see what they need in order to join); null where there is none. */
   group?: Maybe<Group>;
+  /** Admins only: groups, by id. */
+  groups: GroupConnection;
   /** A message in one of the viewer's conversations; null for any other. */
   message?: Maybe<Message>;
   /** The viewer's notifications, newest first. */
   notifications: NotificationConnection;
+  /** Admins only: reported messages, newest first. */
+  reports: ReportConnection;
   /**
    * Messages of the viewer's conversations whose content has all the words, newest first: whole words and their beginnings, whatever the case and accents; of
    * scripts written without spaces (Chinese, Japanese, Thai), and emoji, any sequence of characters. At least one argument besides first and after is needed. A
    * message is found two seconds after it was sent, at the latest.
    */
   searchMessages: MessageConnection;
+  /** Admins only: whole UTC days, the newest last, which is today so far. */
+  statistics: Array<DayStatistics>;
   /** Admins only: a topic of the event log; null where nothing is known of it. */
   topic?: Maybe<Topic>;
   /** A user by id; null where there is none. */
   user?: Maybe<User>;
+  /** Admins only: users, by id. */
+  users: UserConnection;
   /** The user whose token this is. */
   viewer: User;
+};
+
+
+/** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
+export type QueryAuditLogArgs = {
+  action?: InputMaybe<Scalars['String']['input']>;
+  actorId?: InputMaybe<Scalars['ID']['input']>;
+  after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+  targetId?: InputMaybe<Scalars['ID']['input']>;
 };
 
 
@@ -842,8 +942,24 @@ export type QueryConversationsArgs = {
 
 
 /** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
+export type QueryConversationsOfArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+  userId: Scalars['ID']['input'];
+};
+
+
+/** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
 export type QueryGroupArgs = {
   id: Scalars['ID']['input'];
+};
+
+
+/** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
+export type QueryGroupsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+  search?: InputMaybe<Scalars['String']['input']>;
 };
 
 
@@ -857,6 +973,14 @@ export type QueryMessageArgs = {
 export type QueryNotificationsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+/** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
+export type QueryReportsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+  status?: InputMaybe<ReportStatus>;
 };
 
 
@@ -875,6 +999,12 @@ export type QuerySearchMessagesArgs = {
 
 
 /** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
+export type QueryStatisticsArgs = {
+  days?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+/** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
 export type QueryTopicArgs = {
   id: Scalars['ID']['input'];
 };
@@ -883,6 +1013,16 @@ export type QueryTopicArgs = {
 /** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
 export type QueryUserArgs = {
   id: Scalars['ID']['input'];
+};
+
+
+/** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
+export type QueryUsersArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  banned?: InputMaybe<Scalars['Boolean']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+  online?: InputMaybe<Scalars['Boolean']['input']>;
+  search?: InputMaybe<Scalars['String']['input']>;
 };
 
 /** A reaction was added; to all members of the conversation. */
@@ -949,6 +1089,59 @@ export type ReadReceipt = {
   readerId: Scalars['ID']['output'];
 };
 
+/** A message that a member reported to the admins. */
+export type Report = {
+  __typename?: 'Report';
+  /** As it was when it was reported, whatever became of the message. */
+  content: Scalars['String']['output'];
+  /** Decimal string; grows with time. */
+  id: Scalars['ID']['output'];
+  /** As it was when it was reported. */
+  mediaUrl?: Maybe<Scalars['String']['output']>;
+  /** The message as it is now; null once retention took it, and for a reporter who is no longer in its conversation. */
+  message?: Maybe<Message>;
+  /** What that admin noted; null for those who are no admins. */
+  note?: Maybe<Scalars['String']['output']>;
+  /** Why, in the reporter's words. */
+  reason: Scalars['String']['output'];
+  /** Who reported it. */
+  reporter: User;
+  /** When it was decided; null before. */
+  resolvedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** The admin who decided; null before, and for those who are no admins. */
+  resolvedBy?: Maybe<User>;
+  status: ReportStatus;
+  /** When it was reported. */
+  timestamp: Scalars['DateTime']['output'];
+};
+
+/** A page of reports. */
+export type ReportConnection = {
+  __typename?: 'ReportConnection';
+  /** The reports with their cursors. */
+  edges: Array<ReportEdge>;
+  /** Where the page lies. */
+  pageInfo: PageInfo;
+};
+
+/** A report in a page. */
+export type ReportEdge = {
+  __typename?: 'ReportEdge';
+  /** Opaque; what `after` takes. */
+  cursor: Scalars['String']['output'];
+  /** The report. */
+  node: Report;
+};
+
+/** What became of a report. */
+export type ReportStatus =
+  /** An admin did something about it. */
+  | 'ACTED'
+  /** An admin found nothing to do. */
+  | 'DISMISSED'
+  /** Nobody has decided yet. */
+  | 'OPEN';
+
 /** The log no longer reaches back to `after`, or too much was missed: load history by query. */
 export type ResumeIncomplete = Event & {
   __typename?: 'ResumeIncomplete';
@@ -987,7 +1180,7 @@ export type Subscription = {
   __typename?: 'Subscription';
   /**
    * Admins only: a live trace of what happens to a user or in a conversation, for support work. Who watches what is written to the
-   * server's log.
+   * server's log, and with contents to the audit log.
    */
   activity: Activity;
   /** One conversation, members only; ends when the viewer stops being a member. */
@@ -1104,6 +1297,10 @@ export type User = {
   __typename?: 'User';
   /** Address of the avatar picture, null where none is known. */
   avatar?: Maybe<Scalars['String']['output']>;
+  /** Admins only, else null: until when the user is banned, 9999-12-31T23:59:59.999Z for a ban without end; null where not banned. */
+  bannedUntil?: Maybe<Scalars['DateTime']['output']>;
+  /** Admins only, else null: when the user was first seen. */
+  createdAt?: Maybe<Scalars['DateTime']['output']>;
   /** Decimal string, 1 to 2147483647. */
   id: Scalars['ID']['output'];
   /** When the user was last connected; null for a user who never was, and where one of the viewer and the user has blocked the other. */
@@ -1229,6 +1426,9 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
 export type ResolversTypes = {
   Activity: ResolverTypeWrapper<ActivityModel>;
   ActivityKind: ActivityKind;
+  AuditEntry: ResolverTypeWrapper<AuditEntryModel>;
+  AuditEntryConnection: ResolverTypeWrapper<Omit<AuditEntryConnection, 'edges'> & { edges: Array<ResolversTypes['AuditEntryEdge']> }>;
+  AuditEntryEdge: ResolverTypeWrapper<Omit<AuditEntryEdge, 'node'> & { node: ResolversTypes['AuditEntry'] }>;
   BlockChanged: ResolverTypeWrapper<EventOf<'BlockChanged'>>;
   Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
   ClientConnection: ResolverTypeWrapper<ConnectionModel>;
@@ -1239,10 +1439,13 @@ export type ResolversTypes = {
   ConversationEdge: ResolverTypeWrapper<Omit<ConversationEdge, 'node'> & { node: ResolversTypes['Conversation'] }>;
   CreateGroupInput: CreateGroupInput;
   DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
+  DayStatistics: ResolverTypeWrapper<DayStatistics>;
   EditMessageInput: EditMessageInput;
   Event: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['Event']>;
   Float: ResolverTypeWrapper<Scalars['Float']['output']>;
   Group: ResolverTypeWrapper<GroupModel>;
+  GroupConnection: ResolverTypeWrapper<Omit<GroupConnection, 'edges'> & { edges: Array<ResolversTypes['GroupEdge']> }>;
+  GroupEdge: ResolverTypeWrapper<Omit<GroupEdge, 'node'> & { node: ResolversTypes['Group'] }>;
   GroupMember: ResolverTypeWrapper<GroupMemberModel>;
   GroupMemberConnection: ResolverTypeWrapper<Omit<GroupMemberConnection, 'edges'> & { edges: Array<ResolversTypes['GroupMemberEdge']> }>;
   GroupMemberEdge: ResolverTypeWrapper<Omit<GroupMemberEdge, 'node'> & { node: ResolversTypes['GroupMember'] }>;
@@ -1274,6 +1477,10 @@ export type ResolversTypes = {
   ReactionRemoved: ResolverTypeWrapper<EventOf<'ReactionRemoved'>>;
   ReactionSummary: ResolverTypeWrapper<ReactionSummaryModel>;
   ReadReceipt: ResolverTypeWrapper<ReadReceiptModel>;
+  Report: ResolverTypeWrapper<ReportModel>;
+  ReportConnection: ResolverTypeWrapper<Omit<ReportConnection, 'edges'> & { edges: Array<ResolversTypes['ReportEdge']> }>;
+  ReportEdge: ResolverTypeWrapper<Omit<ReportEdge, 'node'> & { node: ResolversTypes['Report'] }>;
+  ReportStatus: ReportStatus;
   ResumeIncomplete: ResolverTypeWrapper<EventOf<'ResumeIncomplete'>>;
   SendMessageInput: SendMessageInput;
   String: ResolverTypeWrapper<Scalars['String']['output']>;
@@ -1290,6 +1497,9 @@ export type ResolversTypes = {
 /** Mapping between all available schema types and the resolvers parents */
 export type ResolversParentTypes = {
   Activity: ActivityModel;
+  AuditEntry: AuditEntryModel;
+  AuditEntryConnection: Omit<AuditEntryConnection, 'edges'> & { edges: Array<ResolversParentTypes['AuditEntryEdge']> };
+  AuditEntryEdge: Omit<AuditEntryEdge, 'node'> & { node: ResolversParentTypes['AuditEntry'] };
   BlockChanged: EventOf<'BlockChanged'>;
   Boolean: Scalars['Boolean']['output'];
   ClientConnection: ConnectionModel;
@@ -1300,10 +1510,13 @@ export type ResolversParentTypes = {
   ConversationEdge: Omit<ConversationEdge, 'node'> & { node: ResolversParentTypes['Conversation'] };
   CreateGroupInput: CreateGroupInput;
   DateTime: Scalars['DateTime']['output'];
+  DayStatistics: DayStatistics;
   EditMessageInput: EditMessageInput;
   Event: ResolversInterfaceTypes<ResolversParentTypes>['Event'];
   Float: Scalars['Float']['output'];
   Group: GroupModel;
+  GroupConnection: Omit<GroupConnection, 'edges'> & { edges: Array<ResolversParentTypes['GroupEdge']> };
+  GroupEdge: Omit<GroupEdge, 'node'> & { node: ResolversParentTypes['Group'] };
   GroupMember: GroupMemberModel;
   GroupMemberConnection: Omit<GroupMemberConnection, 'edges'> & { edges: Array<ResolversParentTypes['GroupMemberEdge']> };
   GroupMemberEdge: Omit<GroupMemberEdge, 'node'> & { node: ResolversParentTypes['GroupMember'] };
@@ -1333,6 +1546,9 @@ export type ResolversParentTypes = {
   ReactionRemoved: EventOf<'ReactionRemoved'>;
   ReactionSummary: ReactionSummaryModel;
   ReadReceipt: ReadReceiptModel;
+  Report: ReportModel;
+  ReportConnection: Omit<ReportConnection, 'edges'> & { edges: Array<ResolversParentTypes['ReportEdge']> };
+  ReportEdge: Omit<ReportEdge, 'node'> & { node: ResolversParentTypes['Report'] };
   ResumeIncomplete: EventOf<'ResumeIncomplete'>;
   SendMessageInput: SendMessageInput;
   String: Scalars['String']['output'];
@@ -1361,6 +1577,26 @@ export type ActivityResolvers<ContextType = OperationContext, ParentType extends
   skipped?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+};
+
+export type AuditEntryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AuditEntry'] = ResolversParentTypes['AuditEntry']> = {
+  action?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  actor?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+  details?: Resolver<ResolversTypes['JSON'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  targetId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  targetType?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+};
+
+export type AuditEntryConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AuditEntryConnection'] = ResolversParentTypes['AuditEntryConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['AuditEntryEdge']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+};
+
+export type AuditEntryEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AuditEntryEdge'] = ResolversParentTypes['AuditEntryEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['AuditEntry'], ParentType, ContextType>;
 };
 
 export type BlockChangedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['BlockChanged'] = ResolversParentTypes['BlockChanged']> = {
@@ -1421,6 +1657,14 @@ export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversT
   name: 'DateTime';
 }
 
+export type DayStatisticsResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['DayStatistics'] = ResolversParentTypes['DayStatistics']> = {
+  activeUsers?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  date?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  messages?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  newConversations?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  newUsers?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
 export type EventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Event'] = ResolversParentTypes['Event']> = {
   __resolveType: TypeResolveFn<'BlockChanged' | 'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'MessageDeleted' | 'MessageEdited' | 'MessageRead' | 'MessageSent' | 'NotificationReceived' | 'OnlineStatusChanged' | 'ReactionAdded' | 'ReactionRemoved' | 'ResumeIncomplete' | 'TypingChanged', ParentType, ContextType>;
 };
@@ -1437,6 +1681,16 @@ export type GroupResolvers<ContextType = OperationContext, ParentType extends Re
   memberCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   members?: Resolver<Maybe<ResolversTypes['GroupMemberConnection']>, ParentType, ContextType, RequireFields<GroupMembersArgs, 'first'>>;
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type GroupConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['GroupConnection'] = ResolversParentTypes['GroupConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['GroupEdge']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+};
+
+export type GroupEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['GroupEdge'] = ResolversParentTypes['GroupEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['Group'], ParentType, ContextType>;
 };
 
 export type GroupMemberResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['GroupMember'] = ResolversParentTypes['GroupMember']> = {
@@ -1626,18 +1880,24 @@ export type ProtocolCountResolvers<ContextType = OperationContext, ParentType ex
 };
 
 export type QueryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
+  auditLog: Resolver<ResolversTypes['AuditEntryConnection'], ParentType, ContextType, RequireFields<QueryAuditLogArgs, 'first'>>;
   blockedUsers: Resolver<ResolversTypes['UserConnection'], ParentType, ContextType, RequireFields<QueryBlockedUsersArgs, 'first'>>;
   cluster: Resolver<ResolversTypes['Cluster'], ParentType, ContextType>;
   connections: Resolver<Array<ResolversTypes['ClientConnection']>, ParentType, ContextType, RequireFields<QueryConnectionsArgs, 'userId'>>;
   conversation: Resolver<Maybe<ResolversTypes['Conversation']>, ParentType, ContextType, RequireFields<QueryConversationArgs, 'id'>>;
   conversations: Resolver<ResolversTypes['ConversationConnection'], ParentType, ContextType, RequireFields<QueryConversationsArgs, 'first'>>;
+  conversationsOf: Resolver<ResolversTypes['ConversationConnection'], ParentType, ContextType, RequireFields<QueryConversationsOfArgs, 'first' | 'userId'>>;
   cursor: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   group: Resolver<Maybe<ResolversTypes['Group']>, ParentType, ContextType, RequireFields<QueryGroupArgs, 'id'>>;
+  groups: Resolver<ResolversTypes['GroupConnection'], ParentType, ContextType, RequireFields<QueryGroupsArgs, 'first'>>;
   message: Resolver<Maybe<ResolversTypes['Message']>, ParentType, ContextType, RequireFields<QueryMessageArgs, 'id'>>;
   notifications: Resolver<ResolversTypes['NotificationConnection'], ParentType, ContextType, RequireFields<QueryNotificationsArgs, 'first'>>;
+  reports: Resolver<ResolversTypes['ReportConnection'], ParentType, ContextType, RequireFields<QueryReportsArgs, 'first' | 'status'>>;
   searchMessages: Resolver<ResolversTypes['MessageConnection'], ParentType, ContextType, RequireFields<QuerySearchMessagesArgs, 'first'>>;
+  statistics: Resolver<Array<ResolversTypes['DayStatistics']>, ParentType, ContextType, RequireFields<QueryStatisticsArgs, 'days'>>;
   topic: Resolver<Maybe<ResolversTypes['Topic']>, ParentType, ContextType, RequireFields<QueryTopicArgs, 'id'>>;
   user: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType, RequireFields<QueryUserArgs, 'id'>>;
+  users: Resolver<ResolversTypes['UserConnection'], ParentType, ContextType, RequireFields<QueryUsersArgs, 'first'>>;
   viewer: Resolver<ResolversTypes['User'], ParentType, ContextType>;
 };
 
@@ -1675,6 +1935,30 @@ export type ReadReceiptResolvers<ContextType = OperationContext, ParentType exte
   messageId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   readAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   readerId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+};
+
+export type ReportResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Report'] = ResolversParentTypes['Report']> = {
+  content?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  mediaUrl?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  message?: Resolver<Maybe<ResolversTypes['Message']>, ParentType, ContextType>;
+  note?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  reporter?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+  resolvedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  resolvedBy?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType>;
+  status?: Resolver<ResolversTypes['ReportStatus'], ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+};
+
+export type ReportConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ReportConnection'] = ResolversParentTypes['ReportConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['ReportEdge']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+};
+
+export type ReportEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ReportEdge'] = ResolversParentTypes['ReportEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['Report'], ParentType, ContextType>;
 };
 
 export type ResumeIncompleteResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ResumeIncomplete'] = ResolversParentTypes['ResumeIncomplete']> = {
@@ -1719,6 +2003,8 @@ export type TypingChangedResolvers<ContextType = OperationContext, ParentType ex
 
 export type UserResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['User'] = ResolversParentTypes['User']> = {
   avatar?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  bannedUntil?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   lastActive?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -1737,6 +2023,9 @@ export type UserEdgeResolvers<ContextType = OperationContext, ParentType extends
 
 export type Resolvers<ContextType = OperationContext> = {
   Activity?: ActivityResolvers<ContextType>;
+  AuditEntry?: AuditEntryResolvers<ContextType>;
+  AuditEntryConnection?: AuditEntryConnectionResolvers<ContextType>;
+  AuditEntryEdge?: AuditEntryEdgeResolvers<ContextType>;
   BlockChanged?: BlockChangedResolvers<ContextType>;
   ClientConnection?: ClientConnectionResolvers<ContextType>;
   Cluster?: ClusterResolvers<ContextType>;
@@ -1745,8 +2034,11 @@ export type Resolvers<ContextType = OperationContext> = {
   ConversationConnection?: ConversationConnectionResolvers<ContextType>;
   ConversationEdge?: ConversationEdgeResolvers<ContextType>;
   DateTime?: GraphQLScalarType;
+  DayStatistics?: DayStatisticsResolvers<ContextType>;
   Event?: EventResolvers<ContextType>;
   Group?: GroupResolvers<ContextType>;
+  GroupConnection?: GroupConnectionResolvers<ContextType>;
+  GroupEdge?: GroupEdgeResolvers<ContextType>;
   GroupMember?: GroupMemberResolvers<ContextType>;
   GroupMemberConnection?: GroupMemberConnectionResolvers<ContextType>;
   GroupMemberEdge?: GroupMemberEdgeResolvers<ContextType>;
@@ -1774,6 +2066,9 @@ export type Resolvers<ContextType = OperationContext> = {
   ReactionRemoved?: ReactionRemovedResolvers<ContextType>;
   ReactionSummary?: ReactionSummaryResolvers<ContextType>;
   ReadReceipt?: ReadReceiptResolvers<ContextType>;
+  Report?: ReportResolvers<ContextType>;
+  ReportConnection?: ReportConnectionResolvers<ContextType>;
+  ReportEdge?: ReportEdgeResolvers<ContextType>;
   ResumeIncomplete?: ResumeIncompleteResolvers<ContextType>;
   Subscription?: SubscriptionResolvers<ContextType>;
   Topic?: TopicResolvers<ContextType>;

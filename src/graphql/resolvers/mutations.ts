@@ -2,7 +2,8 @@ import { badInput, ChatError } from '../../errors.ts'
 import type { OperationContext } from '../context.ts'
 import type { MutationResolvers, UpdateGroupInput } from '../generated/resolvers.ts'
 import { parseIntId, requireBigId, requireIntId } from '../../ids.ts'
-import { requireAdmin } from './admins.ts'
+import type { Also } from '../../chat/commit.ts'
+import { audited, requireAdmin, type Target } from './admins.ts'
 
 const user = (id: string): number => requireIntId(id, 'user')
 const group = (id: string): number => requireIntId(id, 'group')
@@ -19,13 +20,12 @@ function mentioned(id: string): number {
 async function pushed(
   context: OperationContext,
   action: string,
+  target: Target,
   details: Readonly<Record<string, unknown>>,
-  push: () => Promise<void>,
+  push: (also: Also) => Promise<void>,
 ): Promise<boolean> {
-  requireAdmin(context)
   try {
-    await push()
-    context.admin.note(context.viewer.userId, action, details)
+    await audited(context, action, target, details, push)
     return true
   } catch (error) {
     if (error instanceof ChatError && error.code === 'NOT_FOUND') return false
@@ -75,9 +75,12 @@ export const mutations: MutationResolvers = {
     chat.edits.edit(viewer.userId, { messageId: message(messageId), content, mentionIds: mentionIds?.map(mentioned), isGroup }),
 
   deleteMessage: async (_root, { messageId, isGroup }, { chat, viewer, admin }) => {
-    const { message: deleted, byAdmin } = await chat.deletions.delete(viewer, message(messageId), isGroup)
-    if (byAdmin) admin.note(viewer.userId, 'deleteMessage', { messageId })
-    return deleted
+    const id = message(messageId)
+    const entry = { actorId: viewer.userId, action: 'deleteMessage', targetType: 'Message', targetId: messageId, details: {} }
+    const deletion = viewer.isAdmin
+      ? await admin.audited(entry, (also) => chat.deletions.delete(viewer, id, isGroup, also))
+      : await chat.deletions.delete(viewer, id, isGroup)
+    return deletion.message
   },
 
   setTyping: async (_root, { conversationId, typing }, { chat, viewer, connectionId }) => {
@@ -143,30 +146,33 @@ export const mutations: MutationResolvers = {
     chat.notifications.markRead(viewer.userId, requireBigId(id, 'notification')),
 
   pushNewMessage: (_root, { messageId, isGroup }, context) =>
-    pushed(context, 'pushNewMessage', { messageId }, () => context.chat.republish.newMessage(message(messageId), isGroup)),
+    pushed(context, 'pushNewMessage', ['Message', messageId], { isGroup }, (also) =>
+      context.chat.republish.newMessage(message(messageId), isGroup, also),
+    ),
 
   pushGroupUpdate: (_root, { groupId }, context) =>
-    pushed(context, 'pushGroupUpdate', { groupId }, () => context.chat.republish.groupUpdate(group(groupId))),
+    pushed(context, 'pushGroupUpdate', ['Group', groupId], {}, (also) =>
+      context.chat.republish.groupUpdate(group(groupId), also),
+    ),
 
   pushMemberJoined: (_root, { groupId, userId }, context) =>
-    pushed(context, 'pushMemberJoined', { groupId, userId }, () =>
-      context.chat.republish.memberJoined(group(groupId), user(userId)),
+    pushed(context, 'pushMemberJoined', ['Group', groupId], { userId }, (also) =>
+      context.chat.republish.memberJoined(group(groupId), user(userId), also),
     ),
 
   pushMemberLeft: (_root, { groupId, userId }, context) =>
-    pushed(context, 'pushMemberLeft', { groupId, userId }, () => context.chat.republish.memberLeft(group(groupId), user(userId))),
-
-  pushSystemNotification: (_root, { notificationType, data, userIds }, context) =>
-    pushed(context, 'pushSystemNotification', { notificationType, users: userIds.length }, () =>
-      context.chat.republish.systemNotification(notificationType, data, userIds.map(user)),
+    pushed(context, 'pushMemberLeft', ['Group', groupId], { userId }, (also) =>
+      context.chat.republish.memberLeft(group(groupId), user(userId), also),
     ),
 
-  upsertUser: async (_root, { id, name, avatar }, context) => {
-    requireAdmin(context)
-    const stored = await context.chat.users.upsert({ id: user(id), name, avatar })
-    context.admin.note(context.viewer.userId, 'upsertUser', { userId: id })
-    return stored
-  },
+  pushSystemNotification: (_root, { notificationType, data, userIds }, context) =>
+    pushed(context, 'pushSystemNotification', ['User', null], { notificationType, userIds }, (also) =>
+      context.chat.republish.systemNotification(notificationType, data, userIds.map(user), also),
+    ),
+
+  // Neither name nor avatar is noted: the audit log outlives the user.
+  upsertUser: (_root, { id, name, avatar }, context) =>
+    audited(context, 'upsertUser', ['User', id], {}, (also) => context.chat.users.upsert({ id: user(id), name, avatar }, also)),
 
   refreshToken: async (_root, { token }, { tokens, connectionId }) => {
     if (connectionId === null)
@@ -180,12 +186,9 @@ export const mutations: MutationResolvers = {
     if (before !== undefined && before > Date.now() + CLOCKS_MS)
       throw badInput('revokeBefore lies in the future, expected a time up to now')
     if (reason != null && Buffer.byteLength(reason) > 100) throw badInput('reason is longer than 100 bytes of UTF-8')
-    const connections = await context.admin.disconnectUser(user(userId), reason ?? undefined, before)
-    context.admin.note(context.viewer.userId, 'disconnectUser', {
-      userId,
-      connections,
-      ...(before === undefined ? {} : { revokeBefore }),
-    })
-    return connections
+    const details = { ...(reason == null ? {} : { reason }), ...(before === undefined ? {} : { revokeBefore }) }
+    return await audited(context, 'disconnectUser', ['User', userId], details, (also) =>
+      context.admin.disconnectUser(user(userId), reason ?? undefined, before, also),
+    )
   },
 }

@@ -1,28 +1,15 @@
-import { NUL_OR_SURROGATE } from '../../limits.ts'
-import type { ConversationPosition } from '../../chat/reads.ts'
 import type { QueryResolvers } from '../generated/resolvers.ts'
-import { parseBigId, parseIntId, requireIntId } from '../../ids.ts'
-import { requireAdmin } from './admins.ts'
+import { parseBigId, parseIntId } from '../../ids.ts'
+import { adminQueries } from './admin-queries.ts'
 import { decodeCursor, isId, isTime, isUserId, pageSize, toPage } from '../pagination.ts'
-
-type PositionKey = readonly [activityAt: number, lastMessageId: number, id: string]
-
-const isPositionKey = (key: unknown): key is PositionKey =>
-  Array.isArray(key) &&
-  key.length === 3 &&
-  isTime(key[0]) &&
-  // 0 where there is no message yet.
-  (key[1] === 0 || isId(key[1])) &&
-  typeof key[2] === 'string' &&
-  !NUL_OR_SURROGATE.test(key[2])
-
-const toPosition = (key: PositionKey | undefined): ConversationPosition | undefined =>
-  key && { activityAt: key[0], lastMessageId: key[1], id: key[2] }
+import { conversationPage } from './conversation-page.ts'
 
 const isBlockKey = (key: unknown): key is readonly [at: number, userId: number] =>
   Array.isArray(key) && key.length === 2 && isTime(key[0]) && isUserId(key[1])
 
 export const queries: QueryResolvers = {
+  ...adminQueries,
+
   viewer: (_root, _args, { viewer }) => ({ id: viewer.userId }),
 
   user: async (_root, { id }, { load }) => {
@@ -30,28 +17,13 @@ export const queries: QueryResolvers = {
     return userId === undefined ? null : ((await load.user.load(userId)) ?? null)
   },
 
-  conversations: async (_root, { first, after }, context) => {
-    const { chat, viewer, viewerLoad } = context
-    const size = pageSize(first, 20)
-    const position = toPosition(decodeCursor('conversation', after, isPositionKey))
-    const rows = await chat.reads.conversationPage(viewer.userId, position, size + 1)
-    await context.turn(rows.length)
-    for (const { id } of rows) viewerLoad.isMember.prime(id, true)
-    return toPage(
-      'conversation',
-      rows,
-      size,
-      after,
-      ({ activityAt, lastMessageId, id }) => [activityAt, lastMessageId, id],
-      (row) => row,
-    )
-  },
+  conversations: (_root, { first, after }, context) => conversationPage(context, context.viewer.userId, first, after),
 
   conversation: async (_root, { id }, { read }) => (await read.conversation(id)) ?? null,
 
   message: async (_root, { id }, { read }) => {
     const messageId = parseBigId(id)
-    return (messageId === undefined ? undefined : await read.message(messageId)) ?? null
+    return (messageId === undefined ? undefined : await read.message(messageId, 'message')) ?? null
   },
 
   group: async (_root, { id }, { load }) => {
@@ -130,20 +102,5 @@ export const queries: QueryResolvers = {
   cursor(_root, _args, { snapshot }) {
     if (!snapshot) throw new Error('a query that selects cursor is to be executed in a snapshot')
     return snapshot.cursor
-  },
-
-  cluster: async (_root, _args, context) => {
-    requireAdmin(context)
-    return { nodes: await context.admin.nodes() }
-  },
-
-  connections: (_root, { userId }, context) => {
-    requireAdmin(context)
-    return context.admin.connections(requireIntId(userId, 'user'))
-  },
-
-  topic: async (_root, { id }, context) => {
-    requireAdmin(context)
-    return (await context.admin.topic(id, context.snapshot?.log)) ?? null
   },
 }

@@ -1,4 +1,12 @@
-import { GraphQLError, GraphQLScalarType, Kind, valueFromASTUntyped } from 'graphql'
+import {
+  GraphQLError,
+  GraphQLScalarType,
+  Kind,
+  valueFromASTUntyped,
+  type FieldNode,
+  type GraphQLResolveInfo,
+  type SelectionNode,
+} from 'graphql'
 import { EVENTS } from '../../chat/events.ts'
 import { notFound } from '../../errors.ts'
 import type { OperationContext } from '../context.ts'
@@ -82,6 +90,19 @@ async function memberPage(
   return { rows, size }
 }
 
+/** What only admins see of a user. */
+const accountOf = async (userId: number, { viewer, load }: Context) =>
+  viewer.isAdmin ? await load.account.load(userId) : undefined
+
+/** The root field that a field is below of. */
+function rootField({ path, operation }: GraphQLResolveInfo): string {
+  let root = path
+  while (root.prev) root = root.prev
+  const isIt = (node: SelectionNode): node is FieldNode =>
+    node.kind === Kind.FIELD && (node.alias ?? node.name).value === root.key
+  return operation.selectionSet.selections.find(isIt)?.name.value ?? String(root.key)
+}
+
 /** Resolvers of the object types; those of the root fields lie beside, by kind. */
 export const types = {
   DateTime: new GraphQLScalarType<Date, string>({
@@ -132,6 +153,8 @@ export const types = {
     online: async ({ id }, _, context) => !(await hidesPresence(id, context)) && context.load.online.load(id),
     lastActive: async (user, _, context) =>
       (await hidesPresence(user.id, context)) ? null : userField(user, 'lastActive', context),
+    bannedUntil: async ({ id }, _, context) => (await accountOf(id, context))?.bannedUntil ?? null,
+    createdAt: async ({ id }, _, context) => (await accountOf(id, context))?.createdAt ?? null,
   },
 
   Conversation: {
@@ -153,14 +176,21 @@ export const types = {
         },
         emptyPage('member', after),
       ),
-    lastMessage: async ({ id }, _, { load, read }) =>
-      (await read.contents(id)) ? ((await load.latestMessage.load(id)) ?? null) : null,
-    unreadCount: ({ id }, _, context) => forMembers(id, context, async () => (await context.viewerLoad.unread.load(id)) ?? 0, 0),
-    messages: ({ id }, { first, after }, context) =>
+    lastMessage: async ({ id }, _, { load, read }, info) =>
+      (await read.history(id, rootField(info))) ? ((await load.latestMessage.load(id)) ?? null) : null,
+    unreadCount: ({ id }, _, context) =>
+      forMembers(
+        id,
+        context,
+        async () => ((await context.read.isMember(id)) ? ((await context.viewerLoad.unread.load(id)) ?? 0) : 0),
+        0,
+      ),
+    messages: ({ id }, { first, after }, context, info) =>
       forMembers(
         id,
         context,
         async () => {
+          await context.read.history(id, rootField(info))
           const size = pageSize(first, 50)
           const before = decodeCursor('message', after, isId)
           const rows = await context.load.messagePage.load({ conversationId: id, before, limit: size + 1 })
@@ -261,6 +291,23 @@ export const types = {
   Notification: {
     notificationType: ({ type }) => type,
     timestamp: ({ at }) => at,
+  },
+
+  Report: {
+    message: async ({ messageId }, _, { viewer, load, read, readings }) => {
+      if (!viewer.isAdmin || readings) return (await read.message(messageId, 'reports')) ?? null
+      // After a mutation of an admin, who has the report and its contents.
+      return (await load.message.load(messageId)) ?? null
+    },
+    reporter: ({ reporterId }) => ({ id: reporterId }),
+    timestamp: ({ at }) => at,
+    resolvedBy: ({ resolvedById }, _, { viewer }) => (viewer.isAdmin && resolvedById !== null ? { id: resolvedById } : null),
+    note: ({ note }, _, { viewer }) => (viewer.isAdmin ? note : null),
+  },
+
+  AuditEntry: {
+    timestamp: ({ at }) => at,
+    actor: ({ actorId }) => ({ id: actorId }),
   },
 
   Event: {

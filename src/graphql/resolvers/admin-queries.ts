@@ -1,0 +1,144 @@
+import { badInput, notFound } from '../../errors.ts'
+import { requireIntId } from '../../ids.ts'
+import { problemWithText } from '../../limits.ts'
+import type { OperationContext } from '../context.ts'
+import type { QueryResolvers } from '../generated/resolvers.ts'
+import { decodeCursor, isId, isUserId, pageSize, toPage } from '../pagination.ts'
+import { requireAdmin } from './admins.ts'
+import { conversationPage } from './conversation-page.ts'
+
+/** A text to search by; undefined where there is nothing in it. Throws BAD_USER_INPUT for what no name holds. */
+function searchText(search: string | null | undefined): string | undefined {
+  if (search == null || search.trim() === '') return undefined
+  const problem = problemWithText(search, 'search', 1, 100)
+  if (problem !== null) throw badInput(problem)
+  return search
+}
+
+/** A page of rows by their ids. */
+const byId = <R extends { id: number }>(kind: string, rows: readonly R[], size: number, after: string | null | undefined) =>
+  toPage(
+    kind,
+    rows,
+    size,
+    after,
+    ({ id }) => id,
+    (row) => row,
+  )
+
+const DAYS_LIMIT = 366
+
+/** The users that a page of the directory has, read in as many steps as it takes where only the offline ones are wanted. */
+async function directoryPage(
+  { chat }: OperationContext,
+  filter: { search: string | undefined; online: boolean | undefined; banned: boolean | undefined },
+  after: number,
+  limit: number,
+) {
+  const { online, ...rest } = filter
+  if (online === undefined) return await chat.reads.directory(rest, after, limit)
+  if (online) {
+    const ids = (await chat.presence.everyone()).filter((id) => id > after).toSorted((a, b) => a - b)
+    const found = []
+    for (let start = 0; start < ids.length && found.length < limit; start += IDS_AT_ONCE)
+      found.push(
+        ...(await chat.reads.directory({ ...rest, ids: ids.slice(start, start + IDS_AT_ONCE) }, after, limit - found.length)),
+      )
+    return found
+  }
+  const found = []
+  for (let last = after; ;) {
+    const rows = await chat.reads.directory(rest, last, limit)
+    const here = await chat.presence.online(rows.map(({ id }) => id))
+    found.push(...rows.filter(({ id }) => !here.has(id)))
+    if (found.length >= limit || rows.length < limit) return found.slice(0, limit)
+    last = rows.at(-1)?.id ?? last
+  }
+}
+
+const IDS_AT_ONCE = 5000
+
+/** What only admins ask. */
+export const adminQueries = {
+  cluster: async (_root, _args, context) => {
+    requireAdmin(context)
+    return { nodes: await context.admin.nodes() }
+  },
+
+  connections: (_root, { userId }, context) => {
+    requireAdmin(context)
+    return context.admin.connections(requireIntId(userId, 'user'))
+  },
+
+  topic: async (_root, { id }, context) => {
+    requireAdmin(context)
+    return (await context.admin.topic(id, context.snapshot?.log)) ?? null
+  },
+
+  users: async (_root, { search, online, banned, first, after }, context) => {
+    requireAdmin(context)
+    const size = pageSize(first, 20)
+    const position = decodeCursor('user', after, isUserId) ?? 0
+    const filter = { search: searchText(search), online: online ?? undefined, banned: banned ?? undefined }
+    const rows = await directoryPage(context, filter, position, size + 1)
+    await context.turn(rows.length)
+    return byId('user', rows, size, after)
+  },
+
+  conversationsOf: async (_root, { userId, first, after }, context) => {
+    requireAdmin(context)
+    const id = requireIntId(userId, 'user')
+    const user = await context.load.user.load(id)
+    if (!user) throw notFound(`there is no user ${id}`)
+    if (id !== context.viewer.userId) context.readings?.add('conversationsOf', 'User', String(id))
+    return await conversationPage(context, id, first, after)
+  },
+
+  groups: async (_root, { search, first, after }, context) => {
+    requireAdmin(context)
+    const size = pageSize(first, 20)
+    const position = decodeCursor('group', after, isUserId) ?? 0
+    const ids = await context.chat.reads.groupDirectory(searchText(search), position, size + 1)
+    await context.turn(ids.length)
+    return byId(
+      'group',
+      ids.map((id) => ({ id })),
+      size,
+      after,
+    )
+  },
+
+  reports: async (_root, { status, first, after }, context) => {
+    requireAdmin(context)
+    const size = pageSize(first, 20)
+    const before = decodeCursor('report', after, isId)
+    const rows = await context.answer.read(
+      'reports',
+      () => context.chat.reads.reportPage(status ?? undefined, before, size + 1),
+      (page) => page.reduce((sum, { content, reason }) => sum + content.length + reason.length + 200, 0),
+    )
+    await context.turn(rows.length)
+    return byId('report', rows, size, after)
+  },
+
+  auditLog: async (_root, { actorId, action, targetId, first, after }, context) => {
+    requireAdmin(context)
+    const size = pageSize(first, 20)
+    const before = decodeCursor('audit', after, isId)
+    const filter = {
+      actorId: actorId == null ? undefined : requireIntId(actorId, 'user'),
+      action: action ?? undefined,
+      targetId: targetId ?? undefined,
+    }
+    const rows = await context.chat.reads.auditPage(filter, before, size + 1)
+    await context.turn(rows.length)
+    return byId('audit', rows, size, after)
+  },
+
+  statistics: async (_root, { days }, context) => {
+    requireAdmin(context)
+    const count = days ?? 7
+    if (count < 1 || count > DAYS_LIMIT) throw badInput(`days is ${count}, expected 1 to ${DAYS_LIMIT}`)
+    return await context.chat.reads.statistics(count)
+  },
+} satisfies Partial<QueryResolvers>

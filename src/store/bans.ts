@@ -1,0 +1,64 @@
+import { epochMs, type Db } from './database/sql.ts'
+
+/** Whose tokens are refused; times are in milliseconds since the epoch. */
+export interface BanRecord {
+  userId: number
+  /** Null, or a time that is past: not banned. */
+  until: number | null
+  /** Whether the user was erased, and not created anew since. */
+  isErased: boolean
+}
+
+/** What only admins see of a user, in milliseconds since the epoch. */
+export interface AccountRecord {
+  id: number
+  createdAt: number
+  /** Null where the user is not banned now. */
+  bannedUntil: number | null
+}
+
+/** How long before a reading another transaction may have stored what it did not see, in milliseconds. */
+const OVERLAP_MS = 60_000
+
+export function createBanStore(db: Db) {
+  return {
+    /** Bans a user until a time, or lifts that; time and reason of before are replaced. */
+    async set(userId: number, ban: { until: number; reason: string; byId: number } | null): Promise<void> {
+      const { until = null, reason = null, byId = null } = ban ?? {}
+      await db.$executeRaw`
+        INSERT INTO bans AS b (user_id, until, reason, by_id, changed_at)
+        VALUES (${userId}, to_timestamp(${until}::float8 / 1000), ${reason}, ${byId}, now())
+        ON CONFLICT (user_id) DO UPDATE SET until = excluded.until, reason = excluded.reason, by_id = excluded.by_id, changed_at = now()`
+    },
+
+    /** Notes that a user was erased, or created anew; tells whether that changed something. */
+    async setErased(userId: number, isErased: boolean): Promise<boolean> {
+      const changed = isErased
+        ? await db.$executeRaw`
+            INSERT INTO bans AS b (user_id, erased_at, changed_at) VALUES (${userId}, now(), now())
+            ON CONFLICT (user_id) DO UPDATE SET erased_at = now(), changed_at = now() WHERE b.erased_at IS NULL`
+        : await db.$executeRaw`
+            UPDATE bans SET erased_at = NULL, changed_at = now() WHERE user_id = ${userId} AND erased_at IS NOT NULL`
+      return changed > 0
+    },
+
+    /** What was stored since `since`, and where the next reading goes on; both times are the database's. */
+    async since(since: number): Promise<{ bans: BanRecord[]; readAt: number }> {
+      const rows = await db.$queryRaw<{ userId: number | null; until: number | null; isErased: boolean; readAt: number }[]>`
+        SELECT b.user_id AS "userId", ${epochMs('b.until')} AS until, b.erased_at IS NOT NULL AS "isErased", ${epochMs('now()')} AS "readAt"
+        FROM (SELECT 1) one LEFT JOIN bans b ON b.changed_at > to_timestamp(${since - OVERLAP_MS} / 1000.0)`
+      return {
+        bans: rows.flatMap(({ userId, until, isErased }) => (userId === null ? [] : [{ userId, until, isErased }])),
+        readAt: rows[0]?.readAt ?? since,
+      }
+    },
+
+    /** What only admins see of users, by id. */
+    async accounts(userIds: readonly number[]): Promise<Map<number, AccountRecord>> {
+      const rows = await db.$queryRaw<AccountRecord[]>`
+        SELECT u.id, ${epochMs('u.created_at')} AS "createdAt", ${epochMs('b.until')} AS "bannedUntil"
+        FROM users u LEFT JOIN bans b ON b.user_id = u.id AND b.until > now() WHERE u.id = ANY(${[...userIds]}::int[])`
+      return new Map(rows.map((row) => [row.id, row]))
+    },
+  }
+}
