@@ -1,4 +1,5 @@
 /** The legacy protocol for machines: JSON Schemas of all frames and an AsyncAPI document, made from the tables of frames.ts. */
+import { CLOSE } from './close-codes.ts'
 import { objectSchema, requiredNames, type Fields, type JsonSchema } from './fields.ts'
 import {
   CONNECTION_ESTABLISHED,
@@ -25,6 +26,12 @@ const constants = (values: Readonly<Record<string, unknown>>): JsonSchema =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { const: value }]))
 const eitherOf = (schemas: readonly JsonSchema[]): JsonSchema =>
   schemas.length === 1 ? (schemas[0] as JsonSchema) : { oneOf: schemas }
+
+/** What the server closes with. */
+const closeCodes = (): JsonSchema[] =>
+  Object.values(CLOSE)
+    .filter(({ code }) => code !== CLOSE.normal.code)
+    .map(({ code, reason, reconnect }) => ({ code, ...(reason !== '' && { reason }), reconnect }))
 
 /** The fields of a table's entry: one set, or two where `is_group` decides. */
 function variantsOf(spec: { readonly fields: Fields; readonly groupFields?: Fields }): Fields[] {
@@ -184,6 +191,7 @@ export function asyncApi(): JsonSchema {
       connect: {
         address: '/ws/connect',
         servers: [{ $ref: '#/servers/local' }],
+        'x-close-codes': closeCodes(),
         messages: Object.fromEntries(frames.map(({ name }) => [name, { $ref: `#/components/messages/${name}` }])),
         bindings: {
           ws: {

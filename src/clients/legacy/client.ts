@@ -10,6 +10,7 @@ import type {
   ResponseFrame,
   ServerFrame,
 } from '../../legacy-protocol/frames.ts'
+import { CLOSE, comeBackMsIn, reconnectOf } from '../../legacy-protocol/close-codes.ts'
 import { ClientClosedError } from './errors.ts'
 import { openLine, type Line, type Timing, type WebSocketConstructor } from './line.ts'
 import { Pushes, type Incoming } from './pushes.ts'
@@ -91,15 +92,9 @@ const TIMING: Timing = {
   maxBackoff: 30_000,
 }
 
-const CLOSED = 1000
-const RESTART = 1012
-const NO_TOKEN = 4401
-const DISCONNECTED = 4403
 const EVENT_ID = /^[0-9]{1,19}$/
 /** The library `ws` tells the status of a refused upgrade; browsers tell nothing. */
 const REFUSED = /^Unexpected server response: 401$/
-/** The moment to come back that a restarting server gives to each client. */
-const HINT = /\bin (\d+) ms\b/
 
 /** What is said of a gap that nobody can measure. */
 const GAP: ResponseFrame<'resume'> = {
@@ -156,11 +151,11 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
       return
     }
     if (end) return
-    if (jwt === null) return finish(NO_TOKEN, 'there is no token')
+    if (jwt === null) return finish(CLOSE.tokenExpired.code, 'there is no token')
     try {
       line = openLine({ webSocket: Socket, url, token: jwt, timing, onFrame: receive, onEnd: ended })
     } catch (error) {
-      finish(NO_TOKEN, 'the address or the token is malformed', error)
+      finish(CLOSE.tokenExpired.code, 'the address or the token is malformed', error)
     }
   }
 
@@ -237,20 +232,22 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
     if (hasLasted) attempts = 0
     detached(code)
     const why = `${code} ${reason}`
-    const isRefused = code === NO_TOKEN || REFUSED.test(reason)
-    if (code === DISCONNECTED) finish(code, reason)
-    else if (isRefused && typeof token === 'string') finish(NO_TOKEN, reason)
-    else if (code === NO_TOKEN && hasLasted) void connect('refused')
-    else if (code === RESTART) {
-      const hint = HINT.exec(reason)?.[1]
-      comeBack(why, hint === undefined ? backoff() : Math.min(Number(hint), timing.maxBackoff), 'connect')
-    } else comeBack(why, backoff(), isRefused ? 'refused' : 'connect')
+    const reconnect = REFUSED.test(reason) ? 'with another token' : reconnectOf(code)
+    if (reconnect === 'never') finish(code, reason)
+    else if (reconnect === 'with another token') {
+      if (typeof token === 'string') finish(CLOSE.tokenExpired.code, reason)
+      else if (code === CLOSE.tokenExpired.code && hasLasted) void connect('refused')
+      else comeBack(why, backoff(), 'refused')
+    } else {
+      const told = reconnect === 'when told' ? comeBackMsIn(reason) : undefined
+      comeBack(why, told === undefined ? backoff() : Math.min(told, timing.maxBackoff), 'connect')
+    }
   }
 
   /** Nobody reads: what comes now is left to the server's log. */
   function pause(): void {
     lineClosed = line?.close() ?? lineClosed
-    detached(CLOSED)
+    detached(CLOSE.normal.code)
     enter('waiting', 'too many pushes wait to be read')
   }
 
@@ -264,14 +261,14 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
     lineClosed = line?.close() ?? lineClosed
     line = connection = undefined
     requests.close(error)
-    pushes.close(code === CLOSED ? undefined : error)
+    pushes.close(code === CLOSE.normal.code ? undefined : error)
     for (const { reject } of opening.splice(0)) reject(error)
     enter('closed', reason)
     resolveClosed(lineClosed.then(() => error))
   }
 
   function abort(): void {
-    finish(CLOSED, 'aborted', signal?.reason)
+    finish(CLOSE.normal.code, 'aborted', signal?.reason)
   }
 
   if (signal?.aborted) abort()
@@ -301,7 +298,7 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
     pushes: () => pushes.read(),
     [Symbol.asyncIterator]: () => pushes.read(),
     async close() {
-      finish(CLOSED, 'closed')
+      finish(CLOSE.normal.code, 'closed')
       await closed
     },
     closed,

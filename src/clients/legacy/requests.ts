@@ -1,5 +1,6 @@
 /** Requests that wait for their answers, which repeat the request's `message_id`. */
 import type { ErrorFrame, RequestType, ResponseFrame } from '../../legacy-protocol/frames.ts'
+import { CLOSE } from '../../legacy-protocol/close-codes.ts'
 import { ConnectionLostError, RequestRefusedError, RequestTimeoutError } from './errors.ts'
 
 export interface RequestOptions {
@@ -23,7 +24,6 @@ interface Waiting {
  * connection, and a ping is about one.
  */
 const REPEATABLE: ReadonlySet<RequestType> = new Set(['message_sent', 'message_read', 'reaction_added', 'reaction_removed'])
-const TOO_BIG = 1009
 const BAD_ID = /[\0\ud800-\udfff]/u
 
 /** 32 hexadecimal digits; `crypto.randomUUID` is not there on pages that came over plain HTTP. */
@@ -91,7 +91,7 @@ export class Requests {
     // The one that was too big is among them, and the biggest is so in any case; repeated, it would break every connection.
     const biggest = Math.max(...sent.map(([, { text }]) => text.length))
     for (const [messageId, waiting] of sent) {
-      const isHarmful = code === TOO_BIG && waiting.text.length === biggest
+      const isHarmful = code === CLOSE.tooLarge.code && waiting.text.length === biggest
       if (REPEATABLE.has(waiting.type) && !isHarmful) waiting.isSent = false
       else waiting.reject(new ConnectionLostError(code, messageId))
     }

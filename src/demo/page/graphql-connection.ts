@@ -1,4 +1,5 @@
 /** The chat over GraphQL subscriptions, by the library graphql-ws, which resumes if its user does. */
+import { CLOSE } from '../../legacy-protocol/close-codes.ts'
 import type { ChatEvent, ChatMessage, Connection, ConnectionOptions, Person } from './connection.ts'
 import { ADD_REACTION, EVENTS, MARK_READ, REMOVE_REACTION, SEND, SET_TYPING } from './documents.ts'
 import type { Line } from './line.ts'
@@ -30,9 +31,6 @@ type GraphqlEvent = EventBase &
     | { readonly __typename: 'OnlineStatusChanged'; readonly userId: string; readonly online: boolean }
     | { readonly __typename: 'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'NotificationReceived' | 'ResumeIncomplete' }
   )
-
-/** By an administrator, who does not want the client back. */
-const DISCONNECTED = 4403
 
 /** The server answered, and said no. */
 class RefusedError extends Error {}
@@ -93,7 +91,7 @@ export function connectGraphql(line: Line, { userId, after, listener }: Connecti
           take(data.events)
         }
       } catch (error) {
-        if ((error as Partial<CloseEvent>).code === DISCONNECTED) {
+        if ((error as Partial<CloseEvent>).code === CLOSE.disconnected.code) {
           isClosed = true
           listener.state('closed')
         }

@@ -11,6 +11,8 @@ import { statusOf } from '../../graphql/errors.ts'
 import type { OpenSubscription, Operations } from '../../graphql/operations.ts'
 import type { PreparedRequest, Refused } from '../../graphql/requests.ts'
 import type { Connection, ConnectionPeer, Connections, EndReason } from '../../live/connections.ts'
+import { CLOSE, GRAPHQL_CLOSE } from '../../legacy-protocol/close-codes.ts'
+import { CLOSE_OF, closeWith } from '../socket/close.ts'
 import { compression, encodeTextFrame } from '../socket/frame.ts'
 import { OperationOrder } from './operation-order.ts'
 import { SocketSubscription } from './socket-subscription.ts'
@@ -73,9 +75,7 @@ class Peer implements ConnectionPeer {
   }
 
   disconnect(reason: EndReason, text?: string): void {
-    if (reason === 'expired') this.ws.close(4401, 'the token has expired')
-    else if (reason === 'disconnected') this.ws.close(4403, text ?? 'disconnected by an administrator')
-    else this.ws.close(1012, text ?? 'the server restarts: come back with resume')
+    closeWith(this.ws, CLOSE_OF[reason], text)
   }
 }
 
@@ -168,7 +168,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
       if (peer.ws.readyState !== peer.ws.OPEN) return false
       peer.authorization = undefined
       peer.connection = connections.open(viewer, peer)
-      if (!peer.connection) peer.ws.close(4429, 'Too many connections')
+      if (!peer.connection) closeWith(peer.ws, GRAPHQL_CLOSE.tooManyConnections)
       return peer.connection !== undefined
     },
 
@@ -226,7 +226,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
         close: (code, reason) => ws.close(code, reason),
         onMessage(receive) {
           ws.on('message', (data, isBinary) => {
-            if (isBinary) return ws.close(1003, 'expected text frames')
+            if (isBinary) return closeWith(ws, CLOSE.binaryFrame)
             if (ws.readyState !== ws.OPEN || peer.isGivenUp) return
             receive(withoutUnknown((data as Buffer).toString())).catch((error: unknown) => closeOn(ws, operations.failure(error)))
             peer.tookFrame()
@@ -313,6 +313,6 @@ function closeReason(text: string): string {
 
 /** An error outside of any operation: what can be tried again later, else what nobody expected. */
 function closeOn(ws: PacedSocket, error: GraphQLError): void {
-  if (statusOf(error).code === 'UNAVAILABLE') ws.close(1013, error.message)
-  else ws.close(1011, 'Internal server error')
+  if (statusOf(error).code === 'UNAVAILABLE') closeWith(ws, GRAPHQL_CLOSE.unavailable, error.message)
+  else closeWith(ws, GRAPHQL_CLOSE.unexpected)
 }

@@ -21,6 +21,8 @@ import { oneAtATime } from './pipelining.ts'
 import { createProbes, createProbeServer, PROBE_METHODS, sendJson, type ProbesOptions } from './probes.ts'
 import { createStreams } from './sse.ts'
 import { isText, normalTarget, pathOf } from './target.ts'
+import { CLOSE, restartingIn } from '../../legacy-protocol/close-codes.ts'
+import { closeWith } from '../socket/close.ts'
 import { refuseUpgrade, SECURITY_HEADERS, startPings, type Endpoint } from '../socket/upgrade.ts'
 
 export interface HttpServerOptions extends ProbesOptions {
@@ -305,13 +307,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const size = Math.ceil(ends.length / batches)
     for (let start = 0; start < ends.length; start += size) {
       if (start > 0) await wait(BATCH_MS)
-      for (const end of ends.slice(start, start + size)) end(comeBackIn(Math.ceil(Math.random() * spreadMs)))
+      for (const end of ends.slice(start, start + size)) end(restartingIn(Math.ceil(Math.random() * spreadMs)))
       // Else the client's own close would never be read.
       for (const ws of sockets()) if (ws.readyState === ws.CLOSING) ws.resume()
     }
     // Those who have not said yet who they are.
     for (const ws of sockets()) {
-      ws.close(1012, comeBackIn(Math.ceil(Math.random() * spreadMs)))
+      closeWith(ws, CLOSE.restarting, restartingIn(Math.ceil(Math.random() * spreadMs)))
       ws.resume()
     }
   }
@@ -325,8 +327,6 @@ const SILENCE_MS = 30_000
 
 /** Between two batches of closing sockets. */
 const BATCH_MS = 50
-
-const comeBackIn = (ms: number): string => `the server restarts: come back with resume in ${ms} ms`
 
 /** All that GraphiQL needs is in the page; its editor makes its workers of it. */
 const PAGE_POLICY = [

@@ -2,13 +2,12 @@ import type { ExecutionResult, GraphQLError } from 'graphql'
 import { statusOf } from '../../graphql/errors.ts'
 import type { Delivery } from '../../graphql/delivery.ts'
 import type { SubscriptionSink } from '../../graphql/subscription.ts'
+import { CLOSE } from '../../legacy-protocol/close-codes.ts'
+import { closeWith } from '../socket/close.ts'
 import { encodeTextFrame } from '../socket/frame.ts'
 import type { SocketWriter } from '../socket/writer.ts'
 import { encodeEvent, type FeedEvent } from '../../legacy-protocol/events.ts'
 import type { LeftOut } from './left-out.ts'
-
-/** The reason of a close after which a client loses nothing that resumes. */
-export const COME_BACK = 'come back with resume'
 
 /** The last result that went out, and its bytes: the other connections that an event goes to get the same one right after. */
 let last: { result: ExecutionResult; frame: Buffer | null } | undefined
@@ -62,7 +61,7 @@ export class Pushes implements SubscriptionSink {
 
   end(): void {
     this.#hasEnded = true
-    this.#writer?.close(1012, COME_BACK)
+    if (this.#writer) closeWith(this.#writer, CLOSE.interrupted)
   }
 
   ready(): Promise<void> | undefined {

@@ -19,7 +19,8 @@ import {
   failureText,
 } from '../../legacy-protocol/codec.ts'
 import { TEXTS, type LegacyRequest } from '../../legacy-protocol/frames.ts'
-import { COME_BACK } from './push-sink.ts'
+import { CLOSE } from '../../legacy-protocol/close-codes.ts'
+import { CLOSE_OF, closeWith } from '../socket/close.ts'
 import { operationOf } from '../../legacy-protocol/requests.ts'
 
 /** What all sessions have in common. */
@@ -97,7 +98,7 @@ export class Session implements ConnectionPeer {
     this.#connection = connection
     const ws = this.#ws
     ws.on('message', (data, isBinary) => {
-      if (isBinary) this.#writer.close(1003, 'expected text frames')
+      if (isBinary) closeWith(this.#writer, CLOSE.binaryFrame)
       else if (ws.readyState === ws.OPEN && !this.#isGivenUp) this.#receive((data as Buffer).toString())
     })
     const { viewer, id: connectionId } = connection
@@ -112,10 +113,9 @@ export class Session implements ConnectionPeer {
 
   disconnect(reason: EndReason, text?: string): void {
     if (reason === 'expired') {
-      this.#send(encodeError({ code: 401, msg: TEXTS.unauthenticated, error: 'the token has expired' }, undefined))
-      this.#writer.close(4401, 'the token has expired')
-    } else if (reason === 'disconnected') this.#writer.close(4403, text ?? 'disconnected by an administrator')
-    else this.#writer.close(1012, text ?? 'the server restarts: come back with resume')
+      this.#send(encodeError({ code: 401, msg: TEXTS.unauthenticated, error: CLOSE.tokenExpired.reason }, undefined))
+    }
+    closeWith(this.#writer, CLOSE_OF[reason], text)
   }
 
   #send(text: string): void {
@@ -198,7 +198,7 @@ export class Session implements ConnectionPeer {
   /** What can't go on is closed, and comes back with resume. */
   #stop(error: unknown): void {
     this.#parts.operations.failure(error)
-    this.#writer.close(1012, COME_BACK)
+    closeWith(this.#writer, CLOSE.interrupted)
   }
 
   #tellWatchers(decoded: ReturnType<typeof decodeRequest>): void {

@@ -1,5 +1,7 @@
 import type { Duplex, Writable } from 'node:stream'
 import { WebSocket } from 'ws'
+import { CLOSE } from '../../legacy-protocol/close-codes.ts'
+import { closeWith } from './close.ts'
 import type { SocketWriter } from './writer.ts'
 
 /** How much of what came is parsed at once: small enough that its frames, however short, are handled within a millisecond. */
@@ -18,8 +20,7 @@ const REFUSALS_FORGIVEN = 10
 /** Refusals further apart are not in a row. */
 const ROW_MS = 10_000
 
-/** Close code of a client that goes on after many refusals, and how long it may take to read the rest (docs/protocol.md, section 1). */
-const TOO_MANY_REFUSALS = 4429
+/** How long a client that is closed for its refusals may take to read the rest. */
 const LINGER_MS = 5000
 
 type Done = (error?: Error | null) => void
@@ -176,7 +177,7 @@ export class PacedSocket extends WebSocket {
 
   /** Closes a socket of too many refusals, whose answers were written. */
   giveUp(): void {
-    this.close(TOO_MANY_REFUSALS, 'too many refused requests in a row: come back after a pause')
+    closeWith(this, CLOSE.tooManyRefusals)
     setTimeout(() => this.terminate(), LINGER_MS).unref()
   }
 

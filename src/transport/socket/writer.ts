@@ -2,10 +2,9 @@ import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { createCounts, type Counts } from '../../telemetry/counters.ts'
 import { CoalescingBuffer } from '../../lib/coalescing-buffer.ts'
+import { CLOSE } from '../../legacy-protocol/close-codes.ts'
+import { closeWith } from './close.ts'
 import { payloadOf } from './frame.ts'
-
-/** Close code of a client that is too slow for its durable events (docs/protocol.md, section 1). */
-const TOO_SLOW = 4508
 
 const NOTHING = Buffer.alloc(0)
 
@@ -79,7 +78,7 @@ export class SocketWriter {
         const unread = this.waiting()
         if (unread > 0 && unread + length > this.#maxBufferedBytes) {
           this.#counts.tooSlow++
-          this.#ws.close(TOO_SLOW, 'too slow: come back with resume')
+          closeWith(this.#ws, CLOSE.tooSlow)
           return
         }
       }
