@@ -34,7 +34,10 @@ export async function refuseBlocked(
 }
 
 export interface Access {
-  /** A message in a conversation that the user is in. Throws NOT_FOUND for any other, or where `isGroup` disagrees. */
+  /**
+   * A message in a conversation that the user is in, whose history is not hidden. Throws NOT_FOUND for any other, or where `isGroup`
+   * disagrees.
+   */
   message(
     userId: number,
     messageId: number,
@@ -52,8 +55,8 @@ export interface Access {
 export interface ReadLookups {
   conversation(id: string): Promise<ConversationRecord | undefined>
   message(id: number): Promise<MessageRecord | undefined>
-  /** Whether the viewer is a member of the conversation. */
-  isMember(conversationId: string): Promise<boolean>
+  /** The message after which the viewer may read in the conversation; undefined for those who are not in it. */
+  horizon(conversationId: string): Promise<number | undefined>
   /** The viewer's role in the group; undefined for those who are not in it. */
   role(groupId: number): Promise<Role | undefined>
   /** For an admin, who reads all. Absent for everybody else, and where admins read as others do. */
@@ -74,14 +77,17 @@ export interface AdminLookups {
 export interface ReadAccess {
   /** A conversation that the viewer is in; undefined for any other. */
   conversation(id: string): Promise<ConversationRecord | undefined>
-  /** A message of a conversation that the viewer is in; undefined for any other. */
+  /** A message of a conversation that the viewer is in, whose history is not hidden; undefined for any other. */
   message(id: number, field?: string): Promise<MessageRecord | undefined>
-  /** Whether the viewer may read what is in a conversation: members, reactions and receipts. */
+  /** Whether the viewer may read what is in a conversation: members and counts. */
   contents(conversationId: string): Promise<boolean>
-  /** Whether the viewer may read a conversation's messages; `field` is the one of the query that leads there. */
-  history(conversationId: string, field?: string): Promise<boolean>
-  /** Whether the viewer is a member, and so has counts and settings of their own there. */
-  isMember(conversationId: string): Promise<boolean>
+  /**
+   * The message after which the viewer may read in a conversation, 0 where all of it; undefined where nothing. `field` is the one of
+   * the query that leads there.
+   */
+  history(conversationId: string, field?: string): Promise<number | undefined>
+  /** Whether the viewer may read what belongs to a message: reactions and receipts. */
+  messageContents(message: Pick<MessageRecord, 'id' | 'conversationId'>): Promise<boolean>
   /** Whether the viewer may read what only members see of a group. */
   groupContents(groupId: number): Promise<boolean>
   /** Whether the viewer may read who asked to join a group. */
@@ -93,25 +99,28 @@ export const isManager = (role: Role | undefined): boolean => role === 'OWNER' |
 
 export function createReadAccess(look: ReadLookups): ReadAccess {
   const { admin } = look
-  /** Admins read everything, and it is noted where they are no members. */
-  async function history(conversationId: string, field?: string): Promise<boolean> {
-    if (await look.isMember(conversationId)) return true
-    admin?.note(conversationId, field)
-    return admin !== undefined
+  /** Admins read everything, and it is noted where it would be hidden from them otherwise. */
+  async function history(conversationId: string, field?: string): Promise<number | undefined> {
+    const horizon = await look.horizon(conversationId)
+    if (!admin || horizon === 0) return horizon
+    admin.note(conversationId, field)
+    return 0
   }
 
   return {
     async conversation(id) {
-      const conversation = await look.conversation(id)
-      return conversation && (await history(id)) ? conversation : undefined
+      const [conversation, horizon] = await Promise.all([look.conversation(id), look.horizon(id)])
+      return conversation && (horizon ?? (await history(id))) !== undefined ? conversation : undefined
     },
     async message(id, field) {
       const message = await look.message(id)
-      return message && (await history(message.conversationId, field)) ? message : undefined
+      const horizon = message && (await history(message.conversationId, field))
+      return message && message.id > (horizon ?? Infinity) ? message : undefined
     },
-    contents: async (conversationId) => admin !== undefined || (await look.isMember(conversationId)),
+    contents: async (conversationId) => admin !== undefined || (await look.horizon(conversationId)) !== undefined,
     history,
-    isMember: look.isMember,
+    messageContents: async ({ id, conversationId }) =>
+      admin !== undefined || id > ((await look.horizon(conversationId)) ?? Infinity),
     async groupContents(groupId) {
       if ((await look.role(groupId)) !== undefined) return true
       const conversationId = await admin?.conversationOf(groupId)
@@ -132,7 +141,7 @@ export function createAccess(store: StoreParts): Access {
       const visible =
         conversation &&
         (conversation.pair?.includes(userId) ??
-          (await store.conversations.memberOf(userId, [conversation.id])).has(conversation.id))
+          messageId > ((await store.conversations.memberOf(userId, [conversation.id])).get(conversation.id) ?? Infinity))
       if (!message || !conversation || !visible || (isGroup ?? conversation.isGroup) !== conversation.isGroup) {
         const kind = isGroup == null ? '' : isGroup ? 'group ' : 'direct '
         throw notFound(`there is no ${kind}message ${messageId}`)

@@ -28,6 +28,14 @@ export interface ReadPayload {
   readerId: number
 }
 
+/** What a reader has read of a conversation, after they read, or unread, something. */
+export interface ConversationReadPayload {
+  conversationId: string
+  readUpTo: number | null
+  unreadCount: number
+  unreadMentionCount: number
+}
+
 export interface ReactionPayload {
   messageId: number
   conversationId: string
@@ -42,6 +50,8 @@ export interface ReactionPayload {
 export interface Opening {
   topic: string
   sinceSeq: number
+  /** The horizon: what happens to messages with ids up to it is not the member's to see. Absent: all of them are. */
+  historyAfter?: number
 }
 
 export interface GroupPayload {
@@ -126,6 +136,7 @@ export const EVENTS = {
   message_edited: durable('MessageEdited', inConversation as (message: MessageRecord) => string),
   message_deleted: durable('MessageDeleted', inConversation as (payload: DeletionPayload) => string),
   message_read: durable('MessageRead', inConversation as (payload: ReadPayload) => string),
+  conversation_read: durable('ConversationRead', inConversation as (payload: ConversationReadPayload) => string),
   reaction_added: durable('ReactionAdded', inConversation as (payload: ReactionPayload) => string),
   reaction_removed: durable('ReactionRemoved', inConversation as (payload: ReactionPayload) => string),
   group_updated: durable('GroupUpdated', ({ group }: GroupPayload) => group.conversationId),
@@ -178,6 +189,12 @@ export const asChatEvent = (event: StoredEvent): DurableEvent => event as Durabl
 
 /** The conversation that an event belongs to; null for one that belongs to none. */
 export const conversationOf = ({ kind, payload }: ChatEvent): string | null => rowOf(kind).conversation(payload)
+
+/** The message that an event tells of; undefined where it tells of none. */
+export function messageIdOf({ kind, payload }: ChatEvent): number | undefined {
+  if (kind === 'message_sent' || kind === 'message_edited') return payload.id
+  return 'messageId' in payload ? payload.messageId : undefined
+}
 
 /** Whether an event must not get lost on its way to a client. */
 export const isDurable = ({ kind }: { kind: EventKind }): boolean => EVENTS[kind].delivery === 'durable'

@@ -54,7 +54,10 @@ export function createGroups({ store, commits, additionsPerDay }: GroupsOptions)
 
   /** Brings users in one after the other, each told to the group and to the user. */
   async function admit(tx: Transaction, group: GroupRecord, users: readonly UserRecord[]): Promise<GroupRecord> {
+    if (users.length === 0) return group
     const topic = groupTopic(group.id)
+    const beginning = await tx.groups.beginning(group)
+    const { historyAfter } = beginning
     const members: { userId: number; role: Role; sinceSeq: number }[] = []
     for (const { id, name, avatar } of users) {
       const sinceSeq = tx.nextSeq(topic)
@@ -63,12 +66,12 @@ export function createGroups({ store, commits, additionsPerDay }: GroupsOptions)
         conversationId: group.conversationId,
         user: { id, name, avatar },
         memberCount: group.memberCount + members.length + 1,
-        opens: { topic, sinceSeq },
+        opens: historyAfter === 0 ? { topic, sinceSeq } : { topic, sinceSeq, historyAfter },
       }
       tx.append({ topics: [topic, userTopic(id)], kind: 'member_joined', payload, changesAccess: true })
       members.push({ userId: id, role: 'MEMBER', sinceSeq })
     }
-    return members.length === 0 ? group : await tx.groups.addMembers(group, members)
+    return await tx.groups.addMembers(group, members, beginning)
   }
 
   async function expel(tx: Transaction, group: GroupRecord, userId: number): Promise<GroupRecord> {
@@ -132,6 +135,7 @@ export function createGroups({ store, commits, additionsPerDay }: GroupsOptions)
         const group = await tx.groups.addMembers(
           created,
           members.map(({ id }) => ({ userId: id, role: id === ownerId ? ('OWNER' as const) : ('MEMBER' as const), sinceSeq })),
+          { lastId: 0, historyAfter: 0 },
         )
         const payload: GroupPayload = { group, opens: { topic, sinceSeq } }
         tx.append({ topics: [topic, ...members.map(({ id }) => userTopic(id))], kind: 'group_updated', payload })

@@ -7,6 +7,7 @@ export type { GroupRecord, Role } from '../store/groups.ts'
 export type { MessagePageKey, MessageRecord, ReplyPageKey } from '../store/messages.ts'
 export type { NotificationRecord } from '../store/notifications.ts'
 export type { ReactionRecord } from '../store/reactions.ts'
+export type { ReadState } from '../store/read-pointers.ts'
 export type { ReceiptRecord } from '../store/receipts.ts'
 export type { AuditFilter, AuditRecord } from '../store/audit.ts'
 export type { AccountRecord } from '../store/bans.ts'
@@ -26,7 +27,7 @@ export const createReads = (store: StoreParts) => ({
   memberOf: store.conversations.memberOf,
   conversationMembers: store.conversations.members,
   memberPages: store.conversations.memberPages,
-  unread: store.conversations.unread,
+  readStates: store.readPointers.states,
   messages: store.messages.byIds,
   messagePage: store.messages.page,
   messagePages: store.messages.pages,

@@ -1,37 +1,90 @@
 import { badInput, notFound } from '../errors.ts'
+import type { ReadPosition } from '../store/read-pointers.ts'
 import type { ReceiptRecord } from '../store/receipts.ts'
-import type { Store } from '../store/store.ts'
+import type { Store, Transaction } from '../store/store.ts'
 import type { Access } from './access.ts'
 import type { Commits } from './commit.ts'
-import { userTopic, type ReadPayload } from './events.ts'
+import { userTopic, type ConversationReadPayload, type ReadPayload } from './events.ts'
 
+/** What users have read (docs/graphql.md, Reading): receipts, which senders see, and the reader's own pointer and counts. */
 export interface Receipts {
   /** Marks another user's message read; a repeat gives the first receipt and pushes nothing (docs/protocol.md, section 3.3). */
   markMessage(readerId: number, messageId: number, isGroup?: boolean | null): Promise<ReceiptRecord>
-  /** Marks the latest 1000 messages of others up to `upTo`; returns how many were newly read, each pushed to its sender. */
+  /**
+   * Marks all messages of others up to `upTo`; returns how many are newly read. Of the newest 1000 up to it, those without a receipt
+   * get one, each pushed to its sender.
+   */
   markConversation(readerId: number, conversationId: string, upTo: number): Promise<number>
+  /** Counts `from` and what came after as unread again, for the reader alone; returns the unread count. */
+  markConversationUnread(readerId: number, conversationId: string, from: number): Promise<number>
 }
 
-const CONVERSATION_LIMIT = 1000
+/** How many receipts one request makes at most. */
+const RECEIPTS_LIMIT = 1000
+
+interface Unread {
+  messageId: number
+  senderId: number
+}
 
 export function createReceipts({ store, access, commits }: { store: Store; access: Access; commits: Commits }): Receipts {
-  /** Stores receipts and tells the senders; returns those that are new. */
-  async function add(
+  /** Runs a change under the locks of the reader's own topic, of the senders' and of the reader's membership. */
+  async function change<T>(
+    { readerId, conversationId, messageId }: { readerId: number; conversationId: string; messageId: number },
+    senders: readonly Unread[],
+    run: (tx: Transaction, position: ReadPosition) => Promise<T>,
+  ): Promise<T> {
+    return await commits.run(async (tx) => {
+      // Topics before members everywhere, so that writers can't block each other for ever.
+      await tx.lock([...new Set([readerId, ...senders.map(({ senderId }) => senderId)])].map(userTopic))
+      const position = await tx.readPointers.lock(readerId, conversationId, messageId)
+      // Left meanwhile.
+      if (!position) throw notFound(`there is no message ${messageId}`)
+      return await run(tx, position)
+    })
+  }
+
+  /** Stores the receipts that are missing and tells the senders; returns the new ones. */
+  async function addReceipts(
+    tx: Transaction,
     readerId: number,
     conversation: { id: string; isGroup: boolean },
-    messages: readonly { messageId: number; senderId: number }[],
+    messages: readonly Unread[],
   ): Promise<ReceiptRecord[]> {
     const senders = new Map(messages.map(({ messageId, senderId }) => [messageId, senderId]))
-    return await commits.run(async (tx) => {
-      await tx.lock([...new Set([...senders.values()].map(userTopic))])
-      const added = await tx.receipts.add(readerId, conversation.id, [...senders.keys()])
-      added.sort((a, b) => a.messageId - b.messageId)
-      for (const { messageId } of added) {
-        const payload: ReadPayload = { messageId, conversationId: conversation.id, isGroup: conversation.isGroup, readerId }
-        tx.append({ topics: [userTopic(senders.get(messageId) as number)], kind: 'message_read', payload })
-      }
-      return added
-    })
+    const added = await tx.receipts.add(readerId, conversation.id, [...senders.keys()])
+    added.sort((a, b) => a.messageId - b.messageId)
+    for (const { messageId } of added) {
+      const payload: ReadPayload = { messageId, conversationId: conversation.id, isGroup: conversation.isGroup, readerId }
+      tx.append({ topics: [userTopic(senders.get(messageId) as number)], kind: 'message_read', payload })
+    }
+    return added
+  }
+
+  /** Tells the reader's connections what is read now; `before` is what the pointer was, `changes` whether counts did. Returns the unread count. */
+  async function tellReader(
+    tx: Transaction,
+    { readerId, conversationId }: { readerId: number; conversationId: string },
+    { before, changes }: { before: ReadPosition; changes: boolean },
+  ): Promise<number> {
+    const state = (await tx.readPointers.states(readerId, [conversationId])).get(conversationId)
+    if (!state) throw notFound(`there is no conversation ${conversationId}`)
+    const { readUpTo, unread, unreadMentions } = state
+    const payload: ConversationReadPayload = {
+      conversationId,
+      readUpTo,
+      unreadCount: unread,
+      unreadMentionCount: unreadMentions,
+    }
+    if (changes || readUpTo !== before.readUpTo) tx.append({ topics: [userTopic(readerId)], kind: 'conversation_read', payload })
+    return unread
+  }
+
+  /** A message of the conversation. Throws NOT_FOUND. */
+  async function findMessage(readerId: number, conversationId: string, messageId: number) {
+    const { conversation } = await access.message(readerId, messageId)
+    if (conversation.id !== conversationId) throw notFound(`there is no message ${messageId} in this conversation`)
+    return conversation
   }
 
   return {
@@ -40,17 +93,55 @@ export function createReceipts({ store, access, commits }: { store: Store; acces
       if (message.senderId === readerId)
         throw badInput('message_id is a message of your own: only those of others can be marked read')
       const existing = await store.receipts.find(messageId, readerId)
-      if (existing) return existing
-      const [added] = await add(readerId, conversation, [{ messageId, senderId: message.senderId }])
-      return added ?? ((await store.receipts.find(messageId, readerId)) as ReceiptRecord)
+      if (existing?.isCounted) return receiptOf(existing)
+      const { senderId } = message
+      const about = { readerId, conversationId: conversation.id, messageId }
+      return await change(about, [{ messageId, senderId }], async (tx, position) => {
+        const [added] = await addReceipts(tx, readerId, conversation, [{ messageId, senderId }])
+        const isBeyond = messageId > position.readTo
+        if (!added && position.isCounted) return receiptOf(await tx.receipts.find(messageId, readerId))
+        if (!added) await tx.receipts.countAgain(readerId, messageId)
+        await tx.readPointers.countRead(readerId, conversation.id, position)
+        await tellReader(tx, about, { before: position, changes: isBeyond && !position.isDeleted })
+        return added ?? receiptOf(await tx.receipts.find(messageId, readerId))
+      })
     },
 
     async markConversation(readerId, conversationId, upTo) {
-      const { conversation } = await access.message(readerId, upTo)
-      if (conversation.id !== conversationId) throw notFound(`there is no message ${upTo} in this conversation`)
-      const unread = await store.receipts.unreadUpTo(readerId, conversation.id, upTo, CONVERSATION_LIMIT)
-      if (unread.length === 0) return 0
-      return (await add(readerId, conversation, unread)).length
+      const conversation = await findMessage(readerId, conversationId, upTo)
+      const unread = await store.receipts.unreadUpTo(readerId, conversationId, upTo, RECEIPTS_LIMIT)
+      if (unread.length === 0) {
+        const state = (await store.readPointers.states(readerId, [conversationId], { mentions: false })).get(conversationId)
+        if ((state?.readUpTo ?? 0) >= upTo) return 0
+      }
+      const about = { readerId, conversationId, messageId: upTo }
+      return await change(about, unread, async (tx, position) => {
+        // Before the receipts, which would count as read singly.
+        const count = await tx.readPointers.moveTo(readerId, conversationId, position)
+        await addReceipts(tx, readerId, conversation, unread)
+        await tellReader(tx, about, { before: position, changes: count > 0 })
+        return count
+      })
+    },
+
+    async markConversationUnread(readerId, conversationId, from) {
+      await findMessage(readerId, conversationId, from)
+      const about = { readerId, conversationId, messageId: from }
+      return await change(about, [], async (tx, before) => {
+        const { senderId, readTo, isCounted, isDeleted, readCount, readBeyond } = before
+        const isUnread = senderId !== readerId && from > readTo && !isCounted && !isDeleted
+        if (!isUnread) await tx.readPointers.moveBefore(readerId, conversationId, before)
+        const after = await tx.readPointers.lock(readerId, conversationId, from)
+        const changes = after !== undefined && after.readCount + after.readBeyond !== readCount + readBeyond
+        return await tellReader(tx, about, { before, changes })
+      })
     },
   }
+}
+
+/** Throws where there is none, which nothing takes away from a message that is there. */
+function receiptOf(found: ReceiptRecord | undefined): ReceiptRecord {
+  if (!found) throw new Error('a receipt is gone')
+  const { messageId, readerId, readAt } = found
+  return { messageId, readerId, readAt }
 }

@@ -116,6 +116,7 @@ async function createGroup(chat: Chat): Promise<number> {
       joinApprovalRequired: false,
       allowInvitation: true,
       allowSendMessages: true,
+      historyVisible: true,
     },
     members,
   )

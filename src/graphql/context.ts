@@ -8,6 +8,7 @@ import type { Readings } from '../admin/readings.ts'
 import type { Feeds } from '../live/feed.ts'
 import { Answer, MAX_RESPONSE_BYTES } from './answer.ts'
 import { createLoaders, createViewerLoaders, type Loaders, type ViewerLoaders } from './loaders.ts'
+import type { MessageModel } from './models.ts'
 
 /** What resolvers get. In a shared execution there is no viewer: whatever asks for one fails there. */
 export interface OperationContext {
@@ -27,10 +28,10 @@ export interface OperationContext {
   /** Whether the result is one of a subscription: there an error would take the event with it. */
   readonly isEvent: boolean
   /**
-   * Whether what belongs to a message of the conversation may be shown. True in a shared execution: its event goes to members only,
+   * Whether what belongs to a message may be shown. True in a shared execution: its event goes to members only,
    * and what is replayed from an earlier membership is executed for that subscriber alone.
    */
-  showsContents(conversationId: string): boolean | Promise<boolean>
+  showsContents(message: Pick<MessageModel, 'id' | 'conversationId'>): boolean | Promise<boolean>
   /** The state that the operation reads, where it selects `cursor`: all that it reads of the database, it reads from there. */
   readonly snapshot: SnapshotReads | undefined
   /** What the client of a subscription received last; wins over the argument `after`. */
@@ -125,7 +126,7 @@ class ViewerContext implements OperationContext {
     return (this.#read ??= createReadAccess({
       conversation: (id) => this.load.conversation.load(id),
       message: (id) => this.load.message.load(id),
-      isMember: (conversationId) => this.viewerLoad.isMember.load(conversationId),
+      horizon: (conversationId) => this.viewerLoad.horizon.load(conversationId),
       role: (groupId) => this.viewerLoad.role.load(groupId),
       ...(this.readings ? { admin: this.#asAdmin(this.readings) } : {}),
     }))
@@ -136,8 +137,8 @@ class ViewerContext implements OperationContext {
       conversationOf: async (groupId) => (await this.load.group.load(groupId))?.conversationId,
     }
   }
-  showsContents(conversationId: string): Promise<boolean> {
-    return this.read.contents(conversationId)
+  showsContents(message: Pick<MessageModel, 'id' | 'conversationId'>): Promise<boolean> {
+    return this.read.messageContents(message)
   }
   turn(items: number): Promise<void> | undefined {
     return fairTurns.next(this.viewer.userId, items)

@@ -7,6 +7,7 @@ import type {
   MessageRecord,
   Reads,
   ReactionRecord,
+  ReadState,
   ReceiptRecord,
   ReplyPageKey,
 } from '../chat/reads.ts'
@@ -145,15 +146,13 @@ export const createLoaders = ({ reads, presence }: Pick<Chat, 'reads' | 'presenc
 })
 
 export const createViewerLoaders = (reads: Reads, userId: number) => ({
-  unread: byMap<string, number>((ids) => reads.unread(userId, ids)),
+  readState: byMap<string, ReadState>((ids) => reads.readStates(userId, ids, { mentions: false })),
+  mentions: byMap<string, ReadState>((ids) => reads.readStates(userId, ids)),
   /** Whether there is a block between the viewer and another user. */
   isBlocked: new DataLoader<number, boolean>(async (ids) => {
     const blocked = await reads.blockedPairs(userId, ids)
     return ids.map((id) => blocked.has(id))
   }),
   role: byMap((ids: readonly number[]) => reads.rolesOf(userId, ids)),
-  isMember: new DataLoader<string, boolean>(async (ids) => {
-    const member = await reads.memberOf(userId, ids)
-    return ids.map((id) => member.has(id))
-  }),
+  horizon: byMap<string, number>((ids) => reads.memberOf(userId, ids)),
 })

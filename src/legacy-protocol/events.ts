@@ -20,7 +20,7 @@ export const PUSH_OF = {
   MemberLeft: 'user_left_group',
   NotificationReceived: 'notification',
 } as const satisfies Record<
-  Exclude<FeedEvent['__typename'], 'ResumeIncomplete' | 'MessageEdited' | 'MessageDeleted' | 'BlockChanged'>,
+  Exclude<FeedEvent['__typename'], 'ConversationRead' | 'ResumeIncomplete' | 'MessageEdited' | 'MessageDeleted' | 'BlockChanged'>,
   PushType
 >
 
@@ -76,6 +76,7 @@ export function encodeEvent(event: FeedEvent): string | null {
       return encodePush(PUSH_OF.NotificationReceived, { notification_type: notificationType, data }, id)
     }
     case 'BlockChanged':
+    case 'ConversationRead':
     case 'ResumeIncomplete':
       return null
   }

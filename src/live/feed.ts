@@ -3,6 +3,7 @@ import {
   closingOf,
   isFor,
   groupTopic,
+  messageIdOf,
   openingOf,
   userTopic,
   type ChatEvent,
@@ -155,6 +156,8 @@ class UserFeed implements Feed {
   /** Undefined while the user has a block with nobody. */
   #blocked: BlockedPresence | undefined
   readonly #recorder: CheckpointRecorder | undefined
+  /** Where memberships begin and what they hide, if one of them hides anything. */
+  #horizons: { topic: string; since: number; historyAfter: number }[] | undefined
 
   constructor(parts: FeedParts, { userId, scope, sink }: FeedOptions) {
     this.#parts = parts
@@ -173,7 +176,11 @@ class UserFeed implements Feed {
     if (scope.kind === 'group' && scope.withOwn) await this.#attach(this.#subscribe(this.#own, 0))
     // Read after the topic is attached: what starts or ends later comes as an event there.
     const { groups, past, blocked } = await this.#parts.loadCircle(this.#userId)
-    for (const { topic, sinceSeq } of [...groups, ...past]) this.#addMembership(topic, sinceSeq)
+    const hides = [...groups, ...past].some(({ historyAfter = 0 }) => historyAfter > 0)
+    for (const { topic, sinceSeq, historyAfter } of [...groups, ...past]) {
+      this.#addMembership(topic, sinceSeq)
+      if (hides) this.#addHorizon(topic, sinceSeq, historyAfter)
+    }
     if (scope.kind === 'all') {
       if (blocked.length > 0) this.#blockedPresence().begin(blocked)
       await Promise.all(groups.map(({ topic, sinceSeq }) => this.#attach(this.#subscribe(topic, sinceSeq))))
@@ -256,16 +263,34 @@ class UserFeed implements Feed {
     this.#memberships.add(membershipKey(topic, since))
   }
 
+  #addHorizon(topic: string, since: number, historyAfter = 0): void {
+    this.#horizons ??= []
+    this.#horizons.push({ topic, since, historyAfter })
+  }
+
+  /** Whether an event tells of a message that the membership which it belongs to does not see. */
+  #isHidden(event: ChatEvent, topic: string, seq: number): boolean {
+    const messageId = this.#horizons && messageIdOf(event)
+    if (messageId === undefined) return false
+    let membership: { since: number; historyAfter: number } | undefined
+    for (const each of this.#horizons ?? [])
+      if (each.topic === topic && each.since < seq && each.since >= (membership?.since ?? 0)) membership = each
+    return membership !== undefined && messageId <= membership.historyAfter
+  }
+
   #deliver(subscription: TopicSubscription, event: DurableEvent, seq: number): void {
     if (!subscription.isOpen || seq <= subscription.since || seq <= subscription.shown) return
     subscription.seq = seq
     this.#recorder?.delivered(subscription.topic, seq, event.id)
-    if (isFor(event, this.#userId)) this.#sink.event(event, false)
+    if (isFor(event, this.#userId) && !this.#isHidden(event, subscription.topic, seq)) this.#sink.event(event, false)
     // Presence is for feeds of all that concerns the user.
     if (event.kind === 'block_changed' && this.#scope.kind === 'all') this.#blockedPresence().onBlockChanged(event)
     if (subscription.topic === this.#own) {
       const opening = this.#scope.kind === 'all' ? openingOf(event) : undefined
-      if (opening) void this.#join(opening.topic, opening.sinceSeq)
+      if (!opening) return
+      const { topic, sinceSeq, historyAfter } = opening
+      if (historyAfter !== undefined || this.#horizons) this.#addHorizon(topic, sinceSeq, historyAfter)
+      void this.#join(topic, sinceSeq)
     } else if (closingOf(event) === this.#userId) this.#leave(subscription, seq)
   }
 
@@ -405,6 +430,7 @@ class UserFeed implements Feed {
       deliver: (event, { topic, seq }, isFormer) => {
         if (event.id !== null) this.#recorder?.delivered(topic, seq, event.id)
         if (isFor(event, this.#userId)) this.#sink.event(event, isFormer)
+        if (!this.#isHidden(event, topic, seq)) this.#sink.event(event, isFormer)
       },
       ready: () => this.#sink.ready?.(),
       settled: () => this.#sink.settled?.(),

@@ -16,7 +16,7 @@ import {
 type Check = (value: unknown) => boolean
 
 const isUser = hasMembers({ id: isUserId, name: isText, avatar: isNullOr(isText) })
-const isOpening = isAbsentOr(hasMembers({ topic: isText, sinceSeq: isCount }))
+const isOpening = isAbsentOr(hasMembers({ topic: isText, sinceSeq: isCount, historyAfter: isAbsentOr(isCount) }))
 const isReaction = hasMembers({
   messageId: isCount,
   conversationId: isText,
@@ -68,6 +68,12 @@ const DURABLE: Readonly<Record<DurableEvent['kind'], Check>> = {
   message_edited: isMessage,
   message_deleted: hasMembers({ messageId: isCount, conversationId: isText, isGroup: isFlag, deletedById: isUserId }),
   message_read: hasMembers({ messageId: isCount, conversationId: isText, isGroup: isFlag, readerId: isUserId }),
+  conversation_read: hasMembers({
+    conversationId: isText,
+    readUpTo: isNullOr(isCount),
+    unreadCount: isCount,
+    unreadMentionCount: isCount,
+  }),
   reaction_added: isReaction,
   reaction_removed: isReaction,
   group_updated: hasMembers({ group: isGroup, opens: isOpening }),

@@ -28,12 +28,19 @@ export interface MemberPageKey {
   limit: number
 }
 
+interface Membership {
+  topic: string
+  sinceSeq: number
+  /** The horizon: what happens to messages with ids up to it is not the user's to see. Absent: all of them are. */
+  historyAfter?: number
+}
+
 /** What a user listens to besides their own topic, and whose topics hear of the user's presence. */
 export interface Circle {
   /** Groups the user is in, with the `seq` of the group's topic after which events are theirs. */
-  groups: { topic: string; sinceSeq: number; memberCount: number }[]
+  groups: (Membership & { memberCount: number })[]
   /** Memberships that ended, with the last `seq` that is still theirs. */
-  past: { topic: string; sinceSeq: number; untilSeq: number }[]
+  past: (Membership & { untilSeq: number })[]
   /** `user:` topics of the partners in direct conversations. */
   partners: string[]
   /** With whom there is a block, whichever of the two made it. */
@@ -98,11 +105,12 @@ export function createConversationStore(db: Db) {
       return rows.map((row) => row.conversation_id)
     },
 
-    /** Which of the conversations the user is in. */
-    async memberOf(userId: number, ids: readonly string[]): Promise<Set<string>> {
-      const rows = await db.$queryRaw<{ conversation_id: string }[]>`
-        SELECT conversation_id FROM members WHERE user_id = ${userId} AND conversation_id = ANY(${[...ids]}::text[])`
-      return new Set(rows.map((row) => row.conversation_id))
+    /** The conversations that the user is in, each with its horizon: the message after which the user may read. */
+    async memberOf(userId: number, ids: readonly string[]): Promise<Map<string, number>> {
+      const rows = await db.$queryRaw<{ id: string; horizon: number }[]>`
+        SELECT conversation_id AS id, history_after::float8 AS horizon FROM members
+        WHERE user_id = ${userId} AND conversation_id = ANY(${[...ids]}::text[])`
+      return new Map(rows.map(({ id, horizon }) => [id, horizon]))
     },
 
     /** Which of the users are members of the conversation. */
@@ -117,11 +125,12 @@ export function createConversationStore(db: Db) {
       userId: number,
       after: ConversationPosition | undefined,
       limit: number,
-    ): Promise<(ConversationRecord & ConversationPosition)[]> {
-      const rows = await db.$queryRaw<(ConversationRow & { activity: number; last_id: number })[]>`
+    ): Promise<(ConversationRecord & ConversationPosition & { horizon: number })[]> {
+      const rows = await db.$queryRaw<(ConversationRow & { activity: number; last_id: number; horizon: number })[]>`
         SELECT * FROM (
           SELECT c.id, c.is_group, g.id AS group_id, c.user_low, c.user_high,
-            ${epochMs('coalesce(last.created_at, c.created_at)')} AS activity, coalesce(last.id, 0)::float8 AS last_id
+            ${epochMs('coalesce(last.created_at, c.created_at)')} AS activity, coalesce(last.id, 0)::float8 AS last_id,
+            m.history_after::float8 AS horizon
           FROM members m JOIN conversations c ON c.id = m.conversation_id
           LEFT JOIN groups g ON g.conversation_id = c.id
           LEFT JOIN LATERAL (
@@ -132,7 +141,7 @@ export function createConversationStore(db: Db) {
         ) c
         WHERE (activity, last_id, id) < (${after?.activityAt ?? Number.MAX_SAFE_INTEGER}::float8, ${after?.lastMessageId ?? 0}::float8, ${after?.id ?? ''})
         ORDER BY activity DESC, last_id DESC, id DESC LIMIT ${limit}`
-      return rows.map((row) => ({ ...toRecord(row), activityAt: row.activity, lastMessageId: row.last_id }))
+      return rows.map((row) => ({ ...toRecord(row), activityAt: row.activity, lastMessageId: row.last_id, horizon: row.horizon }))
     },
 
     memberPages,
@@ -152,18 +161,6 @@ export function createConversationStore(db: Db) {
       return row?.shared ?? false
     },
 
-    /** How many messages of others the user has not read, for each conversation. */
-    async unread(userId: number, ids: readonly string[]): Promise<Map<string, number>> {
-      const rows = await db.$queryRaw<{ id: string; unread: number }[]>`
-        SELECT k.id, (
-          (SELECT count(*) FROM messages WHERE conversation_id = k.id AND sender_id <> ${userId}) -
-          (SELECT count(*) FROM receipts WHERE reader_id = ${userId} AND conversation_id = k.id) -
-          (SELECT count(*) FROM messages m WHERE conversation_id = k.id AND deleted_at IS NOT NULL AND sender_id <> ${userId}
-            AND NOT EXISTS (SELECT FROM receipts r WHERE r.message_id = m.id AND r.reader_id = ${userId}))
-        )::int AS unread FROM unnest(${[...ids]}::text[]) AS k(id)`
-      return new Map(rows.map((row) => [row.id, row.unread]))
-    },
-
     /** What each user listens to and who hears of them, in one query for many users. */
     async circles(userIds: readonly number[]): Promise<Map<number, Circle>> {
       const rows = await db.$queryRaw<
@@ -173,29 +170,33 @@ export function createConversationStore(db: Db) {
           topic: string
           since_seq: number
           until_seq: number
+          history_after: number
           size: number
         }[]
       >`
-        SELECT m.user_id, 'group' AS kind, 'group:' || g.id AS topic, m.since_seq::float8 AS since_seq, 0::float8 AS until_seq, g.member_count AS size
+        SELECT m.user_id, 'group' AS kind, 'group:' || g.id AS topic, m.since_seq::float8 AS since_seq, 0::float8 AS until_seq,
+          m.history_after::float8 AS history_after, g.member_count AS size
         FROM members m JOIN groups g ON g.conversation_id = m.conversation_id
         WHERE m.user_id = ANY(${[...userIds]}::int[])
         UNION ALL
-        SELECT m.user_id, 'partner', 'user:' || CASE WHEN c.user_low = m.user_id THEN c.user_high ELSE c.user_low END, 0, 0, 0
+        SELECT m.user_id, 'partner', 'user:' || CASE WHEN c.user_low = m.user_id THEN c.user_high ELSE c.user_low END, 0, 0, 0, 0
         FROM members m JOIN conversations c ON c.id = m.conversation_id AND NOT c.is_group
         WHERE m.user_id = ANY(${[...userIds]}::int[])
         UNION ALL
-        SELECT user_id, 'past', topic, since_seq::float8, until_seq::float8, 0 FROM past_memberships
+        SELECT user_id, 'past', topic, since_seq::float8, until_seq::float8, history_after::float8, 0 FROM past_memberships
         WHERE user_id = ANY(${[...userIds]}::int[])
         UNION ALL
-        SELECT blocker_id, 'blocked', blocked_id::text, 0, 0, 0 FROM blocks WHERE blocker_id = ANY(${[...userIds]}::int[])
+        SELECT blocker_id, 'blocked', blocked_id::text, 0, 0, 0, 0 FROM blocks WHERE blocker_id = ANY(${[...userIds]}::int[])
         UNION ALL
-        SELECT blocked_id, 'blocked', blocker_id::text, 0, 0, 0 FROM blocks WHERE blocked_id = ANY(${[...userIds]}::int[])`
+        SELECT blocked_id, 'blocked', blocker_id::text, 0, 0, 0, 0 FROM blocks WHERE blocked_id = ANY(${[...userIds]}::int[])`
       const circles = new Map(userIds.map((id) => [id, { groups: [], past: [], partners: [], blocked: [] } as Circle]))
-      for (const { user_id, kind, topic, since_seq: sinceSeq, until_seq: untilSeq, size: memberCount } of rows) {
-        const circle = circles.get(user_id) as Circle
-        if (kind === 'group') circle.groups.push({ topic, sinceSeq, memberCount })
-        else if (kind === 'past') circle.past.push({ topic, sinceSeq, untilSeq })
-        else if (kind === 'partner') circle.partners.push(topic)
+      for (const row of rows) {
+        const { topic, since_seq: sinceSeq, until_seq: untilSeq, history_after: historyAfter, size: memberCount } = row
+        const circle = circles.get(row.user_id) as Circle
+        const membership: Membership = historyAfter === 0 ? { topic, sinceSeq } : { topic, sinceSeq, historyAfter }
+        if (row.kind === 'group') circle.groups.push({ ...membership, memberCount })
+        else if (row.kind === 'past') circle.past.push({ ...membership, untilSeq })
+        else if (row.kind === 'partner') circle.partners.push(topic)
         else circle.blocked.push(Number(topic))
       }
       return circles

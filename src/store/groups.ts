@@ -1,4 +1,4 @@
-import { epochMs, NO_LIMIT, pageAfter, type Db } from './database/sql.ts'
+import { epochMs, NO_LIMIT, pageAfter, pageBefore, type Db } from './database/sql.ts'
 
 export type Role = 'OWNER' | 'ADMIN' | 'MEMBER'
 
@@ -11,12 +11,14 @@ export interface GroupRecord {
   joinApprovalRequired: boolean
   allowInvitation: boolean
   allowSendMessages: boolean
+  /** Whether new members see what was sent before they joined. */
+  historyVisible: boolean
   memberCount: number
 }
 
 export type GroupInfo = Pick<
   GroupRecord,
-  'name' | 'avatar' | 'announcement' | 'joinApprovalRequired' | 'allowInvitation' | 'allowSendMessages'
+  'name' | 'avatar' | 'announcement' | 'joinApprovalRequired' | 'allowInvitation' | 'allowSendMessages' | 'historyVisible'
 >
 
 export function createGroupStore(db: Db) {
@@ -29,6 +31,7 @@ export function createGroupStore(db: Db) {
     joinApprovalRequired: true,
     allowInvitation: true,
     allowSendMessages: true,
+    historyVisible: true,
     memberCount: true,
   } as const
 
@@ -37,7 +40,8 @@ export function createGroupStore(db: Db) {
     async byIds(ids: readonly number[]): Promise<Map<number, GroupRecord>> {
       const rows = await db.$queryRaw<GroupRecord[]>`
         SELECT id, conversation_id AS "conversationId", name, avatar, announcement, join_approval_required AS "joinApprovalRequired",
-          allow_invitation AS "allowInvitation", allow_send_messages AS "allowSendMessages", member_count AS "memberCount"
+          allow_invitation AS "allowInvitation", allow_send_messages AS "allowSendMessages", history_visible AS "historyVisible",
+          member_count AS "memberCount"
         FROM groups WHERE id = ANY(${[...ids]}::int[]) AND closed_at IS NULL`
       return new Map(rows.map((row) => [row.id, row]))
     },
@@ -65,8 +69,8 @@ export function createGroupStore(db: Db) {
         WITH new_id AS (SELECT nextval('groups_id_seq')::int AS id),
         conversation AS (INSERT INTO conversations (id, is_group, created_at) SELECT 'group_' || id, true, date_trunc('milliseconds', now()) FROM new_id),
         topic AS (INSERT INTO topics (name) SELECT 'group:' || id FROM new_id)
-        INSERT INTO groups (id, conversation_id, name, avatar, announcement, join_approval_required, allow_invitation, allow_send_messages, member_count)
-        SELECT id, 'group_' || id, ${info.name}, ${info.avatar}, ${info.announcement}, ${info.joinApprovalRequired}, ${info.allowInvitation}, ${info.allowSendMessages}, 0
+        INSERT INTO groups (id, conversation_id, name, avatar, announcement, join_approval_required, allow_invitation, allow_send_messages, history_visible, member_count)
+        SELECT id, 'group_' || id, ${info.name}, ${info.avatar}, ${info.announcement}, ${info.joinApprovalRequired}, ${info.allowInvitation}, ${info.allowSendMessages}, ${info.historyVisible}, 0
         FROM new_id RETURNING id`
       const id = (row as { id: number }).id
       return { id, conversationId: `group_${id}`, ...info, memberCount: 0 }
@@ -76,24 +80,49 @@ export function createGroupStore(db: Db) {
       return await db.group.update({ where: { id }, data: info, select })
     },
 
-    /** Adds members who are not in yet; `sinceSeq` tells for each from where in the group's topic events are theirs. */
+    /** What those who join now begin with: the id of the last message; history up to it is hidden where the group says so. 0: none. */
+    async beginning({ conversationId, historyVisible }: GroupRecord): Promise<{ lastId: number; historyAfter: number }> {
+      const [row] = await db.$queryRaw<{ lastId: number }[]>`
+        SELECT last.id::float8 AS "lastId" FROM unnest(ARRAY[${conversationId}]::text[]) AS k(id) CROSS JOIN LATERAL (
+          SELECT id FROM messages WHERE ${pageBefore('conversation_id', 'messages.id', 'k.id')} LIMIT 1
+        ) last`
+      const lastId = row?.lastId ?? 0
+      return { lastId, historyAfter: historyVisible ? 0 : lastId }
+    },
+
+    /**
+     * Adds members who are not in yet; `sinceSeq` tells for each from where in the group's topic events are theirs. They begin after the
+     * last message, with what they sent here before.
+     */
     async addMembers(
       group: GroupRecord,
       members: readonly { userId: number; role: Role; sinceSeq: number }[],
+      { lastId, historyAfter }: { lastId: number; historyAfter: number },
     ): Promise<GroupRecord> {
       const userIds = members.map(({ userId }) => userId)
       await db.joinRequest.deleteMany({ where: { groupId: group.id, userId: { in: userIds } } })
-      await db.member.createMany({ data: members.map((member) => ({ ...member, conversationId: group.conversationId })) })
+      await db.$executeRaw`
+        WITH input AS MATERIALIZED (
+          SELECT * FROM json_to_recordset(${JSON.stringify(members)}::json) AS i("userId" int, role text, "sinceSeq" bigint)
+        ), back AS (
+          DELETE FROM former_senders f USING input i WHERE f.conversation_id = ${group.conversationId} AND f.user_id = i."userId"
+          RETURNING f.user_id, f.sent_count
+        )
+        INSERT INTO members (conversation_id, user_id, role, since_seq, history_after, sent_count, read_to, marked_to, read_count)
+        SELECT c.id, i."userId", i.role::group_role, i."sinceSeq", ${historyAfter}, coalesce(b.sent_count, 0), ${lastId}, ${lastId},
+          c.message_count - coalesce(b.sent_count, 0)
+        FROM input i JOIN conversations c ON c.id = ${group.conversationId} LEFT JOIN back b ON b.user_id = i."userId"`
       return await db.group.update({ where: { id: group.id }, data: { memberCount: { increment: members.length } }, select })
     },
 
     /** Ends a membership and keeps until when events were the user's; the group is closed with its last member. */
     async removeMember(group: GroupRecord, userId: number, topic: string, untilSeq: number): Promise<GroupRecord> {
-      const { sinceSeq } = await db.member.delete({
+      const { sinceSeq, historyAfter, sentCount } = await db.member.delete({
         where: { conversationId_userId: { conversationId: group.conversationId, userId } },
-        select: { sinceSeq: true },
+        select: { sinceSeq: true, historyAfter: true, sentCount: true },
       })
-      await db.pastMembership.create({ data: { userId, topic, sinceSeq, untilSeq } })
+      await db.pastMembership.create({ data: { userId, topic, sinceSeq, untilSeq, historyAfter } })
+      if (sentCount > 0) await db.formerSender.create({ data: { conversationId: group.conversationId, userId, sentCount } })
       const left = await db.group.update({ where: { id: group.id }, data: { memberCount: { decrement: 1 } }, select })
       if (left.memberCount === 0) await db.group.update({ where: { id: group.id }, data: { closedAt: new Date() } })
       return left

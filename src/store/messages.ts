@@ -11,6 +11,8 @@ export interface MessagePageKey {
   conversationId: string
   /** Undefined: from the newest on. */
   before: number | undefined
+  /** Only those with higher ids; absent: all. */
+  horizon?: number
   limit: number
 }
 
@@ -22,15 +24,17 @@ export interface ReplyPageKey {
   limit: number
 }
 
+const ABOVE_HORIZON = Sql.raw('AND id > coalesce(k.horizon, 0)')
+
 export function createMessageStore(db: Db) {
   /** For each key the conversation's messages with an id below `before`, newest first. */
   async function pages(keys: readonly MessagePageKey[]): Promise<MessageRecord[][]> {
     const rows = await db.$queryRaw<(MessageRow & { ord: number })[]>`
-      SELECT k.ord, ${messageColumns} FROM ${recordset(keys, 'k', '"conversationId" text, before bigint, "limit" int')}
+      SELECT k.ord, ${messageColumns} FROM ${recordset(keys, 'k', '"conversationId" text, before bigint, horizon bigint, "limit" int')}
       CROSS JOIN LATERAL (
         SELECT * FROM (
           SELECT * FROM messages
-          WHERE ${pageBefore('conversation_id', 'id', 'k."conversationId"', `coalesce(k.before, ${Number.MAX_SAFE_INTEGER})`)}
+          WHERE ${pageBefore('conversation_id', 'id', 'k."conversationId"', `coalesce(k.before, ${Number.MAX_SAFE_INTEGER})`, ABOVE_HORIZON)}
           -- Known to the planner, unlike each key's own: it decides how the rest is looked up.
           LIMIT ${Math.max(0, ...keys.map(({ limit: each }) => each))}
         ) longest LIMIT k."limit"
@@ -65,7 +69,7 @@ export function createMessageStore(db: Db) {
     page: async (conversationId: string, before: number | undefined, limit: number): Promise<MessageRecord[]> =>
       (await pages([{ conversationId, before, limit }]))[0] ?? [],
 
-    /** The latest message of each conversation that has one. */
+    /** The latest message of each conversation that has one, whoever may read it. */
     async latest(conversationIds: readonly string[]): Promise<Map<string, MessageRecord>> {
       const rows = await db.$queryRaw<MessageRow[]>`
         SELECT ${messageColumns} FROM unnest(${[...conversationIds]}::text[]) AS k(id)

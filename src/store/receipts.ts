@@ -10,7 +10,7 @@ export interface ReceiptRecord {
 
 export function createReceiptStore(db: Db) {
   return {
-    /** Marks messages read that are not yet; returns the new receipts only, by message id. */
+    /** Stores a receipt for each message that has none; returns the new ones only, by message id. */
     async add(readerId: number, conversationId: string, messageIds: readonly number[]): Promise<ReceiptRecord[]> {
       return await db.$queryRaw`
         INSERT INTO receipts (message_id, reader_id, conversation_id, read_at)
@@ -20,9 +20,17 @@ export function createReceiptStore(db: Db) {
         RETURNING message_id::float8 AS "messageId", reader_id AS "readerId", ${epochMs('read_at')} AS "readAt"`
     },
 
-    async find(messageId: number, readerId: number): Promise<ReceiptRecord | undefined> {
-      const [row] = await db.$queryRaw<ReceiptRecord[]>`
-        SELECT message_id::float8 AS "messageId", reader_id AS "readerId", ${epochMs('read_at')} AS "readAt"
+    /** Makes a receipt count as read again that its reader marked unread. */
+    async countAgain(readerId: number, messageId: number): Promise<void> {
+      await db.$executeRaw`
+        UPDATE receipts SET marked_unread = false WHERE message_id = ${messageId} AND reader_id = ${readerId} AND marked_unread`
+    },
+
+    /** `isCounted`: it was not marked unread since. */
+    async find(messageId: number, readerId: number): Promise<(ReceiptRecord & { isCounted: boolean }) | undefined> {
+      const [row] = await db.$queryRaw<(ReceiptRecord & { isCounted: boolean })[]>`
+        SELECT message_id::float8 AS "messageId", reader_id AS "readerId", ${epochMs('read_at')} AS "readAt",
+          NOT marked_unread AS "isCounted"
         FROM receipts WHERE message_id = ${messageId} AND reader_id = ${readerId}`
       return row
     },
@@ -34,7 +42,7 @@ export function createReceiptStore(db: Db) {
         FROM receipts WHERE message_id = ANY(${[...messageIds]}::bigint[]) ORDER BY read_at, reader_id LIMIT ${limit}`
     },
 
-    /** Among the latest `limit` messages of others up to `upTo`: those the user has not read, oldest first. */
+    /** Of the latest `limit` messages of others between the user's pointer and `upTo`, those without a receipt, oldest first. */
     async unreadUpTo(
       readerId: number,
       conversationId: string,
@@ -43,10 +51,16 @@ export function createReceiptStore(db: Db) {
     ): Promise<{ messageId: number; senderId: number }[]> {
       return await db.$queryRaw`
         SELECT latest.id::float8 AS "messageId", latest.sender_id AS "senderId" FROM (
-          SELECT m.* FROM unnest(ARRAY[${conversationId}]::text[], ARRAY[${upTo}]::bigint[]) AS k(id, up_to) CROSS JOIN LATERAL (
+          SELECT s.* FROM members m CROSS JOIN unnest(ARRAY[${upTo}]::bigint[]) AS k(up_to) CROSS JOIN LATERAL (
             SELECT id, sender_id FROM messages
-            WHERE ${pageBefore('conversation_id', 'id', 'k.id', 'k.up_to + 1', Sql.sql`AND sender_id <> ${readerId}`)} LIMIT ${limit}
-          ) m
+            WHERE ${pageBefore(
+              'conversation_id',
+              'id',
+              'm.conversation_id',
+              'k.up_to + 1',
+              Sql.sql`AND id > m.read_to AND sender_id <> ${readerId}`,
+            )} LIMIT ${limit}
+          ) s WHERE m.conversation_id = ${conversationId} AND m.user_id = ${readerId}
         ) latest
         WHERE NOT EXISTS (SELECT FROM receipts r WHERE r.message_id = latest.id AND r.reader_id = ${readerId}) ORDER BY latest.id`
     },

@@ -13,6 +13,7 @@ import { createInstallationStore, READ_POSITION, toReadPosition, type ReadPositi
 import { createMessageStore } from './messages.ts'
 import { createNotificationStore } from './notifications.ts'
 import { createReactionStore } from './reactions.ts'
+import { createReadPointerStore } from './read-pointers.ts'
 import { createReceiptStore } from './receipts.ts'
 import { createReportStore } from './reports.ts'
 import { createRevocationStore } from './revocations.ts'
@@ -28,6 +29,7 @@ const createParts = (db: Db) => ({
   messages: createMessageStore(db),
   groups: createGroupStore(db),
   receipts: createReceiptStore(db),
+  readPointers: createReadPointerStore(db),
   reactions: createReactionStore(db),
   notifications: createNotificationStore(db),
   imports: createImportStore(db),

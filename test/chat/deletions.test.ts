@@ -137,7 +137,7 @@ describeEngines((on) => {
     const sent = [await send(a, { receiverId: b }), await send(a, { receiverId: b }), await send(a, { receiverId: b })]
     const [first = 0, second = 0] = sent.map(({ id }) => id)
     const { conversationId } = sent[0] as { conversationId: string }
-    const unread = async () => (await chat.reads.unread(b, [conversationId])).get(conversationId)
+    const unread = async () => (await chat.reads.readStates(b, [conversationId])).get(conversationId)?.unread
     await chat.receipts.markMessage(b, first)
     expect(await unread()).toBe(2)
     await remove(a, first)

@@ -43,11 +43,15 @@ test('the demo has four users, two direct conversations and a group of all, with
   expect(page.map(({ id }) => id).sort()).toEqual(['direct_1_2', 'direct_1_3', 'group_1'])
   const members = await reads.groupMembers(1, 0, 100)
   expect(members.map(({ userId }) => userId)).toEqual([1, 2, 3, 4, DEMO_ADMIN.id])
-  const unread = await reads.unread(
+  const states = await reads.readStates(
     1,
     page.map(({ id }) => id),
   )
-  expect(Object.fromEntries(unread)).toEqual({ group_1: 0, direct_1_2: 0, direct_1_3: 1 })
+  expect(Object.fromEntries([...states].map(([id, { unread }]) => [id, unread]))).toEqual({
+    group_1: 0,
+    direct_1_2: 0,
+    direct_1_3: 1,
+  })
   const group = await reads.messagePage('group_1', undefined, 100)
   expect(group.map(({ senderId }) => senderId).reverse()).toEqual([1, 1, 3, 4])
   expect((await reads.reactions(group.map(({ id }) => id))).length).toBeGreaterThan(0)

@@ -47,6 +47,7 @@ describeEngines((on) => {
         joinApprovalRequired: true,
         allowInvitation: false,
         allowSendMessages: false,
+        historyVisible: true,
       }
       const created = await groups.create(b, info, [c, a, c, b])
       const group = { id: created.id, conversationId: `group_${created.id}`, ...info, memberCount: 3 }
@@ -297,7 +298,7 @@ describeEngines((on) => {
       ]
       expect(await Promise.all(forbidden.map(codeOf))).toEqual(forbidden.map(() => 'FORBIDDEN'))
       expect(await chat.reads.conversationPage(b, undefined, 10)).toEqual([])
-      expect(await chat.reads.memberOf(b, [conversationId])).toEqual(new Set())
+      expect(await chat.reads.memberOf(b, [conversationId])).toEqual(new Map())
       expect(await chat.reads.rolesOf(b, [id])).toEqual(new Map())
       expect((await circleOf(b)).groups).toEqual([])
     })

@@ -273,14 +273,14 @@ describeEngines((on) => {
     await send(c, { conversationId: `group_${id}` })
     await send(b, { conversationId: `group_${id}` })
     const unread = async (userId: number): Promise<(number | undefined)[]> => {
-      const counts = await chat.reads.unread(userId, [direct, `group_${id}`, 'nonsense'])
-      return [counts.get(direct), counts.get(`group_${id}`), counts.get('nonsense')]
+      const states = await chat.reads.readStates(userId, [direct, `group_${id}`, 'nonsense'])
+      return [direct, `group_${id}`, 'nonsense'].map((conversation) => states.get(conversation)?.unread)
     }
-    expect(await unread(b)).toEqual([2, 1, 0])
-    expect(await unread(a)).toEqual([1, 2, 0])
+    expect(await unread(b)).toEqual([2, 1, undefined])
+    expect(await unread(a)).toEqual([1, 2, undefined])
     await chat.receipts.markMessage(b, first?.id ?? 0)
-    expect(await unread(b)).toEqual([1, 1, 0])
-    expect(await unread(c)).toEqual([3, 1, 0])
+    expect(await unread(b)).toEqual([1, 1, undefined])
+    expect(await unread(c)).toEqual([undefined, 1, undefined])
   })
 
   test('conversations come by latest activity, empty groups too, and pages stay whole where activity is the same', async () => {

@@ -1,6 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { codeOf, createTestChat, type TestChat } from '../support/chat.ts'
+import { codeOf, createTestChat, type Published, type TestChat } from '../support/chat.ts'
 import { describeEngines, describeServer } from '../support/database.ts'
+
+/** Whom receipts were pushed to, and of which messages. */
+const receiptsIn = (published: readonly Published[]): [string, number][] =>
+  published.flatMap(({ topic, event }) => (event.kind === 'message_read' ? [[topic, event.payload.messageId]] : []))
 
 describeEngines((on) => {
   let node: TestChat
@@ -19,8 +23,10 @@ describeEngines((on) => {
     take()
     const receipt = await chat.receipts.markMessage(b, id, false)
     expect(receipt).toEqual({ messageId: id, readerId: b, readAt: expect.any(Number) as number })
+    const read = { conversationId, readUpTo: id, unreadCount: 0, unreadMentionCount: 0 }
     expect(take().map(({ topic, event }) => [topic, event.kind, event.payload])).toEqual([
       [`user:${a}`, 'message_read', { messageId: id, conversationId, isGroup: false, readerId: b }],
+      [`user:${b}`, 'conversation_read', read],
     ])
     expect(await chat.receipts.markMessage(b, id)).toEqual(receipt)
     expect(await Promise.all([chat.receipts.markMessage(b, id), chat.receipts.markMessage(b, id)])).toEqual([receipt, receipt])
@@ -28,7 +34,7 @@ describeEngines((on) => {
     expect(await chat.reads.receipts([id])).toEqual([receipt])
   })
 
-  test('in a group every reader tells the sender, and nobody else', async () => {
+  test('in a group every reader tells the sender and their own connections, and nobody else', async () => {
     const { chat, group, send, take, users } = node
     const [a = 0, b = 0, c = 0] = await users(3)
     const groupId = await group(a, [b, c])
@@ -36,7 +42,7 @@ describeEngines((on) => {
     take()
     await chat.receipts.markMessage(c, id, true)
     await chat.receipts.markMessage(a, id)
-    expect(take().map(({ topic }) => topic)).toEqual([`user:${b}`, `user:${b}`])
+    expect(take().map(({ topic }) => topic)).toEqual([`user:${b}`, `user:${c}`, `user:${b}`, `user:${a}`])
     expect((await chat.reads.receipts([id])).map(({ readerId }) => readerId)).toEqual([c, a])
   })
 
@@ -78,27 +84,31 @@ describeEngines((on) => {
     await chat.receipts.markMessage(c, first)
     take()
     expect(await chat.receipts.markConversation(c, conversationId, own)).toBe(1)
-    expect(take().map(({ topic, event }) => [topic, (event.payload as { messageId: number }).messageId])).toEqual([
-      [`user:${b}`, second],
-    ])
+    expect(receiptsIn(take())).toEqual([[`user:${b}`, second]])
     expect(await chat.receipts.markConversation(c, conversationId, own)).toBe(0)
     expect(await chat.receipts.markConversation(c, conversationId, last)).toBe(1)
-    expect((await chat.reads.unread(c, [conversationId])).get(conversationId)).toBe(0)
-    expect(take()).toHaveLength(1)
+    expect((await chat.reads.readStates(c, [conversationId])).get(conversationId)?.unread).toBe(0)
+    expect(receiptsIn(take())).toHaveLength(1)
   })
 
-  test('at most the latest 1000 messages of a conversation are read at once', async () => {
+  test('a conversation is read whatever its length; receipts are made for the newest 1000', async () => {
     const { chat, send, take, users } = node
     const [a = 0, b = 0] = await users(2)
     const sent = await Promise.all(Array.from({ length: 1003 }, () => send(a, { receiverId: b })))
     const conversationId = `direct_${a}_${b}`
+    const last = sent.at(-1)?.id ?? 0
     take()
-    expect(await chat.receipts.markConversation(b, conversationId, sent.at(-1)?.id ?? 0)).toBe(1000)
-    expect(take().map(({ event }) => (event.payload as { messageId: number }).messageId)).toEqual(
-      sent.slice(3).map(({ id }) => id),
-    )
-    expect((await chat.reads.unread(b, [conversationId])).get(conversationId)).toBe(3)
-    expect(await chat.receipts.markConversation(b, conversationId, sent[1]?.id ?? 0)).toBe(2)
+    expect(await chat.receipts.markConversation(b, conversationId, last)).toBe(1003)
+    const events = take()
+    expect(receiptsIn(events).map(([, id]) => id)).toEqual(sent.slice(3).map(({ id }) => id))
+    expect(events.filter(({ event }) => event.kind === 'conversation_read')).toMatchObject([
+      { topic: `user:${b}`, event: { payload: { readUpTo: last, unreadCount: 0 } } },
+    ])
+    expect(await chat.receipts.markConversation(b, conversationId, sent[1]?.id ?? 0)).toBe(0)
+    expect(take()).toEqual([])
+    // A receipt of one of the others can still be made, and changes no count.
+    await chat.receipts.markMessage(b, sent[0]?.id ?? 0)
+    expect(take().map(({ event }) => event.kind)).toEqual(['message_read'])
   })
 
   test('a conversation can be read only by those in it, up to a message of it', async () => {
@@ -135,7 +145,7 @@ describeServer((on) => {
       second.chat.receipts.markConversation(b, conversationId, upTo),
       ...sent.slice(0, 20).map(({ id }, index) => (nodes[index % 2] as TestChat).chat.receipts.markMessage(b, id)),
     ])
-    const pushed = nodes.flatMap((node) => node.take()).map(({ event }) => (event.payload as { messageId: number }).messageId)
+    const pushed = receiptsIn(nodes.flatMap((node) => node.take())).map(([, id]) => id)
     expect(pushed.toSorted((x, y) => x - y)).toEqual(sent.map(({ id }) => id))
     expect(counts.slice(2).every((receipt) => typeof receipt === 'object')).toBe(true)
     first.published.push(...second.published)

@@ -42,6 +42,8 @@ const READERS: Record<string, Readers> = {
   'Conversation.members': 'members',
   'Conversation.lastMessage': 'members',
   'Conversation.unreadCount': 'members',
+  'Conversation.unreadMentionCount': 'members',
+  'Conversation.readUpTo': 'members',
   'Conversation.messages': 'members',
   'Message.id': 'all',
   'Message.conversation': 'all',
@@ -71,6 +73,7 @@ const READERS: Record<string, Readers> = {
   'Group.joinApprovalRequired': 'all',
   'Group.allowInvitation': 'all',
   'Group.allowSendMessages': 'all',
+  'Group.historyVisible': 'all',
   'Group.joinRequests': 'managers',
 }
 
@@ -267,7 +270,7 @@ function walk(value: Data, [step, ...rest]: readonly Step[], see: (name: string,
 
 /** Fields that may be empty though the viewer may read them. */
 const MAY_BE_EMPTY =
-  /^(?:User\.bannedUntil|Conversation\.(?:unreadCount|lastMessage)|Message\.(?:reactions|readBy|replyTo|replies))$/
+  /^(?:User\.bannedUntil|Conversation\.(?:unreadCount|unreadMentionCount|readUpTo|lastMessage)|Message\.(?:reactions|readBy|replyTo|replies))$/
 
 function check(viewer: Viewer, data: Data, path: readonly Step[], byQuery = false): number {
   let checked = 0

@@ -35,6 +35,7 @@ const INFO: GroupInfo = {
   joinApprovalRequired: false,
   allowInvitation: true,
   allowSendMessages: true,
+  historyVisible: true,
 }
 
 type NodeOptions = Parameters<typeof createNode>[2]

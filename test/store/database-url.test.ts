@@ -132,4 +132,5 @@ const GROUP = {
   joinApprovalRequired: true,
   allowInvitation: true,
   allowSendMessages: true,
+  historyVisible: true,
 }

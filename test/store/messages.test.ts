@@ -29,6 +29,7 @@ const createGroup = async (store: Store, memberIds: readonly number[], allowSend
     joinApprovalRequired: false,
     allowInvitation: true,
     allowSendMessages,
+    historyVisible: true,
   }
   const { result } = await store.transaction(async (tx) => {
     const group = await tx.groups.create(info)
@@ -37,7 +38,7 @@ const createGroup = async (store: Store, memberIds: readonly number[], allowSend
       role: index === 0 ? ('OWNER' as const) : ('MEMBER' as const),
       sinceSeq: 0,
     }))
-    return await tx.groups.addMembers(group, members)
+    return await tx.groups.addMembers(group, members, { lastId: 0, historyAfter: 0 })
   })
   return result.conversationId
 }

@@ -24,7 +24,15 @@ const everything = (
   chat.groups.update(a, groupId, { name: 'x' }),
   chat.groups.create(
     a,
-    { name: 'G', avatar: null, announcement: null, joinApprovalRequired: false, allowInvitation: true, allowSendMessages: true },
+    {
+      name: 'G',
+      avatar: null,
+      announcement: null,
+      joinApprovalRequired: false,
+      allowInvitation: true,
+      allowSendMessages: true,
+      historyVisible: true,
+    },
     [],
   ),
   chat.notifications.send('n', {}, [a]),

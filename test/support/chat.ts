@@ -134,6 +134,7 @@ export function createTestChat(
           joinApprovalRequired: false,
           allowInvitation: true,
           allowSendMessages: true,
+          historyVisible: true,
           ...info,
         },
         memberIds,

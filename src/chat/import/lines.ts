@@ -125,6 +125,7 @@ const PARSERS: {
       joinApprovalRequired: fields.flag('join_approval_required', false),
       allowInvitation: fields.flag('allow_invitation', true),
       allowSendMessages: fields.flag('allow_send_messages', true),
+      historyVisible: fields.flag('history_visible', true),
       createdAt: fields.optionalTime('created_at'),
       members,
     }

@@ -156,14 +156,21 @@ export type Conversation = {
   id: Scalars['ID']['output'];
   /** Whether this is a group's conversation. */
   isGroup: Scalars['Boolean']['output'];
-  /** The latest message; null in an empty group, and for a viewer who is not a member. */
+  /** The latest message that the viewer may read; null where there is none, and for a viewer who is not a member. */
   lastMessage?: Maybe<Message>;
   /** The members, by user id. NOT_FOUND for a viewer who is not one of them; within an event, empty. */
   members: UserConnection;
-  /** The history, newest first. NOT_FOUND for a viewer who is not a member; within an event, empty. */
+  /**
+   * The history, newest first; where the group hides it from new members, from the viewer's joining on. NOT_FOUND for a viewer who is not a
+   * member; within an event, empty.
+   */
   messages: MessageConnection;
-  /** Messages of others that the viewer has not read. */
+  /** The newest message up to which the viewer has read everything of others; null where nothing was read. */
+  readUpTo?: Maybe<Scalars['ID']['output']>;
+  /** Messages of others that the viewer has not read, deleted ones left out. What was there when the viewer joined a group counts as read. */
   unreadCount: Scalars['Int']['output'];
+  /** Unread messages that mention the viewer, by name or with all; 0 while the viewer has muted the conversation. */
+  unreadMentionCount: Scalars['Int']['output'];
 };
 
 
@@ -198,6 +205,23 @@ export type ConversationEdge = {
   node: Conversation;
 };
 
+/** The viewer read a conversation, or marked it unread, on some device; to the viewer's own connections, once for each request that changed something. */
+export type ConversationRead = Event & {
+  __typename?: 'ConversationRead';
+  /** Which conversation. */
+  conversationId: Scalars['ID']['output'];
+  /** Position in the event log, the cursor to resume after. */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** `Conversation.readUpTo` after the change. */
+  readUpTo?: Maybe<Scalars['ID']['output']>;
+  /** When. */
+  timestamp: Scalars['DateTime']['output'];
+  /** `Conversation.unreadCount` after the change. */
+  unreadCount: Scalars['Int']['output'];
+  /** `Conversation.unreadMentionCount` after the change. */
+  unreadMentionCount: Scalars['Int']['output'];
+};
+
 /** A group to create; the viewer becomes its owner. */
 export type CreateGroupInput = {
   /** Whether plain members may invite. */
@@ -208,6 +232,8 @@ export type CreateGroupInput = {
   announcement?: InputMaybe<Scalars['String']['input']>;
   /** http(s) address of a picture. */
   avatar?: InputMaybe<Scalars['String']['input']>;
+  /** Whether new members see what was sent before they joined. */
+  historyVisible?: InputMaybe<Scalars['Boolean']['input']>;
   /** Whether an owner or admin must approve those who join. */
   joinApprovalRequired?: InputMaybe<Scalars['Boolean']['input']>;
   /** Users who are members from the start, at most 1000. */
@@ -264,6 +290,8 @@ export type Group = {
   avatar?: Maybe<Scalars['String']['output']>;
   /** Its conversation; null for those who are not members, as are announcement and members. */
   conversation?: Maybe<Conversation>;
+  /** Whether new members see what was sent before they joined; a change is for those who join after it. */
+  historyVisible: Scalars['Boolean']['output'];
   /** Decimal string. */
   id: Scalars['ID']['output'];
   /** Whether an owner or admin must approve those who join. */
@@ -543,8 +571,16 @@ export type Mutation = {
   joinGroup: JoinStatus;
   /** Leaves a group. The owner hands it over first while others are in; when the last member leaves, the group is closed. */
   leaveGroup: Scalars['Boolean']['output'];
-  /** Marks messages of others up to this one, at most the latest 1000; returns how many were newly read. */
+  /**
+   * Marks all messages of others up to this one as read; returns how many were newly read. Receipts are made for those among the newest 1000 of
+   * them.
+   */
   markConversationRead: Scalars['Int']['output'];
+  /**
+   * Counts this message and what came after it as unread again, for the viewer alone: receipts stay. From a message that is unread nothing
+   * changes. Returns the unread count.
+   */
+  markConversationUnread: Scalars['Int']['output'];
   /** Marks another user's message as read; a repeat returns the first receipt. */
   markMessageRead: ReadReceipt;
   /** Marks one of the viewer's notifications as read; a repeat changes nothing. */
@@ -655,6 +691,13 @@ export type MutationLeaveGroupArgs = {
 export type MutationMarkConversationReadArgs = {
   conversationId: Scalars['ID']['input'];
   upToMessageId: Scalars['ID']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationMarkConversationUnreadArgs = {
+  conversationId: Scalars['ID']['input'];
+  fromMessageId: Scalars['ID']['input'];
 };
 
 
@@ -1286,6 +1329,8 @@ export type UpdateGroupInput = {
   announcement?: InputMaybe<Scalars['String']['input']>;
   /** http(s) address of a picture. */
   avatar?: InputMaybe<Scalars['String']['input']>;
+  /** Whether new members see what was sent before they joined; those who are in keep what they see. */
+  historyVisible?: InputMaybe<Scalars['Boolean']['input']>;
   /** Whether an owner or admin must approve those who join. */
   joinApprovalRequired?: InputMaybe<Scalars['Boolean']['input']>;
   /** 1 to 100 characters. */
@@ -1405,7 +1450,7 @@ export type DirectiveResolverFn<TResult = Record<PropertyKey, never>, TParent = 
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
   Event:
-    | ( EventOf<'BlockChanged'> )
+    | ( EventOf<'ConversationRead'> )
     | ( EventOf<'GroupUpdated'> )
     | ( EventOf<'MemberJoined'> )
     | ( EventOf<'MemberLeft'> )
@@ -1437,6 +1482,7 @@ export type ResolversTypes = {
   Conversation: ResolverTypeWrapper<ConversationModel>;
   ConversationConnection: ResolverTypeWrapper<Omit<ConversationConnection, 'edges'> & { edges: Array<ResolversTypes['ConversationEdge']> }>;
   ConversationEdge: ResolverTypeWrapper<Omit<ConversationEdge, 'node'> & { node: ResolversTypes['Conversation'] }>;
+  ConversationRead: ResolverTypeWrapper<EventOf<'ConversationRead'>>;
   CreateGroupInput: CreateGroupInput;
   DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
   DayStatistics: ResolverTypeWrapper<DayStatistics>;
@@ -1508,6 +1554,7 @@ export type ResolversParentTypes = {
   Conversation: ConversationModel;
   ConversationConnection: Omit<ConversationConnection, 'edges'> & { edges: Array<ResolversParentTypes['ConversationEdge']> };
   ConversationEdge: Omit<ConversationEdge, 'node'> & { node: ResolversParentTypes['Conversation'] };
+  ConversationRead: EventOf<'ConversationRead'>;
   CreateGroupInput: CreateGroupInput;
   DateTime: Scalars['DateTime']['output'];
   DayStatistics: DayStatistics;
@@ -1640,7 +1687,9 @@ export type ConversationResolvers<ContextType = OperationContext, ParentType ext
   lastMessage?: Resolver<Maybe<ResolversTypes['Message']>, ParentType, ContextType>;
   members?: Resolver<ResolversTypes['UserConnection'], ParentType, ContextType, RequireFields<ConversationMembersArgs, 'first'>>;
   messages?: Resolver<ResolversTypes['MessageConnection'], ParentType, ContextType, RequireFields<ConversationMessagesArgs, 'first'>>;
+  readUpTo?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
   unreadCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  unreadMentionCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
 
 export type ConversationConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ConversationConnection'] = ResolversParentTypes['ConversationConnection']> = {
@@ -1651,6 +1700,16 @@ export type ConversationConnectionResolvers<ContextType = OperationContext, Pare
 export type ConversationEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ConversationEdge'] = ResolversParentTypes['ConversationEdge']> = {
   cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   node?: Resolver<ResolversTypes['Conversation'], ParentType, ContextType>;
+};
+
+export type ConversationReadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ConversationRead'] = ResolversParentTypes['ConversationRead']> = {
+  conversationId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  readUpTo?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  unreadCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  unreadMentionCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
 export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['DateTime'], any> {
@@ -1666,7 +1725,7 @@ export type DayStatisticsResolvers<ContextType = OperationContext, ParentType ex
 };
 
 export type EventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Event'] = ResolversParentTypes['Event']> = {
-  __resolveType: TypeResolveFn<'BlockChanged' | 'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'MessageDeleted' | 'MessageEdited' | 'MessageRead' | 'MessageSent' | 'NotificationReceived' | 'OnlineStatusChanged' | 'ReactionAdded' | 'ReactionRemoved' | 'ResumeIncomplete' | 'TypingChanged', ParentType, ContextType>;
+  __resolveType: TypeResolveFn<'ConversationRead' | 'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'MessageDeleted' | 'MessageEdited' | 'MessageRead' | 'MessageSent' | 'NotificationReceived' | 'OnlineStatusChanged' | 'ReactionAdded' | 'ReactionRemoved' | 'ResumeIncomplete' | 'TypingChanged', ParentType, ContextType>;
 };
 
 export type GroupResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Group'] = ResolversParentTypes['Group']> = {
@@ -1675,6 +1734,7 @@ export type GroupResolvers<ContextType = OperationContext, ParentType extends Re
   announcement?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   avatar?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   conversation?: Resolver<Maybe<ResolversTypes['Conversation']>, ParentType, ContextType>;
+  historyVisible?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   joinApprovalRequired?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   joinRequests?: Resolver<Maybe<Array<ResolversTypes['User']>>, ParentType, ContextType>;
@@ -1815,6 +1875,7 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   joinGroup: Resolver<ResolversTypes['JoinStatus'], ParentType, ContextType, RequireFields<MutationJoinGroupArgs, 'groupId'>>;
   leaveGroup: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationLeaveGroupArgs, 'groupId'>>;
   markConversationRead: Resolver<ResolversTypes['Int'], ParentType, ContextType, RequireFields<MutationMarkConversationReadArgs, 'conversationId' | 'upToMessageId'>>;
+  markConversationUnread: Resolver<ResolversTypes['Int'], ParentType, ContextType, RequireFields<MutationMarkConversationUnreadArgs, 'conversationId' | 'fromMessageId'>>;
   markMessageRead: Resolver<ResolversTypes['ReadReceipt'], ParentType, ContextType, RequireFields<MutationMarkMessageReadArgs, 'messageId'>>;
   markNotificationRead: Resolver<ResolversTypes['Notification'], ParentType, ContextType, RequireFields<MutationMarkNotificationReadArgs, 'id'>>;
   pushGroupUpdate: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationPushGroupUpdateArgs, 'groupId'>>;
@@ -2033,6 +2094,7 @@ export type Resolvers<ContextType = OperationContext> = {
   Conversation?: ConversationResolvers<ContextType>;
   ConversationConnection?: ConversationConnectionResolvers<ContextType>;
   ConversationEdge?: ConversationEdgeResolvers<ContextType>;
+  ConversationRead?: ConversationReadResolvers<ContextType>;
   DateTime?: GraphQLScalarType;
   DayStatistics?: DayStatisticsResolvers<ContextType>;
   Event?: EventResolvers<ContextType>;

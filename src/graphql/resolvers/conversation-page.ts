@@ -29,7 +29,7 @@ export async function conversationPage(
   const position = toPosition(decodeCursor('conversation', after, isPositionKey))
   const rows = await chat.reads.conversationPage(userId, position, size + 1)
   await context.turn(rows.length)
-  if (userId === viewer.userId) for (const { id } of rows) viewerLoad.isMember.prime(id, true)
+  if (userId === viewer.userId) for (const { id, horizon } of rows) viewerLoad.horizon.prime(id, horizon)
   return toPage(
     'conversation',
     rows,

@@ -94,6 +94,9 @@ export const mutations: MutationResolvers = {
   markConversationRead: (_root, { conversationId, upToMessageId }, { chat, viewer }) =>
     chat.receipts.markConversation(viewer.userId, conversationId, message(upToMessageId)),
 
+  markConversationUnread: (_root, { conversationId, fromMessageId }, { chat, viewer }) =>
+    chat.receipts.markConversationUnread(viewer.userId, conversationId, message(fromMessageId)),
+
   addReaction: (_root, { messageId, reaction, isGroup }, { chat, viewer }) =>
     chat.reactions.add(viewer.userId, message(messageId), reaction, isGroup),
 
@@ -110,12 +113,13 @@ export const mutations: MutationResolvers = {
         joinApprovalRequired: input.joinApprovalRequired ?? false,
         allowInvitation: input.allowInvitation ?? true,
         allowSendMessages: input.allowSendMessages ?? true,
+        historyVisible: input.historyVisible ?? true,
       },
       (input.memberIds ?? []).map(user),
     ),
 
   updateGroup: (_root, { groupId, input }, { chat, viewer }) => {
-    requireValues(input, ['name', 'joinApprovalRequired', 'allowInvitation', 'allowSendMessages'])
+    requireValues(input, ['name', 'joinApprovalRequired', 'allowInvitation', 'allowSendMessages', 'historyVisible'])
     const changes = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined))
     return chat.groups.update(viewer.userId, group(groupId), changes)
   },

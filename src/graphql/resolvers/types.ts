@@ -39,6 +39,7 @@ type GroupField =
   | 'joinApprovalRequired'
   | 'allowInvitation'
   | 'allowSendMessages'
+  | 'historyVisible'
   | 'conversationId'
 
 function groupField<K extends GroupField>(group: GroupModel, field: K, context: Context) {
@@ -176,24 +177,26 @@ export const types = {
         },
         emptyPage('member', after),
       ),
-    lastMessage: async ({ id }, _, { load, read }, info) =>
-      (await read.history(id, rootField(info))) ? ((await load.latestMessage.load(id)) ?? null) : null,
+    lastMessage: async ({ id }, _, { load, read }, info) => {
+      const horizon = await read.history(id, rootField(info))
+      const last = horizon === undefined ? undefined : await load.latestMessage.load(id)
+      return last && last.id > (horizon ?? 0) ? last : null
+    },
     unreadCount: ({ id }, _, context) =>
-      forMembers(
-        id,
-        context,
-        async () => ((await context.read.isMember(id)) ? ((await context.viewerLoad.unread.load(id)) ?? 0) : 0),
-        0,
-      ),
+      forMembers(id, context, async () => (await context.viewerLoad.readState.load(id))?.unread ?? 0, 0),
+    unreadMentionCount: ({ id }, _, context) =>
+      forMembers(id, context, async () => (await context.viewerLoad.mentions.load(id))?.unreadMentions ?? 0, 0),
+    readUpTo: ({ id }, _, context) =>
+      forMembers(id, context, async () => (await context.viewerLoad.readState.load(id))?.readUpTo ?? null, null),
     messages: ({ id }, { first, after }, context, info) =>
       forMembers(
         id,
         context,
         async () => {
-          await context.read.history(id, rootField(info))
           const size = pageSize(first, 50)
           const before = decodeCursor('message', after, isId)
-          const rows = await context.load.messagePage.load({ conversationId: id, before, limit: size + 1 })
+          const horizon = (await context.read.history(id, rootField(info))) ?? 0
+          const rows = await context.load.messagePage.load({ conversationId: id, before, horizon, limit: size + 1 })
           await context.turn(rows.length)
           return toPage(
             'message',
@@ -212,16 +215,17 @@ export const types = {
     conversation: ({ conversationId, isGroup, groupId }) => ({ id: conversationId, isGroup, groupId }),
     sender: ({ senderId, senderName, senderAvatar }) => ({ id: senderId, name: senderName, avatar: senderAvatar }),
     timestamp: ({ at }) => at,
-    reactions: async ({ id, conversationId }, _, context) =>
-      (await context.showsContents(conversationId)) ? inTurn(await context.load.reactions.load(id), context) : [],
-    readBy: async ({ id, conversationId }, _, context) =>
-      (await context.showsContents(conversationId)) ? inTurn(await context.load.receipts.load(id), context) : [],
+    reactions: async (message, _, context) =>
+      (await context.showsContents(message)) ? inTurn(await context.load.reactions.load(message.id), context) : [],
+    readBy: async (message, _, context) =>
+      (await context.showsContents(message)) ? inTurn(await context.load.receipts.load(message.id), context) : [],
     editedAt: ({ editedAt }) => editedAt ?? null,
     deletedAt: ({ deletedAt }) => deletedAt ?? null,
     deletedBy: ({ deletedById }) => (deletedById === undefined ? null : { id: deletedById }),
-    replyTo: async ({ replyToId, conversationId }, _, context) =>
-      replyToId !== undefined && (await context.showsContents(conversationId))
-        ? ((await context.load.message.load(replyToId)) ?? null)
+    // Whoever sees the answer sees what it quotes, from before their horizon too.
+    replyTo: async (message, _, context) =>
+      message.replyToId !== undefined && (await context.showsContents(message))
+        ? ((await context.load.message.load(message.replyToId)) ?? null)
         : null,
     replyToId: ({ replyToId }) => replyToId ?? null,
     replyCount: ({ replyCount }) => replyCount ?? 0,
@@ -231,7 +235,9 @@ export const types = {
         context,
         async () => {
           const size = pageSize(first, 50)
-          const key = { messageId: id, after: decodeCursor('reply', after, isId) ?? 0, limit: size + 1 }
+          const horizon = (await context.read.history(conversationId)) ?? 0
+          const from = Math.max(horizon, decodeCursor('reply', after, isId) ?? 0)
+          const key = { messageId: id, after: from, limit: size + 1 }
           const rows = await context.load.replyPage.load(key)
           await context.turn(rows.length)
           return toPage(
@@ -278,6 +284,7 @@ export const types = {
     joinApprovalRequired: (group, _, context) => groupField(group, 'joinApprovalRequired', context),
     allowInvitation: (group, _, context) => groupField(group, 'allowInvitation', context),
     allowSendMessages: (group, _, context) => groupField(group, 'allowSendMessages', context),
+    historyVisible: (group, _, context) => groupField(group, 'historyVisible', context),
     joinRequests: async (group, _, context) => {
       if (!(await context.read.joinRequests(group.id))) return null
       return ((await context.load.joinRequests.load(group.id)) ?? []).map((id) => ({ id }))
@@ -327,6 +334,13 @@ export const types = {
     messageId: ({ payload }) => payload.messageId,
     isGroup: ({ payload }) => payload.isGroup,
     readerId: ({ payload }) => payload.readerId,
+  },
+  ConversationRead: {
+    timestamp: ({ at }) => at,
+    conversationId: ({ payload }) => payload.conversationId,
+    readUpTo: ({ payload }) => payload.readUpTo,
+    unreadCount: ({ payload }) => payload.unreadCount,
+    unreadMentionCount: ({ payload }) => payload.unreadMentionCount,
   },
   ReactionAdded: {
     timestamp: ({ at }) => at,

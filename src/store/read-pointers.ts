@@ -1,0 +1,233 @@
+import { pageAfter, pageBefore, type Db } from './database/sql.ts'
+import { Prisma as Sql } from './generated/client.ts'
+
+/** What a member has read of a conversation, as clients see it. */
+export interface ReadState {
+  /** The message up to which everything of others is read; null where nothing was read. */
+  readUpTo: number | null
+  unread: number
+  unreadMentions: number
+}
+
+/** A message of the conversation and the member's pointer, as they are under the lock of the member. */
+export interface ReadPosition {
+  isGroup: boolean
+  messageCount: number
+  sentCount: number
+  historyAfter: number
+  readTo: number
+  readCount: number
+  readBeyond: number
+  readUpTo: number | null
+  /** The `seq` of the last message up to `readTo`. */
+  pointerSeq: number
+  messageId: number
+  seq: number
+  senderId: number
+  senderSeq: number
+  isDeleted: boolean
+  /** Whether the member's receipt of it counts as read: it was not marked unread since. */
+  isCounted: boolean
+}
+
+/** Whether the message was read singly and not marked unread since: looked up by key, row by row. */
+const isCounted = (message: string, readerId: number): Sql.Sql => Sql.sql`
+  (SELECT NOT r.marked_unread FROM receipts r WHERE r.message_id = ${Sql.raw(message)} AND r.reader_id = ${readerId}) IS TRUE`
+
+/** How many deleted messages of others with `after < id <= until` were not read singly, of the conversation of `m`. */
+const deletedBetween = (readerId: number, after: Sql.Sql, until: Sql.Sql): Sql.Sql => Sql.sql`(
+  SELECT count(*)::int FROM messages d WHERE d.conversation_id = m.conversation_id AND d.id > ${after} AND d.id <= ${until}
+    AND d.deleted_at IS NOT NULL AND d.sender_id <> ${readerId} AND NOT ${isCounted('d.id', readerId)})`
+
+const MAX_ID = Sql.sql`${Number.MAX_SAFE_INTEGER}::bigint`
+
+/** How many messages of others the member `m` of `c` has not read. */
+export const unreadOf = (readerId: number): Sql.Sql => Sql.sql`greatest(0,
+  c.message_count - CASE WHEN c.is_group THEN m.sent_count WHEN c.user_low = ${readerId} THEN c.low_count ELSE c.message_count - c.low_count END
+  - m.read_count - m.read_beyond - ${deletedBetween(readerId, Sql.sql`m.read_to`, MAX_ID)})`
+
+/** How many unread messages mention the member `m`, by name or with all; 0 while the member wants no notifications. */
+export const unreadMentionsOf = (readerId: number): Sql.Sql => Sql.sql`CASE WHEN m.muted_until > now() THEN 0 ELSE (
+  SELECT count(*)::int FROM (
+    SELECT message_id AS id FROM mentions
+    WHERE user_id = ${readerId} AND conversation_id = m.conversation_id AND message_id > m.read_to
+    UNION SELECT id FROM messages WHERE conversation_id = m.conversation_id AND mentions_all AND id > m.read_to
+  ) k CROSS JOIN LATERAL (
+    SELECT FROM messages s WHERE s.id = k.id AND s.deleted_at IS NULL AND s.sender_id <> ${readerId} LIMIT 1
+  ) s WHERE NOT ${isCounted('k.id', readerId)}) END`
+
+/**
+ * What each member has read: a pointer, and a counter of what was read singly beyond it. Nothing here depends on the length of the
+ * history, but for `ownUpTo` (docs/operations.md, Where it ends). Changes need the lock of the member's row, which `lock` takes.
+ */
+export function createReadPointerStore(db: Db) {
+  /** How many messages of their own the member has among those with `after < id <= until`. */
+  async function countOwn(userId: number, conversationId: string, after: number, until: number): Promise<number> {
+    const [row] = await db.$queryRaw<{ own: number }[]>`
+      SELECT count(*)::int AS own FROM messages
+      WHERE conversation_id = ${conversationId} AND id > ${after} AND id <= ${until} AND sender_id = ${userId}`
+    return row?.own ?? 0
+  }
+
+  /** The ordinal of the member's last message among those with `after < id <= until`; undefined where there is none. */
+  async function nearestOwn(userId: number, conversationId: string, after: number, until: number): Promise<number | undefined> {
+    const [row] = await db.$queryRaw<{ senderSeq: number }[]>`
+      SELECT m.* FROM unnest(ARRAY[${conversationId}]::text[], ARRAY[${until + 1}]::bigint[]) AS k(id, before) CROSS JOIN LATERAL (
+        SELECT sender_seq AS "senderSeq" FROM messages
+        WHERE ${pageBefore('conversation_id', 'messages.id', 'k.id', 'k.before', Sql.sql`AND messages.id > ${after} AND sender_id = ${userId}`)}
+        LIMIT 1
+      ) m`
+    return row?.senderSeq
+  }
+
+  /**
+   * How many messages up to a message are the member's own. In a direct conversation the message knows. In a group it takes a scan
+   * from what knows: one's own nearest message before it, the pointer or the end, whichever of the last two is nearer.
+   */
+  async function ownUpTo(userId: number, conversationId: string, position: ReadPosition): Promise<number> {
+    const { isGroup, messageCount, sentCount, readTo, readCount, pointerSeq, messageId, seq, senderId, senderSeq } = position
+    if (senderId === userId) return senderSeq
+    if (!isGroup) return seq - senderSeq
+    if (sentCount === 0) return 0
+    const ownAtPointer = pointerSeq - readCount
+    if (messageId > readTo) {
+      if (messageCount - seq <= seq - pointerSeq)
+        return sentCount - (await countOwn(userId, conversationId, messageId, Number.MAX_SAFE_INTEGER))
+      return (await nearestOwn(userId, conversationId, readTo, messageId)) ?? ownAtPointer
+    }
+    if (pointerSeq - seq <= seq) return ownAtPointer - (await countOwn(userId, conversationId, messageId, readTo))
+    return (await nearestOwn(userId, conversationId, 0, messageId)) ?? 0
+  }
+
+  /**
+   * Moves the pointer over what is read already, if anything was read singly. It also moves over messages of one's own: they need not
+   * be looked at again.
+   */
+  async function moveOverRead(userId: number, conversationId: string): Promise<void> {
+    await db.$executeRaw`
+      UPDATE members t SET read_to = p.read_to, read_count = t.read_count + p.moved + p.deleted, read_beyond = t.read_beyond - p.moved,
+        read_up_to = greatest(t.read_up_to, p.reached)
+      FROM (
+        SELECT m.conversation_id, b.read_to, r.moved, r.reached, ${deletedBetween(userId, Sql.sql`m.read_to`, Sql.sql`b.read_to`)} AS deleted
+        FROM members m
+        LEFT JOIN LATERAL (
+          SELECT s.id FROM messages s WHERE ${pageAfter(
+            's.conversation_id',
+            's.id',
+            'm.conversation_id',
+            'm.read_to',
+            Sql.sql`AND s.sender_id <> ${userId} AND s.deleted_at IS NULL AND NOT ${isCounted('s.id', userId)}`,
+          )} LIMIT 1
+        ) unread ON true
+        LEFT JOIN LATERAL (
+          SELECT s.id FROM messages s WHERE ${pageBefore('s.conversation_id', 's.id', 'm.conversation_id')} LIMIT 1
+        ) last ON true
+        CROSS JOIN LATERAL (SELECT greatest(m.read_to, coalesce(unread.id - 1, last.id)) AS read_to) b
+        CROSS JOIN LATERAL (
+          SELECT count(*)::int AS moved, max(message_id) AS reached FROM receipts r
+          WHERE r.reader_id = ${userId} AND r.conversation_id = m.conversation_id
+            AND r.message_id > m.read_to AND r.message_id <= b.read_to AND NOT r.marked_unread
+        ) r
+        WHERE m.conversation_id = ${conversationId} AND m.user_id = ${userId} AND m.read_beyond > 0
+      ) p WHERE t.conversation_id = p.conversation_id AND t.user_id = ${userId}`
+  }
+
+  return {
+    /** What the user has read of each conversation that they are in. `mentions`: whether to count those too, else they are 0. */
+    async states(userId: number, ids: readonly string[], { mentions = true } = {}): Promise<Map<string, ReadState>> {
+      const rows = await db.$queryRaw<(ReadState & { id: string })[]>`
+        SELECT m.conversation_id AS id, m.read_up_to::float8 AS "readUpTo", ${unreadOf(userId)}::int AS unread,
+          ${mentions ? unreadMentionsOf(userId) : Sql.sql`0`} AS "unreadMentions"
+        FROM members m JOIN conversations c ON c.id = m.conversation_id
+        WHERE m.user_id = ${userId} AND m.conversation_id = ANY(${[...ids]}::text[])`
+      return new Map(rows.map(({ id, ...state }) => [id, state]))
+    },
+
+    /** Locks the membership and tells where a message of the conversation and the pointer stand; undefined where one of them is not there. */
+    async lock(userId: number, conversationId: string, messageId: number): Promise<ReadPosition | undefined> {
+      // In a statement of its own: the next one sees what was committed meanwhile.
+      await db.$queryRaw`SELECT FROM members WHERE conversation_id = ${conversationId} AND user_id = ${userId} FOR NO KEY UPDATE`
+      const [row] = await db.$queryRaw<ReadPosition[]>`
+        SELECT c.is_group AS "isGroup", c.message_count AS "messageCount", m.sent_count AS "sentCount",
+          m.history_after::float8 AS "historyAfter", m.read_to::float8 AS "readTo", m.read_count AS "readCount",
+          m.read_beyond AS "readBeyond", m.read_up_to::float8 AS "readUpTo", coalesce(p.seq, 0) AS "pointerSeq",
+          x.id::float8 AS "messageId", x.seq, x.sender_id AS "senderId", x.sender_seq AS "senderSeq",
+          x.deleted_at IS NOT NULL AS "isDeleted", ${isCounted('x.id', userId)} AS "isCounted"
+        FROM members m JOIN conversations c ON c.id = m.conversation_id
+        CROSS JOIN LATERAL (SELECT * FROM messages x WHERE x.id = ${messageId} AND x.conversation_id = m.conversation_id LIMIT 1) x
+        LEFT JOIN LATERAL (
+          SELECT s.seq FROM messages s WHERE ${pageBefore('s.conversation_id', 's.id', 'm.conversation_id', 'm.read_to + 1')} LIMIT 1
+        ) p ON true
+        WHERE m.conversation_id = ${conversationId} AND m.user_id = ${userId}`
+      return row
+    },
+
+    /** Counts a message as read that was not, the receipt of which was just stored. */
+    async countRead(userId: number, conversationId: string, { messageId, readTo }: ReadPosition): Promise<void> {
+      if (messageId <= readTo) {
+        await db.$executeRaw`
+          UPDATE members SET read_up_to = greatest(read_up_to, ${messageId})
+          WHERE conversation_id = ${conversationId} AND user_id = ${userId}`
+        return
+      }
+      await db.$executeRaw`
+        UPDATE members SET read_beyond = read_beyond + 1 WHERE conversation_id = ${conversationId} AND user_id = ${userId}`
+      await moveOverRead(userId, conversationId)
+    },
+
+    /** Moves the pointer up to a message; returns how many of others' are newly read. */
+    async moveTo(userId: number, conversationId: string, position: ReadPosition): Promise<number> {
+      const { messageId, seq, readTo, readCount } = position
+      if (messageId <= readTo) {
+        await db.$executeRaw`
+          UPDATE members SET read_up_to = greatest(read_up_to, ${messageId}), marked_to = greatest(marked_to, ${messageId})
+          WHERE conversation_id = ${conversationId} AND user_id = ${userId}`
+        return 0
+      }
+      const others = seq - (await ownUpTo(userId, conversationId, position))
+      const [row] = await db.$queryRaw<{ singly: number; deleted: number; beyond: number }[]>`
+        UPDATE members t SET read_to = ${messageId}, read_count = ${others}, read_beyond = t.read_beyond - p.singly,
+          read_up_to = ${messageId}, marked_to = ${messageId}
+        FROM (
+          SELECT CASE WHEN m.read_beyond = 0 THEN 0 ELSE (
+            SELECT count(*)::int FROM receipts r
+            WHERE r.reader_id = ${userId} AND r.conversation_id = m.conversation_id
+              AND r.message_id > m.read_to AND r.message_id <= ${messageId} AND NOT r.marked_unread
+          ) END AS singly, ${deletedBetween(userId, Sql.sql`m.read_to`, Sql.sql`${messageId}`)} AS deleted
+          FROM members m WHERE m.conversation_id = ${conversationId} AND m.user_id = ${userId}
+        ) p
+        WHERE t.conversation_id = ${conversationId} AND t.user_id = ${userId}
+        RETURNING p.singly, p.deleted, t.read_beyond AS beyond`
+      const { singly = 0, deleted = 0, beyond = 0 } = row ?? {}
+      if (beyond > 0) await moveOverRead(userId, conversationId)
+      return others - readCount - singly - deleted
+    },
+
+    /** Counts a message and what came after as unread again. */
+    async moveBefore(userId: number, conversationId: string, position: ReadPosition): Promise<void> {
+      const { messageId, seq, senderId, readTo, historyAfter } = position
+      const flagged = await db.$executeRaw`
+        UPDATE receipts SET marked_unread = true
+        WHERE reader_id = ${userId} AND conversation_id = ${conversationId} AND message_id >= ${messageId} AND NOT marked_unread`
+      if (messageId > readTo) {
+        // All of them lie beyond the pointer.
+        await db.$executeRaw`
+          UPDATE members SET read_beyond = read_beyond - ${flagged} WHERE conversation_id = ${conversationId} AND user_id = ${userId}`
+        return
+      }
+      const others = seq - (await ownUpTo(userId, conversationId, position)) - (senderId === userId ? 0 : 1)
+      await db.$executeRaw`
+        UPDATE members t SET read_to = ${messageId - 1}, read_count = ${others}, read_beyond = 0,
+          marked_to = least(t.marked_to, ${messageId - 1}), read_up_to = p.id
+        FROM (
+          SELECT before.id FROM members m LEFT JOIN LATERAL (
+            SELECT s.id FROM messages s
+            WHERE ${pageBefore('s.conversation_id', 's.id', 'm.conversation_id', `${messageId}`, Sql.sql`AND s.id > ${historyAfter}`)}
+            LIMIT 1
+          ) before ON true
+          WHERE m.conversation_id = ${conversationId} AND m.user_id = ${userId}
+        ) p
+        WHERE t.conversation_id = ${conversationId} AND t.user_id = ${userId}`
+    },
+  }
+}

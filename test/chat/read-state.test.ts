@@ -1,0 +1,280 @@
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createTestChat, type TestChat } from '../support/chat.ts'
+import { describeEngines, describeServer, type TestStore } from '../support/database.ts'
+
+/** Whether each counter is what a count of the rows gives. */
+const MISCOUNTED = (conversationId: string) => `
+  SELECT m.user_id FROM members m JOIN conversations c ON c.id = m.conversation_id
+  CROSS JOIN LATERAL (
+    SELECT count(*) AS total, count(*) FILTER (WHERE s.sender_id = c.user_low) AS low,
+      count(*) FILTER (WHERE s.sender_id = m.user_id) AS own, count(*) FILTER (WHERE s.sender_id <> m.user_id AND s.id <= m.read_to) AS read
+    FROM messages s WHERE s.conversation_id = c.id
+  ) s
+  CROSS JOIN LATERAL (
+    SELECT count(*) AS beyond FROM receipts r
+    WHERE r.reader_id = m.user_id AND r.conversation_id = c.id AND r.message_id > m.read_to AND NOT r.marked_unread
+  ) r
+  WHERE c.id = '${conversationId}' AND ((c.message_count, m.read_count, m.read_beyond) IS DISTINCT FROM (s.total, s.read, r.beyond)
+    OR CASE WHEN c.is_group THEN m.sent_count <> s.own ELSE c.low_count <> s.low END OR m.marked_to > m.read_to)
+  UNION ALL SELECT sender_id FROM (
+    SELECT sender_id, seq, sender_seq, row_number() OVER (ORDER BY id) AS n, row_number() OVER (PARTITION BY sender_id ORDER BY id) AS sn
+    FROM messages WHERE conversation_id = '${conversationId}'
+  ) n WHERE (seq, sender_seq) <> (n, sn)`
+
+const expectCounted = async (store: TestStore, conversationId: string): Promise<void> =>
+  expect(await store.query(MISCOUNTED(conversationId))).toEqual([])
+
+const remove = (store: TestStore, id: number): Promise<unknown> =>
+  store.query(`UPDATE messages SET deleted_at = now(), content = '' WHERE id = ${id}`)
+
+describeEngines((on) => {
+  let node: TestChat
+  beforeEach(() => {
+    node = createTestChat(on().store)
+  })
+  afterEach(async () => {
+    // What was published is compared with the log in receipts.test.ts: these tests delete messages behind it.
+    await node.close()
+  })
+
+  const stateOf = async (userId: number, conversationId: string) =>
+    (await node.chat.reads.readStates(userId, [conversationId])).get(conversationId)
+  const markUnread = (userId: number, conversationId: string, id: number | undefined) =>
+    node.chat.receipts.markConversationUnread(userId, conversationId, id ?? 0)
+  const markUpTo = (userId: number, conversationId: string, id: number | undefined) =>
+    node.chat.receipts.markConversation(userId, conversationId, id ?? 0)
+  const mark = (userId: number, id: number | undefined) => node.chat.receipts.markMessage(userId, id ?? 0)
+
+  /** A conversation of two with messages of the first, but for `own` of the second. */
+  async function conversation(length: number, own: readonly number[] = []) {
+    const [a = 0, b = 0] = await node.users(2)
+    const ids: number[] = []
+    for (let index = 0; index < length; index++) {
+      const [from, to] = own.includes(index) ? [b, a] : [a, b]
+      ids.push((await node.send(from, { receiverId: to })).id)
+    }
+    node.take()
+    return { reader: b, id: `direct_${a}_${b}`, ids, sender: a }
+  }
+
+  describe('the pointer', () => {
+    test('is what was marked, and null before; messages of one’s own move nothing', async () => {
+      const { reader, id, ids } = await conversation(4, [1, 3])
+      expect(await stateOf(reader, id)).toEqual({ readUpTo: null, unread: 2, unreadMentions: 0 })
+      expect(await markUpTo(reader, id, ids[1])).toBe(1)
+      expect(await stateOf(reader, id)).toMatchObject({ readUpTo: ids[1], unread: 1 })
+      await mark(reader, ids[2])
+      expect(await stateOf(reader, id)).toMatchObject({ readUpTo: ids[2], unread: 0 })
+      expect(await markUpTo(reader, id, ids[3])).toBe(0)
+      expect(await stateOf(reader, id)).toMatchObject({ readUpTo: ids[3], unread: 0 })
+      await expectCounted(on(), id)
+    })
+
+    test('moves over what was read singly before, once nothing unread lies between', async () => {
+      const { reader, id, ids } = await conversation(6)
+      await mark(reader, ids[4])
+      await mark(reader, ids[2])
+      await mark(reader, ids[1])
+      expect(await stateOf(reader, id)).toMatchObject({ readUpTo: null, unread: 3 })
+      await mark(reader, ids[0])
+      expect(await stateOf(reader, id)).toMatchObject({ readUpTo: ids[2], unread: 2 })
+      expect(await markUpTo(reader, id, ids[3])).toBe(1)
+      expect(await stateOf(reader, id)).toMatchObject({ readUpTo: ids[4], unread: 1 })
+      await expectCounted(on(), id)
+    })
+
+    test('moves over deleted messages, which count as neither read nor unread, and may name one', async () => {
+      const { reader, id, ids } = await conversation(4)
+      await remove(on(), ids[1] as number)
+      expect(await stateOf(reader, id)).toMatchObject({ unread: 3 })
+      await mark(reader, ids[2])
+      await mark(reader, ids[0])
+      expect(await stateOf(reader, id)).toMatchObject({ readUpTo: ids[2], unread: 1 })
+      await remove(on(), ids[3] as number)
+      expect(await markUpTo(reader, id, ids[3])).toBe(0)
+      expect(await stateOf(reader, id)).toMatchObject({ readUpTo: ids[3], unread: 0 })
+      await expectCounted(on(), id)
+    })
+  })
+
+  describe('marking unread', () => {
+    test('counts the message and what came after as unread; the receipts stay, and reading again makes no second one', async () => {
+      const { reader, id, ids } = await conversation(5)
+      await markUpTo(reader, id, ids[4])
+      node.take()
+      expect(await markUnread(reader, id, ids[2])).toBe(3)
+      expect(await stateOf(reader, id)).toMatchObject({ readUpTo: ids[1], unread: 3 })
+      const read = { conversationId: id, readUpTo: ids[1], unreadCount: 3, unreadMentionCount: 0 }
+      expect(node.take()).toMatchObject([{ topic: `user:${reader}`, event: { kind: 'conversation_read', payload: read } }])
+      expect(await node.chat.reads.receipts(ids)).toHaveLength(5)
+      await mark(reader, ids[3])
+      await mark(reader, ids[3])
+      expect(await stateOf(reader, id)).toMatchObject({ readUpTo: ids[1], unread: 2 })
+      expect(await markUpTo(reader, id, ids[2])).toBe(1)
+      expect(await stateOf(reader, id)).toMatchObject({ readUpTo: ids[3], unread: 1 })
+      expect(node.take().map(({ event }) => event.kind)).toEqual(['conversation_read', 'conversation_read'])
+      await expectCounted(on(), id)
+    })
+
+    test('from a message that is unread changes nothing', async () => {
+      const { reader, id, ids } = await conversation(4)
+      await mark(reader, ids[2])
+      node.take()
+      expect(await markUnread(reader, id, ids[1])).toBe(3)
+      expect(node.take()).toEqual([])
+      expect(await markUnread(reader, id, ids[2])).toBe(4)
+      expect(node.take()).toHaveLength(1)
+      expect(await stateOf(reader, id)).toMatchObject({ readUpTo: null, unread: 4 })
+    })
+
+    test('from the first message leaves no pointer; from one’s own, those of others after it are unread', async () => {
+      const { reader, id, ids } = await conversation(4, [1])
+      await markUpTo(reader, id, ids[3])
+      expect(await markUnread(reader, id, ids[1])).toBe(2)
+      expect(await stateOf(reader, id)).toMatchObject({ readUpTo: ids[0], unread: 2 })
+      expect(await markUnread(reader, id, ids[0])).toBe(3)
+      expect(await stateOf(reader, id)).toMatchObject({ readUpTo: null, unread: 3 })
+      await expectCounted(on(), id)
+    })
+
+    test('is refused for messages that are not there for the reader', async () => {
+      const { reader, id, ids } = await conversation(1)
+      const other = await conversation(1)
+      await expect(markUnread(other.reader, id, ids[0])).rejects.toMatchObject({ code: 'NOT_FOUND' })
+      await expect(markUnread(reader, id, other.ids[0])).rejects.toMatchObject({ code: 'NOT_FOUND' })
+      await expect(markUnread(reader, id, 2 ** 40)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    })
+  })
+
+  test('who joins begins with nothing unread, and with what they sent here before', async () => {
+    const [a = 0, b = 0, c = 0] = await node.users(3)
+    const groupId = await node.group(a, [b])
+    const conversationId = `group_${groupId}`
+    const say = async (from: number) => (await node.send(from, { conversationId })).id
+    const ids = [await say(a), await say(b), await say(a)]
+    await node.chat.groups.invite(a, groupId, [c])
+    expect(await stateOf(c, conversationId)).toEqual({ readUpTo: null, unread: 0, unreadMentions: 0 })
+    ids.push(await say(b))
+    expect(await stateOf(c, conversationId)).toMatchObject({ readUpTo: null, unread: 1 })
+    // History can be marked unread all the same.
+    expect(await markUnread(c, conversationId, ids[2])).toBe(2)
+    expect(await stateOf(c, conversationId)).toMatchObject({ readUpTo: ids[1], unread: 2 })
+    await expectCounted(on(), conversationId)
+    await node.chat.groups.leave(b, groupId)
+    ids.push(await say(a))
+    await node.chat.groups.invite(a, groupId, [b])
+    await expectCounted(on(), conversationId)
+    expect(await stateOf(b, conversationId)).toEqual({ readUpTo: null, unread: 0, unreadMentions: 0 })
+    ids.push(await say(b), await say(a))
+    expect(await stateOf(b, conversationId)).toMatchObject({ unread: 1 })
+    await expectCounted(on(), conversationId)
+  })
+
+  test('mentions count until they are read or deleted, by name and with all once, and not while muted', async () => {
+    const [a = 0, b = 0, c = 0] = await node.users(3)
+    const conversationId = `group_${await node.group(a, [b, c])}`
+    const mentioning = async (input: object) => (await node.send(a, { conversationId }, input)).id
+    const mentions = async (userId: number) => (await stateOf(userId, conversationId))?.unreadMentions
+    const both = await mentioning({ mentionIds: [b], mentionAll: true })
+    const byName = await mentioning({ mentionIds: [b, a] })
+    const all = await mentioning({ mentionAll: true })
+    await mentioning({})
+    expect([await mentions(a), await mentions(b), await mentions(c)]).toEqual([0, 3, 2])
+    await mark(b, byName)
+    expect(await mentions(b)).toBe(2)
+    await remove(on(), all)
+    expect([await mentions(b), await mentions(c)]).toEqual([1, 1])
+    await on().query(`UPDATE members SET muted_until = now() + interval '1 hour' WHERE user_id = ${b}`)
+    expect(await stateOf(b, conversationId)).toMatchObject({ unread: 2, unreadMentions: 0 })
+    await on().query(`UPDATE members SET muted_until = now() - interval '1 hour' WHERE user_id = ${b}`)
+    expect(await mentions(b)).toBe(1)
+    await markUpTo(b, conversationId, both)
+    expect(await mentions(b)).toBe(0)
+  })
+
+  test('random histories: counts are those of a model that remembers each message', async () => {
+    const action = fc.record({
+      kind: fc.constantFrom('send', 'send', 'send', 'mark', 'mark', 'mark up to', 'mark unread', 'delete', 'leave and come back'),
+      who: fc.nat(2),
+      which: fc.nat(1000),
+    })
+    const run = async (isGroup: boolean, actions: readonly { kind: string; who: number; which: number }[]): Promise<void> => {
+      const users = await node.users(isGroup ? 3 : 2)
+      const [a = 0, b = 0] = users
+      const groupId = isGroup ? await node.group(a, users.slice(1)) : 0
+      const conversationId = isGroup ? `group_${groupId}` : `direct_${a}_${b}`
+      const messages: { id: number; from: number; isDeleted: boolean }[] = []
+      const unread = new Map(users.map((user) => [user, new Set<number>()]))
+      const countOf = (user: number): number =>
+        messages.filter(({ id, isDeleted }) => !isDeleted && unread.get(user)?.has(id)).length
+      for (const { kind, who, which } of actions) {
+        const user = users[who % users.length] as number
+        const mine = unread.get(user) as Set<number>
+        const message = messages[which % Math.max(1, messages.length)]
+        if (kind === 'send') {
+          const to = isGroup ? { conversationId } : { receiverId: user === a ? b : a }
+          const { id } = await node.send(user, to)
+          messages.push({ id, from: user, isDeleted: false })
+          for (const [other, set] of unread) if (other !== user) set.add(id)
+        } else if (kind === 'leave and come back') {
+          if (!isGroup || user === a) continue
+          await node.chat.groups.leave(user, groupId)
+          await node.chat.groups.invite(a, groupId, [user])
+          mine.clear()
+        } else if (!message) continue
+        else if (kind === 'delete') {
+          await remove(on(), message.id)
+          message.isDeleted = true
+        } else if (kind === 'mark') {
+          if (message.from === user) continue
+          await mark(user, message.id)
+          mine.delete(message.id)
+        } else if (kind === 'mark up to') {
+          const before = countOf(user)
+          const count = await markUpTo(user, conversationId, message.id)
+          for (const { id } of messages) if (id <= message.id) mine.delete(id)
+          expect(count).toBe(before - countOf(user))
+        } else {
+          const isUnread = mine.has(message.id) && !message.isDeleted
+          for (const { id, from } of messages) if (!isUnread && id >= message.id && from !== user) mine.add(id)
+          expect(await markUnread(user, conversationId, message.id)).toBe(countOf(user))
+        }
+        for (const each of users) {
+          const { unread: counted = -1, readUpTo } = (await stateOf(each, conversationId)) ?? { readUpTo: null }
+          if (messages.length > 0) expect(counted).toBe(countOf(each))
+          const behind = messages.filter(({ id, isDeleted }) => id <= (readUpTo ?? 0) && !isDeleted && unread.get(each)?.has(id))
+          expect(behind).toEqual([])
+        }
+      }
+      await expectCounted(on(), conversationId)
+    }
+    await fc.assert(
+      fc.asyncProperty(fc.boolean(), fc.array(action, { maxLength: 30 }), (isGroup, actions) => run(isGroup, actions)),
+      { numRuns: 8 },
+    )
+  }, 120_000)
+})
+
+describeServer((on) => {
+  test('reads, single reads and sends at once on two nodes leave exact counts', async () => {
+    const nodes = [createTestChat(on().store), createTestChat((await on().another()).store)] as const
+    const [first, second] = nodes
+    const [a = 0, b = 0, c = 0] = await first.users(3)
+    const conversationId = `group_${await first.group(a, [b, c])}`
+    const sent = await Promise.all(Array.from({ length: 40 }, (_, index) => first.send(index % 2 ? a : c, { conversationId })))
+    const ids = sent.map(({ id }) => id)
+    await Promise.all([
+      ...ids.slice(0, 30).map((id, index) => (nodes[index % 2] as TestChat).chat.receipts.markMessage(b, id)),
+      first.chat.receipts.markConversation(b, conversationId, ids[10] ?? 0),
+      second.chat.receipts.markConversation(b, conversationId, ids[20] ?? 0),
+      ...ids.slice(0, 10).map((_, index) => (nodes[index % 2] as TestChat).send(index % 2 ? a : b, { conversationId })),
+    ])
+    const state = (await first.chat.reads.readStates(b, [conversationId])).get(conversationId)
+    expect(state).toMatchObject({ unread: 15 })
+    await expectCounted(on(), conversationId)
+    first.published.push(...second.published)
+    await first.expectLogPublished()
+    for (const node of nodes) await node.close()
+  })
+})
