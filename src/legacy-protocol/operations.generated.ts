@@ -86,6 +86,7 @@ export type LegacyFeedSubscriptionVariables = Exact<{
 
 
 export type LegacyFeedSubscription = { events:
+    | { __typename: 'BlockChanged', id: string | null, timestamp: string }
     | { __typename: 'ConversationRead', id: string | null, timestamp: string }
     | { __typename: 'GroupUpdated', announcement: string | null, id: string | null, timestamp: string, group: { id: string, name: string, avatar: string | null, memberCount: number, joinApprovalRequired: boolean, allowInvitation: boolean, allowSendMessages: boolean } }
     | { __typename: 'MemberJoined', groupId: string, memberCount: number, id: string | null, timestamp: string, user: { id: string, name: string, avatar: string | null } }

@@ -429,8 +429,7 @@ class UserFeed implements Feed {
       addDelivered: (range) => this.#addDelivered(range),
       deliver: (event, { topic, seq }, isFormer) => {
         if (event.id !== null) this.#recorder?.delivered(topic, seq, event.id)
-        if (isFor(event, this.#userId)) this.#sink.event(event, isFormer)
-        if (!this.#isHidden(event, topic, seq)) this.#sink.event(event, isFormer)
+        if (isFor(event, this.#userId) && !this.#isHidden(event, topic, seq)) this.#sink.event(event, isFormer)
       },
       ready: () => this.#sink.ready?.(),
       settled: () => this.#sink.settled?.(),

@@ -230,6 +230,7 @@ describeEngines((on) => {
           joinApprovalRequired: false,
           allowInvitation: true,
           allowSendMessages: true,
+          historyVisible: true,
         },
         [b],
       )

@@ -1450,6 +1450,7 @@ export type DirectiveResolverFn<TResult = Record<PropertyKey, never>, TParent = 
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
   Event:
+    | ( EventOf<'BlockChanged'> )
     | ( EventOf<'ConversationRead'> )
     | ( EventOf<'GroupUpdated'> )
     | ( EventOf<'MemberJoined'> )
@@ -1725,7 +1726,7 @@ export type DayStatisticsResolvers<ContextType = OperationContext, ParentType ex
 };
 
 export type EventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Event'] = ResolversParentTypes['Event']> = {
-  __resolveType: TypeResolveFn<'ConversationRead' | 'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'MessageDeleted' | 'MessageEdited' | 'MessageRead' | 'MessageSent' | 'NotificationReceived' | 'OnlineStatusChanged' | 'ReactionAdded' | 'ReactionRemoved' | 'ResumeIncomplete' | 'TypingChanged', ParentType, ContextType>;
+  __resolveType: TypeResolveFn<'BlockChanged' | 'ConversationRead' | 'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'MessageDeleted' | 'MessageEdited' | 'MessageRead' | 'MessageSent' | 'NotificationReceived' | 'OnlineStatusChanged' | 'ReactionAdded' | 'ReactionRemoved' | 'ResumeIncomplete' | 'TypingChanged', ParentType, ContextType>;
 };
 
 export type GroupResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Group'] = ResolversParentTypes['Group']> = {
