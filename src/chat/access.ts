@@ -124,7 +124,7 @@ export function createReadAccess(look: ReadLookups): ReadAccess {
     async groupContents(groupId) {
       if ((await look.role(groupId)) !== undefined) return true
       const conversationId = await admin?.conversationOf(groupId)
-      return conversationId !== undefined && (await history(conversationId))
+      return conversationId !== undefined && (await history(conversationId)) !== undefined
     },
     async joinRequests(groupId) {
       return isManager(await look.role(groupId)) || (await admin?.conversationOf(groupId)) !== undefined
