@@ -14,6 +14,8 @@ export const LIMITS = {
   key: 64,
   /** Users whom one user may block */
   blocksOfUser: 10_000,
+  /** Members whom a message mentions by name */
+  mentions: 50,
 } as const
 
 export const DEFAULT_MESSAGE_TYPE = 'text'

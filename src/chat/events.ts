@@ -44,6 +44,8 @@ export interface ReactionPayload {
   reaction: string
   /** Who gives this reaction after the change, ids ascending. */
   userIds: number[]
+  /** Set where the event is read from the log and the message is deleted by then. */
+  messageDeleted?: true
 }
 
 /** The start of a membership: in the member's own topic it says from where in the group's topic events are theirs. */

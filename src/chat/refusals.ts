@@ -1,4 +1,5 @@
 import { badInput, forbidden, notFound, type ChatError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
 import type { NewMessage } from '../store/messages.ts'
 import type { SendRefusal } from '../store/sql/send-messages.ts'
 
@@ -34,13 +35,10 @@ export function refusalError(
   }
 }
 
-/** How many members a message may mention by name. */
-const MENTIONS_LIMIT = 50
-
 /** What is wrong with a list of mentions; null if nothing is. */
 export const problemWithMentions = (mentionIds: readonly number[] | null | undefined): string | null =>
-  mentionIds != null && mentionIds.length > MENTIONS_LIMIT
-    ? `mentionIds has ${mentionIds.length} users, expected at most ${MENTIONS_LIMIT}`
+  mentionIds != null && mentionIds.length > LIMITS.mentions
+    ? `mentionIds has ${mentionIds.length} users, expected at most ${LIMITS.mentions}`
     : null
 
 /** Whether two lists without repeats have the same ids. */

@@ -23,6 +23,8 @@ export type SourceSink = EventSink<SourceEvent, boolean, ChatError | undefined>
 
 /** What a replay did, for a transport that tells its client so. */
 export interface SourceHooks {
+  /** Called before the first event of the replay. */
+  begins?: () => void
   replayed?: (replay: { replayed: number; complete: boolean }) => void
 }
 
@@ -109,10 +111,11 @@ class FeedStream implements FeedSink, OpenSource {
     await this.#resume(await this.#cursors.resumePoint(parseCursor(after)), hooks)
   }
 
-  async #resume(point: ResumePoint, { replayed }: SourceHooks): Promise<void> {
+  async #resume(point: ResumePoint, { begins, replayed }: SourceHooks): Promise<void> {
     await this.#feed?.resume(point.after, {
       begin: (start) => {
         if (!start.complete) this.#tellIncomplete(positionOf(start.goesOnAfter, point))
+        begins?.()
       },
       ...(replayed ? { done: replayed } : {}),
     })

@@ -61,6 +61,7 @@ export class Subscription implements SourceSink, OpenSource {
   #tail: Promise<void> | undefined
   /** How many results are still being executed, or wait for those. */
   #waiting = 0
+  #delivered = 0
   #isStopped = false
   #isReleased = false
 
@@ -91,7 +92,9 @@ export class Subscription implements SourceSink, OpenSource {
 
   #deliver(result: ExecutionResult, event: SourceEvent): void {
     const delivery = deliveryOf(event)
-    if (this.#sink.event(result, delivery)) this.#parts.counts.deliveries[this.#sink.protocol][delivery.class]++
+    if (!this.#sink.event(result, delivery)) return
+    this.#delivered++
+    this.#parts.counts.deliveries[this.#sink.protocol][delivery.class]++
   }
 
   #addLater(result: ExecutionResult | Promise<ExecutionResult>, event: SourceEvent): void {
@@ -159,18 +162,24 @@ export class Subscription implements SourceSink, OpenSource {
     await this.#source?.resume(after, this.#inSequence(hooks))
   }
 
-  /** What a replay did is told after its last event, also where that is still being executed. */
+  /**
+   * What a replay did is told after its last event, also where that is still being executed. Live events wait meanwhile, so what was
+   * delivered since its beginning is what the client got of it.
+   */
   #inSequence({ replayed }: SourceHooks): SourceHooks {
     if (!replayed) return {}
+    let before = 0
     return {
-      replayed: (replay) => {
-        if (!this.#tail) replayed(replay)
-        else
-          this.#after(() => {
-            if (!this.#isStopped) replayed(replay)
-          })
-      },
+      begins: () => this.#next(() => (before = this.#delivered)),
+      replayed: ({ complete }) => this.#next(() => replayed({ replayed: this.#delivered - before, complete })),
     }
+  }
+
+  #next(step: () => void): void {
+    if (!this.#tail) return step()
+    this.#after(() => {
+      if (!this.#isStopped) step()
+    })
   }
 
   close(): void {

@@ -1,8 +1,9 @@
 /** Text of frames to requests, and responses to text: the legacy protocol without a socket (docs/protocol.md, sections 1 to 6). */
 import { came, isJsonObject, ownMember } from './fields.ts'
 import type { Field, Fields, JsonObject } from './fields.ts'
+import { capabilityNames, hasCapability, NO_CAPABILITIES, type Capability, type CapabilitySet } from './capabilities.ts'
 import { ECHO, REQUESTS, TEXTS } from './frames.ts'
-import type { LegacyRequest, PushData, PushType, RequestType } from './frames.ts'
+import type { AlsoFields, LegacyRequest, PushData, PushType, RequestType } from './frames.ts'
 
 /** What an `error` frame says: status, status text for users, and the reason for developers (section 5). */
 export interface LegacyError {
@@ -26,22 +27,52 @@ const planOf = (fields: Fields): Plan =>
     field,
   }))
 
-/** REQUESTS made ready for decoding; a Map, for it is looked up by what clients send. */
-const PLANS = new Map(
-  Object.entries(REQUESTS).map(([type, spec]) => {
-    const fields = spec.fields === null ? null : planOf(spec.fields)
-    return [type, { failure: spec.failure, fields, groupFields: 'groupFields' in spec ? planOf(spec.groupFields) : fields }]
-  }),
-)
-const EXPECTED_TYPE = `expected one of ${[...PLANS.keys()].join(', ')}`
+interface RequestPlan {
+  readonly failure: string
+  /** Null where `data` is not read. */
+  readonly fields: Plan | null
+  readonly groupFields: Plan | null
+}
+interface RequestSpec {
+  readonly failure: string
+  readonly needs?: Capability
+  readonly fields: Fields | null
+  readonly groupFields?: Fields
+  readonly also?: AlsoFields
+}
+
+/** REQUESTS made ready for decoding, as far as the capabilities go; a Map, for it is looked up by what clients send. */
+class Plans {
+  readonly byType: ReadonlyMap<string, RequestPlan>
+  /** What a `type` that is none of them is told. */
+  readonly expected: string
+
+  constructor(capabilities: CapabilitySet) {
+    const known = Object.entries<RequestSpec>(REQUESTS).filter(([, { needs }]) => !needs || hasCapability(capabilities, needs))
+    this.byType = new Map(
+      known.map(([type, { failure, fields, groupFields, also = {} }]) => {
+        const more = Object.assign({}, ...capabilityNames(capabilities).map((name) => also[name])) as Fields
+        const plan = fields && planOf({ ...fields, ...more })
+        return [type, { failure, fields: plan, groupFields: groupFields ? planOf({ ...groupFields, ...more }) : plan }]
+      }),
+    )
+    // Who never asked for one reads what they always read.
+    const names = [...this.byType.keys()].filter((type) => capabilities !== NO_CAPABILITIES || type !== 'capabilities')
+    this.expected = `expected one of ${names.join(', ')}`
+  }
+}
+
+const PLANS: Plans[] = []
+const plansOf = (capabilities: CapabilitySet): Plans => (PLANS[capabilities] ??= new Plans(capabilities))
 
 const refused = (msg: string, error: string, echo?: Echo): DecodedRequest => ({ ok: false, code: 400, msg, error, echo })
 
 /**
  * Reads one text frame of a client. Never throws: what is wrong comes back as the 400 to answer with, whose reason names
- * the field, what came and what was expected, and holds at most the first 40 characters of one value.
+ * the field, what came and what was expected, and holds at most the first 40 characters of one value. What needs other than the given
+ * capabilities is unknown.
  */
-export function decodeRequest(text: string): DecodedRequest {
+export function decodeRequest(text: string, capabilities: CapabilitySet = NO_CAPABILITIES): DecodedRequest {
   let frame: unknown
   try {
     frame = JSON.parse(text)
@@ -54,10 +85,11 @@ export function decodeRequest(text: string): DecodedRequest {
   const echoProblem = messageId === null ? null : ECHO.problem(messageId, 'message_id', frame)
   const echo = echoProblem === null ? ((messageId as string | null) ?? undefined) : undefined
 
+  const { byType, expected } = plansOf(capabilities)
   const type = ownMember(frame, 'type')
-  if (type === undefined) return refused(TEXTS.missingFields, `type is missing, ${EXPECTED_TYPE}`, echo)
-  const plan = typeof type === 'string' ? PLANS.get(type) : undefined
-  if (plan === undefined) return refused(TEXTS.unknownType, `type ${came(type)}, ${EXPECTED_TYPE}`, echo)
+  if (type === undefined) return refused(TEXTS.missingFields, `type is missing, ${expected}`, echo)
+  const plan = typeof type === 'string' ? byType.get(type) : undefined
+  if (plan === undefined) return refused(TEXTS.unknownType, `type ${came(type)}, ${expected}`, echo)
   if (echoProblem !== null) return refused(plan.failure, echoProblem)
 
   const request: Record<string, unknown> = { type, echo }
@@ -98,7 +130,7 @@ export function encodeConnectionEstablished(about: { userId: number; connectionI
 }
 
 /** The response to a request that was carried out (section 3). */
-export function encodeSuccess(type: Exclude<RequestType, 'resume' | 'auth'>, echo: Echo): string {
+export function encodeSuccess(type: Exclude<RequestType, 'resume' | 'auth' | 'capabilities'>, echo: Echo): string {
   const { response } = REQUESTS[type]
   return encode(response.type, 200, TEXTS.success, response.data, echo)
 }
@@ -110,6 +142,12 @@ export const encodeHeartbeat = (echo: Echo): string => encodeSuccess('ping', ech
 export function encodeResumed({ replayed, complete }: { replayed: number; complete: boolean }, echo: Echo): string {
   const { type, data } = REQUESTS.resume.response
   return encode(type, 200, TEXTS.success, { ...data, replayed, complete }, echo)
+}
+
+/** The response to `capabilities`: those that are enabled now (section 9). */
+export function encodeEnabled(enabled: CapabilitySet, echo: Echo): string {
+  const { type, data } = REQUESTS.capabilities.response
+  return encode(type, 200, TEXTS.success, { ...data, enabled: capabilityNames(enabled) }, echo)
 }
 
 /** The response to `auth`: until when the new token is good. */

@@ -1,6 +1,7 @@
 /** The legacy protocol for machines: JSON Schemas of all frames and an AsyncAPI document, made from the tables of frames.ts. */
 import { CLOSE } from './close-codes.ts'
 import { objectSchema, requiredNames, type Fields, type JsonSchema } from './fields.ts'
+import type { Capability } from './capabilities.ts'
 import {
   CONNECTION_ESTABLISHED,
   CURSOR,
@@ -9,6 +10,7 @@ import {
   PUSHES,
   REQUESTS,
   TEXTS,
+  type AlsoFields,
   type PushType,
   type RequestType,
 } from './frames.ts'
@@ -33,20 +35,36 @@ const closeCodes = (): JsonSchema[] =>
     .filter(({ code }) => code !== CLOSE.normal.code)
     .map(({ code, reason, reconnect }) => ({ code, ...(reason !== '' && { reason }), reconnect }))
 
-/** The fields of a table's entry: one set, or two where `is_group` decides. */
-function variantsOf(spec: { readonly fields: Fields; readonly groupFields?: Fields }): Fields[] {
-  return spec.groupFields === undefined ? [spec.fields] : [spec.fields, spec.groupFields]
+interface Spec<F extends Fields | null> {
+  readonly fields: F
+  readonly groupFields?: Fields
+  readonly needs?: Capability
+  readonly also?: AlsoFields
+}
+
+/** The schemas of a table's entry: one, or two where `is_group` decides. What a capability adds is not required. */
+function variantsOf(spec: Spec<Fields>, required: (fields: Fields) => string[]): JsonSchema[] {
+  const more = Object.assign({}, ...Object.values(spec.also ?? {})) as Fields
+  const variants = spec.groupFields === undefined ? [spec.fields] : [spec.fields, spec.groupFields]
+  return variants.map((fields) => objectSchema({ ...fields, ...more }, required(fields)))
+}
+
+/** What is said of frames that belong to a capability (section 9). */
+function capabilityNote({ needs, also }: Spec<Fields | null>): string {
+  const with_ = Object.entries(also ?? {}).map(
+    ([name, fields]) => ` With the capability ${name} also ${Object.keys(fields).join(', ')}.`,
+  )
+  return [needs ? ` Needs the capability ${needs}.` : '', ...with_].join('')
 }
 
 function requestFrame(type: RequestType): FrameSpec {
-  const spec: { readonly fields: Fields | null; readonly groupFields?: Fields } = REQUESTS[type]
+  const spec: Spec<Fields | null> = REQUESTS[type]
   const { fields } = spec
-  const data =
-    fields === null ? undefined : eitherOf(variantsOf({ ...spec, fields }).map((each) => objectSchema(each, requiredNames(each))))
+  const data = fields === null ? undefined : eitherOf(variantsOf({ ...spec, fields }, requiredNames))
   return {
     name: `${pascal(type)}Request`,
     type,
-    summary: `The request ${type}.`,
+    summary: `The request ${type}.${capabilityNote(spec)}`,
     schema: {
       type: 'object',
       properties: { type: { const: type }, ...(data && { data }), message_id: ECHO.schema },
@@ -86,18 +104,18 @@ function responseFrame(type: RequestType): FrameSpec {
 }
 
 function pushFrame(type: PushType): FrameSpec {
-  const spec: { readonly fields: Fields; readonly groupFields?: Fields; readonly isKept?: boolean } = PUSHES[type]
+  const spec: Spec<Fields> & { readonly isKept?: boolean } = PUSHES[type]
   const members = {
     code: { const: 200 },
     msg: { const: TEXTS.success },
-    data: eitherOf(variantsOf(spec).map(all)),
+    data: eitherOf(variantsOf(spec, Object.keys)),
     message_id: {
       type: 'string',
       pattern: '^[0-9]{1,19}$',
       description: "The event's id: deduplicate by it, and resume after it.",
     },
   }
-  return serverFrame(`${pascal(type)}Push`, type, `The push ${type}.`, members, spec.isKept !== false)
+  return serverFrame(`${pascal(type)}Push`, type, `The push ${type}.${capabilityNote(spec)}`, members, spec.isKept !== false)
 }
 
 const REQUEST_TYPES = Object.keys(REQUESTS) as RequestType[]
@@ -202,8 +220,9 @@ export function asyncApi(): JsonSchema {
                 Authorization: { type: 'string', description: 'Bearer <jwt>' },
                 'Sec-WebSocket-Protocol': {
                   type: 'string',
-                  description: 'bearer, <jwt>: for browsers, instead of Authorization',
+                  description: 'bearer, <jwt>: for browsers, instead of Authorization; capabilities.<name>.<name> besides',
                 },
+                Capabilities: { type: 'string', description: 'Names of capabilities, with commas between them' },
                 'Last-Event-ID': {
                   type: 'string',
                   pattern: CURSOR.source,

@@ -1,6 +1,8 @@
 /** The feed's events as pushes (docs/protocol.md, section 4): from what a GraphQL client gets to what a legacy client gets. */
+import { capabilitySet, hasCapability, NO_CAPABILITIES, type Capability, type CapabilitySet } from './capabilities.ts'
 import { encodePush, formatTimestamp } from './codec.ts'
-import type { PushData, PushType } from './frames.ts'
+import { PUSHES, type AlsoFields, type PushData, type PushType } from './frames.ts'
+import type { Fields } from './fields.ts'
 import type { LegacyFeedSubscription } from './operations.generated.ts'
 
 /** What the subscription `LegacyFeed` (operations.graphql) yields as `events`. */
@@ -10,6 +12,9 @@ type Of<Type extends FeedEvent['__typename']> = Extract<FeedEvent, { __typename:
 /** The type of the push that tells of each event. */
 export const PUSH_OF = {
   MessageSent: 'message_sent',
+  MessageEdited: 'message_edited',
+  MessageDeleted: 'message_deleted',
+  ConversationRead: 'conversation_read',
   MessageRead: 'message_read',
   ReactionAdded: 'reaction_added',
   ReactionRemoved: 'reaction_removed',
@@ -19,22 +24,77 @@ export const PUSH_OF = {
   MemberJoined: 'user_joined_group',
   MemberLeft: 'user_left_group',
   NotificationReceived: 'notification',
-} as const satisfies Record<
-  Exclude<FeedEvent['__typename'], 'ConversationRead' | 'ResumeIncomplete' | 'MessageEdited' | 'MessageDeleted' | 'BlockChanged'>,
-  PushType
->
+} as const satisfies Record<PushedEvent['__typename'], PushType>
 
-/** The push that tells a legacy client of an event; null where there is none, and for `ResumeIncomplete`, which the response to `resume` tells. */
-export function encodeEvent(event: FeedEvent): string | null {
+/** Events without a push: those of GraphQL alone, and `ResumeIncomplete`, which the response to `resume` tells. */
+type Pushless = 'BlockChanged' | 'ResumeIncomplete'
+type PushedEvent = Exclude<FeedEvent, { __typename: Pushless }>
+const isPushed = (event: FeedEvent): event is PushedEvent => Object.hasOwn(PUSH_OF, event.__typename)
+interface PushSpec {
+  readonly fields: Fields
+  readonly needs?: Capability
+  readonly also?: AlsoFields
+}
+const specOf = (event: PushedEvent): PushSpec => PUSHES[PUSH_OF[event.__typename]]
+
+/** The capabilities that a push depends on, by the type of its event: other ones make no difference to its bytes. */
+const RELEVANT = new Map<string, CapabilitySet>(
+  Object.entries(PUSH_OF).map(([type, push]) => {
+    const { needs, also = {} }: PushSpec = PUSHES[push]
+    return [type, capabilitySet([...(needs ? [needs] : []), ...Object.keys(also)])]
+  }),
+)
+
+/** Of the capabilities of a connection those that matter for an event: the push is the same wherever they are. */
+export const relevantTo = ({ __typename }: FeedEvent, capabilities: CapabilitySet): CapabilitySet =>
+  capabilities & (RELEVANT.get(__typename) ?? NO_CAPABILITIES)
+
+/**
+ * The push that tells a legacy client with these capabilities of an event. Null where there is none, where it needs another capability, and
+ * for what a replay brings of a message that is deleted by now.
+ */
+export function encodeEvent(event: FeedEvent, capabilities: CapabilitySet = NO_CAPABILITIES): string | null {
+  if (!isPushed(event) || isGone(event)) return null
+  const { needs } = specOf(event)
+  return needs && !hasCapability(capabilities, needs) ? null : encodePushed(event, capabilities)
+}
+
+/** Whether it tells something of a message that is deleted by now. */
+function isGone(event: PushedEvent): boolean {
+  if (event.__typename === 'MessageSent' || event.__typename === 'MessageEdited') return event.message.deletedAt !== null
+  return (event.__typename === 'ReactionAdded' || event.__typename === 'ReactionRemoved') && event.messageDeleted
+}
+
+function encodePushed(event: PushedEvent, capabilities: CapabilitySet): string {
   const id = event.id ?? undefined
   const timestamp = formatTimestamp(event.timestamp)
   switch (event.__typename) {
-    case 'MessageSent':
-      // A replay may come to a message that was deleted since.
-      return event.message.deletedAt === null ? encodePush(PUSH_OF.MessageSent, messageData(event.message), id) : null
-    case 'MessageEdited':
+    case 'MessageSent': {
+      const { message } = event
+      return encodePush(PUSH_OF.MessageSent, { ...messageData(message), ...quotesOf(message, capabilities) }, id)
+    }
+    case 'MessageEdited': {
+      const { message } = event
+      const edited_at = formatTimestamp(message.editedAt ?? event.timestamp)
+      return encodePush(PUSH_OF.MessageEdited, { ...messageData(message), edited_at, ...quotesOf(message, capabilities) }, id)
+    }
     case 'MessageDeleted':
-      return null
+      return encodePush(
+        PUSH_OF.MessageDeleted,
+        {
+          message_id: Number(event.messageId),
+          session_id: event.conversationId,
+          is_group: event.isGroup,
+          deleted_by: Number(event.deletedById),
+          timestamp,
+        },
+        id,
+      )
+    case 'ConversationRead': {
+      const read_up_to = event.readUpTo === null ? null : Number(event.readUpTo)
+      const data = { session_id: event.conversationId, read_up_to, unread_count: event.unreadCount, timestamp }
+      return encodePush(PUSH_OF.ConversationRead, data, id)
+    }
     case 'MessageRead':
       return encodePush(
         PUSH_OF.MessageRead,
@@ -75,14 +135,21 @@ export function encodeEvent(event: FeedEvent): string | null {
       const { notificationType, data } = event.notification
       return encodePush(PUSH_OF.NotificationReceived, { notification_type: notificationType, data }, id)
     }
-    case 'BlockChanged':
-    case 'ConversationRead':
-    case 'ResumeIncomplete':
-      return null
   }
 }
 
-function messageData({ conversation, sender, ...message }: Of<'MessageSent'>['message']): PushData<'message_sent'> {
+type Message = Of<'MessageSent' | 'MessageEdited'>['message']
+
+/** What `replies` adds to a message. */
+function quotesOf({ replyToId, mentions }: Message, capabilities: CapabilitySet) {
+  if (!hasCapability(capabilities, 'replies')) return {}
+  return {
+    reply_to_id: replyToId === null ? null : Number(replyToId),
+    mention_ids: mentions.map(({ id }) => Number(id)).toSorted((a, b) => a - b),
+  }
+}
+
+function messageData({ conversation, sender, ...message }: Message) {
   const body = {
     id: Number(message.id),
     session_id: conversation.id,
@@ -94,8 +161,13 @@ function messageData({ conversation, sender, ...message }: Of<'MessageSent'>['me
     media_url: message.mediaUrl,
   }
   const timestamp = formatTimestamp(message.timestamp)
-  if (!conversation.isGroup) return { ...body, is_group: false, timestamp }
-  return { ...body, is_group: true, timestamp, group_id: conversation.group === null ? null : Number(conversation.group.id) }
+  if (!conversation.isGroup) return { ...body, is_group: false as const, timestamp }
+  return {
+    ...body,
+    is_group: true as const,
+    timestamp,
+    group_id: conversation.group === null ? null : Number(conversation.group.id),
+  }
 }
 
 function reactionData(event: Of<'ReactionAdded' | 'ReactionRemoved'>): PushData<'reaction_added'> {

@@ -79,6 +79,11 @@ export function literal<const T extends string>(text: T): Field<T> {
   return field({ const: text }, JSON.stringify(text), (value) => value === text)
 }
 
+/** One of these texts. */
+export function oneOf<const T extends string>(texts: readonly T[]): Field<T> {
+  return field({ enum: [...texts] }, texts.join(', '), (value) => texts.includes(value as T))
+}
+
 /** A string, with what else can be wrong with it and how a JSON Schema says so. */
 export function string(
   problemWith?: (text: string, path: string, data: JsonObject) => string | null,
@@ -97,6 +102,22 @@ export function string(
 
 export function array<T>(items: Field<T>): Field<readonly T[]> {
   return field({ type: 'array', items: items.schema }, 'an array', Array.isArray)
+}
+
+/** An array of at most `maxItems` items that are checked, each by itself. */
+export function list<T>(items: Field<T>, maxItems: number): Field<readonly T[]> {
+  return {
+    schema: { type: 'array', items: items.schema, maxItems },
+    problem(value, path, data) {
+      if (!Array.isArray(value)) return `${path} ${came(value)}, expected an array`
+      if (value.length > maxItems) return `${path} has ${value.length} items, expected at most ${maxItems}`
+      for (const [index, item] of value.entries()) {
+        const problem = items.problem(item, `${path}[${index}]`, data)
+        if (problem !== null) return problem
+      }
+      return null
+    },
+  }
 }
 
 /** An object; without fields any object. Its members are for the schema and the type, the check does not descend. */

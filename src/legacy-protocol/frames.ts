@@ -22,16 +22,19 @@ import {
   array,
   boolean,
   integer,
+  list,
   literal,
   nullable,
   nullableOrEmpty,
   object,
+  oneOf,
   optional,
   ownMember,
   string,
   variant,
 } from './fields.ts'
 import type { Field, Fields, JsonSchema, Values, WireValues } from './fields.ts'
+import { CAPABILITIES, type Capability } from './capabilities.ts'
 
 const MAX_INT = 2_147_483_647
 const MAX_SESSION_ID = 128
@@ -112,6 +115,11 @@ const messageBody = {
     }),
   ),
 }
+/** Whether it may be empty depends on the message. */
+const editedContent = string((content, path) => problemWithContent(content, true, path), {
+  ...unicode(0, LIMITS.content),
+  description: 'Not empty, unless the message has media.',
+})
 const reactionChange = {
   message_id: messageId,
   reaction: string(problemWithReaction, {
@@ -124,10 +132,14 @@ const reactionChange = {
   is_group: isGroup,
 }
 
+const replyTo = nullable(messageId)
+const mentions = nullable(list(userId, LIMITS.mentions))
+
 /**
  * Requests: the fields of `data` in the order of their checks (null: `data` is not read), the text of failure and the
  * response: its fixed `data`, and `fields` that come with it. `groupFields` takes the place of `fields` where `is_group` is true. `ping` and `heartbeat` have no text of
- * failure of their own: all that can be wrong is a malformed `message_id`, and the text about the frame's form is nearest.
+ * failure of their own: all that can be wrong is a malformed `message_id`, and the text about the frame's form is nearest. Section 9: a request with
+ * `needs` is unknown to a connection without that capability, and fields in `also` are read where theirs is enabled.
  */
 export const REQUESTS = {
   message_sent: {
@@ -138,6 +150,7 @@ export const REQUESTS = {
       ...messageBody,
     },
     groupFields: { is_group: variant(true), conversation_id: sessionId, ...messageBody },
+    also: { replies: { reply_to_id: replyTo, mention_ids: mentions } },
     failure: '发送消息失败',
     response: { type: 'message_sent', data: { success: true, message: '消息发送成功' } },
   },
@@ -172,6 +185,30 @@ export const REQUESTS = {
     fields: { last_message_id: cursor },
     failure: '恢复失败',
     response: { type: 'resume', data: { success: true }, fields: { replayed: count, complete: bool } },
+  },
+  capabilities: {
+    fields: { enable: list(text, MAX_INT) },
+    failure: '启用功能失败',
+    response: { type: 'capabilities', data: { success: true }, fields: { enabled: array(oneOf(CAPABILITIES)) } },
+  },
+  message_edited: {
+    needs: 'edits',
+    fields: { message_id: messageId, content: editedContent, is_group: isGroup },
+    also: { replies: { mention_ids: mentions } },
+    failure: '编辑消息失败',
+    response: { type: 'message_edited', data: { success: true, message: '消息已编辑' } },
+  },
+  message_deleted: {
+    needs: 'edits',
+    fields: { message_id: messageId, is_group: isGroup },
+    failure: '撤回消息失败',
+    response: { type: 'message_deleted', data: { success: true, message: '消息已撤回' } },
+  },
+  conversation_read: {
+    needs: 'reads',
+    fields: { session_id: sessionId, message_id: messageId },
+    failure: '标记会话已读失败',
+    response: { type: 'conversation_read', data: { success: true, message: '会话已标记为已读' } },
   },
 } as const
 
@@ -218,15 +255,17 @@ export const ERROR = {
   fields: { code: integer(400, 599), message: text, details: object({ error: text }) },
 } as const
 
+const directPush = { ...messagePush, is_group: variant(false), timestamp }
+const groupPush = { ...messagePush, is_group: variant(true), timestamp, group_id: nullable(groupId) }
+const quotes = { reply_to_id: nullable(messageId), mention_ids: array(userId) }
+
 /**
  * Pushes: the fields of `data` in documented order (section 4); `groupFields` where `is_group` is true. All are durable
- * events and carry a `message_id`, but those that say `isKept: false`.
+ * events and carry a `message_id`, but those that say `isKept: false`. Section 9: a push with `needs` goes to connections with that
+ * capability alone, and `also` comes last where theirs is enabled.
  */
 export const PUSHES = {
-  message_sent: {
-    fields: { ...messagePush, is_group: variant(false), timestamp },
-    groupFields: { ...messagePush, is_group: variant(true), timestamp, group_id: nullable(groupId) },
-  },
+  message_sent: { fields: directPush, groupFields: groupPush, also: { replies: quotes } },
   typing: { fields: { session_id: text, user_id: userId, user_name: text, typing: bool, timestamp }, isKept: false },
   message_read: { fields: { message_id: messageId, is_group: bool, reader_id: userId, read_at: timestamp } },
   reaction_added: { fields: reactionPush },
@@ -236,21 +275,43 @@ export const PUSHES = {
   user_joined_group: { fields: { group_id: groupId, update_type: literal('member_joined'), data: object(member), timestamp } },
   user_left_group: { fields: { group_id: groupId, update_type: literal('member_left'), data: object(member), timestamp } },
   notification: { fields: { notification_type: text, data: object({}) as Field<unknown> } },
+  message_edited: {
+    needs: 'edits',
+    fields: { ...directPush, edited_at: timestamp },
+    groupFields: { ...groupPush, edited_at: timestamp },
+    also: { replies: quotes },
+  },
+  message_deleted: {
+    needs: 'edits',
+    fields: { message_id: messageId, session_id: text, is_group: bool, deleted_by: userId, timestamp },
+  },
+  conversation_read: {
+    needs: 'reads',
+    fields: { session_id: text, read_up_to: nullable(messageId), unread_count: count, timestamp },
+  },
 } as const
 
 export type RequestType = keyof typeof REQUESTS
 export type PushType = keyof typeof PUSHES
 
+/** What a capability adds to an entry of the tables. */
+export type AlsoFields = Readonly<Partial<Record<Capability, Fields>>>
+
 type FieldsOf<S> =
   (S extends { fields: infer F extends Fields } ? F : never) | (S extends { groupFields: infer F extends Fields } ? F : never)
 type EachValues<F> = F extends Fields ? Values<F> : never
 
+/** The fields that only some capabilities bring, all together. */
+type Also<S> = S extends { also: infer A extends AlsoFields } ? Extract<A[keyof A], Fields> : never
+type AlsoValues<S> = [Also<S>] extends [never] ? unknown : Partial<Values<Also<S>>>
+
 /** A push's `data`, with the names of the wire. */
-export type PushData<T extends PushType> = EachValues<FieldsOf<(typeof PUSHES)[T]>>
+export type PushData<T extends PushType> = EachValues<FieldsOf<(typeof PUSHES)[T]>> & AlsoValues<(typeof PUSHES)[T]>
 
 type CamelCase<S> = S extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<CamelCase<Tail>>}` : S & string
 type Decoded<F> = F extends Fields ? { readonly [K in keyof F as CamelCase<K>]: Values<F>[K] } : unknown
-type DecodedData<S> = S extends { fields: null } ? unknown : Decoded<FieldsOf<S>>
+type AlsoDecoded<S> = [Also<S>] extends [never] ? unknown : Partial<Decoded<Also<S>>>
+type DecodedData<S> = S extends { fields: null } ? unknown : Decoded<FieldsOf<S>> & AlsoDecoded<S>
 
 /** A request, decoded: the members of `data` in camel case, and `echo`, the `message_id` that the response repeats. */
 export type LegacyRequest = {
@@ -270,7 +331,8 @@ type Echoed<T extends string, D> = Omit<Envelope<T, D>, 'message_id'> & { readon
 /** A request's `data` as it goes over the wire. */
 export type RequestData<T extends RequestType> = (typeof REQUESTS)[T] extends { fields: null }
   ? undefined
-  : EachWireValues<FieldsOf<(typeof REQUESTS)[T]>>
+  : EachWireValues<FieldsOf<(typeof REQUESTS)[T]>> & AlsoWire<(typeof REQUESTS)[T]>
+type AlsoWire<S> = [Also<S>] extends [never] ? unknown : Partial<WireValues<Also<S>>>
 type EachWireValues<F> = F extends Fields ? WireValues<F> : never
 
 type Response<T extends RequestType> = (typeof REQUESTS)[T]['response']

@@ -2,6 +2,9 @@ import type { DocumentNode } from 'graphql'
 import type { LegacyRequest } from './frames.ts'
 import {
   LegacyAddReactionDocument,
+  LegacyDeleteMessageDocument,
+  LegacyEditMessageDocument,
+  LegacyMarkConversationReadDocument,
   LegacyMarkMessageReadDocument,
   LegacyPingDocument,
   LegacyRefreshTokenDocument,
@@ -9,6 +12,9 @@ import {
   LegacySendMessageDocument,
   LegacySetTypingDocument,
   type LegacyAddReactionMutationVariables,
+  type LegacyDeleteMessageMutationVariables,
+  type LegacyEditMessageMutationVariables,
+  type LegacyMarkConversationReadMutationVariables,
   type LegacyMarkMessageReadMutationVariables,
   type LegacySendMessageMutationVariables,
   type LegacySetTypingMutationVariables,
@@ -20,14 +26,21 @@ export interface RequestOperation {
   variables?: Readonly<Record<string, unknown>>
 }
 
-/** What each request becomes, all but `resume`, which is a turn of the feed and no operation of its own (docs/protocol.md, section 3). */
-export function operationOf(request: Exclude<LegacyRequest, { type: 'resume' }>): RequestOperation {
+const copyOf = (ids: readonly number[] | null | undefined): number[] | null => (ids == null ? null : [...ids])
+
+/** Requests that are operations: `resume` is a turn of the feed, and `capabilities` concern the connection alone. */
+export type OperationRequest = Exclude<LegacyRequest, { type: 'resume' | 'capabilities' }>
+
+/** What each request becomes (docs/protocol.md, section 3). */
+export function operationOf(request: OperationRequest): RequestOperation {
   switch (request.type) {
     case 'message_sent': {
       const receiverId = 'receiverId' in request ? String(request.receiverId) : null
       const { conversationId, content, messageType, mediaUrl, isGroup, echo } = request
+      const input = { conversationId, receiverId, content, messageType, mediaUrl, isGroup, clientMessageId: echo ?? null }
+      const { replyToId, mentionIds } = request
       const variables: LegacySendMessageMutationVariables = {
-        input: { conversationId, receiverId, content, messageType, mediaUrl, isGroup, clientMessageId: echo ?? null },
+        input: replyToId == null && mentionIds == null ? input : { ...input, replyToId, mentionIds: copyOf(mentionIds) },
       }
       return { document: LegacySendMessageDocument, variables }
     }
@@ -50,6 +63,24 @@ export function operationOf(request: Exclude<LegacyRequest, { type: 'resume' }>)
         isGroup: request.isGroup,
       }
       return { document: request.type === 'reaction_added' ? LegacyAddReactionDocument : LegacyRemoveReactionDocument, variables }
+    }
+    case 'message_edited': {
+      const { messageId, content, isGroup, mentionIds } = request
+      const variables: LegacyEditMessageMutationVariables = {
+        input: { messageId, content, isGroup, mentionIds: copyOf(mentionIds) },
+      }
+      return { document: LegacyEditMessageDocument, variables }
+    }
+    case 'message_deleted': {
+      const variables: LegacyDeleteMessageMutationVariables = { messageId: request.messageId, isGroup: request.isGroup }
+      return { document: LegacyDeleteMessageDocument, variables }
+    }
+    case 'conversation_read': {
+      const variables: LegacyMarkConversationReadMutationVariables = {
+        conversationId: request.sessionId,
+        upToMessageId: request.messageId,
+      }
+      return { document: LegacyMarkConversationReadDocument, variables }
     }
     case 'auth':
       return { document: LegacyRefreshTokenDocument, variables: { token: request.token } }

@@ -81,6 +81,8 @@ interface EventRow {
   kind: string
   payload: unknown
   message_id: number | null
+  /** Of a reaction's event: whether the message is deleted by now. */
+  message_deleted: boolean | null
 }
 /** The columns of the message are null where the event has none, or where it is gone. */
 type EntryRow = EventRow & (MessageRow | { [Column in keyof MessageRow]: null })
@@ -90,12 +92,18 @@ const hasMessage = (row: EntryRow): row is EventRow & MessageRow => row.conversa
 const toEntry = (row: EntryRow): LogEntry => ({
   topic: row.topic,
   seq: row.seq,
-  event: { id: row.event_id, at: row.event_at, kind: row.kind, payload: hasMessage(row) ? messageOf(row) : row.payload },
+  event: { id: row.event_id, at: row.event_at, kind: row.kind, payload: hasMessage(row) ? messageOf(row) : payloadOf(row) },
 })
+
+const payloadOf = ({ payload, message_deleted: isDeleted }: EventRow): unknown =>
+  isDeleted ? { ...(payload as object), messageDeleted: true } : payload
 
 const entryColumns = Sql.sql`
   e.topic, e.seq::float8 AS seq, e.id::float8 AS event_id, ${epochMs('e.created_at')} AS event_at, e.kind, e.payload,
-  e.message_id::float8 AS message_id, ${messageColumns}`
+  e.message_id::float8 AS message_id,
+  CASE WHEN e.kind IN ('reaction_added', 'reaction_removed') THEN (
+    SELECT a.deleted_at IS NOT NULL FROM messages a WHERE a.id = (e.payload->>'messageId')::bigint
+  ) END AS message_deleted, ${messageColumns}`
 
 const entryJoins = Sql.sql`
   LEFT JOIN messages m ON m.id = e.message_id

@@ -5,11 +5,15 @@ import { PUSHES, REQUESTS, TEXTS } from '../../src/legacy-protocol/frames.ts'
 import { read } from '../support/pages.ts'
 
 const PAGE = read('docs/protocol.md')
-/** The cells of the rows of a section's tables, by what their first cell names. */
-function rowsOf(section: string): Map<string, string[]> {
+/** The cells of the rows of a section's tables whose first column has this title, by what their first cell names. */
+function rowsOf(section: string, column: string): Map<string, string[]> {
   const from = PAGE.indexOf(`\n## ${section}\n`)
   const text = PAGE.slice(from, PAGE.indexOf('\n## ', from + 1))
-  const rows = [...text.matchAll(/^\| (.*) \|$/gm)].map(([, row = '']) => row.split(' | ').map((cell) => cell.trim()))
+  const tables = text.match(/(?:^\|.*\|\n)+/gm) ?? []
+  const rows = tables.flatMap((table) => {
+    const cells = [...table.matchAll(/^\| (.*) \|$/gm)].map(([, row = '']) => row.split(' | ').map((cell) => cell.trim()))
+    return cells[0]?.[0] === column ? cells : []
+  })
   return new Map(
     rows.flatMap((cells) => [...(cells[0] ?? '').matchAll(/`(\w+)`/g)].map(([, name = '']) => [name, cells] as const)),
   )
@@ -17,9 +21,9 @@ function rowsOf(section: string): Map<string, string[]> {
 
 describe('docs/protocol.md', () => {
   test('has every request with its texts', () => {
-    const rows = rowsOf('3. Requests and their responses')
+    const rows = new Map([...rowsOf('9. Capabilities', 'request'), ...rowsOf('3. Requests and their responses', 'request')])
     for (const [type, { failure, response }] of Object.entries(REQUESTS)) {
-      const [, , success, message] = rows.get(type) ?? []
+      const [success, message] = (rows.get(type) ?? []).slice(-2)
       expect([type, message]).toEqual([type, failure])
       for (const value of Object.values(response.data)) if (typeof value === 'string') expect(success).toContain(value)
       const fields = 'fields' in response ? Object.keys(response.fields) : []
@@ -28,10 +32,10 @@ describe('docs/protocol.md', () => {
   })
 
   test('has every push with its event and its keys in order', () => {
-    const rows = rowsOf('4. Pushes')
+    const rows = new Map([...rowsOf('9. Capabilities', 'push'), ...rowsOf('4. Pushes', 'type')])
     const types = Object.fromEntries(Object.entries(PUSH_OF).map(([event, push]) => [push, event]))
     for (const [type, spec] of Object.entries(PUSHES)) {
-      const [, event, , data = ''] = rows.get(type) ?? []
+      const [event, , data = ''] = (rows.get(type) ?? []).slice(-3)
       expect([type, event]).toEqual([type, `\`${types[type]}\``])
       expect(Object.values(EVENTS).map((row) => row.type)).toContain(types[type])
       if (data.startsWith('the same')) continue

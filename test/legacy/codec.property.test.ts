@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type DecodedRequest, decodeRequest, encodeError } from '../../src/legacy-protocol/codec.ts'
+import { ALL_CAPABILITIES } from '../../src/legacy-protocol/capabilities.ts'
 import { REQUESTS, TEXTS } from '../../src/legacy-protocol/frames.ts'
 
 const types = Object.keys(REQUESTS)
@@ -14,7 +15,7 @@ const failures = new Set<string>([
 
 /** Decodes, and throws an assertion error where the result is neither a request nor a proper refusal. */
 function expectDecodable(text: string): DecodedRequest {
-  const result = decodeRequest(text)
+  const result = decodeRequest(text, ALL_CAPABILITIES)
   if (result.ok) {
     assert.ok(types.includes(result.request.type))
     return result
@@ -31,7 +32,17 @@ function expectDecodable(text: string): DecodedRequest {
 const anyText = fc.string({ unit: 'binary', maxLength: 200 })
 const anyValue = fc.oneof(fc.jsonValue(), anyText, fc.integer(), fc.double(), fc.constantFrom(null, true, false, '', 0, 1))
 const members = ['message_id', 'conversation_id', 'session_id', 'receiver_id', 'content', 'message_type', 'media_url', 'is_group']
-const memberName = fc.constantFrom(...members, 'reaction', 'typing', 'last_message_id', '__proto__', 'constructor', 'toString')
+const memberName = fc.constantFrom(
+  ...members,
+  'reaction',
+  'typing',
+  'last_message_id',
+  'enable',
+  'reply_to_id',
+  'mention_ids',
+  '__proto__',
+  'constructor',
+)
 const anyData = fc.array(fc.tuple(memberName, anyValue)).map((entries) => Object.fromEntries(entries))
 
 describe('whatever comes', () => {

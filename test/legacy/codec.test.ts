@@ -36,8 +36,11 @@ const message = {
   mediaUrl: 'https://media.example/1.png',
   timestamp: '2023-07-15T11:00:00.999Z',
   deletedAt: null,
+  editedAt: null,
+  replyToId: null,
+  mentions: [],
 }
-const reaction = { messageId: '42', isGroup: false, userId: '2', reaction: '👍' }
+const reaction = { messageId: '42', isGroup: false, userId: '2', reaction: '👍', messageDeleted: false }
 const membership = { groupId: '7', user: { id: '2', name: '用户名', avatar: 'https://media.example/u.png' }, memberCount: 3 }
 const group = {
   id: '7',
@@ -121,7 +124,9 @@ describe('golden frames', () => {
   })
 
   it('has every push of the table, with its fields in order', () => {
-    for (const [type, { fields }] of Object.entries(PUSHES)) {
+    for (const [type, { fields, ...spec }] of Object.entries(PUSHES)) {
+      // What belongs to a capability has golden frames of its own.
+      if ('needs' in spec) continue
       const data = frameNamed(`${type} push`).data!
       expect(Object.keys(fields)).toEqual(Object.keys(data))
       const problems = Object.entries(fields).map(([name, field]) => field.problem(data[name], name, data))

@@ -8,10 +8,12 @@ import {
   decodeRequest,
   encodeAuthenticated,
   encodeConnectionEstablished,
+  encodeEnabled,
   encodeError,
   encodeResumed,
   encodeSuccess,
 } from '../../src/legacy-protocol/codec.ts'
+import { ALL_CAPABILITIES } from '../../src/legacy-protocol/capabilities.ts'
 import { asyncApi, frameSchemas } from '../../src/legacy-protocol/contract.ts'
 import { encodeEvent, type FeedEvent } from '../../src/legacy-protocol/events.ts'
 import { FORMATS, PUSHES, REQUESTS } from '../../src/legacy-protocol/frames.ts'
@@ -23,8 +25,13 @@ interface Golden {
 }
 
 const docs = (path: string): string => readFileSync(new URL(`../../docs/${path}`, import.meta.url), 'utf8')
-const golden = (JSON.parse(readFileSync(new URL('../golden/frames.json', import.meta.url), 'utf8')) as { frames: Golden[] })
-  .frames
+const goldenOf = (file: string): Golden[] =>
+  (JSON.parse(readFileSync(new URL(`../golden/${file}`, import.meta.url), 'utf8')) as { frames: Golden[] }).frames
+const isPush = ({ name }: Golden): boolean => / push(?:,|$)/.test(name)
+const golden = [
+  ...goldenOf('frames.json'),
+  ...goldenOf('capabilities.json').filter((frame) => !isPush(frame) || frame.frame.type in PUSHES),
+]
 
 /** A validator of the published schemas; without `formats` as for those who know none of ours. */
 function validator(formats: boolean): Ajv {
@@ -46,7 +53,7 @@ const kindsOf = (frame: unknown): string[] =>
 
 /** Whether the codec takes the text; fails where the schemas do not agree. */
 function agreed(text: string): boolean {
-  const { ok } = decodeRequest(text)
+  const { ok } = decodeRequest(text, ALL_CAPABILITIES)
   const frame: unknown = JSON.parse(text)
   expect({ text, ok: isA('Request', frame) }).toEqual({ text, ok })
   if (ok) expect({ text, ok: isA('Request', frame, lenient) }).toEqual({ text, ok })
@@ -76,12 +83,15 @@ describe('golden frames are instances of exactly one schema', () => {
     expect(agreed(JSON.stringify(frame))).toBe(true)
   })
 
-  test.each(golden.filter(({ direction }) => direction === 'server'))('$name', ({ name, frame }) => {
-    const isKept = name.endsWith(' push') && !('isKept' in PUSHES[frame.type as keyof typeof PUSHES])
+  test.each(golden.filter(({ direction }) => direction === 'server'))('$name', (one) => {
+    const { message_id: _id, ...frame } = one.frame as Golden['frame'] & { message_id?: string }
+    const isKept = isPush(one) && !('isKept' in PUSHES[frame.type as keyof typeof PUSHES])
     const kinds = kindsOf(isKept ? { ...frame, message_id: '1041' } : frame)
     expect(kinds).toHaveLength(1)
     if (isKept) expect(kindsOf(frame)).toEqual([])
-    for (const member of Object.keys(frame.data ?? {})) {
+    // What a capability adds is not there without it.
+    const added = new Set(isPush(one) ? ['reply_to_id', 'mention_ids'] : [])
+    for (const member of Object.keys(frame.data ?? {}).filter((name) => !added.has(name))) {
       const { [member]: _, ...rest } = frame.data as Record<string, unknown>
       expect(isA(kinds[0] as string, { ...frame, message_id: isKept ? '1041' : undefined, data: rest }), member).toBe(false)
     }
@@ -158,11 +168,25 @@ const frames = [
   { type: 'message_sent', data: { conversation_id: 'group_7', content: '', media_url: 'http://a', is_group: true } },
   { type: 'resume', data: { last_message_id: '1041' } },
   { type: 'auth', data: { token: 'a.b.c' } },
+  { type: 'capabilities', data: { enable: [] } },
+  { type: 'message_sent', data: { receiver_id: 2, content: 'hi', reply_to_id: null, mention_ids: null } },
+  { type: 'message_edited', data: { message_id: 42, content: '', is_group: true, mention_ids: [1, 2] } },
   { type: 'heartbeat', data: null },
 ]
 const MEMBERS = [
   ...['is_group', 'conversation_id', 'receiver_id', 'content', 'message_type', 'media_url', 'session_id', 'typing'],
-  ...['message_id', 'reaction', 'last_message_id', 'token', '__proto__', 'constructor', 'toString'],
+  ...[
+    'message_id',
+    'reaction',
+    'last_message_id',
+    'token',
+    'enable',
+    'reply_to_id',
+    'mention_ids',
+    '__proto__',
+    'constructor',
+    'toString',
+  ],
 ]
 const change = fc.record({
   where: fc.constantFrom('frame', 'data', 'data', 'data'),
@@ -222,7 +246,15 @@ const person = fc.record({ id, name: text, avatar: orNull(text) })
 const kept = { id: fc.bigInt({ min: 1n, max: 2n ** 63n - 1n }).map(String), timestamp: iso }
 const live = { id: fc.constant(null), timestamp: iso }
 const count = fc.nat(1000)
-const reaction = { ...kept, messageId: id, isGroup: fc.boolean(), userId: id, reaction: text, reactionCount: count }
+const reaction = {
+  ...kept,
+  messageId: id,
+  isGroup: fc.boolean(),
+  userId: id,
+  reaction: text,
+  reactionCount: count,
+  messageDeleted: fc.constant(false),
+}
 const groupOf = fc.record({
   ...{ id, name: text, avatar: orNull(text), memberCount: count },
   ...{ joinApprovalRequired: fc.boolean(), allowInvitation: fc.boolean(), allowSendMessages: fc.boolean() },
@@ -233,10 +265,12 @@ const conversation = fc.oneof(
 )
 const message = fc.record({
   ...{ id, conversation, sender: person, content: text, messageType: text, mediaUrl: orNull(text), timestamp: iso },
+  ...{ deletedAt: fc.constant(null), editedAt: orNull(iso), replyToId: orNull(id), mentions: fc.array(fc.record({ id })) },
 })
 const named = <T extends string>(...names: T[]) => ({ __typename: fc.constantFrom(...names) })
 const event = fc.oneof(
-  fc.record({ ...named('MessageSent'), ...kept, message }),
+  fc.record({ ...named('MessageSent', 'MessageEdited'), ...kept, message }),
+  fc.record({ ...named('MessageDeleted'), ...kept, messageId: id, conversationId: text, isGroup: fc.boolean(), deletedById: id }),
   fc.record({ ...named('MessageRead'), ...kept, messageId: id, isGroup: fc.boolean(), readerId: id }),
   fc.record({ ...named('ReactionAdded', 'ReactionRemoved'), ...reaction, reactionUserIds: fc.array(id) }),
   fc.record({ ...named('TypingChanged'), ...live, conversationId: text, user: person, typing: fc.boolean() }),
@@ -254,7 +288,7 @@ describe('what the server writes is an instance of exactly one schema', () => {
   it('pushes', () => {
     fc.assert(
       fc.property(event, (each) => {
-        const frame: unknown = JSON.parse(encodeEvent(each as FeedEvent) as string)
+        const frame: unknown = JSON.parse(encodeEvent(each as FeedEvent, ALL_CAPABILITIES) as string)
         expect(kindsOf(frame), JSON.stringify(frame)).toEqual([expect.stringMatching(/Push$/)])
       }),
       { numRuns: 500 },
@@ -265,11 +299,12 @@ describe('what the server writes is an instance of exactly one schema', () => {
     const echo = fc.option(fc.string({ unit: 'binary', minLength: 1, maxLength: 64 }), { nil: undefined })
     fc.assert(
       fc.property(echo, time, fc.integer({ min: 400, max: 599 }), text, (key, date, code, words) => {
-        const types = Object.keys(REQUESTS).filter((type) => type !== 'resume' && type !== 'auth')
+        const types = Object.keys(REQUESTS).filter((type) => !['resume', 'auth', 'capabilities'].includes(type))
         const texts = [
           ...types.map((type) => encodeSuccess(type as 'typing', key)),
           encodeResumed({ replayed: code, complete: words === '' }, key),
           encodeAuthenticated(date, key),
+          encodeEnabled(code % (ALL_CAPABILITIES + 1), key),
           encodeError({ code, msg: words, error: words }, key),
           encodeConnectionEstablished({ userId: code, connectionId: words, serverTime: date }),
         ]

@@ -113,6 +113,9 @@ function eventOf(push: Incoming): ChatEvent | undefined {
     case 'resume':
       return { kind: 'gap' }
     case 'notification':
+    case 'message_edited':
+    case 'message_deleted':
+    case 'conversation_read':
       return undefined
   }
 }

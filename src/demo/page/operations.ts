@@ -1,5 +1,6 @@
 /** What a frame of the legacy protocol became, by the tables and functions that the server itself uses. */
 import type { DemoConfig } from '../config.ts'
+import { ALL_CAPABILITIES } from '../../legacy-protocol/capabilities.ts'
 import { decodeRequest } from '../../legacy-protocol/codec.ts'
 import { PUSH_OF } from '../../legacy-protocol/events.ts'
 import { LegacyFeedDocument } from '../../legacy-protocol/operations.generated.ts'
@@ -36,9 +37,11 @@ export function createInterpreter(
   }
 
   function requested(text: string): Behind | undefined {
-    const decoded = decodeRequest(text)
+    const decoded = decodeRequest(text, ALL_CAPABILITIES)
     if (!decoded.ok) return undefined
     const { request } = decoded
+    // It concerns the connection alone.
+    if (request.type === 'capabilities') return undefined
     // A turn of the feed: the server has it go back to where the client was.
     if (request.type === 'resume') return operation(FEED, { after: request.lastMessageId })
     const { document, variables } = operationOf(request)

@@ -1075,6 +1075,8 @@ export type ReactionAdded = Event & {
   id?: Maybe<Scalars['ID']['output']>;
   /** Whether it is a group message. */
   isGroup: Scalars['Boolean']['output'];
+  /** Whether the message is deleted by now, which a replay can come to. */
+  messageDeleted: Scalars['Boolean']['output'];
   /** The message. */
   messageId: Scalars['ID']['output'];
   /** The reaction. */
@@ -1096,6 +1098,8 @@ export type ReactionRemoved = Event & {
   id?: Maybe<Scalars['ID']['output']>;
   /** Whether it is a group message. */
   isGroup: Scalars['Boolean']['output'];
+  /** Whether the message is deleted by now, which a replay can come to. */
+  messageDeleted: Scalars['Boolean']['output'];
   /** The message. */
   messageId: Scalars['ID']['output'];
   /** The reaction. */
@@ -1966,6 +1970,7 @@ export type QueryResolvers<ContextType = OperationContext, ParentType extends Re
 export type ReactionAddedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ReactionAdded'] = ResolversParentTypes['ReactionAdded']> = {
   id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
   isGroup?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  messageDeleted?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   messageId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   reaction?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   reactionCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
@@ -1978,6 +1983,7 @@ export type ReactionAddedResolvers<ContextType = OperationContext, ParentType ex
 export type ReactionRemovedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ReactionRemoved'] = ResolversParentTypes['ReactionRemoved']> = {
   id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
   isGroup?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  messageDeleted?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   messageId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   reaction?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   reactionCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;

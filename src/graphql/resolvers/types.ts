@@ -350,6 +350,7 @@ export const types = {
     reaction: ({ payload }) => payload.reaction,
     reactionCount: ({ payload }) => payload.userIds.length,
     reactionUserIds: ({ payload }) => payload.userIds,
+    messageDeleted: ({ payload }) => payload.messageDeleted ?? false,
   },
   ReactionRemoved: {
     timestamp: ({ at }) => at,
@@ -359,6 +360,7 @@ export const types = {
     reaction: ({ payload }) => payload.reaction,
     reactionCount: ({ payload }) => payload.userIds.length,
     reactionUserIds: ({ payload }) => payload.userIds,
+    messageDeleted: ({ payload }) => payload.messageDeleted ?? false,
   },
   TypingChanged: {
     timestamp: ({ at }) => at,

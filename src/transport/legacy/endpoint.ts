@@ -12,6 +12,13 @@ import { compression } from '../socket/frame.ts'
 import { PacedSocket } from '../socket/paced-socket.ts'
 import { SocketWriter } from '../socket/writer.ts'
 import { refuseUpgrade, type Endpoint } from '../socket/upgrade.ts'
+import {
+  isCapabilitiesSubprotocol,
+  NO_CAPABILITIES,
+  parseCapabilities,
+  parseCapabilitiesSubprotocol,
+  type CapabilitySet,
+} from '../../legacy-protocol/capabilities.ts'
 import { encodeError, failureText } from '../../legacy-protocol/codec.ts'
 import { problemWithCursor, TEXTS } from '../../legacy-protocol/frames.ts'
 import { LegacyFeedDocument } from '../../legacy-protocol/operations.generated.ts'
@@ -70,7 +77,8 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
     maxPayload: maxFrameBytes,
     perMessageDeflate: compression(options.compress),
     WebSocket: PacedSocket,
-    handleProtocols: (protocols) => (protocols.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+    handleProtocols: (protocols) =>
+      protocols.has(SUBPROTOCOL) ? SUBPROTOCOL : ([...protocols].find(isCapabilitiesSubprotocol) ?? false),
   })
 
   function refuse(socket: Duplex, status: number, reason: string): void {
@@ -100,6 +108,7 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
     if (!connections.hasRoom(viewer.userId)) throw tooMany()
     await admit(viewer)
     const pushes = new Pushes(leftOut)
+    pushes.capabilities = capabilitiesOf(request)
     const feed = await openFeed(viewer, after, pushes)
     // The client may be gone, and others may have come meanwhile.
     if (socket.destroyed) return feed.close()
@@ -120,7 +129,7 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
   function serve(ws: PacedSocket, { socket, viewer, address, feed, pushes, resumes }: Upgraded): void {
     const writer = new SocketWriter(ws, socket, maxBufferedBytes, counts)
     ws.pace(socket, writer)
-    const session = new Session(parts, { ws, writer, address, feed })
+    const session = new Session(parts, { ws, writer, address, feed, pushes })
     const connection = connections.open(viewer, session)
     if (!connection) throw new Error('a connection that had room was refused')
     ws.on('close', () => {
@@ -147,10 +156,24 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
   }
 }
 
+const subprotocolsOf = ({ headers }: IncomingMessage): string[] =>
+  (headers['sec-websocket-protocol'] ?? '').split(',').map((part) => part.trim())
+
 /** The viewer by the `Authorization` header, or by the subprotocols `bearer, <jwt>` that browsers can send. */
-function verify(auth: Auth, { headers }: IncomingMessage, address: string): Promise<Viewer> {
-  if (headers.authorization !== undefined) return auth.verifyHeader(headers.authorization, address)
-  const [scheme, token, ...rest] = (headers['sec-websocket-protocol'] ?? '').split(',').map((part) => part.trim())
+function verify(auth: Auth, request: IncomingMessage, address: string): Promise<Viewer> {
+  const { authorization } = request.headers
+  if (authorization !== undefined) return auth.verifyHeader(authorization, address)
+  const [scheme, token, ...rest] = subprotocolsOf(request).filter((protocol) => !isCapabilitiesSubprotocol(protocol))
   if (scheme === SUBPROTOCOL && token && rest.length === 0) return auth.verify(token, address)
   return auth.verifyHeader(undefined, address)
+}
+
+/** What is enabled from the start, by the header `Capabilities` and the subprotocol `capabilities.<name>.<name>` (section 9). */
+function capabilitiesOf(request: IncomingMessage): CapabilitySet {
+  const header = request.headers['capabilities']
+  const offered = subprotocolsOf(request).filter(isCapabilitiesSubprotocol)
+  return [
+    typeof header === 'string' ? parseCapabilities(header) : NO_CAPABILITIES,
+    ...offered.map(parseCapabilitiesSubprotocol),
+  ].reduce((all, set) => all | set)
 }

@@ -6,19 +6,27 @@ import { CLOSE } from '../../legacy-protocol/close-codes.ts'
 import { closeWith } from '../socket/close.ts'
 import { encodeTextFrame } from '../socket/frame.ts'
 import type { SocketWriter } from '../socket/writer.ts'
-import { encodeEvent, type FeedEvent } from '../../legacy-protocol/events.ts'
+import { NO_CAPABILITIES, type CapabilitySet } from '../../legacy-protocol/capabilities.ts'
+import { encodeEvent, relevantTo, type FeedEvent } from '../../legacy-protocol/events.ts'
 import type { LeftOut } from './left-out.ts'
 
-/** The last result that went out, and its bytes: the other connections that an event goes to get the same one right after. */
-let last: { result: ExecutionResult; frame: Buffer | null } | undefined
+/**
+ * The last result that went out, and its bytes for each set of capabilities that makes a difference: the other connections that an event
+ * goes to get the same one right after.
+ */
+let last: { result: ExecutionResult; event: FeedEvent; frames: (Buffer | null | undefined)[] } | undefined
 
-/** The bytes of a feed's result, which all connections share; null for what this protocol does not tell. */
-function frameOf(result: ExecutionResult): Buffer | null {
-  if (last?.result !== result) {
-    const text = encodeEvent((result.data as { events: FeedEvent }).events)
-    last = { result, frame: text === null ? null : encodeTextFrame(text) }
+/** The bytes of a feed's result, which all connections with the same capabilities share; null for what they are not told. */
+function frameOf(result: ExecutionResult, capabilities: CapabilitySet): Buffer | null {
+  if (last?.result !== result) last = { result, event: (result.data as { events: FeedEvent }).events, frames: [] }
+  const { event, frames } = last
+  const relevant = relevantTo(event, capabilities)
+  let frame = frames[relevant]
+  if (frame === undefined) {
+    const text = encodeEvent(event, relevant)
+    frames[relevant] = frame = text === null ? null : encodeTextFrame(text)
   }
-  return last.frame
+  return frame
 }
 
 /**
@@ -27,6 +35,8 @@ function frameOf(result: ExecutionResult): Buffer | null {
  */
 export class Pushes implements SubscriptionSink {
   readonly protocol = 'legacy'
+  /** What the client asked for beyond what everybody gets. */
+  capabilities: CapabilitySet = NO_CAPABILITIES
   readonly #leftOut: LeftOut
   #writer: SocketWriter | undefined
   #hasEnded = false
@@ -43,7 +53,7 @@ export class Pushes implements SubscriptionSink {
 
   event(result: ExecutionResult, delivery: Delivery): boolean {
     if (result.errors?.[0]) return this.#failed(result.errors[0], delivery)
-    const frame = frameOf(result)
+    const frame = frameOf(result, this.capabilities)
     if (frame === null) return false
     this.#writer?.write(frame, delivery.key)
     return true

@@ -12,6 +12,7 @@ import {
   decodeRequest,
   encodeAuthenticated,
   encodeConnectionEstablished,
+  encodeEnabled,
   encodeError,
   encodeHeartbeat,
   encodeResumed,
@@ -19,9 +20,11 @@ import {
   failureText,
 } from '../../legacy-protocol/codec.ts'
 import { TEXTS, type LegacyRequest } from '../../legacy-protocol/frames.ts'
+import { capabilitySet, type CapabilitySet } from '../../legacy-protocol/capabilities.ts'
 import { CLOSE } from '../../legacy-protocol/close-codes.ts'
 import { CLOSE_OF, closeWith } from '../socket/close.ts'
-import { operationOf } from '../../legacy-protocol/requests.ts'
+import { operationOf, type OperationRequest } from '../../legacy-protocol/requests.ts'
+import type { Pushes } from './push-sink.ts'
 
 /** What all sessions have in common. */
 export interface SessionParts {
@@ -38,8 +41,10 @@ export interface SessionOptions {
   writer: SocketWriter
   /** The client's. */
   address: string
-  /** The viewer's feed, whose pushes go to the writer, not started yet. */
+  /** The viewer's feed, not started yet. */
   feed: OpenSubscription
+  /** Where the feed goes; with the capabilities of the handshake. */
+  pushes: Pushes
 }
 
 /** How many requests of one connection may wait for their answers before it is no longer read. */
@@ -73,6 +78,9 @@ export class Session implements ConnectionPeer {
   readonly #ws: PacedSocket
   readonly #writer: SocketWriter
   readonly #feed: OpenSubscription
+  readonly #pushes: Pushes
+  /** By which requests are read: those of the last `capabilities`, whose turn may still be to come. */
+  #capabilities: CapabilitySet
   #connection: Connection | undefined
   /** What is still to be answered, in the order of the requests. */
   readonly #places: Place[] = []
@@ -82,12 +90,14 @@ export class Session implements ConnectionPeer {
   /** Whether too many requests in a row were refused: nothing more is read, and what is outstanding is still answered. */
   #isGivenUp = false
 
-  constructor(parts: SessionParts, { ws, writer, address, feed }: SessionOptions) {
+  constructor(parts: SessionParts, { ws, writer, address, feed, pushes }: SessionOptions) {
     this.#parts = parts
     this.#ws = ws
     this.#writer = writer
     this.address = address
     this.#feed = feed
+    this.#pushes = pushes
+    this.#capabilities = pushes.capabilities
   }
 
   /**
@@ -144,7 +154,7 @@ export class Session implements ConnectionPeer {
     this.#answer(this.#reserve(), text)
   }
 
-  #run(request: Exclude<LegacyRequest, { type: 'resume' }>): Promise<ExecutionResult> | ExecutionResult {
+  #run(request: OperationRequest): Promise<ExecutionResult> | ExecutionResult {
     const { operations } = this.#parts
     const { viewer, id: connectionId } = this.#connection as Connection
     const operation = { ...operationOf(request), viewer, connectionId }
@@ -158,7 +168,7 @@ export class Session implements ConnectionPeer {
   }
 
   /** Executes a request; the text to answer with, or none where it was answered on the way. */
-  async #execute(request: LegacyRequest): Promise<string | undefined> {
+  async #execute(request: Exclude<LegacyRequest, { type: 'capabilities' }>): Promise<string | undefined> {
     if (request.type === 'resume') {
       await this.#feed.resume(request.lastMessageId, {
         replayed: (replay) => this.#send(encodeResumed(replay, request.echo)),
@@ -172,6 +182,13 @@ export class Session implements ConnectionPeer {
   }
 
   #startOne({ request, place }: { request: LegacyRequest; place: Place }): void {
+    if (request.type === 'capabilities') {
+      const enabled = capabilitySet(request.enable)
+      this.#answer(place, encodeEnabled(enabled, request.echo))
+      // What it brings comes after the answer.
+      this.#pushes.capabilities = enabled
+      return
+    }
     const isSend = request.type === 'message_sent'
     this.#running++
     if (isSend) this.#runningSends++
@@ -217,7 +234,7 @@ export class Session implements ConnectionPeer {
 
   #receive(text: string): void {
     const { operations, activity, takeRequest, counts } = this.#parts
-    const decoded = decodeRequest(text)
+    const decoded = decodeRequest(text, this.#capabilities)
     countIn(counts.frames, `legacy ${decoded.ok ? decoded.request.type : 'invalid'}`)
     if (activity.isWatched) this.#tellWatchers(decoded)
     const echo = decoded.ok ? decoded.request.echo : decoded.echo
@@ -234,6 +251,7 @@ export class Session implements ConnectionPeer {
       void this.#run(request)
       return this.#send(encodeHeartbeat(echo))
     }
+    if (request.type === 'capabilities') this.#capabilities = capabilitySet(request.enable)
     this.#queue.push({ request, place: this.#reserve() })
     this.#startNext()
   }
