@@ -291,6 +291,14 @@ describe('the requests', () => {
     expect([sent, ...(await pushes(reader))].map((frame) => frame?.data.mention_ids)).toEqual([[bob.id], [bob.id], []])
   })
 
+  test('a request of a capability that is not enabled is an unknown one', async () => {
+    const { ann } = await people(app, 'ann')
+    const client = await withCapabilities(ann, 'replies')
+    for (const type of ['message_edited', 'message_deleted', 'conversation_read']) {
+      expect(await client.request(type, { message_id: 1 })).toMatchObject({ type: 'error', code: 400, msg: '未知的消息类型' })
+    }
+  })
+
   test('an answer to nothing is 404, a mention of a stranger 400', async () => {
     const { ann, bob, cat } = await people(app, 'ann', 'bob', 'cat')
     const send = { receiver_id: bob.id, content: 'hi' }
