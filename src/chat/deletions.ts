@@ -91,6 +91,7 @@ async function deleteLocked(
 ): Promise<number[]> {
   const byId = new Map(messages.map((message) => [message.id, message]))
   const deleted = await tx.messages.delete([...byId.keys()], deletedById)
+  await tx.search.replace(deleted.map((messageId) => ({ messageId, tokens: [] })))
   for (const messageId of deleted) {
     const { conversationId, isGroup } = byId.get(messageId) as MessageRecord
     const payload: DeletionPayload = { messageId, conversationId, isGroup, deletedById }

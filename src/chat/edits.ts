@@ -6,6 +6,7 @@ import { problemWithContent } from '../limits.ts'
 import { topicsOf, type Access } from './access.ts'
 import type { Commits } from './commit.ts'
 import { isSameSet, problemWithMentions, refusalError } from './refusals.ts'
+import { indexed } from './search-index.ts'
 
 export interface EditInput {
   messageId: number
@@ -66,6 +67,7 @@ export function createEdits(options: { access: Access; commits: Commits; editHou
         }
         await tx.messages.edit(messageId, { content, mentionIds: sameMentions ? undefined : mentionIds })
         const edited = (await tx.messages.byIds([messageId])).get(messageId) as MessageRecord
+        await tx.search.replace([indexed(edited)])
         tx.append({ topics, kind: 'message_edited', payload: null, message: edited })
         return edited
       })
