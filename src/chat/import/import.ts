@@ -130,6 +130,8 @@ async function add(
       )
     }
     case 'message':
+      // Their ids may lie behind what is indexed for search already.
+      await tx.search.indexFrom(Math.min(...values<'message'>().map(({ id }) => id)))
       return await tx.imports.messages(values<'message'>())
     case 'receipt':
       return await tx.imports.receipts(values<'receipt'>())
