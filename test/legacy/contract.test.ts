@@ -271,6 +271,7 @@ const named = <T extends string>(...names: T[]) => ({ __typename: fc.constantFro
 const event = fc.oneof(
   fc.record({ ...named('MessageSent', 'MessageEdited'), ...kept, message }),
   fc.record({ ...named('MessageDeleted'), ...kept, messageId: id, conversationId: text, isGroup: fc.boolean(), deletedById: id }),
+  fc.record({ ...named('ConversationRead'), ...kept, conversationId: text, readUpTo: orNull(id), unreadCount: count }),
   fc.record({ ...named('MessageRead'), ...kept, messageId: id, isGroup: fc.boolean(), readerId: id }),
   fc.record({ ...named('ReactionAdded', 'ReactionRemoved'), ...reaction, reactionUserIds: fc.array(id) }),
   fc.record({ ...named('TypingChanged'), ...live, conversationId: text, user: person, typing: fc.boolean() }),

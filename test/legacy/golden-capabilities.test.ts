@@ -6,7 +6,7 @@ import { createGroup, direct, people } from '../support/people.ts'
 
 const GOLDEN = goldenFrames('capabilities.json')
 /** What is pushed by other features than editing, deleting and answering; their own tests hold them to these frames. */
-const ELSEWHERE = /^(?:conversation_read push|user_updated push|banned )/
+const ELSEWHERE = /^(?:user_updated push|banned )/
 const HERE = GOLDEN.filter(({ direction, name }) => direction === 'server' && !ELSEWHERE.test(name))
 const isPush = (name: string): boolean => / push(?:,|$)/.test(name)
 
@@ -55,6 +55,7 @@ beforeAll(async () => {
   await b.request('capabilities', { enable: ['reads', 'replies', 'edits'] })
   ask(b, 'conversation_read request', { session_id, message_id: message.id })
   await keep('conversation_read answer', b, answered('conversation_read'))
+  await keep('conversation_read push', b, pushed('conversation_read'))
   ask(b, 'conversation_read request', { session_id, message_id: 999_999_999 })
   await keep('conversation_read error', b, isError)
 
