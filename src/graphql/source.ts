@@ -1,5 +1,5 @@
 import { parseCursor, type Cursors, type ResumePoint, type UncheckedCursor } from '../chat/cursor.ts'
-import type { ChatEvent } from '../chat/events.ts'
+import { EVENTS, type ChatEvent, type EventType } from '../chat/events.ts'
 import { ChatError } from '../errors.ts'
 import type { EventSink } from '../lib/event-sink.ts'
 import type { SourceEvent } from './delivery.ts'
@@ -25,6 +25,8 @@ export type SourceSink = EventSink<SourceEvent, boolean, ChatError | undefined>
 export interface SourceHooks {
   /** Called before the first event of the replay. */
   begins?: () => void
+  /** Which of the events that went through the stream before come again: the transport has not sent them. None if absent. */
+  again?: ((type: EventType, id: number | null) => boolean) | undefined
   replayed?: (replay: { replayed: number; complete: boolean }) => void
 }
 
@@ -111,12 +113,13 @@ class FeedStream implements FeedSink, OpenSource {
     await this.#resume(await this.#cursors.resumePoint(parseCursor(after)), hooks)
   }
 
-  async #resume(point: ResumePoint, { begins, replayed }: SourceHooks): Promise<void> {
+  async #resume(point: ResumePoint, { begins, again, replayed }: SourceHooks): Promise<void> {
     await this.#feed?.resume(point.after, {
       begin: (start) => {
         if (!start.complete) this.#tellIncomplete(positionOf(start.goesOnAfter, point))
         begins?.()
       },
+      again: again && (({ kind, id }) => again(EVENTS[kind].type, id)),
       ...(replayed ? { done: replayed } : {}),
     })
   }

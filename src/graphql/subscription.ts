@@ -166,10 +166,11 @@ export class Subscription implements SourceSink, OpenSource {
    * What a replay did is told after its last event, also where that is still being executed. Live events wait meanwhile, so what was
    * delivered since its beginning is what the client got of it.
    */
-  #inSequence({ replayed }: SourceHooks): SourceHooks {
+  #inSequence({ replayed, again }: SourceHooks): SourceHooks {
     if (!replayed) return {}
     let before = 0
     return {
+      again,
       begins: () => this.#next(() => (before = this.#delivered)),
       replayed: ({ complete }) => this.#next(() => replayed({ replayed: this.#delivered - before, complete })),
     }

@@ -37,6 +37,12 @@ interface PushSpec {
 }
 const specOf = (event: PushedEvent): PushSpec => PUSHES[PUSH_OF[event.__typename]]
 
+/** The capability without which an event of this type of the schema is not pushed; undefined where it needs none, or has no push. */
+export function neededBy(type: string): Capability | undefined {
+  const spec: PushSpec | undefined = Object.hasOwn(PUSH_OF, type) ? PUSHES[PUSH_OF[type as PushedEvent['__typename']]] : undefined
+  return spec?.needs
+}
+
 /** The capabilities that a push depends on, by the type of its event: other ones make no difference to its bytes. */
 const RELEVANT = new Map<string, CapabilitySet>(
   Object.entries(PUSH_OF).map(([type, push]) => {

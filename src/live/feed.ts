@@ -407,7 +407,7 @@ class UserFeed implements Feed {
     const replayed = this.#recorder?.replays(after, !this.#isStarted && this.#resuming === 1)
     for (const subscription of this.#subscriptions) subscription.buffered ??= []
     const now = (this.#lastResume ?? Promise.resolve())
-      .then(() => replay(this.#parts, this.#asTarget(), after, hooks))
+      .then(() => replay(this.#parts, hooks.again ? this.#asTargetAgain(hooks.again) : this.#asTarget(), after, hooks))
       .then(replayed)
       .finally(() => {
         this.#resuming--
@@ -433,6 +433,22 @@ class UserFeed implements Feed {
       },
       ready: () => this.#sink.ready?.(),
       settled: () => this.#sink.settled?.(),
+    }
+  }
+
+  /** As one sees it that goes over what was delivered once more, up to where live delivery goes on. */
+  #asTargetAgain(again: (event: ChatEvent) => boolean): ReplayTarget {
+    const target = this.#asTarget()
+    const before = this.#delivered()
+    return {
+      ...target,
+      delivered: () =>
+        this.#subscriptions.flatMap(({ range, seq }) => (range ? { ...range, after: Math.max(range.after, seq) } : [])),
+      deliver: (event, position, isFormer) => {
+        const { topic, seq } = position
+        const isRepeat = missing({ topic, after: seq - 1, until: seq }, before).length === 0
+        if (!isRepeat || again(event)) target.deliver(event, position, isFormer)
+      },
     }
   }
 

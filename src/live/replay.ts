@@ -19,6 +19,8 @@ export interface Replay {
 export interface ResumeHooks {
   begin?: (start: ReplayStart) => void
   done?: (replay: Replay) => void
+  /** Which of the events that the feed has delivered already are delivered again: a transport may have withheld them. None if absent. */
+  again?: ((event: ChatEvent) => boolean) | undefined
 }
 
 /** What all replays have in common. */

@@ -256,6 +256,41 @@ describe('a replay', () => {
     expect(answer.data).toEqual({ success: true, replayed: 4, complete: true })
     expect((await pushes(client)).at(-1)?.data).toMatchObject({ message_id: deleted })
   })
+
+  test('after an enabling brings what was not pushed before it', async () => {
+    const { ann, bob } = await people(app, 'ann', 'bob')
+    const client = await app.ready(bob)
+    const id = await say(app, ann, bob, 'one')
+    const [sent] = await pushes(client)
+    await run(app, ann, `editMessage(input: { messageId: ${id}, content: "two" }) { id }`)
+    expect(await pushes(client)).toEqual([])
+    client.send({ type: 'capabilities', data: { enable: ['edits'] } })
+    client.send({ type: 'resume', data: { last_message_id: sent?.message_id } })
+    const answer = await client.inbox.next(({ type }) => type === 'resume')
+    expect([typesOf(client.inbox.drain().filter(isPush)), answer.data.replayed]).toEqual([['message_edited'], 1])
+  })
+
+  test('repeats nothing that was pushed on the connection, whatever was enabled when', async () => {
+    const { ann, bob } = await people(app, 'ann', 'bob')
+    const client = await app.ready(bob)
+    const edit = (id: number, content: string) =>
+      run(app, ann, `editMessage(input: { messageId: ${id}, content: "${content}" }) { id }`)
+    const id = await say(app, ann, bob, 'one')
+    await edit(id, 'withheld')
+    await pushes(client)
+    await client.request('capabilities', { enable: ['edits'] })
+    await edit(id, 'pushed')
+    expect(typesOf(await pushes(client))).toEqual(['message_edited'])
+    await client.request('capabilities', { enable: ['edits', 'replies'] })
+    const other = await say(app, ann, bob, 'two')
+    expect(typesOf(await pushes(client))).toEqual(['message_sent'])
+    const first = await replay(client)
+    expect(first.frames.map(({ type, data }) => [type, data.id, data.content])).toEqual([['message_edited', id, 'pushed']])
+    expect(first.replayed).toBe(1)
+    await edit(other, 'three')
+    expect(typesOf(await pushes(client))).toEqual(['message_edited'])
+    expect(await replay(client)).toEqual({ replayed: 0, frames: [] })
+  })
 })
 
 describe('the requests', () => {

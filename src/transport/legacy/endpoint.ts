@@ -107,8 +107,7 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
     if (problem !== null) throw new ChatError('BAD_USER_INPUT', problem)
     if (!connections.hasRoom(viewer.userId)) throw tooMany()
     await admit(viewer)
-    const pushes = new Pushes(leftOut)
-    pushes.capabilities = capabilitiesOf(request)
+    const pushes = new Pushes(leftOut, capabilitiesOf(request))
     const feed = await openFeed(viewer, after, pushes)
     // The client may be gone, and others may have come meanwhile.
     if (socket.destroyed) return feed.close()

@@ -1,14 +1,20 @@
 import type { ExecutionResult, GraphQLError } from 'graphql'
 import { statusOf } from '../../graphql/errors.ts'
 import type { Delivery } from '../../graphql/delivery.ts'
+import type { SourceHooks } from '../../graphql/source.ts'
 import type { SubscriptionSink } from '../../graphql/subscription.ts'
 import { CLOSE } from '../../legacy-protocol/close-codes.ts'
 import { closeWith } from '../socket/close.ts'
 import { encodeTextFrame } from '../socket/frame.ts'
 import type { SocketWriter } from '../socket/writer.ts'
-import { NO_CAPABILITIES, type CapabilitySet } from '../../legacy-protocol/capabilities.ts'
-import { encodeEvent, relevantTo, type FeedEvent } from '../../legacy-protocol/events.ts'
+import { hasCapability, NO_CAPABILITIES, type CapabilitySet } from '../../legacy-protocol/capabilities.ts'
+import { encodeEvent, neededBy, relevantTo, type FeedEvent } from '../../legacy-protocol/events.ts'
 import type { LeftOut } from './left-out.ts'
+
+/** How many events are remembered as pushed: as many as a resume brings, where RESUME_LIMIT is not set. */
+const REMEMBERED = 1000
+
+const eventOf = ({ data }: ExecutionResult): FeedEvent => (data as { events: FeedEvent }).events
 
 /**
  * The last result that went out, and its bytes for each set of capabilities that makes a difference: the other connections that an event
@@ -18,7 +24,7 @@ let last: { result: ExecutionResult; event: FeedEvent; frames: (Buffer | null | 
 
 /** The bytes of a feed's result, which all connections with the same capabilities share; null for what they are not told. */
 function frameOf(result: ExecutionResult, capabilities: CapabilitySet): Buffer | null {
-  if (last?.result !== result) last = { result, event: (result.data as { events: FeedEvent }).events, frames: [] }
+  if (last?.result !== result) last = { result, event: eventOf(result), frames: [] }
   const { event, frames } = last
   const relevant = relevantTo(event, capabilities)
   let frame = frames[relevant]
@@ -35,14 +41,38 @@ function frameOf(result: ExecutionResult, capabilities: CapabilitySet): Buffer |
  */
 export class Pushes implements SubscriptionSink {
   readonly protocol = 'legacy'
-  /** What the client asked for beyond what everybody gets. */
-  capabilities: CapabilitySet = NO_CAPABILITIES
   readonly #leftOut: LeftOut
+  #capabilities: CapabilitySet
+  /** Whether one came in mid connection: what it brings may have gone by before. */
+  #wasExtended = false
+  /** The latest events that were pushed thanks to a capability. */
+  #pushed: Set<number> | undefined
   #writer: SocketWriter | undefined
   #hasEnded = false
 
-  constructor(leftOut: LeftOut) {
+  /** `capabilities` are those of the handshake. */
+  constructor(leftOut: LeftOut, capabilities: CapabilitySet) {
     this.#leftOut = leftOut
+    this.#capabilities = capabilities
+  }
+
+  /** What the client asked for beyond what everybody gets. */
+  get capabilities(): CapabilitySet {
+    return this.#capabilities
+  }
+
+  enable(capabilities: CapabilitySet): void {
+    if ((capabilities & ~this.#capabilities) !== 0) this.#wasExtended = true
+    this.#capabilities = capabilities
+  }
+
+  /** Of events that went by before, those that a resume brings since a capability was enabled that they need. */
+  again(): SourceHooks['again'] {
+    if (!this.#wasExtended) return undefined
+    return (type, id) => {
+      const needed = neededBy(type)
+      return needed !== undefined && hasCapability(this.#capabilities, needed) && !(id !== null && this.#pushed?.has(id))
+    }
   }
 
   /** Where they go from now on; before that there may be none. */
@@ -53,10 +83,18 @@ export class Pushes implements SubscriptionSink {
 
   event(result: ExecutionResult, delivery: Delivery): boolean {
     if (result.errors?.[0]) return this.#failed(result.errors[0], delivery)
-    const frame = frameOf(result, this.capabilities)
+    const frame = frameOf(result, this.#capabilities)
     if (frame === null) return false
     this.#writer?.write(frame, delivery.key)
+    if (this.#capabilities !== NO_CAPABILITIES) this.#remember(result, delivery)
     return true
+  }
+
+  #remember(result: ExecutionResult, { event: { id } }: Delivery): void {
+    if (id === null || neededBy(eventOf(result).__typename) === undefined) return
+    this.#pushed ??= new Set()
+    this.#pushed.add(id)
+    if (this.#pushed.size > REMEMBERED) for (const oldest of this.#pushed) return void this.#pushed.delete(oldest)
   }
 
   /**

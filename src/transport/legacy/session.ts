@@ -171,6 +171,7 @@ export class Session implements ConnectionPeer {
   async #execute(request: Exclude<LegacyRequest, { type: 'capabilities' }>): Promise<string | undefined> {
     if (request.type === 'resume') {
       await this.#feed.resume(request.lastMessageId, {
+        again: this.#pushes.again(),
         replayed: (replay) => this.#send(encodeResumed(replay, request.echo)),
       })
       return undefined
@@ -186,7 +187,7 @@ export class Session implements ConnectionPeer {
       const enabled = capabilitySet(request.enable)
       this.#answer(place, encodeEnabled(enabled, request.echo))
       // What it brings comes after the answer.
-      this.#pushes.capabilities = enabled
+      this.#pushes.enable(enabled)
       return
     }
     const isSend = request.type === 'message_sent'
