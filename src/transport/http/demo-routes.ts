@@ -1,0 +1,23 @@
+import { ChatError } from '../../errors.ts'
+import { sendJson } from './probes.ts'
+import { TRY_AGAIN, type Fallback, type RouteParts } from './routes.ts'
+
+/** What the demo has at a path, tokens among it; undefined where it has nothing. */
+export type DemoPageAt = (path: string) => Promise<{ headers: Record<string, string>; body: string } | undefined>
+
+/** The pages of the demo, and what they load. */
+export function createDemoRoutes(pageAt: DemoPageAt, { closed, isOwnName }: Pick<RouteParts, 'closed' | 'isOwnName'>): Fallback {
+  return async ({ method, headers }, response, path) => {
+    if (closed()) throw new ChatError('UNAVAILABLE', TRY_AGAIN)
+    const page = await pageAt(path)
+    if (!page) return false
+    if (method !== 'GET' && method !== 'HEAD') sendJson(response, 405, { error: 'expected GET' }, { Allow: 'GET, HEAD' })
+    else if (!isOwnName(headers.host)) {
+      const error = 'the demo has tokens, and is shown by address only: open it as localhost or by the IP address of the server'
+      sendJson(response, 403, { error })
+    } else {
+      response.writeHead(200, page.headers).end(method === 'HEAD' ? undefined : page.body)
+    }
+    return true
+  }
+}

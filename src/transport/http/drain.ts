@@ -1,0 +1,37 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { WebSocket, WebSocketServer } from 'ws'
+import { CLOSE, restartingIn } from '../../legacy-protocol/close-codes.ts'
+import type { Connections } from '../../live/connections.ts'
+import { closeWith } from '../socket/close.ts'
+
+/** Between two batches of closing sockets. */
+const BATCH_MS = 50
+
+export const socketsOf = (servers: readonly WebSocketServer[]): WebSocket[] => servers.flatMap(({ clients }) => [...clients])
+
+/**
+ * Closes all sockets with 1012, a few at a time, and tells each to come back at a moment of its own: the other nodes shall not get
+ * all of them at once.
+ */
+export async function closeSockets(
+  servers: readonly WebSocketServer[],
+  connections: Pick<Connections, 'restart'>,
+  limitMs: number,
+): Promise<void> {
+  const ends = connections.restart()
+  const spreadMs = Math.max(1000, ends.length)
+  const reason = (): string => restartingIn(Math.ceil(Math.random() * spreadMs))
+  const batches = Math.max(1, Math.floor(Math.min(limitMs, ends.length) / BATCH_MS))
+  const size = Math.ceil(ends.length / batches)
+  for (let start = 0; start < ends.length; start += size) {
+    if (start > 0) await wait(BATCH_MS)
+    for (const end of ends.slice(start, start + size)) end(reason())
+    // Else the client's own close would never be read.
+    for (const ws of socketsOf(servers)) if (ws.readyState === ws.CLOSING) ws.resume()
+  }
+  // Those who have not said yet who they are.
+  for (const ws of socketsOf(servers)) {
+    closeWith(ws, CLOSE.restarting, reason())
+    ws.resume()
+  }
+}
