@@ -102,6 +102,7 @@ export function createDocuments(schema: GraphQLSchema, options: { suggestions: b
     maxDepthRule({ n, ...quiet }) as unknown as ValidationRule,
     maxAliasesRule({ n: aliases, allowList: [], ...quiet }) as unknown as ValidationRule,
     maxDirectivesRule({ n: directives, ...quiet }) as unknown as ValidationRule,
+    RepeatsRule,
   ]
   // The one rule whose cost grows with the square of the fields; the guards before it keep that small.
   const rules = [
@@ -152,6 +153,26 @@ export function createDocuments(schema: GraphQLSchema, options: { suggestions: b
 
   return (text) => kept.get(text) ?? refusals.get(text) ?? prepare(text)
 }
+
+/** How often one response name may be selected side by side: each is compared with each. */
+const REPEATS = 50
+
+/** Refuses a selection set that selects one response name many times. */
+const RepeatsRule: ValidationRule = (context) => ({
+  SelectionSet({ selections }) {
+    if (selections.length <= REPEATS) return
+    const counts = new Map<string, number>()
+    for (const node of selections) {
+      const name = node.kind === Kind.FIELD ? (node.alias ?? node.name).value : node.kind
+      const count = (counts.get(name) ?? 0) + 1
+      counts.set(name, count)
+      if (count <= REPEATS) continue
+      const what = node.kind === Kind.FIELD ? JSON.stringify(name) : 'fragments'
+      context.reportError(new GraphQLError(`it selects ${what} more than ${REPEATS} times side by side`, { nodes: [node] }))
+      return
+    }
+  },
+})
 
 /** The library looks for names that are like one it does not know, which takes long for a long one; and answers repeat names. */
 const NAME_CHARACTERS = 200

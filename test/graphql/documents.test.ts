@@ -30,6 +30,16 @@ function refusal(document: string, variables: Record<string, unknown> = {}): rea
   return 'errors' in prepared ? prepared.errors : []
 }
 
+test.each([
+  ['a field', `{ viewer { ${'id '.repeat(51)} } }`, '"id"'],
+  ['a nested field', `{ ${'viewer { id } '.repeat(51)} }`, '"viewer"'],
+  ['a fragment', `{ viewer { ${'...{ id } '.repeat(51)} } }`, 'fragments'],
+])('%s that is selected 51 times side by side is refused before it is compared with itself', (_, text, name) => {
+  expect(createDocuments(schema, { suggestions: false })(text).errors.map(({ message }) => message)).toEqual([
+    expect.stringContaining(`it selects ${name} more than 50 times`),
+  ])
+})
+
 describe('what is kept of documents', () => {
   const refused: [what: string, text: (n: number) => string][] = [
     ['unknown fields', (n) => `{ ${Array.from({ length: 29 }, (_, each) => `a${n}_${each}: viewerx`).join(' ')} }`],
@@ -56,7 +66,8 @@ describe('what is kept of documents', () => {
     for (let n = 0; n < 300; n++) documents(`{ nothing${n} ${' '.repeat(4000)} }`)
     expect(documents('{ viewer { id } }')).toBe(first)
     const before = heap()
-    for (let n = 0; n < 60; n++) documents(`query A${n} { ${'viewer { id name } '.repeat(160)} }`)
+    for (let n = 0; n < 150; n++)
+      documents(`query A${n} { ${'viewer { id name } '.repeat(40)} ${'user(id: 1) { id name avatar } '.repeat(40)} }`)
     expect(documents('{ viewer { id } }')).not.toBe(first)
     expect(heap() - before).toBeLessThan(18 * MIB)
   })
