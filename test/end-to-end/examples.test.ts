@@ -1,10 +1,11 @@
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, test, vi } from 'vitest'
 import { startApp, tokenOf, type TestApp } from '../support/app.ts'
 import { say } from '../support/people.ts'
+import { TcpProxy } from '../support/tcp-proxy.ts'
 
 const FOLDER = fileURLToPath(new URL('../../examples/', import.meta.url))
 const PYTHON_PACKAGES = `${FOLDER}.python`
@@ -35,52 +36,6 @@ function installPython(): boolean {
   return spawnSync('python3', args, { timeout: 60_000 }).status === 0 && hasWebsockets()
 }
 const canPython = installPython()
-
-/** A line that can be cut: what goes through it is broken off, and for a while nothing gets through. */
-class Line {
-  #sockets = new Set<Socket>()
-  #isCut = false
-  readonly #server: Server
-
-  constructor(target: number) {
-    this.#server = createServer((near) => {
-      if (this.#isCut) return near.destroy()
-      const far = connect(target, '127.0.0.1')
-      for (const [one, other] of [
-        [near, far],
-        [far, near],
-      ] as const) {
-        this.#sockets.add(one)
-        one.on('error', () => undefined)
-        one.on('close', () => {
-          this.#sockets.delete(one)
-          other.destroy()
-        })
-        one.pipe(other)
-      }
-      return undefined
-    })
-  }
-
-  async listen(): Promise<number> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
-    return (this.#server.address() as AddressInfo).port
-  }
-
-  cut(): void {
-    this.#isCut = true
-    for (const socket of this.#sockets) socket.destroy()
-  }
-
-  mend(): void {
-    this.#isCut = false
-  }
-
-  close(): void {
-    this.cut()
-    this.#server.close()
-  }
-}
 
 /** A port at which nobody listens. */
 async function closedPort(): Promise<number> {
@@ -140,7 +95,7 @@ describe.concurrent.each(EXAMPLES)('the example %s', (name, scheme, path) => {
     'shows every message once and in order, also those that were sent while its line was cut',
     async ({ expect }) => {
       const [ann, bob] = [await app.user('Ann'), await app.user('Bob')]
-      const line = new Line(app.port)
+      const line = new TcpProxy(app.port)
       const example = start(
         name,
         `${scheme}://127.0.0.1:${await line.listen()}${path}`,

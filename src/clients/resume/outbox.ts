@@ -1,0 +1,137 @@
+import type { Payload, Result, SubscribingClient } from './client.ts'
+import { hintOf, pauseOf, verdictOf } from './retry.ts'
+
+export interface OutboxOptions {
+  /** Where mutations are kept until they are answered, such as localStorage; in memory where it is absent. */
+  storage?: {
+    getItem(name: string): string | null | Promise<string | null>
+    setItem(name: string, value: string): unknown
+  }
+  /** The name that they are kept under: one for each user and tab. */
+  name?: string
+  /** Told what came of each mutation, also of those that an earlier page left: then nobody else is. */
+  onResult?: (payload: Payload, outcome: { result: Result } | { error: unknown }) => void
+}
+
+export interface Outbox {
+  /**
+   * Sends a mutation when all before it were answered, and again until it is answered itself. Resolves with its result; rejects with an
+   * OutboxError where the server refuses it, with the close event where the connection was refused: then it is kept.
+   */
+  mutate(payload: Payload): Promise<Result>
+  /** What is not answered yet, in order. */
+  readonly pending: readonly Payload[]
+  /** Sends nothing more; what is not answered stays in the storage. */
+  dispose(): void
+}
+
+/** The server refused a mutation; `errors` are those of its result, such as one with `extensions.code` CONFLICT. */
+export class OutboxError extends Error {
+  readonly errors: readonly unknown[]
+  constructor(errors: readonly unknown[]) {
+    super((errors[0] as { message?: string } | undefined)?.message ?? 'the mutation was refused')
+    this.name = 'OutboxError'
+    this.errors = errors
+  }
+}
+
+interface Entry {
+  payload: Payload
+  resolve?: (result: Result) => void
+  reject?: (error: unknown) => void
+}
+
+/**
+ * Sends mutations one after the other, in the order of the calls, however long that takes. Each has a `clientMessageId` in its variable
+ * `input`, or else among its variables, by which the server does it once: it is given one where it has none.
+ */
+export function outbox(client: SubscribingClient, { storage, name = 'outbox', onResult }: OutboxOptions = {}): Outbox {
+  const queue: Entry[] = []
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let unsubscribe: (() => void) | undefined
+  let isSending = false
+  let isDisposed = false
+  let failures = 0
+
+  const save = (): unknown => storage?.setItem(name, JSON.stringify(queue.map(({ payload }) => payload)))
+
+  /** What an earlier page left goes first. */
+  const loaded = (async () => {
+    const text = await storage?.getItem(name)
+    const left = text ? (JSON.parse(text) as Payload[]) : []
+    queue.unshift(...left.map((payload) => ({ payload })))
+  })().catch(() => undefined)
+  void loaded.then(sendNext)
+
+  function settle(entry: Entry, outcome: { result: Result } | { error: unknown }): void {
+    queue.shift()
+    void save()
+    failures = 0
+    onResult?.(entry.payload, outcome)
+    if ('result' in outcome) entry.resolve?.(outcome.result)
+    else entry.reject?.(outcome.error)
+    sendNext()
+  }
+
+  function failed(entry: Entry, reason: unknown): void {
+    if (verdictOf(reason) !== 'over') {
+      timer = setTimeout(sendNext, hintOf(reason) ?? pauseOf(failures++))
+      return
+    }
+    if (Array.isArray(reason)) return settle(entry, { error: new OutboxError(reason) })
+    // Not the mutation was refused but who sends it: it stays in the storage for the next one.
+    isDisposed = true
+    for (const { reject } of queue) reject?.(reason)
+  }
+
+  function sendNext(): void {
+    const [entry] = queue
+    if (!entry || isSending || isDisposed) return
+    isSending = true
+    clearTimeout(timer)
+    let result: Result | undefined
+    const answered = (then: () => void): void => {
+      if (!isSending) return
+      isSending = false
+      unsubscribe = undefined
+      then()
+    }
+    unsubscribe = client.subscribe(entry.payload, {
+      next: (value: Result) => (result = value),
+      error: (error: unknown) => answered(() => failed(entry, error)),
+      complete: () =>
+        answered(() => {
+          if (isDisposed) return
+          if (!result) failed(entry, undefined)
+          else if (result.errors) failed(entry, result.errors)
+          else settle(entry, { result })
+        }),
+    })
+  }
+
+  return {
+    async mutate(payload) {
+      const { input, ...variables } = (payload.variables ?? {}) as { input?: object } & Record<string, unknown>
+      const clientMessageId = newKey()
+      const keyed = input ? { ...variables, input: { clientMessageId, ...input } } : { clientMessageId, ...variables }
+      const answer = new Promise<Result>((resolve, reject) => {
+        queue.push({ payload: { ...payload, variables: keyed }, resolve, reject })
+      })
+      // In the order of the calls: what an earlier page left is put before it.
+      void loaded.then(save).then(sendNext)
+      return await answer
+    },
+    get pending() {
+      return queue.map(({ payload }) => payload)
+    },
+    dispose() {
+      isDisposed = true
+      clearTimeout(timer)
+      unsubscribe?.()
+    },
+  }
+}
+
+/** 128 random bits; `randomUUID` is there in secure contexts only. */
+const newKey = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')

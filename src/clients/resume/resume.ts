@@ -1,0 +1,262 @@
+import type { Payload, Result, Sink, SubscribingClient } from './client.ts'
+import { shapeOf } from './document.ts'
+import { hintOf, pauseOf, verdictOf } from './retry.ts'
+
+export type { Payload, Result, Sink, SubscribingClient } from './client.ts'
+export { outbox, OutboxError, type Outbox, type OutboxOptions } from './outbox.ts'
+
+/** Keeps cursors over a reload, each under the key of its document and variables. */
+export interface CursorStore {
+  load(key: string): string | null | undefined | Promise<string | null | undefined>
+  save(key: string, cursor: string): unknown
+}
+
+export interface ResumeOptions {
+  /**
+   * The server could not give all that was missed. Load and show the state by a query that selects a cursor and resolve with that: the
+   * subscription goes on after it, and what came meanwhile is left out. Resolve with nothing to go on as it is. After a rejection it is
+   * tried again. Without this the event is passed on as it comes.
+   */
+  onIncomplete?: (payload: Payload) => string | void | Promise<string | void>
+  /** Where cursors are kept; what it has wins over the variable `$after`. */
+  store?: CursorStore
+  /** Called before each new attempt, with why it is needed and the pause until then in milliseconds. */
+  onRetry?: (reason: unknown, pauseMs: number) => void
+}
+
+/** How many ids are remembered, so that an event that a resume repeats is given once. */
+const SEEN_LIMIT = 10_000
+/** How often in a row a new token may be refused. */
+const TOKEN_ATTEMPTS = 3
+
+/**
+ * The same client, with subscriptions that resume: one whose document has a variable `$after` goes on after the last event that its sink
+ * was given, whatever ended the connection (docs/resume.md). Everything else is passed to the client as it is.
+ * `subscribe` throws for a document that can't be resumed.
+ */
+export function resumable<C extends SubscribingClient>(client: C, options: ResumeOptions = {}): C {
+  const open = new Set<Subscription>()
+  client.on?.('connected', () => open.forEach((each) => each.connected()))
+  client.on?.('closed', (event: unknown) => [...open].forEach((each) => each.closed(event)))
+
+  function subscribe(payload: Payload, sink: Sink, ...rest: unknown[]): () => void {
+    const { takesAfter, selectsId } = shapeOf(payload.query, payload.operationName)
+    if (!takesAfter) return client.subscribe(payload, sink, ...rest)
+    if (!selectsId) {
+      throw new Error(
+        'This subscription has a variable $after but selects no `id` of its event beside `__typename`, so it cannot be resumed: select it.',
+      )
+    }
+    const subscription = new Subscription({ client, options, payload, sink, rest, ended: () => open.delete(subscription) })
+    open.add(subscription)
+    subscription.begin()
+    return () => subscription.stop()
+  }
+
+  return {
+    ...client,
+    subscribe,
+    iterate: (payload: Payload) => iterate(subscribe, payload),
+    dispose() {
+      for (const each of open) each.stop()
+      // graphql-ws rejects where it waits to come back.
+      return Promise.resolve(client.dispose?.()).catch(() => undefined)
+    },
+  }
+}
+
+interface SubscriptionParts {
+  client: SubscribingClient
+  options: ResumeOptions
+  payload: Payload
+  sink: Sink
+  rest: unknown[]
+  ended: () => void
+}
+
+class Subscription {
+  readonly #parts: SubscriptionParts
+  /** The client sends the same object again where it retries by itself: so what is in it must be the cursor. */
+  readonly #payload: Payload & { variables: Record<string, unknown> }
+  readonly #key: string
+  readonly #seen = new Set<string>()
+  /** Tells what the present attempt brings from what an earlier one still does. */
+  #attempt = 0
+  #unsubscribe: (() => void) | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #failures = 0
+  #tokenFailures = 0
+  #isOver = false
+  /** What comes while the state is loaded. */
+  #held: Result[] | undefined
+
+  constructor(parts: SubscriptionParts) {
+    this.#parts = parts
+    const { after, ...variables } = parts.payload.variables ?? {}
+    this.#key = keyOf(JSON.stringify([parts.payload.query, parts.payload.operationName, variables]))
+    this.#payload = { ...parts.payload, variables: { ...variables, after: after ?? null } }
+  }
+
+  /** At once where nothing has to be loaded: what the client sends after it comes after it. */
+  begin(): void {
+    const stored = this.#parts.options.store?.load(this.#key)
+    if (!(stored instanceof Promise)) return this.#beginAfter(stored)
+    stored.then(
+      (cursor) => this.#isOver || this.#beginAfter(cursor),
+      (error: unknown) => this.#end(() => this.#parts.sink.error(error)),
+    )
+  }
+
+  #beginAfter(cursor: string | null | undefined): void {
+    if (cursor != null) this.#payload.variables['after'] = cursor
+    this.#subscribe()
+  }
+
+  #subscribe(): void {
+    const attempt = ++this.#attempt
+    const isCurrent = (): boolean => attempt === this.#attempt && !this.#isOver
+    const { client, sink, rest } = this.#parts
+    const unsubscribe = client.subscribe(
+      this.#payload,
+      {
+        next: (result: Result) => isCurrent() && this.#next(result),
+        error: (error: unknown) => isCurrent() && this.#failed(error),
+        complete: () => isCurrent() && this.#end(() => sink.complete()),
+      },
+      ...rest,
+    )
+    if (isCurrent()) this.#unsubscribe = unsubscribe
+    else unsubscribe()
+  }
+
+  #next(result: Result): void {
+    // Server-sent events have no close code: what ends them is the last result.
+    if (result.errors && !result.data && verdictOf(result.errors) !== 'over') return this.#failed(result.errors)
+    if (this.#held) return void this.#held.push(result)
+    this.connected()
+    const [event] = Object.values(result.data ?? {}) as ({ __typename?: string; id?: unknown } | null | undefined)[]
+    const { onIncomplete, store } = this.#parts.options
+    if (event?.__typename === 'ResumeIncomplete' && onIncomplete) return void this.#recover(onIncomplete)
+    const id = event?.id == null ? undefined : String(event.id)
+    if (id !== undefined) {
+      if (this.#seen.has(id)) return
+      this.#seen.add(id)
+      if (this.#seen.size > SEEN_LIMIT) this.#seen.delete(this.#seen.values().next().value as string)
+    }
+    this.#parts.sink.next(result)
+    if (id === undefined) return
+    this.#payload.variables['after'] = id
+    void store?.save(this.#key, id)
+  }
+
+  async #recover(load: NonNullable<ResumeOptions['onIncomplete']>): Promise<void> {
+    const attempt = this.#attempt
+    this.#held = []
+    let cursor: string | void
+    try {
+      cursor = await load(this.#parts.payload)
+    } catch (error) {
+      if (attempt === this.#attempt) this.#failed(error, true)
+      return
+    }
+    if (attempt !== this.#attempt || this.#isOver) return
+    const held = this.#held
+    this.#held = undefined
+    if (cursor === undefined) return held.forEach((result) => this.#next(result))
+    this.#payload.variables['after'] = cursor
+    void this.#parts.options.store?.save(this.#key, cursor)
+    this.#leave()
+    this.#subscribe()
+  }
+
+  /** The connection is good. */
+  connected(): void {
+    this.#failures = this.#tokenFailures = 0
+  }
+
+  /** The connection was closed. The client goes on by itself, but where the server says not to, or when. */
+  closed(event: unknown): void {
+    if (verdictOf(event) === 'over' || hintOf(event) !== undefined) this.#failed(event)
+  }
+
+  #failed(reason: unknown, isTemporary = false): void {
+    const verdict = isTemporary ? 'again' : verdictOf(reason)
+    if (verdict === 'token') this.#tokenFailures++
+    else if (verdict === 'again') this.#tokenFailures = 0
+    this.#leave()
+    if (verdict === 'over' || this.#tokenFailures > TOKEN_ATTEMPTS) return this.#end(() => this.#parts.sink.error(reason))
+    // The first time the new token is worth trying at once.
+    const pause = hintOf(reason) ?? (verdict === 'token' && this.#tokenFailures === 1 ? 0 : pauseOf(this.#failures++))
+    this.#parts.options.onRetry?.(reason, pause)
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#isOver || this.#subscribe(), pause)
+  }
+
+  /** Nothing more is taken of the present attempt. */
+  #leave(): void {
+    this.#attempt++
+    this.#held = undefined
+    const unsubscribe = this.#unsubscribe
+    this.#unsubscribe = undefined
+    unsubscribe?.()
+  }
+
+  #end(tell: () => void): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    clearTimeout(this.#timer)
+    this.#parts.ended()
+    this.#leave()
+    tell()
+  }
+
+  stop(): void {
+    this.#end(() => this.#parts.sink.complete())
+  }
+}
+
+/** A short name for a text (FNV-1a, twice for 64 bits). */
+function keyOf(text: string): string {
+  const hash = (start: number): string => {
+    let value = start
+    for (let index = 0; index < text.length; index++) value = Math.imul(value ^ text.charCodeAt(index), 16_777_619)
+    return (value >>> 0).toString(36)
+  }
+  return `resume-${hash(2_166_136_261)}${hash(84_696_351)}`
+}
+
+/** A subscription's results one after the other; ends with its error. */
+async function* iterate(
+  subscribe: (payload: Payload, sink: Sink) => () => void,
+  payload: Payload,
+): AsyncGenerator<Result, void, void> {
+  const results: Result[] = []
+  let isDone = false
+  let failure: { error: unknown } | undefined
+  let wake = (): void => undefined
+  const sink: Sink = {
+    next(result) {
+      results.push(result)
+      wake()
+    },
+    error(error) {
+      failure = { error }
+      wake()
+    },
+    complete() {
+      isDone = true
+      wake()
+    },
+  }
+  const unsubscribe = subscribe(payload, sink)
+  try {
+    for (;;) {
+      while (results.length > 0) yield results.shift() as Result
+      if (failure) throw failure.error
+      if (isDone) return
+      await new Promise<void>((resolve) => (wake = resolve))
+    }
+  } finally {
+    unsubscribe()
+  }
+}
