@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -101,6 +102,28 @@ describe('the packed package, in a project that has nothing else', () => {
       await writeFile(join(project, 'package.json'), '{"type":"module"}')
       await run(process.execPath, [TSC, '--project', project]).catch((error: { stdout: string }) => expect.fail(error.stdout))
     }
+  })
+})
+
+describe('parley/resume', () => {
+  const FOLDER = join(ROOT, 'dist/clients/resume')
+  const sources = async (): Promise<string[]> => {
+    const names = (await readdir(FOLDER)).filter((name) => name.endsWith('.js'))
+    return await Promise.all(names.map((name) => readFile(join(FOLDER, name), 'utf8')))
+  }
+
+  test('is made of nothing but its own files, so that it runs in browsers', async () => {
+    for (const source of await sources()) {
+      for (const [, name] of source.matchAll(/\b(?:from|import\(?)\s*['"]([^'"]+)['"]/g)) expect(name).toMatch(/^\.\/[a-z]+\.js$/)
+    }
+  })
+
+  test('takes no more than 4 KB gzipped without its comments, which is 3 KB minified', async () => {
+    const code = (await sources())
+      .join('')
+      .replace(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, '')
+      .replace(/\n\s+/g, '\n')
+    expect(gzipSync(code, { level: 9 }).length).toBeLessThan(4096)
   })
 })
 

@@ -55,7 +55,7 @@ interface ShownConversation {
 }
 
 /** What a client shows: the answer of a query, changed by the events that came after it. */
-export class ShownState {
+class ShownState {
   readonly viewer: string
   readonly #conversations = new Map<string, ShownConversation>()
   readonly #notifications = new Map<string, string>()
