@@ -439,8 +439,8 @@ function createServer(node: Node): HttpServer {
     auth,
     connections,
     operations,
-    admit: (viewer: Parameters<typeof core.chat.users.ensure>[0]) => core.chat.users.ensure(viewer),
-    takeRequest(userId: number) {
+    ensureUser: (viewer: Parameters<typeof core.chat.users.ensure>[0]) => core.chat.users.ensure(viewer),
+    consumeRateLimit(userId: number) {
       try {
         rateLimit.take(userId)
       } catch (error) {

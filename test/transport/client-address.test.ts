@@ -32,21 +32,21 @@ describe("a client's address", () => {
 
 test('a place is given back once', () => {
   const limit = createAddressLimit(1)
-  const giveBack = limit.take('a')
-  expect(limit.take('a')).toBeUndefined()
-  expect(limit.take('b')).toBeDefined()
-  giveBack?.()
-  giveBack?.()
-  expect(limit.take('a')).toBeDefined()
-  expect(limit.take('a')).toBeUndefined()
+  const release = limit.acquire('a')
+  expect(limit.acquire('a')).toBeUndefined()
+  expect(limit.acquire('b')).toBeDefined()
+  release?.()
+  release?.()
+  expect(limit.acquire('a')).toBeDefined()
+  expect(limit.acquire('a')).toBeUndefined()
 })
 
 test('an IPv6 address counts with its network, which is one client’s, and with no other', () => {
   const limit = createAddressLimit(1)
-  expect(limit.take('2001:db8:0:1::1')).toBeDefined()
+  expect(limit.acquire('2001:db8:0:1::1')).toBeDefined()
   for (const same of ['2001:db8:0:1:ffff::2', '2001:0db8::1:0:0:0:1', '2001:db8:0:1:1:2:3:4'])
-    expect(limit.take(same)).toBeUndefined()
-  for (const other of ['2001:db8:0:2::1', '2001:db8::1', '::1', 'fe80::1']) expect(limit.take(other)).toBeDefined()
+    expect(limit.acquire(same)).toBeUndefined()
+  for (const other of ['2001:db8:0:2::1', '2001:db8::1', '::1', 'fe80::1']) expect(limit.acquire(other)).toBeDefined()
 })
 
 test('one connection of an address more than allowed is refused on both endpoints and on SSE, others are not', async () => {

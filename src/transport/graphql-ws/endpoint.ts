@@ -24,10 +24,10 @@ export interface GraphqlWsEndpointOptions {
   schema: GraphQLSchema
   auth: Auth
   /** Stores the viewer's user; rejects with UNAVAILABLE where that is not possible now. */
-  admit: (viewer: Viewer) => Promise<void>
+  ensureUser: (viewer: Viewer) => Promise<void>
   connections: Connections
   operations: Operations
-  takeRequest: (userId: number) => void
+  consumeRateLimit: (userId: number) => void
   maxFrameBytes: number
   maxBufferedBytes: number
   counts: Counts
@@ -91,7 +91,7 @@ interface Job {
  * iteration, straight to the socket's writer, as what they are on the wire.
  */
 export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endpoint {
-  const { schema, auth, admit, connections, operations, takeRequest, counts, maxFrameBytes, maxBufferedBytes } = options
+  const { schema, auth, ensureUser, connections, operations, consumeRateLimit, counts, maxFrameBytes, maxBufferedBytes } = options
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: maxFrameBytes,
@@ -103,7 +103,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
   /** Why the user can't do one more request now. */
   function limited({ connection, operations: open }: Pick<Peer, 'connection' | 'operations'>): GraphQLError | undefined {
     try {
-      takeRequest((connection as Connection).viewer.userId)
+      consumeRateLimit((connection as Connection).viewer.userId)
       if (open < OPERATIONS_LIMIT) return undefined
       throw new ChatError('RATE_LIMITED', `more than ${OPERATIONS_LIMIT} operations on one socket: complete another one first`)
     } catch (error) {
@@ -164,7 +164,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
         peer.ws.close(CloseCode.Forbidden, closeReason(operations.failure(error).message))
         return false
       }
-      if (connections.hasRoom(viewer.userId)) await admit(viewer)
+      if (connections.hasRoom(viewer.userId)) await ensureUser(viewer)
       if (peer.ws.readyState !== peer.ws.OPEN) return false
       peer.authorization = undefined
       peer.connection = connections.open(viewer, peer)

@@ -10,7 +10,7 @@ export interface OwnNamesOptions {
  * Whether the name in a request's `Host` can be none that another site has pointed here: its page would be of the same origin
  * as ours and could read it (DNS rebinding).
  */
-export function createOwnNames({ host, allowedOrigins = [] }: OwnNamesOptions): (hostHeader: string | undefined) => boolean {
+export function createAllowedHosts({ host, allowedOrigins = [] }: OwnNamesOptions): (hostHeader: string | undefined) => boolean {
   const allowed = new Set(allowedOrigins.map((origin) => new URL(origin).host))
   return (hostHeader) => {
     const url = `http://${hostHeader}`

@@ -43,14 +43,14 @@ function networkOf(address: string): string {
 /** Counts what is open of each address, and for IPv6 of each network of 64 bits. */
 export interface AddressLimit {
   /** Takes a place; undefined where the address has as many as allowed. The place is to be given back once. */
-  take(address: string): (() => void) | undefined
+  acquire(address: string): (() => void) | undefined
 }
 
 /** With a limit of 0 there is none. */
 export function createAddressLimit(limit: number): AddressLimit {
   const counts = new Map<string, number>()
   return {
-    take(address) {
+    acquire(address) {
       const network = networkOf(address)
       const count = counts.get(network) ?? 0
       if (limit > 0 && count >= limit) return undefined

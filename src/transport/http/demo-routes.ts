@@ -6,13 +6,16 @@ import { TRY_AGAIN, type Fallback, type RouteParts } from './routes.ts'
 export type DemoPageAt = (path: string) => Promise<{ headers: Record<string, string>; body: string } | undefined>
 
 /** The pages of the demo, and what they load. */
-export function createDemoRoutes(pageAt: DemoPageAt, { closed, isOwnName }: Pick<RouteParts, 'closed' | 'isOwnName'>): Fallback {
+export function createDemoRoutes(
+  pageAt: DemoPageAt,
+  { closed, isAllowedHost }: Pick<RouteParts, 'closed' | 'isAllowedHost'>,
+): Fallback {
   return async ({ method, headers }, response, path) => {
     if (closed()) throw new ChatError('UNAVAILABLE', TRY_AGAIN)
     const page = await pageAt(path)
     if (!page) return false
     if (method !== 'GET' && method !== 'HEAD') sendJson(response, 405, { error: 'expected GET' }, { Allow: 'GET, HEAD' })
-    else if (!isOwnName(headers.host)) {
+    else if (!isAllowedHost(headers.host)) {
       const error = 'the demo has tokens, and is shown by address only: open it as localhost or by the IP address of the server'
       sendJson(response, 403, { error })
     } else {

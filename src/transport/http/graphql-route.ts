@@ -6,7 +6,7 @@ import { fairTurns } from '../../lib/fair-turns.ts'
 import type { HttpHandler } from '../../graphql/yoga.ts'
 import type { Endpoint } from '../socket/upgrade.ts'
 import { checkBodyHeaders, HttpError, readBody } from './body.ts'
-import { createOpenAnswers } from './pending-responses.ts'
+import { createPendingResponses } from './pending-responses.ts'
 import { TRY_AGAIN, type Route, type RouteParts } from './routes.ts'
 import { createStreams, type StreamsOptions } from './sse.ts'
 import { isText } from './target.ts'
@@ -15,8 +15,8 @@ export interface GraphqlRouteOptions extends StreamsOptions {
   /** The page that browsers get; with a demo token only where asked to, and there is one. Undefined: none. */
   graphiqlPage: ((withToken: boolean) => string) | undefined
   auth: Auth
-  admit: (viewer: Viewer) => Promise<void>
-  takeRequest: (userId: number) => void
+  ensureUser: (viewer: Viewer) => Promise<void>
+  consumeRateLimit: (userId: number) => void
   maxBodyBytes: number
   handler: HttpHandler
   graphqlWs: Endpoint
@@ -39,9 +39,9 @@ const PAGE_POLICY = [
 ].join('; ')
 
 /** `/graphql`: GraphQL over HTTP and server-sent events, and GraphiQL for browsers. */
-export function createGraphqlRoute(options: GraphqlRouteOptions, { cors, closed, isOwnName, addressOf }: RouteParts): Route {
-  const { graphiqlPage, auth, takeRequest, maxBodyBytes, admit, handler } = options
-  const answers = createOpenAnswers()
+export function createGraphqlRoute(options: GraphqlRouteOptions, { cors, closed, isAllowedHost, addressOf }: RouteParts): Route {
+  const { graphiqlPage, auth, consumeRateLimit, maxBodyBytes, ensureUser, handler } = options
+  const answers = createPendingResponses()
   const openStream = createStreams(options)
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -50,15 +50,15 @@ export function createGraphqlRoute(options: GraphqlRouteOptions, { cors, closed,
     if (wantsPage && graphiqlPage !== undefined) {
       // Without headers for other origins: they must not read the token in it.
       const headers = { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': PAGE_POLICY }
-      response.writeHead(200, headers).end(graphiqlPage(isOwnName(request.headers.host)))
+      response.writeHead(200, headers).end(graphiqlPage(isAllowedHost(request.headers.host)))
       return
     }
     cors.setHeaders(request, response)
     if (request.method === 'OPTIONS') return cors.answerPreflight(request, response, METHODS)
     if (closed()) throw new ChatError('UNAVAILABLE', TRY_AGAIN)
     const viewer = await auth.verifyHeader(request.headers.authorization, addressOf(request))
-    takeRequest(viewer.userId)
-    const release = answers.take(viewer.userId, response)
+    consumeRateLimit(viewer.userId)
+    const release = answers.acquire(viewer.userId, response)
     if (!isText(request.url as string)) throw new HttpError(400, 'the URL is no UTF-8, expected it percent-encoded')
     if (request.method === 'POST') {
       checkBodyHeaders(request.headers)
@@ -67,7 +67,7 @@ export function createGraphqlRoute(options: GraphqlRouteOptions, { cors, closed,
       Object.assign(request, { body: Readable.from([body]) })
       await fairTurns.nextRequest(viewer.userId, body.length)
     }
-    await admit(viewer)
+    await ensureUser(viewer)
     await handler(request, response, {
       viewer,
       reader: { ready: () => answers.ready(viewer.userId) },

@@ -8,34 +8,34 @@ const ANSWERS_LIMIT = 100
 const UNREAD_LIMIT = 8 * 1_048_576
 
 /** The answers over HTTP that users have asked for and not read to their end. */
-export interface OpenAnswers {
+export interface PendingResponses {
   /**
    * Takes one in until it is closed, or until what is returned is called: a stream has limits of its own. Throws RATE_LIMITED where the
    * user has too many, or leaves too much unread.
    */
-  take(userId: number, response: ServerResponse): () => void
+  acquire(userId: number, response: ServerResponse): () => void
   /** Resolves when one of the user's answers was read to its end; undefined where little of them is unread. */
   ready(userId: number): Promise<void> | undefined
 }
 
 /** One answer may be large; who asks for the next without reading it would fill the memory. */
-export function createOpenAnswers(): OpenAnswers {
+export function createPendingResponses(): PendingResponses {
   const byUser = new Map<number, Set<ServerResponse>>()
   return {
-    take(userId, response) {
+    acquire(userId, response) {
       const open = byUser.get(userId) ?? new Set()
       let unread = 0
       for (const { writableLength } of open) unread += writableLength
       if (open.size >= ANSWERS_LIMIT || unread > UNREAD_LIMIT)
         throw new ChatError('RATE_LIMITED', 'too many answers are not read yet: read them, then ask again')
-      const giveBack = (): void => {
+      const release = (): void => {
         open.delete(response)
         if (open.size === 0 && byUser.get(userId) === open) byUser.delete(userId)
       }
-      if (response.closed) return giveBack
+      if (response.closed) return release
       byUser.set(userId, open.add(response))
-      response.once('close', giveBack)
-      return giveBack
+      response.once('close', release)
+      return release
     },
 
     ready(userId) {

@@ -13,7 +13,7 @@ export interface RouteParts {
   cors: Cors
   closed: () => Closed
   /** Whether a request names the server by a name that only its own pages are opened by. */
-  isOwnName: (host: string | undefined) => boolean
+  isAllowedHost: (host: string | undefined) => boolean
   /** The client's. */
   addressOf: (request: IncomingMessage) => string
 }

@@ -7,7 +7,7 @@ import type { GraphQLError } from 'graphql'
 import { ChatError } from '../../errors.ts'
 import { statusOf } from '../../graphql/errors.ts'
 import { clientAddress } from './client-address.ts'
-import { createOwnNames } from './allowed-hosts.ts'
+import { createAllowedHosts } from './allowed-hosts.ts'
 import { Cors } from './cors.ts'
 import { createDemoRoutes, type DemoPageAt } from './demo-routes.ts'
 import { closeSockets, socketsOf } from './drain.ts'
@@ -56,11 +56,11 @@ export interface HttpServer {
 /** Routes HTTP requests and upgrades (docs/operations.md, HTTP endpoints). */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { operations, connections, report } = options
-  const isOwnName = createOwnNames(options)
+  const isAllowedHost = createAllowedHosts(options)
   const cors = new Cors(options.allowedOrigins)
   const addressOf = (request: IncomingMessage): string => clientAddress(request, options.trustedProxies)
   let closed: Closed = 'starting'
-  const parts: RouteParts = { cors, closed: () => closed, isOwnName, addressOf }
+  const parts: RouteParts = { cors, closed: () => closed, isAllowedHost, addressOf }
   const allProbes = createProbes(options, () => closed)
   const probeServer = options.metricsPort === undefined ? undefined : createProbeServer(allProbes, report)
   const probes = probeServer ? { '/health': allProbes['/health'] as Probe } : allProbes
@@ -110,9 +110,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (closed) return endpoint.refuse(socket, 503, TRY_AGAIN)
     if (!cors.allows(request)) return endpoint.refuse(socket, 403, 'this origin is not allowed')
     const address = addressOf(request)
-    const giveBack = options.addresses.take(address)
-    if (!giveBack) return endpoint.refuse(socket, 429, 'too many connections of this address: close another one first')
-    socket.on('close', giveBack)
+    const release = options.addresses.acquire(address)
+    if (!release) return endpoint.refuse(socket, 429, 'too many connections of this address: close another one first')
+    socket.on('close', release)
     endpoint.upgrade(request, socket, head, address).catch(report)
   }
 

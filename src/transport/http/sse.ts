@@ -41,8 +41,8 @@ export function createStreams({ operations, connections, addresses, counts, maxB
     let stream: ResultStream | undefined
     let wanted: GraphQLError | undefined
     let limit: NodeJS.Timeout | undefined
-    const giveBack = addresses.take(address)
-    if (!giveBack) return refused('address')
+    const release = addresses.acquire(address)
+    if (!release) return refused('address')
     const connection: Connection | undefined = connections.open(request.viewer, {
       protocol: 'sse',
       address,
@@ -53,13 +53,13 @@ export function createStreams({ operations, connections, addresses, counts, maxB
       },
     })
     if (!connection) {
-      giveBack()
+      release()
       return refused('user')
     }
     const over = (): void => {
       clearTimeout(limit)
       void stream?.return()
-      giveBack()
+      release()
       connection.closed()
     }
     response.once('close', over)

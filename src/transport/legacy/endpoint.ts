@@ -29,11 +29,11 @@ import { Session, type SessionParts } from './session.ts'
 export interface LegacyEndpointOptions {
   auth: Auth
   /** Stores the viewer's user; rejects with UNAVAILABLE where that is not possible now. */
-  admit: (viewer: Viewer) => Promise<void>
+  ensureUser: (viewer: Viewer) => Promise<void>
   connections: Connections
   operations: Operations
   activity: ActivityRecorder
-  takeRequest: (userId: number) => void
+  consumeRateLimit: (userId: number) => void
   maxFrameBytes: number
   maxBufferedBytes: number
   counts: Counts
@@ -69,8 +69,9 @@ const MSG_OF: Readonly<Record<number, string>> = {
 
 /** `/ws/connect`: who may connect, and as whom (docs/protocol.md, section 1). */
 export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
-  const { auth, admit, connections, operations, activity, takeRequest, counts, maxFrameBytes, maxBufferedBytes } = options
-  const parts: SessionParts = { operations, activity, takeRequest, counts }
+  const { auth, ensureUser, connections, operations, activity, consumeRateLimit, counts, maxFrameBytes, maxBufferedBytes } =
+    options
+  const parts: SessionParts = { operations, activity, consumeRateLimit, counts }
   const leftOut = new LeftOut(counts, options.logLeftOut)
   const server = new WebSocketServer({
     noServer: true,
@@ -106,7 +107,7 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
     const problem = after === undefined ? null : problemWithCursor(after, 'Last-Event-ID')
     if (problem !== null) throw new ChatError('BAD_USER_INPUT', problem)
     if (!connections.hasRoom(viewer.userId)) throw tooMany()
-    await admit(viewer)
+    await ensureUser(viewer)
     const pushes = new Pushes(leftOut, capabilitiesOf(request))
     const feed = await openFeed(viewer, after, pushes)
     // The client may be gone, and others may have come meanwhile.

@@ -32,7 +32,7 @@ export interface SessionParts {
   /** Where admins watch. */
   activity: ActivityRecorder
   /** Takes one request of the user; throws RATE_LIMITED where none is left. */
-  takeRequest: (userId: number) => void
+  consumeRateLimit: (userId: number) => void
   counts: Counts
 }
 
@@ -61,8 +61,8 @@ function limitedText(decoded: ReturnType<typeof decodeRequest>): string {
   return isPing(decoded.request) ? TEXTS.tooManyRequests : failureText(decoded.request.type)
 }
 
-/** An answer that is still to come holds the place of its request. */
-interface Place {
+/** An answer that is still to come holds its place in the order of the requests. */
+interface ResponseSlot {
   text: string | undefined
   isDone: boolean
 }
@@ -83,8 +83,8 @@ export class Session implements ConnectionPeer {
   #capabilities: CapabilitySet
   #connection: Connection | undefined
   /** What is still to be answered, in the order of the requests. */
-  readonly #places: Place[] = []
-  readonly #queue: { request: LegacyRequest; place: Place }[] = []
+  readonly #slots: ResponseSlot[] = []
+  readonly #queue: { request: LegacyRequest; slot: ResponseSlot }[] = []
   #running = 0
   #runningSends = 0
   /** Whether too many requests in a row were refused: nothing more is read, and what is outstanding is still answered. */
@@ -132,26 +132,26 @@ export class Session implements ConnectionPeer {
     this.#writer.write(encodeTextFrame(text))
   }
 
-  #reserve(): Place {
-    const place: Place = { text: undefined, isDone: false }
-    if (this.#places.push(place) === OUTSTANDING_LIMIT) this.#ws.pause()
-    return place
+  #reserveSlot(): ResponseSlot {
+    const slot: ResponseSlot = { text: undefined, isDone: false }
+    if (this.#slots.push(slot) === OUTSTANDING_LIMIT) this.#ws.pause()
+    return slot
   }
 
-  #answer(place: Place, text?: string): void {
-    place.text = text
-    place.isDone = true
-    while (this.#places[0]?.isDone) {
-      const { text: ready } = this.#places.shift() as Place
-      if (this.#places.length === OUTSTANDING_LIMIT - 1) this.#ws.resume()
+  #answer(slot: ResponseSlot, text?: string): void {
+    slot.text = text
+    slot.isDone = true
+    while (this.#slots[0]?.isDone) {
+      const { text: ready } = this.#slots.shift() as ResponseSlot
+      if (this.#slots.length === OUTSTANDING_LIMIT - 1) this.#ws.resume()
       if (ready !== undefined) this.#send(ready)
     }
-    if (this.#isGivenUp && this.#places.length === 0) this.#ws.giveUp()
+    if (this.#isGivenUp && this.#slots.length === 0) this.#ws.giveUp()
   }
 
   #refuse(text: string): void {
     this.#isGivenUp = this.#ws.refused()
-    this.#answer(this.#reserve(), text)
+    this.#answer(this.#reserveSlot(), text)
   }
 
   #run(request: OperationRequest): Promise<ExecutionResult> | ExecutionResult {
@@ -182,10 +182,10 @@ export class Session implements ConnectionPeer {
     return encodeSuccess(request.type, request.echo)
   }
 
-  #startOne({ request, place }: { request: LegacyRequest; place: Place }): void {
+  #startOne({ request, slot }: { request: LegacyRequest; slot: ResponseSlot }): void {
     if (request.type === 'capabilities') {
       const enabled = capabilitySet(request.enable)
-      this.#answer(place, encodeEnabled(enabled, request.echo))
+      this.#answer(slot, encodeEnabled(enabled, request.echo))
       // What it brings comes after the answer.
       this.#pushes.enable(enabled)
       return
@@ -198,7 +198,7 @@ export class Session implements ConnectionPeer {
       .then((text) => {
         this.#running--
         if (isSend) this.#runningSends--
-        this.#answer(place, text)
+        this.#answer(slot, text)
         this.#startNext()
       })
       .catch((error: unknown) => this.#stop(error))
@@ -219,7 +219,7 @@ export class Session implements ConnectionPeer {
     closeWith(this.#writer, CLOSE.interrupted)
   }
 
-  #tellWatchers(decoded: ReturnType<typeof decodeRequest>): void {
+  #notifyWatchers(decoded: ReturnType<typeof decodeRequest>): void {
     const { viewer, id } = this.#connection as Connection
     const { type, ...rest } = decoded.ok ? decoded.request : { type: 'invalid' as const, error: decoded.error }
     this.#parts.activity.record({
@@ -234,13 +234,13 @@ export class Session implements ConnectionPeer {
   }
 
   #receive(text: string): void {
-    const { operations, activity, takeRequest, counts } = this.#parts
+    const { operations, activity, consumeRateLimit, counts } = this.#parts
     const decoded = decodeRequest(text, this.#capabilities)
     countIn(counts.frames, `legacy ${decoded.ok ? decoded.request.type : 'invalid'}`)
-    if (activity.isWatched) this.#tellWatchers(decoded)
+    if (activity.isWatched) this.#notifyWatchers(decoded)
     const echo = decoded.ok ? decoded.request.echo : decoded.echo
     try {
-      takeRequest((this.#connection as Connection).viewer.userId)
+      consumeRateLimit((this.#connection as Connection).viewer.userId)
     } catch (error) {
       const { message } = operations.failure(error)
       return this.#refuse(encodeError({ code: 429, msg: limitedText(decoded), error: message }, echo))
@@ -253,7 +253,7 @@ export class Session implements ConnectionPeer {
       return this.#send(encodeHeartbeat(echo))
     }
     if (request.type === 'capabilities') this.#capabilities = capabilitySet(request.enable)
-    this.#queue.push({ request, place: this.#reserve() })
+    this.#queue.push({ request, slot: this.#reserveSlot() })
     this.#startNext()
   }
 }
