@@ -85,7 +85,7 @@ export function createOperations(options: OperationsOptions): Operations {
   const waiting: (() => void)[] = []
 
   /** Counts what came of an operation, and tells those who watch. */
-  function told(request: PreparedRequest, result: ExecutionResult): ExecutionResult {
+  function recordOperation(request: PreparedRequest, result: ExecutionResult): ExecutionResult {
     const { node, takesToken } = request.operation
     const code = (result.errors?.[0]?.extensions['code'] as string | undefined) ?? 'ok'
     countIn(counts.operations, code === 'ok' ? OK[node.operation] : `${node.operation} ${code}`)
@@ -168,12 +168,12 @@ export function createOperations(options: OperationsOptions): Operations {
     const result = tracing.isOn
       ? inSpan({ name: nameOf(request.operation) }, () => execute(request), hasErrors)
       : execute(request)
-    if (!('then' in result)) return told(request, clientResult(result, report, rules))
+    if (!('then' in result)) return recordOperation(request, clientResult(result, report, rules))
     running++
     return result.then((settled) => {
       running--
       if (running === 0) for (const resolve of waiting.splice(0)) resolve()
-      return told(request, clientResult(settled, report, rules))
+      return recordOperation(request, clientResult(settled, report, rules))
     })
   }
 
@@ -215,7 +215,7 @@ export function createOperations(options: OperationsOptions): Operations {
         : unshared(cost, (event) =>
             operation.execute(event, createContext(services, viewer, connectionId, { isEvent: true }), variables),
           )
-      told(request, {})
+      recordOperation(request, {})
       const subscription = new Subscription(parts, { viewer, connectionId, executed, cost, sink })
       try {
         await subscription.open(source)

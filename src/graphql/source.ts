@@ -116,7 +116,7 @@ class FeedStream implements FeedSink, OpenSource {
   async #resume(point: ResumePoint, { begins, again, replayed }: SourceHooks): Promise<void> {
     await this.#feed?.resume(point.after, {
       begin: (start) => {
-        if (!start.complete) this.#tellIncomplete(positionOf(start.goesOnAfter, point))
+        if (!start.complete) this.#deliverIncomplete(positionOf(start.goesOnAfter, point))
         begins?.()
       },
       again: again && (({ kind, id }) => again(EVENTS[kind].type, id)),
@@ -124,7 +124,7 @@ class FeedStream implements FeedSink, OpenSource {
     })
   }
 
-  #tellIncomplete(position: string): void {
+  #deliverIncomplete(position: string): void {
     this.#sink.event({ id: null, at: Date.now(), kind: 'resume_incomplete', payload: { position } }, false)
   }
 

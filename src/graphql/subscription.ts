@@ -81,7 +81,7 @@ export class Subscription implements SourceSink, OpenSource {
 
   event(event: SourceEvent, isFormer: boolean): void {
     if (this.#isStopped) return
-    if (this.#parts.activity.isWatched) this.#tellWatchers(event)
+    if (this.#parts.activity.isWatched) this.#notifyWatchers(event)
     const result = isFormer
       ? this.#executed.resultFor(event, this.#viewer, this.#connectionId)
       : this.#executed.result(event, this.#viewer)
@@ -120,7 +120,7 @@ export class Subscription implements SourceSink, OpenSource {
     this.#tail = now
   }
 
-  #tellWatchers(event: SourceEvent): void {
+  #notifyWatchers(event: SourceEvent): void {
     // Else who watches would be shown what they are shown.
     if (event.kind === 'activity') return
     const { kind, payload } = event

@@ -113,7 +113,7 @@ export const isTypingChange = hasMembers({
 const isNull: Check = (value) => value === null
 const isTrace = isAbsentOr(isText)
 
-/** Whether something that came over a topic is a hint: an event of the log with its place, or one that is not kept. */
+/** Whether something that came over a topic is a hint: an event of the log with its place, or an ephemeral one. */
 export function isHint(hint: unknown): hint is Hint {
   if (!isObject(hint) || !isTrace(hint['trace'])) return false
   const { seq, event } = hint

@@ -24,10 +24,10 @@ interface Topic {
   opening: Promise<void> | undefined
   subscription: number | undefined
   /** Hints that came before their turn; undefined where none did. */
-  early: Map<number, DurableEvent> | undefined
+  outOfOrder: Map<number, DurableEvent> | undefined
   /** The highest `seq` that the log is known to hold. */
   head: number
-  healing: boolean
+  isCatchingUp: boolean
 }
 
 export interface Topics {
@@ -37,7 +37,7 @@ export interface Topics {
    */
   attach(topic: string, listener: TopicListener): Promise<number>
   detach(topic: string, listener: TopicListener): void
-  /** Gives an event that is not kept to those who listen to a topic here, and on no other node. */
+  /** Delivers an ephemeral event to the listeners of a topic on this node alone. */
   deliverLocally(topic: string, event: EphemeralEvent): void
   /** How many are listened to. */
   size(): number
@@ -53,7 +53,7 @@ export interface TopicsOptions {
   log: Pick<EventLog, 'heads' | 'read'>
   counts?: Counts
   /** Told of failures, which are retried: reading the log, or a listener's bug. */
-  onError: (stage: 'heal' | 'listener' | 'unsubscribe' | 'check', error: unknown) => void
+  onError: (stage: 'catch up' | 'listener' | 'unsubscribe' | 'check', error: unknown) => void
 }
 
 const HINTS: SubscribeOptions = { accepts: isHint }
@@ -64,7 +64,7 @@ const READS_AT_ONCE = 4
 const RETRY_MS = 250
 const MAX_RETRY_MS = 5000
 
-/** What this node listens to: a position for each topic, gaps healed from the log, repeats dropped (docs/architecture.md, rule 2). */
+/** What this node listens to: a position for each topic, gaps filled from the log, repeats dropped (docs/architecture.md, rule 2). */
 export async function createTopics({ pubsub, log, counts = createCounts(), onError }: TopicsOptions): Promise<Topics> {
   const topics = new Map<string, Topic>()
   const loadHead = createBatchLoader<string, number>(async (names) => {
@@ -89,21 +89,21 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
     }
   }
 
-  /** Delivers early hints whose turn has come, and forgets those of before. */
+  /** Delivers what is next in the out-of-order buffer, and drops what is behind. */
   function drain(topic: Topic): void {
-    const { early } = topic
-    if (!early) return
-    for (const seq of early.keys()) if (seq <= (topic.position as number)) early.delete(seq)
-    for (let event; (event = early.get((topic.position as number) + 1));) {
-      early.delete((topic.position as number) + 1)
+    const { outOfOrder } = topic
+    if (!outOfOrder) return
+    for (const seq of outOfOrder.keys()) if (seq <= (topic.position as number)) outOfOrder.delete(seq)
+    for (let event; (event = outOfOrder.get((topic.position as number) + 1));) {
+      outOfOrder.delete((topic.position as number) + 1)
       deliver(topic, (topic.position as number) + 1, event)
     }
-    if (early.size === 0) topic.early = undefined
+    if (outOfOrder.size === 0) topic.outOfOrder = undefined
   }
 
-  async function heal(topic: Topic): Promise<void> {
-    if (topic.healing) return
-    topic.healing = true
+  async function catchUp(topic: Topic): Promise<void> {
+    if (topic.isCatchingUp) return
+    topic.isCatchingUp = true
     let retryMs = RETRY_MS
     while (!stopped && topics.get(topic.name) === topic && topic.head > (topic.position as number)) {
       try {
@@ -118,31 +118,31 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
         drain(topic)
         retryMs = RETRY_MS
       } catch (error) {
-        onError('heal', error)
+        onError('catch up', error)
         const ms = retryMs * (0.5 + Math.random() / 2)
         await new Promise((resolve) => setTimeout(resolve, ms).unref())
         retryMs = Math.min(2 * retryMs, MAX_RETRY_MS)
       }
     }
-    topic.healing = false
+    topic.isCatchingUp = false
   }
 
-  /** Nothing is kept up to `head`: retention was faster, or a hint told of a log that is not this one. */
+  /** The log has nothing up to `head`: retention was faster, or the hint was of another log. */
   async function skip(topic: Topic, head: number): Promise<void> {
-    const kept = await loadHead(topic.name)
+    const logged = await loadHead(topic.name)
     if (topic.head !== head) return
-    if (kept < head) goBack(topic, kept)
+    if (logged < head) rewind(topic, logged)
     else topic.position = head
   }
 
   /** The log lost its end (a restored backup, a failover): what it counts from here is new. */
-  function goBack(topic: Topic, head: number): void {
+  function rewind(topic: Topic, head: number): void {
     onError('check', new Error(`the log of ${topic.name} ends at ${head}, before ${topic.head}, which was told of`))
     topic.position = topic.head = head
-    topic.early = undefined
+    topic.outOfOrder = undefined
   }
 
-  function tellEphemeral(listeners: Iterable<TopicListener>, event: EphemeralEvent): void {
+  function deliverEphemeral(listeners: Iterable<TopicListener>, event: EphemeralEvent): void {
     for (const listener of listeners) {
       try {
         listener.onEphemeral(event)
@@ -153,15 +153,15 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
   }
 
   function onHint(topic: Topic, hint: Hint): void {
-    if (!tracing.isOn || hint.trace === undefined) return take(topic, hint)
+    if (!tracing.isOn || hint.trace === undefined) return applyHint(topic, hint)
     const attributes = { 'parley.topic': topic.name, 'parley.listeners': topic.listeners.size }
     inSpan({ name: `deliver ${hint.event.kind}`, kind: SpanKind.CONSUMER, parent: hint.trace, attributes }, () =>
-      take(topic, hint),
+      applyHint(topic, hint),
     )
   }
 
-  function take(topic: Topic, { seq, event }: Hint): void {
-    if (seq === null) return tellEphemeral(topic.listeners, event as EphemeralEvent)
+  function applyHint(topic: Topic, { seq, event }: Hint): void {
+    if (seq === null) return deliverEphemeral(topic.listeners, event as EphemeralEvent)
     if (seq > topic.head) topic.head = seq
     if (topic.position !== undefined) {
       if (seq <= topic.position) return
@@ -171,9 +171,9 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
         return
       }
     }
-    topic.early ??= new Map()
-    if (topic.early.size < READ_LIMIT) topic.early.set(seq, event as DurableEvent)
-    if (topic.position !== undefined) void heal(topic)
+    topic.outOfOrder ??= new Map()
+    if (topic.outOfOrder.size < READ_LIMIT) topic.outOfOrder.set(seq, event as DurableEvent)
+    if (topic.position !== undefined) void catchUp(topic)
   }
 
   async function open(topic: Topic): Promise<void> {
@@ -183,7 +183,7 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
     if (head > topic.head) topic.head = head
     drain(topic)
     topic.opening = undefined
-    if (topic.head > topic.position) void heal(topic)
+    if (topic.head > topic.position) void catchUp(topic)
   }
 
   function unsubscribe(topic: Topic): void {
@@ -208,7 +208,7 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
     (hint: AudienceHint) => {
       const listeners = new Set<TopicListener>()
       for (const name of hint.topics) for (const listener of topics.get(name)?.listeners ?? []) listeners.add(listener)
-      tellEphemeral(listeners, hint.event as EphemeralEvent)
+      deliverEphemeral(listeners, hint.event as EphemeralEvent)
     },
     AUDIENCE_HINTS,
   )
@@ -224,9 +224,9 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
           references: 0,
           opening: undefined,
           subscription: undefined,
-          early: undefined,
+          outOfOrder: undefined,
           head: 0,
-          healing: false,
+          isCatchingUp: false,
         }
         topics.set(name, topic)
         topic.references++
@@ -250,7 +250,7 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
     },
 
     deliverLocally(name, event) {
-      tellEphemeral(topics.get(name)?.listeners ?? [], event)
+      deliverEphemeral(topics.get(name)?.listeners ?? [], event)
     },
 
     size: () => topics.size,
@@ -270,9 +270,9 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
         const heads = await log.heads(known.map((topic) => topic.name))
         known.forEach((topic, index) => {
           const head = heads.get(topic.name) ?? 0
-          if (head < (positions[index] as number)) goBack(topic, head)
+          if (head < (positions[index] as number)) rewind(topic, head)
           if (head > topic.head) topic.head = head
-          if (topic.head > (topic.position as number)) void heal(topic)
+          if (topic.head > (topic.position as number)) void catchUp(topic)
         })
       } catch (error) {
         onError('check', error)

@@ -257,7 +257,7 @@ test('a read that fails is tried again until it succeeds, and told of', async ()
   await emit('t')
   await recorder.reached(2)
   expect(recorder.seqs).toEqual([1, 2])
-  expect(errors.map(({ stage }) => stage)).toEqual(['heal', 'heal'])
+  expect(errors.map(({ stage }) => stage)).toEqual(['catch up', 'catch up'])
 })
 
 test('a check delivers what no hint told of', async () => {
