@@ -79,6 +79,8 @@ const INDEX_EVERY_MS = 60_000
 const SWEEP_AT_ONCE = 1000
 /** As far back as the statistics go. */
 const STATISTICS_DAYS = 366
+/** How often a node looks for changed profiles that nobody was told of, as after another one died. */
+const PROFILE_SWEEP_MS = 5000
 /** More hours than PostgreSQL's dates reach back are as good as all. */
 const MAX_RETENTION_HOURS = 1_000_000
 
@@ -191,6 +193,7 @@ async function start(
   if (settings.demo) await seedDemo(core.chat).catch(failed('demo data'))
   await beginRevocations(node)
   beginSearchIndex(node)
+  beginProfileSweeps(node)
   server.open()
   return { started: { ...address, demoTokens: demoTokens(signer) }, useTls: server.useTls }
 }
@@ -289,6 +292,7 @@ async function openCore({ settings, metrics, wheel, onStop, failed }: Base, stor
   const { chat, topics, searchIndex } = core
   onStop(() => topics.stop())
   onStop(() => chat.presence.stop())
+  onStop(() => chat.profileUpdates.stop())
   onStop(() => searchIndex.flush())
   if (settings.databaseUrl !== undefined) onStop(every(settings.positionCheckMs, () => topics.check()))
   onStop(every(SWEEP_EVERY_MS, () => sweep(core, settings).catch(failed('sweep'))))
@@ -496,6 +500,13 @@ async function beginRevocations({ settings, revocations, connections, onStop, fa
   }
   await refresh()
   if (settings.databaseUrl !== undefined) onStop(every(settings.positionCheckMs, () => refresh().catch(failed('revocations'))))
+}
+
+/** Tells of changed profiles that nobody was told of, now and then again. */
+function beginProfileSweeps({ core, onStop, failed }: Node): void {
+  const sweep = (): Promise<void> => core.chat.profileUpdates.sweep().catch(failed('profile update'))
+  void sweep()
+  onStop(every(PROFILE_SWEEP_MS, sweep))
 }
 
 /** Adds to the search index what a crash, an import or an older version left out, now and then again. */

@@ -93,7 +93,7 @@ export async function createCore(settings: CoreSettings, parts: CoreParts): Prom
     registry: parts.registry,
     tellTyping: parts.relayTyping,
     deliverLocally: (topic, event) => topics.deliverLocally(topic, event),
-    onError: (error) => onError('presence', error),
+    onError,
   })
   const feeds = createFeeds({
     topics,

@@ -15,6 +15,7 @@ import { createGroups, type Groups } from './groups.ts'
 import { createMessages, type Messages } from './messages.ts'
 import { createNotifications, type Notifications } from './notifications.ts'
 import { createPresence, type Presence } from './presence.ts'
+import { createProfileUpdates, type ProfileUpdates } from './profile-updates.ts'
 import { createRepublish, type Republish } from './republish.ts'
 import { createReactions, type Reactions } from './reactions.ts'
 import { createReads, type Reads } from './reads.ts'
@@ -34,6 +35,7 @@ export interface Chat {
   messages: Messages
   notifications: Notifications
   presence: Presence
+  profileUpdates: ProfileUpdates
   republish: Republish
   reactions: Reactions
   reads: Reads
@@ -68,7 +70,7 @@ export interface ChatOptions {
   /** Gives an event that is not kept to this node's own clients. */
   deliverLocally: (topic: string, event: EphemeralEvent) => void
   /** Told of what failed behind nobody's request. */
-  onError: (error: unknown) => void
+  onError: (stage: string, error: unknown) => void
 }
 
 /** The rules of the chat. */
@@ -83,6 +85,7 @@ export function createChat(options: ChatOptions): Chat {
     tell: options.tellTyping,
     deliverLocally: options.deliverLocally,
   })
+  const profileUpdates = createProfileUpdates({ store, commits, wheel, onError: (error) => onError('profile update', error) })
   const notifications = createNotifications({ store, commits })
   return {
     access,
@@ -101,7 +104,7 @@ export function createChat(options: ChatOptions): Chat {
       loadCircle,
       graceMs: options.presenceGraceMs,
       groupLimit: options.presenceGroupLimit,
-      onError,
+      onError: (error) => onError('presence', error),
     }),
     republish: createRepublish({ commits, notifications }),
     reactions: createReactions({ access, commits }),
@@ -109,6 +112,7 @@ export function createChat(options: ChatOptions): Chat {
     receipts: createReceipts({ store, access, commits }),
     snapshots: createSnapshots({ store, limit: options.snapshotLimit ?? 1 }),
     typing,
-    users: createUsers({ store, commits }),
+    profileUpdates,
+    users: createUsers({ store, commits, onChanged: (due) => profileUpdates.schedule(due) }),
   }
 }

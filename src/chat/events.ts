@@ -73,6 +73,10 @@ export interface MembershipPayload {
   closes?: number
 }
 
+export interface ProfilePayload {
+  user: UserSnapshot
+}
+
 export interface BlockPayload {
   blockerId: number
   /** The one who was blocked or unblocked. */
@@ -145,6 +149,7 @@ export const EVENTS = {
   member_joined: durable('MemberJoined', inConversation as (payload: MembershipPayload) => string),
   member_left: durable('MemberLeft', inConversation as (payload: MembershipPayload) => string),
   notification: durable('NotificationReceived', nowhere as (notification: NotificationRecord) => null),
+  user_updated: durable('UserUpdated', nowhere as (payload: ProfilePayload) => null),
   // In the topics of both, whose feeds then hide each other's presence; only the one who blocks is told of it.
   block_changed: durable('BlockChanged', nowhere as (payload: BlockPayload) => null),
   typing: ephemeral(
@@ -207,6 +212,9 @@ export const coalescingKeyOf = ({ kind, payload }: ChatEvent): string => rowOf(k
 /** Whether a user who listens to its topic is to be told of it. */
 export const isFor = (event: ChatEvent, userId: number): boolean =>
   event.kind !== 'block_changed' || event.payload.blockerId === userId
+
+/** Whether it is logged in the topics of all who share a conversation with somebody: who listens to several of them is to be told once. */
+export const goesToContacts = ({ kind }: ChatEvent): boolean => kind === 'user_updated'
 
 /** Where a membership starts with this event, for those who receive it in their own topic. */
 export function openingOf(event: DurableEvent): Opening | undefined {

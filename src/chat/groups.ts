@@ -53,13 +53,15 @@ export function createGroups({ store, commits, additionsPerDay }: GroupsOptions)
   }
 
   /** Brings users in one after the other, each told to the group and to the user. */
-  async function admit(tx: Transaction, group: GroupRecord, users: readonly UserRecord[]): Promise<GroupRecord> {
-    if (users.length === 0) return group
+  async function admit(tx: Transaction, group: GroupRecord, userIds: readonly number[]): Promise<GroupRecord> {
+    if (userIds.length === 0) return group
+    // Under the lock of their topics: who is renamed meanwhile is told of to the group either way.
+    const users = await tx.users.byIds(userIds)
     const topic = groupTopic(group.id)
     const beginning = await tx.groups.beginning(group)
     const { historyAfter } = beginning
     const members: { userId: number; role: Role; sinceSeq: number }[] = []
-    for (const { id, name, avatar } of users) {
+    for (const { id, name, avatar } of userIds.map((userId) => users.get(userId) as UserRecord)) {
       const sinceSeq = tx.nextSeq(topic)
       const payload: MembershipPayload = {
         groupId: group.id,
@@ -155,14 +157,14 @@ export function createGroups({ store, commits, additionsPerDay }: GroupsOptions)
     },
 
     async join(userId, groupId) {
-      const users = await findUsers([userId])
+      await findUsers([userId])
       return await change(groupId, [userId], [userTopic(userId)], async (tx, group, roles) => {
         if (roles.has(userId)) return 'JOINED'
         if (group.joinApprovalRequired) {
           await tx.groups.addJoinRequests(groupId, [userId])
           return 'PENDING'
         }
-        await admit(tx, group, users)
+        await admit(tx, group, [userId])
         return 'JOINED'
       })
     },
@@ -172,7 +174,7 @@ export function createGroups({ store, commits, additionsPerDay }: GroupsOptions)
         if (!isManager(roles.get(userId))) throw forbidden('only owner and admins may decide who joins')
         if (!(await tx.groups.takeJoinRequest(groupId, candidateId))) throw notFound(`user ${candidateId} did not ask to join`)
         if (!approve || roles.has(candidateId)) return group
-        return await admit(tx, group, [...(await tx.users.byIds([candidateId])).values()])
+        return await admit(tx, group, [candidateId])
       })
     },
 
@@ -189,12 +191,10 @@ export function createGroups({ store, commits, additionsPerDay }: GroupsOptions)
         // Also where another one has yet to approve of it: they are not asked.
         const pending = needsApproval ? new Set((await tx.groups.joinRequests([groupId])).get(groupId)) : new Set<number>()
         const added = invited.filter(({ id }) => !pending.has(id))
+        const addedIds = added.map(({ id }) => id)
         await countAdditions(tx, added)
-        if (!needsApproval) return await admit(tx, group, added)
-        await tx.groups.addJoinRequests(
-          groupId,
-          added.map(({ id }) => id),
-        )
+        if (!needsApproval) return await admit(tx, group, addedIds)
+        await tx.groups.addJoinRequests(groupId, addedIds)
         return group
       })
     },

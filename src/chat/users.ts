@@ -1,7 +1,7 @@
 import { badInput } from '../errors.ts'
 import type { Store } from '../store/store.ts'
+import type { DueAnnouncement, UserProfile, UserRecord } from '../store/users.ts'
 import type { Also, Commits } from './commit.ts'
-import type { UserProfile, UserRecord } from '../store/users.ts'
 import { createBatchLoader } from '../lib/batch-loader.ts'
 import type { Viewer } from '../auth/verify.ts'
 import { problemWithName, problemWithUrl } from '../limits.ts'
@@ -27,10 +27,17 @@ interface Known {
   avatarAt: number
 }
 
-export function createUsers({ store, commits }: { store: Store; commits: Commits }): Users {
+export interface UsersOptions {
+  store: Store
+  commits: Commits
+  /** Called with the users of whose changes others are to be told. */
+  onChanged: (due: readonly DueAnnouncement[]) => void
+}
+
+export function createUsers({ store, commits, onChanged }: UsersOptions): Users {
   const known = new Map<number, Known>()
   const upsert = createBatchLoader<UserProfile, void>(async (profiles) => {
-    for (const round of rounds(profiles)) await store.users.upsert(round)
+    for (const round of rounds(profiles)) onChanged(await store.users.upsert(round))
     return profiles.map(() => undefined)
   })
 
@@ -61,7 +68,7 @@ export function createUsers({ store, commits }: { store: Store; commits: Commits
     async upsert({ id, name, avatar }, also) {
       const problem = problemWithName(name) ?? (avatar == null ? null : problemWithUrl(avatar, 'avatar'))
       if (problem !== null) throw badInput(problem)
-      await commits.run((tx) => tx.users.upsert([{ id, name, avatar, saidAt: 'now' }]), also)
+      onChanged(await commits.run((tx) => tx.users.upsert([{ id, name, avatar, saidAt: 'now' }]), also))
       // The next token of this user is compared with what is stored now.
       known.delete(id)
       return (await store.users.byIds([id])).get(id) as UserRecord

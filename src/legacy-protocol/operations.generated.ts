@@ -136,6 +136,7 @@ export type LegacyFeedSubscription = { events:
     | { __typename: 'ReactionRemoved', messageId: string, isGroup: boolean, userId: string, reaction: string, reactionCount: number, reactionUserIds: Array<string>, messageDeleted: boolean, id: string | null, timestamp: string }
     | { __typename: 'ResumeIncomplete', id: string | null, timestamp: string }
     | { __typename: 'TypingChanged', conversationId: string, typing: boolean, id: string | null, timestamp: string, user: { id: string, name: string } }
+    | { __typename: 'UserUpdated', id: string | null, timestamp: string }
    };
 
 export type LegacyMessageFragment = { id: string, content: string, messageType: string, mediaUrl: string | null, timestamp: string, deletedAt: string | null, editedAt: string | null, replyToId: string | null, conversation: { id: string, isGroup: boolean, group: { id: string } | null }, sender: { id: string, name: string, avatar: string | null }, mentions: Array<{ id: string }> };

@@ -1,6 +1,7 @@
 import {
   asChatEvent,
   closingOf,
+  goesToContacts,
   isFor,
   groupTopic,
   messageIdOf,
@@ -75,6 +76,9 @@ export interface FeedsOptions extends Pick<ReplayParts, 'log' | 'loadCircle' | '
 /** How many events may wait in one topic of one feed while it catches up. */
 const BUFFERED_LIMIT = 10_000
 const BUFFERED_EPHEMERAL_LIMIT = 100
+
+/** How many events for contacts a feed remembers; one that comes over several topics comes within seconds. */
+const CONTACT_EVENTS_LIMIT = 1000
 
 type FeedParts = ReplayParts & Pick<FeedsOptions, 'topics' | 'loadPresence'>
 
@@ -153,6 +157,8 @@ class UserFeed implements Feed {
   #resuming = 0
   #lastResume: Promise<void> | undefined
   #lastEphemeral: EphemeralEvent | undefined
+  /** Which events for contacts were delivered, the last ones; undefined before the first. */
+  #contactEvents: Set<number> | undefined
   /** Undefined while the user has a block with nobody. */
   #blocked: BlockedPresence | undefined
   readonly #recorder: CheckpointRecorder | undefined
@@ -213,6 +219,17 @@ class UserFeed implements Feed {
     // It is buffered only so that nothing precedes a replay.
     if (subscription.buffered === null) this.#deliverEphemeral(event)
     else if (subscription.buffered.length < BUFFERED_EPHEMERAL_LIMIT) subscription.buffered.push({ event, seq: 0 })
+  }
+
+  /** Whether a durable event is for the user, and was not delivered over another topic. */
+  #isToBeDelivered(event: ChatEvent): boolean {
+    if (!isFor(event, this.#userId)) return false
+    if (event.id === null || !goesToContacts(event)) return true
+    const delivered = (this.#contactEvents ??= new Set())
+    if (delivered.has(event.id)) return false
+    if (delivered.size >= CONTACT_EVENTS_LIMIT) delivered.delete(delivered.values().next().value as number)
+    delivered.add(event.id)
+    return true
   }
 
   #deliverEphemeral(event: EphemeralEvent): void {
@@ -282,7 +299,7 @@ class UserFeed implements Feed {
     if (!subscription.isOpen || seq <= subscription.since || seq <= subscription.shown) return
     subscription.seq = seq
     this.#recorder?.delivered(subscription.topic, seq, event.id)
-    if (isFor(event, this.#userId) && !this.#isHidden(event, subscription.topic, seq)) this.#sink.event(event, false)
+    if (!this.#isHidden(event, subscription.topic, seq) && this.#isToBeDelivered(event)) this.#sink.event(event, false)
     // Presence is for feeds of all that concerns the user.
     if (event.kind === 'block_changed' && this.#scope.kind === 'all') this.#blockedPresence().onBlockChanged(event)
     if (subscription.topic === this.#own) {
@@ -429,7 +446,7 @@ class UserFeed implements Feed {
       addDelivered: (range) => this.#addDelivered(range),
       deliver: (event, { topic, seq }, isFormer) => {
         if (event.id !== null) this.#recorder?.delivered(topic, seq, event.id)
-        if (isFor(event, this.#userId) && !this.#isHidden(event, topic, seq)) this.#sink.event(event, isFormer)
+        if (!this.#isHidden(event, topic, seq) && this.#isToBeDelivered(event)) this.#sink.event(event, isFormer)
       },
       ready: () => this.#sink.ready?.(),
       settled: () => this.#sink.settled?.(),

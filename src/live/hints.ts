@@ -79,6 +79,7 @@ const DURABLE: Readonly<Record<DurableEvent['kind'], Check>> = {
   group_updated: hasMembers({ group: isGroup, opens: isOpening }),
   member_joined: isMembership,
   member_left: isMembership,
+  user_updated: hasMembers({ user: isUser }),
   block_changed: hasMembers({
     blockerId: isUserId,
     user: isUser,

@@ -18,16 +18,27 @@ export interface UserProfile {
   saidAt?: number | 'now' | undefined
 }
 
+/** A user whose contacts are to be told of a change, and in how many milliseconds. */
+export interface DueAnnouncement {
+  id: number
+  inMs: number
+}
+
+/** How far apart two announcements of one user are; somewhat more than the 3 s that clients are promised, for what happens on the way to them. */
+const ANNOUNCE_EVERY = Sql.raw("interval '3.1 seconds'")
+
 /** Whether the input `i` says something of the name, or the avatar, that is newer than what is stored; or neither has a time. */
 const saysName = Sql.raw('i.name IS NOT NULL AND (i."isNow" OR u.name_set_at IS NULL OR i.at > u.name_set_at)')
 const saysAvatar = Sql.raw('i."hasAvatar" AND (i."isNow" OR u.avatar_set_at IS NULL OR i.at > u.avatar_set_at)')
+const newName = Sql.sql`CASE WHEN ${saysName} THEN i.name ELSE u.name END`
+const newAvatar = Sql.sql`CASE WHEN ${saysAvatar} THEN i.avatar ELSE u.avatar END`
 
 export function createUserStore(db: Db) {
   /**
-   * Creates users, or brings each field to what was said last, each with the topic that tells of what concerns them. Here and below
-   * rows are locked in one order, so that two statements can't block each other for ever.
+   * Creates users, or brings each field to what was said last, each with the topic that tells of what concerns them; returns of whose
+   * changes others are to be told. Here and below rows are locked in one order, so that two statements can't block each other for ever.
    */
-  async function upsert(profiles: readonly UserProfile[]): Promise<void> {
+  async function upsert(profiles: readonly UserProfile[]): Promise<DueAnnouncement[]> {
     const rows = profiles.map(({ id, name, avatar, saidAt }) => ({
       id,
       name: name ?? null,
@@ -36,7 +47,7 @@ export function createUserStore(db: Db) {
       saidAt: saidAt === 'now' ? null : (saidAt ?? null),
       isNow: saidAt === 'now',
     }))
-    const raced = await db.$queryRaw<{ id: number }[]>`
+    const found = await db.$queryRaw<{ id: number; inMs: number | null }[]>`
       WITH input AS MATERIALIZED (
         SELECT i.*, CASE WHEN i."isNow" THEN statement_timestamp()
           WHEN i."saidAt" IS NOT NULL THEN least(to_timestamp(i."saidAt" / 1000), statement_timestamp()) END AS at
@@ -50,11 +61,14 @@ export function createUserStore(db: Db) {
         ORDER BY u.id FOR NO KEY UPDATE OF u
       ), changed AS (
         UPDATE users u SET
-          name = CASE WHEN ${saysName} THEN i.name ELSE u.name END,
+          name = ${newName},
           name_set_at = CASE WHEN ${saysName} THEN i.at ELSE u.name_set_at END,
-          avatar = CASE WHEN ${saysAvatar} THEN i.avatar ELSE u.avatar END,
-          avatar_set_at = CASE WHEN ${saysAvatar} THEN i.at ELSE u.avatar_set_at END
+          avatar = ${newAvatar},
+          avatar_set_at = CASE WHEN ${saysAvatar} THEN i.at ELSE u.avatar_set_at END,
+          announce_due = CASE WHEN (${newName}, ${newAvatar}) IS NOT DISTINCT FROM (u.name, u.avatar) THEN u.announce_due
+            ELSE coalesce(u.announce_due, greatest(date_trunc('milliseconds', statement_timestamp()), u.announced_at + ${ANNOUNCE_EVERY})) END
         FROM differing i WHERE u.id = i.id
+        RETURNING u.id, u.announce_due
       ), added AS (
         SELECT * FROM input i WHERE NOT EXISTS (SELECT FROM users WHERE id = i.id)
       ), inserted AS (
@@ -63,9 +77,13 @@ export function createUserStore(db: Db) {
         FROM added ORDER BY id
         ON CONFLICT DO NOTHING RETURNING id
       )
-      SELECT id FROM added WHERE id NOT IN (SELECT id FROM inserted)`
+      SELECT id, NULL::float8 AS "inMs" FROM added WHERE id NOT IN (SELECT id FROM inserted)
+      UNION ALL
+      SELECT id, greatest(0, ${epochMs('(announce_due - statement_timestamp())')}) FROM changed WHERE announce_due IS NOT NULL`
+    const due = found.flatMap(({ id, inMs }) => (inMs === null ? [] : [{ id, inMs }]))
+    const raced = new Set(found.flatMap(({ id, inMs }) => (inMs === null ? [id] : [])))
     // Another statement created them meanwhile: now they can be compared with.
-    if (raced.length > 0) await upsert(profiles.filter(({ id }) => raced.some((user) => user.id === id)))
+    return raced.size === 0 ? due : [...due, ...(await upsert(profiles.filter(({ id }) => raced.has(id))))]
   }
 
   return {
@@ -76,6 +94,21 @@ export function createUserStore(db: Db) {
     },
 
     upsert,
+
+    /** Users of whose changes others are to be told by now, the longest due first. */
+    async dueAnnouncements(limit: number): Promise<number[]> {
+      const rows = await db.$queryRaw<{ id: number }[]>`
+        SELECT id FROM users WHERE announce_due <= statement_timestamp() ORDER BY announce_due LIMIT ${limit}`
+      return rows.map(({ id }) => id)
+    },
+
+    /** Notes that others are told of a user's change now; the user as they are to be told of, undefined where nothing is due. */
+    async takeAnnouncement(id: number): Promise<Pick<UserRecord, 'id' | 'name' | 'avatar'> | undefined> {
+      const [row] = await db.$queryRaw<Pick<UserRecord, 'id' | 'name' | 'avatar'>[]>`
+        UPDATE users SET announce_due = NULL, announced_at = statement_timestamp()
+        WHERE id = ${id} AND announce_due <= statement_timestamp() RETURNING id, name, avatar`
+      return row
+    },
 
     /**
      * Counts that others put these users into a group today (in UTC), unless one of them was put into `limit` already: then nothing

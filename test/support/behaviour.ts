@@ -273,6 +273,28 @@ export function describeBehaviour(start: () => Promise<TestApp>): void {
       ])
     })
 
+    test('a changed name is told once to all who share a conversation, and the last one of a burst', async () => {
+      const { ann, bob, stranger } = await people(app, 'ann', 'bob', 'stranger')
+      await createGroup(app, ann, [bob])
+      await createGroup(app, ann, [bob])
+      await say(app, ann, bob, 'hi')
+      const clients = await connectAll({ a: ann, a2: ann, b: bob, alien: stranger })
+      const { a, a2, b, alien } = clients
+      await told(clients)
+      const rename = (name: string) => app.admin.data(`mutation { upsertUser(id: ${ann.id}, name: "${name}") { id } }`)
+      for (const name of ['First', 'Second', 'Third']) await rename(name)
+      // Legacy clients are told nothing unless they ask for it.
+      const isTold = (client: ChatClient, name: string) =>
+        transport === LEGACY
+          ? undefined
+          : client.inbox.next((happening) => happening.kind === 'user_updated' && happening.name === name)
+      for (const client of [a, a2, b]) {
+        await isTold(client, 'First')
+        await isTold(client, 'Third')
+      }
+      for (const client of [a, a2, b, alien]) expect(await client.settle()).toEqual([])
+    })
+
     test('a block: both are refused alike, typing ends, neither sees the other’s presence; groups go on', async () => {
       const { ann, bob } = await people(app, 'ann', 'bob')
       const { conversation } = await createGroup(app, ann, [bob])

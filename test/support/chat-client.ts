@@ -24,6 +24,7 @@ export interface Happening {
   online?: boolean
   blocked?: boolean
   name?: string
+  avatar?: string | null
   members?: number
   type?: string
   data?: unknown
@@ -235,6 +236,7 @@ const EVENTS = `subscription ($after: ID) {
     ... on MemberJoined { groupId user { id } memberCount }
     ... on MemberLeft { groupId user { id } memberCount }
     ... on NotificationReceived { notification { notificationType data } }
+    ... on UserUpdated { user { id name avatar } }
     ... on BlockChanged { user { id } blocked }
   }
 }`
@@ -271,6 +273,7 @@ const GRAPHQL_KINDS: Record<string, (event: Data) => Omit<Happening, 'id'>> = {
     type: notificationType,
     data,
   }),
+  UserUpdated: ({ user: { id, name, avatar } }) => ({ kind: 'user_updated', user: Number(id), name, avatar }),
   BlockChanged: ({ user, blocked }) => ({ kind: 'block_changed', user: Number(user.id), blocked }),
   ResumeIncomplete: () => ({ kind: 'resume_incomplete' }),
 }

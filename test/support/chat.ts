@@ -90,7 +90,7 @@ export function createTestChat(
     registry: createLocalRegistry(),
     tellTyping: (change) => relayed.push(change),
     deliverLocally: (topic, event) => delivered.push({ topic, event }),
-    onError: (error) => errors.push(error),
+    onError,
   })
   let taken = 0
 
@@ -159,6 +159,7 @@ export function createTestChat(
       }
     },
     async close() {
+      await chat.profileUpdates.stop()
       wheel.stop()
       await chat.messages.idle()
     },

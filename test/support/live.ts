@@ -144,6 +144,7 @@ export async function createNode(
     ...core,
     errors,
     async close() {
+      await core.chat.profileUpdates.stop()
       wheel.stop()
       await core.topics.stop()
     },

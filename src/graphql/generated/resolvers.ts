@@ -1381,6 +1381,20 @@ export type UserEdge = {
   node: User;
 };
 
+/**
+ * Name or avatar of a user changed; to those who share a conversation, and the user. At most one in 3 s for a user: of several changes the
+ * last.
+ */
+export type UserUpdated = Event & {
+  __typename?: 'UserUpdated';
+  /** Position in the event log, the cursor to resume after. */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** When it was told. */
+  timestamp: Scalars['DateTime']['output'];
+  /** The user, as they were then. */
+  user: User;
+};
+
 
 
 export type ResolverTypeWrapper<T> = Promise<T> | T;
@@ -1469,6 +1483,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( EventOf<'ReactionRemoved'> )
     | ( EventOf<'ResumeIncomplete'> )
     | ( EventOf<'TypingChanged'> )
+    | ( EventOf<'UserUpdated'> )
   ;
 };
 
@@ -1543,6 +1558,7 @@ export type ResolversTypes = {
   User: ResolverTypeWrapper<UserModel>;
   UserConnection: ResolverTypeWrapper<Omit<UserConnection, 'edges'> & { edges: Array<ResolversTypes['UserEdge']> }>;
   UserEdge: ResolverTypeWrapper<Omit<UserEdge, 'node'> & { node: ResolversTypes['User'] }>;
+  UserUpdated: ResolverTypeWrapper<EventOf<'UserUpdated'>>;
 };
 
 /** Mapping between all available schema types and the resolvers parents */
@@ -1612,6 +1628,7 @@ export type ResolversParentTypes = {
   User: UserModel;
   UserConnection: Omit<UserConnection, 'edges'> & { edges: Array<ResolversParentTypes['UserEdge']> };
   UserEdge: Omit<UserEdge, 'node'> & { node: ResolversParentTypes['User'] };
+  UserUpdated: EventOf<'UserUpdated'>;
 };
 
 export type ViewerDependentDirectiveArgs = { };
@@ -1730,7 +1747,7 @@ export type DayStatisticsResolvers<ContextType = OperationContext, ParentType ex
 };
 
 export type EventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Event'] = ResolversParentTypes['Event']> = {
-  __resolveType: TypeResolveFn<'BlockChanged' | 'ConversationRead' | 'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'MessageDeleted' | 'MessageEdited' | 'MessageRead' | 'MessageSent' | 'NotificationReceived' | 'OnlineStatusChanged' | 'ReactionAdded' | 'ReactionRemoved' | 'ResumeIncomplete' | 'TypingChanged', ParentType, ContextType>;
+  __resolveType: TypeResolveFn<'BlockChanged' | 'ConversationRead' | 'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'MessageDeleted' | 'MessageEdited' | 'MessageRead' | 'MessageSent' | 'NotificationReceived' | 'OnlineStatusChanged' | 'ReactionAdded' | 'ReactionRemoved' | 'ResumeIncomplete' | 'TypingChanged' | 'UserUpdated', ParentType, ContextType>;
 };
 
 export type GroupResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Group'] = ResolversParentTypes['Group']> = {
@@ -2089,6 +2106,13 @@ export type UserEdgeResolvers<ContextType = OperationContext, ParentType extends
   node?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
 };
 
+export type UserUpdatedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UserUpdated'] = ResolversParentTypes['UserUpdated']> = {
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
 export type Resolvers<ContextType = OperationContext> = {
   Activity?: ActivityResolvers<ContextType>;
   AuditEntry?: AuditEntryResolvers<ContextType>;
@@ -2146,6 +2170,7 @@ export type Resolvers<ContextType = OperationContext> = {
   User?: UserResolvers<ContextType>;
   UserConnection?: UserConnectionResolvers<ContextType>;
   UserEdge?: UserEdgeResolvers<ContextType>;
+  UserUpdated?: UserUpdatedResolvers<ContextType>;
 };
 
 export type DirectiveResolvers<ContextType = OperationContext> = {

@@ -392,6 +392,7 @@ export const types = {
     memberCount: ({ payload }) => payload.memberCount,
   },
   NotificationReceived: { timestamp: ({ at }) => at, notification: ({ payload }) => payload },
+  UserUpdated: { timestamp: ({ at }) => at, user: ({ payload }) => payload.user },
   BlockChanged: { timestamp: ({ at }) => at, user: ({ payload }) => payload.user, blocked: ({ payload }) => payload.blocked },
   ResumeIncomplete: { timestamp: ({ at }) => at },
 } satisfies Partial<Resolvers>
