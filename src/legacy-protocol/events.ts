@@ -15,6 +15,7 @@ export const PUSH_OF = {
   MessageEdited: 'message_edited',
   MessageDeleted: 'message_deleted',
   ConversationRead: 'conversation_read',
+  UserUpdated: 'user_updated',
   MessageRead: 'message_read',
   ReactionAdded: 'reaction_added',
   ReactionRemoved: 'reaction_removed',
@@ -27,7 +28,7 @@ export const PUSH_OF = {
 } as const satisfies Record<PushedEvent['__typename'], PushType>
 
 /** Events without a push: those of GraphQL alone, and `ResumeIncomplete`, which the response to `resume` tells. */
-type Pushless = 'UserUpdated' | 'BlockChanged' | 'ResumeIncomplete'
+type Pushless = 'BlockChanged' | 'ResumeIncomplete'
 type PushedEvent = Exclude<FeedEvent, { __typename: Pushless }>
 const isPushed = (event: FeedEvent): event is PushedEvent => Object.hasOwn(PUSH_OF, event.__typename)
 interface PushSpec {
@@ -100,6 +101,10 @@ function encodePushed(event: PushedEvent, capabilities: CapabilitySet): string {
       const read_up_to = event.readUpTo === null ? null : Number(event.readUpTo)
       const data = { session_id: event.conversationId, read_up_to, unread_count: event.unreadCount, timestamp }
       return encodePush(PUSH_OF.ConversationRead, data, id)
+    }
+    case 'UserUpdated': {
+      const { id: userId, name, avatar } = event.user
+      return encodePush(PUSH_OF.UserUpdated, { user_id: Number(userId), username: name, avatar, timestamp }, id)
     }
     case 'MessageRead':
       return encodePush(

@@ -289,6 +289,7 @@ export const PUSHES = {
     needs: 'reads',
     fields: { session_id: text, read_up_to: nullable(messageId), unread_count: count, timestamp },
   },
+  user_updated: { needs: 'profiles', fields: { user_id: userId, username: text, avatar: nullable(text), timestamp } },
 } as const
 
 export type RequestType = keyof typeof REQUESTS

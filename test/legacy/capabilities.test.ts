@@ -209,6 +209,13 @@ describe('who asked for nothing', () => {
   })
 })
 
+/** Resumes after everything. */
+const replay = async (client: LegacyClient) => {
+  client.send({ type: 'resume', data: { last_message_id: '0' } })
+  const answer = await client.inbox.next(({ type }) => type === 'resume')
+  return { replayed: answer.data.replayed as number, frames: client.inbox.drain().filter(isPush) }
+}
+
 describe('a replay', () => {
   /** Ann edits one message, deletes another one that bob reacted to, and a third stays. */
   async function history() {
@@ -221,12 +228,6 @@ describe('a replay', () => {
     await run(app, ann, `deleteMessage(messageId: ${deleted}) { id }`)
     return { ann, bob, edited, deleted }
   }
-  const replay = async (client: LegacyClient) => {
-    client.send({ type: 'resume', data: { last_message_id: '0' } })
-    const answer = await client.inbox.next(({ type }) => type === 'resume')
-    return { replayed: answer.data.replayed as number, frames: client.inbox.drain().filter(isPush) }
-  }
-
   test('leaves out what is deleted by now, shows what is edited as it is, and counts what was pushed', async () => {
     const { bob, edited } = await history()
     const { replayed, frames } = await replay(await app.ready(bob))
@@ -290,6 +291,50 @@ describe('a replay', () => {
     await edit(other, 'three')
     expect(typesOf(await pushes(client))).toEqual(['message_edited'])
     expect(await replay(client)).toEqual({ replayed: 0, frames: [] })
+  })
+})
+
+describe('a changed name', () => {
+  const rename = (user: TestUser, name: string): Promise<unknown> =>
+    app.admin.data(`mutation { upsertUser(id: ${user.id}, name: "${name}", avatar: "https://example.org/a.png") { id } }`)
+  const isUpdate = ({ type }: Frame): boolean => type === 'user_updated'
+
+  test('is pushed once to the user and to contacts with `profiles`, and to nobody else', async () => {
+    const { ann, bob, stranger } = await people(app, 'ann', 'bob', 'stranger')
+    await createGroup(app, ann, [bob])
+    await createGroup(app, bob, [ann])
+    await say(app, ann, bob, 'hi')
+    const [own, contact, other] = [
+      await withCapabilities(ann, 'profiles'),
+      await withCapabilities(bob, 'profiles'),
+      await withCapabilities(stranger, 'profiles'),
+    ]
+    const plain = await withCapabilities(bob, 'edits')
+    await rename(ann, 'Ann M.')
+    for (const client of [own, contact]) {
+      const { data, message_id } = await client.inbox.next(isUpdate)
+      expect(Object.entries(data)).toEqual([
+        ['user_id', ann.id],
+        ['username', 'Ann M.'],
+        ['avatar', 'https://example.org/a.png'],
+        ['timestamp', expect.stringMatching(/^[\d-]+T[\d:]+Z$/)],
+      ])
+      expect(message_id).toMatch(/^\d+$/)
+    }
+    for (const client of [own, contact, other, plain]) expect((await pushes(client)).filter(isUpdate)).toEqual([])
+  })
+
+  test('is in a replay with `profiles`, once, and counted there alone', async () => {
+    const { ann, bob } = await people(app, 'ann', 'bob')
+    await createGroup(app, ann, [bob])
+    await say(app, ann, bob, 'hi')
+    const watching = await withCapabilities(bob, 'profiles')
+    await rename(ann, 'Ann M.')
+    await watching.inbox.next(isUpdate)
+    const { frames, replayed } = await replay(await withCapabilities(bob, 'profiles'))
+    expect(frames.map(({ type }) => type)).toEqual(['group_updated', 'message_sent', 'user_updated'])
+    expect(replayed).toBe(3)
+    expect((await replay(await app.ready(bob))).replayed).toBe(2)
   })
 })
 

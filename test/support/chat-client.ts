@@ -170,6 +170,7 @@ const LEGACY_KINDS: Record<string, (data: Data) => Omit<Happening, 'kind' | 'id'
     members: data.member_count,
   }),
   user_left_group: ({ data }) => ({ kind: 'member_left', group: data.group_id, user: data.user_id, members: data.member_count }),
+  user_updated: (data) => ({ user: data.user_id, name: data.username, avatar: data.avatar }),
   notification: (data) => ({ type: data.notification_type, data: data.data }),
 }
 

@@ -116,6 +116,7 @@ function eventOf(push: Incoming): ChatEvent | undefined {
     case 'message_edited':
     case 'message_deleted':
     case 'conversation_read':
+    case 'user_updated':
       return undefined
   }
 }
