@@ -5,7 +5,8 @@ import type { Logger } from 'pino'
 import { createActivity, type Activity } from './admin/activity.ts'
 import { createAdmin } from './admin/admin.ts'
 import type { Admin } from './admin/contract.ts'
-import { answerAdmins } from './admin/node-answers.ts'
+import { answerAdmins, applyBan } from './admin/node-answers.ts'
+import { createBans, type Bans } from './auth/bans.ts'
 import { devSecret } from './auth/dev-secret.ts'
 import { createRefusalLog } from './auth/refusal-log.ts'
 import { createRevocations, type Revocations } from './auth/revocations.ts'
@@ -167,9 +168,9 @@ async function start(
   const store = createStore(database, { onOrphans: (count) => (metrics.counts.leftOut.messageGone += count) })
   const bus = await openBus(base)
   const core = await openCore(base, store, bus)
-  const revocations = createRevocations(store)
-  const { key, auth } = await openAuth(base, revocations)
-  const { connections, activity, admin } = await openConnections(base, core, bus, revocations)
+  const refusals: Refusals = { revocations: createRevocations(store), bans: createBans(store) }
+  const { key, auth } = await openAuth(base, refusals)
+  const { connections, activity, admin } = await openConnections(base, core, bus, refusals)
   metrics.watch({
     connections: () => connections.counts(),
     queued: () => connections.queued(),
@@ -179,7 +180,7 @@ async function start(
   })
 
   const signer = createDemoSigner(settings, key)
-  const node: Node = { ...base, core, bus, revocations, auth, connections, activity, admin, signer }
+  const node: Node = { ...base, core, bus, ...refusals, auth, connections, activity, admin, signer }
   const server = createServer(node)
   const address = await server.listen()
   onStop(async (deadline) => {
@@ -312,7 +313,13 @@ async function openCore({ settings, metrics, wheel, onStop, failed }: Base, stor
   return core
 }
 
-async function openAuth({ settings, log, failed }: Base, revocations: Revocations): Promise<{ key: AuthKey; auth: Auth }> {
+/** Whose tokens are refused, though they are good. */
+interface Refusals {
+  revocations: Revocations
+  bans: Bans
+}
+
+async function openAuth({ settings, log, failed }: Base, { revocations, bans }: Refusals): Promise<{ key: AuthKey; auth: Auth }> {
   const { jwksUrl } = settings
   const key: AuthKey =
     jwksUrl !== undefined
@@ -324,6 +331,7 @@ async function openAuth({ settings, log, failed }: Base, revocations: Revocation
     audience: settings.jwtAudience,
     leewaySeconds: settings.jwtLeewaySeconds,
     isRevoked: (viewer) => revocations.isRevoked(viewer),
+    banOf: (userId) => bans.textOf(userId),
     onOddClaim(oddity) {
       if (oddity.claim === 'exp') log.warn(oddity, 'a token ends in a far future')
       else log.info(oddity, 'a claim of a token is left out')
@@ -341,7 +349,7 @@ interface Live {
 }
 
 /** The connections of this node, and what admins see and do of all nodes. */
-async function openConnections(base: Base, core: Core, bus: Bus, revocations: Revocations): Promise<Live> {
+async function openConnections(base: Base, core: Core, bus: Bus, { revocations, bans }: Refusals): Promise<Live> {
   const { settings, log, nodeId, onStop, failed, wheel } = base
   const { chat, topics, store } = core
   const { pubsub, registry } = bus
@@ -365,6 +373,7 @@ async function openConnections(base: Base, core: Core, bus: Bus, revocations: Re
     maxPerUser: settings.maxConnectionsPerUser,
     leewayMs: settings.jwtLeewaySeconds * 1000,
     isRevoked: (viewer) => revocations.isRevoked(viewer),
+    banOf: (userId) => bans.textOf(userId),
     onOpened(userId, connectionId, protocol) {
       record('opened', userId, connectionId, protocol)
       chat.presence.opened(userId)
@@ -375,11 +384,12 @@ async function openConnections(base: Base, core: Core, bus: Bus, revocations: Re
       chat.presence.closed(userId)
     },
   })
-  onStop(answerAdmins({ rpc, connections, topics, revocations, activity }))
+  onStop(answerAdmins({ rpc, connections, topics, revocations, bans, activity }))
   const admin = createAdmin({
     rpc,
     revocations,
     activity,
+    applyBan: (ban) => void applyBan({ bans, connections }, ban),
     log: store.log,
     commits: core.commits,
     store,
@@ -390,10 +400,9 @@ async function openConnections(base: Base, core: Core, bus: Bus, revocations: Re
 }
 
 /** A node without its server. */
-interface Node extends Base, Live {
+interface Node extends Base, Live, Refusals {
   core: Core
   bus: Bus
-  revocations: Revocations
   auth: Auth
   signer: DemoSigner | undefined
 }
@@ -493,10 +502,11 @@ function createServer(node: Node): HttpServer {
   })
 }
 
-/** Reads what was revoked, and again every POSITION_CHECK_MS where other nodes may revoke. */
-async function beginRevocations({ settings, revocations, connections, onStop, failed }: Node): Promise<void> {
+/** Reads what was revoked and who is banned, and again every POSITION_CHECK_MS where other nodes may revoke. */
+async function beginRevocations({ settings, revocations, bans, connections, onStop, failed }: Node): Promise<void> {
   const refresh = async (): Promise<void> => {
     for (const userId of await revocations.refresh()) connections.disconnectUser(userId, REVOKED)
+    for (const userId of await bans.refresh()) connections.disconnectUser(userId, bans.textOf(userId), 'banned')
   }
   await refresh()
   if (settings.databaseUrl !== undefined) onStop(every(settings.positionCheckMs, () => refresh().catch(failed('revocations'))))

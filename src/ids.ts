@@ -22,7 +22,7 @@ export function requireIntId(id: string, what: 'user' | 'group'): number {
   return value
 }
 
-export function requireBigId(id: string, what: 'message' | 'notification'): number {
+export function requireBigId(id: string, what: 'message' | 'notification' | 'report'): number {
   const value = parseBigId(id)
   if (value === undefined) throw notFound(`there is no ${what} ${JSON.stringify(id.slice(0, 40))}`)
   return value

@@ -4,6 +4,7 @@ import type { NodeRpc } from '../cluster/node-rpc.ts'
 import { hasMembers, isCount, isListOf, isNullOr, isObject, isText, isTime, isUserId } from '../lib/received.ts'
 import type { Commits } from '../chat/commit.ts'
 import type { NewAuditEntry } from '../store/audit.ts'
+import type { BanRecord } from '../store/bans.ts'
 import type { EventLog } from '../store/event-log.ts'
 import type { Store } from '../store/store.ts'
 import type { Activity } from './activity.ts'
@@ -33,6 +34,8 @@ export interface AdminOptions {
   rpc: NodeRpc
   revocations: Revocations
   activity: Activity
+  /** Takes note of a ban on this node. */
+  applyBan: (ban: BanRecord) => void
   log: Pick<EventLog, 'heads'>
   commits: Pick<Commits, 'run'>
   store: Pick<Store, 'audit'>
@@ -49,7 +52,7 @@ export interface AdminOptions {
 
 /** What admins ask and do, on all nodes. */
 export function createAdmin(options: AdminOptions): Admin {
-  const { rpc, revocations, activity, log: ownLog, commits, store, note, noteWatch } = options
+  const { rpc, revocations, activity, applyBan: applyHere, log: ownLog, commits, store, note, noteWatch } = options
   /** What ends the watches that are open over a connection. */
   const watches = new Map<string | null, Set<() => void>>()
 
@@ -107,6 +110,12 @@ export function createAdmin(options: AdminOptions): Admin {
       else await commits.run(also)
       const counts = await rpc.request<number>('disconnectUser', { userId, reason, revokeBefore }, isCount)
       return [...counts.values()].reduce((sum, count) => sum + count, 0)
+    },
+
+    async enforceBan(ban) {
+      // Here also while Redis is away.
+      applyHere(ban)
+      await rpc.request<number>('ban', ban, isCount)
     },
 
     async nodes() {

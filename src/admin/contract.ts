@@ -1,5 +1,6 @@
 import type { Also } from '../chat/commit.ts'
 import type { NewAuditEntry } from '../store/audit.ts'
+import type { BanRecord } from '../store/bans.ts'
 import type { EventLog } from '../store/event-log.ts'
 import type { ReportRecord } from '../store/reports.ts'
 import type { ActivityFilter, WatchedActivity } from './activity.ts'
@@ -23,6 +24,11 @@ export interface Admin {
    * tokens that were issued earlier are no longer good.
    */
   disconnectUser(userId: number, reason: string | undefined, revokeBefore: number | undefined, also: Also): Promise<number>
+  /**
+   * Tells every node of a ban that was stored, or that one was lifted: the connections of who is banned end. Resolves when the nodes have
+   * answered, a second later at the latest.
+   */
+  enforceBan(ban: BanRecord): Promise<void>
   /** The nodes that live, the oldest first. */
   nodes(): Promise<NodeRecord[]>
   /** The user's connections on all nodes, the oldest first. */

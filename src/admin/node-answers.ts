@@ -1,7 +1,9 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { Bans } from '../auth/bans.ts'
 import type { Revocations } from '../auth/revocations.ts'
+import type { BanRecord } from '../store/bans.ts'
 import type { NodeRpc } from '../cluster/node-rpc.ts'
-import { hasMembers, isAbsentOr, isText, isTime, isUserId } from '../lib/received.ts'
+import { hasMembers, isAbsentOr, isFlag, isNullOr, isText, isTime, isUserId } from '../lib/received.ts'
 import type { Connections } from '../live/connections.ts'
 import type { Topics } from '../live/topics.ts'
 import { version } from '../telemetry/version.ts'
@@ -24,16 +26,26 @@ const isDisconnect = hasMembers<Disconnect>({
   revokeBefore: isAbsentOr(isTime),
 })
 
+const isBan = hasMembers<BanRecord>({ userId: isUserId, until: isNullOr(isTime), isErased: isFlag, changedAt: isTime })
+
+/** Takes note of a ban, or that one was lifted, and ends the connections of who is banned; returns how many. */
+export function applyBan({ bans, connections }: { bans: Bans; connections: Connections }, ban: BanRecord): number {
+  bans.learn(ban)
+  const text = bans.textOf(ban.userId)
+  return text === undefined ? 0 : connections.disconnectUser(ban.userId, text, 'banned')
+}
+
 export interface NodeAnswersParts {
   rpc: NodeRpc
   connections: Connections
   topics: Topics
   revocations: Revocations
+  bans: Bans
   activity: Activity
 }
 
 /** Answers what admins ask of this node, from any node; returns what ends the measuring that it needs. */
-export function answerAdmins({ rpc, connections, topics, revocations, activity }: NodeAnswersParts): () => void {
+export function answerAdmins({ rpc, connections, topics, revocations, bans, activity }: NodeAnswersParts): () => void {
   const startedAt = Date.now()
   const delay = monitorEventLoopDelay({ resolution: 20 })
   delay.enable()
@@ -56,6 +68,7 @@ export function answerAdmins({ rpc, connections, topics, revocations, activity }
     if (revokeBefore !== undefined) revocations.learn(userId, revokeBefore)
     return connections.disconnectUser(userId, reason)
   })
+  rpc.handle('ban', (ban: unknown): number => (isBan(ban) ? applyBan({ bans, connections }, ban) : 0))
   rpc.handle('node', (): Omit<NodeRecord, 'id'> => {
     // The monitor itself waits 20 ms.
     const lagMs = Math.max(0, delay.percentile(99) / 1e6 - 20)

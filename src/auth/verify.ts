@@ -2,6 +2,7 @@ import { createSecretKey, type KeyObject } from 'node:crypto'
 import { createLocalJWKSet, createRemoteJWKSet, customFetch, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
 import jsonwebtoken from 'jsonwebtoken'
 import { ChatError } from '../errors.ts'
+import { BannedError } from './bans.ts'
 import { problemWithName, problemWithUrl } from '../limits.ts'
 
 /** Who asks, from a verified token. `expiresAt` is in milliseconds since the epoch. */
@@ -35,6 +36,8 @@ export interface AuthOptions {
   onOddClaim?: (oddity: { userId: number; claim: string; problem: string }) => void
   /** Whether an administrator has revoked the viewer's tokens of then. */
   isRevoked: (viewer: Viewer) => boolean
+  /** What a user is told who is banned; undefined for anybody else. */
+  banOf?: (userId: number) => string | undefined
   /** Called when the keys can't be fetched. */
   onError: (error: unknown) => void
   /** Called with each refusal; the reason contains nothing of the token. */
@@ -44,7 +47,7 @@ export interface AuthOptions {
 export interface Auth {
   /**
    * Verifies a token that came from a client's address. Rejects with UNAUTHENTICATED and a reason that contains nothing of the token, or with UNAVAILABLE where
-   * its key can't be fetched now.
+   * its key can't be fetched now. A banned user's is FORBIDDEN (BannedError).
    */
   verify(token: string, address?: string): Promise<Viewer>
   /** Verifies the value of an `Authorization` header, `Bearer <jwt>`. */
@@ -67,7 +70,7 @@ const UNPRINTABLE_NAME = /^\s*$|[\p{Cc}\u2028\u2029]/u
 type Claims = jsonwebtoken.JwtPayload | JWTPayload
 
 export function createAuth(options: AuthOptions): Auth {
-  const { key, issuer, audience, leewaySeconds = 0, isRevoked, onOddClaim, onError, onRefused } = options
+  const { key, issuer, audience, leewaySeconds = 0, isRevoked, banOf = () => undefined, onOddClaim, onError, onRefused } = options
   const limits = {
     clockTolerance: leewaySeconds,
     ...(issuer === undefined ? {} : { issuer }),
@@ -92,6 +95,8 @@ export function createAuth(options: AuthOptions): Auth {
     if (token.length > TOKEN_LIMIT) throw refuse(`the token is longer than ${TOKEN_LIMIT} characters`)
     const { viewer, odd } = toViewer(await claimsOf(token))
     for (const claim of odd) tellOnce(viewer.userId, claim)
+    const ban = banOf(viewer.userId)
+    if (ban !== undefined) throw new BannedError(ban)
     if (isRevoked(viewer)) throw refuse('the token was revoked')
     return viewer
   }
@@ -107,7 +112,7 @@ export function createAuth(options: AuthOptions): Auth {
     try {
       return await checked
     } catch (error) {
-      if (error instanceof ChatError && error.code === 'UNAUTHENTICATED') onRefused?.(error.message, address)
+      if (error instanceof ChatError && error.code !== 'UNAVAILABLE') onRefused?.(error.message, address)
       throw error
     }
   }

@@ -13,6 +13,7 @@ import { createEdits, type Edits } from './edits.ts'
 import type { EphemeralEvent } from './events.ts'
 import { createGroups, type Groups } from './groups.ts'
 import { createMessages, type Messages } from './messages.ts'
+import { createModeration, type Moderation } from './moderation.ts'
 import { createNotifications, type Notifications } from './notifications.ts'
 import { createPresence, type Presence } from './presence.ts'
 import { createProfileUpdates, type ProfileUpdates } from './profile-updates.ts'
@@ -33,6 +34,7 @@ export interface Chat {
   edits: Edits
   groups: Groups
   messages: Messages
+  moderation: Moderation
   notifications: Notifications
   presence: Presence
   profileUpdates: ProfileUpdates
@@ -93,8 +95,14 @@ export function createChat(options: ChatOptions): Chat {
     cursors: createCursors(store),
     deletions: createDeletions({ store, access, commits }),
     edits: createEdits({ access, commits, editHours: options.messageEditHours }),
-    groups: createGroups({ store, commits, additionsPerDay: options.groupAdditionsPerDay ?? 0 }),
+    groups: createGroups({
+      store,
+      commits,
+      additionsPerDay: options.groupAdditionsPerDay ?? 0,
+      stopTyping: (userId, conversationId) => typing.stop(userId, conversationId),
+    }),
     messages: createMessages({ store, commits, access, typing, counts }),
+    moderation: createModeration({ store, commits, access }),
     notifications,
     presence: createPresence({
       store,

@@ -3,9 +3,17 @@ import type { GroupInfo, GroupRecord, Role } from '../store/groups.ts'
 import type { Store, Transaction } from '../store/store.ts'
 import type { UserRecord } from '../store/users.ts'
 import { isManager } from './access.ts'
-import type { Commits } from './commit.ts'
+import type { Also, Commits } from './commit.ts'
 import { groupTopic, userTopic, type GroupPayload, type MembershipPayload } from './events.ts'
 import { problemWithAnnouncement, problemWithName, problemWithUrl } from '../limits.ts'
+
+/** A membership as it is; `joinedAt` in milliseconds since the epoch. */
+export interface GroupMember {
+  groupId: number
+  userId: number
+  role: Role
+  joinedAt: number
+}
 
 /** The rules of groups (docs/graphql.md, Groups): each change is one transaction under the group's topic, with the events it makes. */
 export interface Groups {
@@ -17,6 +25,11 @@ export interface Groups {
   leave(userId: number, groupId: number): Promise<void>
   remove(userId: number, groupId: number, memberId: number): Promise<GroupRecord>
   setRole(userId: number, groupId: number, memberId: number, role: Role): Promise<GroupRecord>
+  /**
+   * Mutes a plain member until a time, in milliseconds since the epoch, or lifts that with null. `also` is committed with it where the user
+   * could not do it as owner or admin of the group, but as an administrator.
+   */
+  mute(actor: { userId: number; also?: Also }, groupId: number, memberId: number, until: number | null): Promise<GroupMember>
 }
 
 const MEMBERS_AT_ONCE = 1000
@@ -26,9 +39,11 @@ export interface GroupsOptions {
   commits: Commits
   /** How often a day others may put a user into a group; 0: as often as they like. */
   additionsPerDay: number
+  /** Ends that a user is typing. */
+  stopTyping: (userId: number, conversationId: string) => void
 }
 
-export function createGroups({ store, commits, additionsPerDay }: GroupsOptions): Groups {
+export function createGroups({ store, commits, additionsPerDay, stopTyping }: GroupsOptions): Groups {
   /**
    * Runs a change of a group under the lock of its topic, and of `others`; the roles are those of the moment.
    * Throws NOT_FOUND for a group that does not exist or is closed.
@@ -222,6 +237,23 @@ export function createGroups({ store, commits, additionsPerDay }: GroupsOptions)
       })
     },
 
+    async mute({ userId, also }, groupId, memberId, until) {
+      if (until !== null && until <= Date.now()) throw badInput('until is past, expected a time to come or null')
+      const { member, conversationId } = await change(groupId, [userId, memberId], [], async (tx, group, roles) => {
+        const isEntitled = isManager(roles.get(userId))
+        if (!isEntitled && !also) throw forbidden('only owner and admins may mute members')
+        const role = roles.get(memberId)
+        if (!role) throw notFound(`user ${memberId} is not a member`)
+        if (role !== 'MEMBER') throw forbidden('only plain members can be muted')
+        if (await tx.groups.setMute(groupId, memberId, until)) announce(tx, group)
+        if (!isEntitled) await also?.(tx)
+        const [row] = await tx.groups.members(groupId, memberId - 1, 1)
+        return { member: { groupId, ...(row as Omit<GroupMember, 'groupId'>) }, conversationId: group.conversationId }
+      })
+      if (until !== null) stopTyping(memberId, conversationId)
+      return member
+    },
+
     async setRole(userId, groupId, memberId, role) {
       return await change(groupId, [userId, memberId], [], async (tx, group, roles) => {
         if (roles.get(userId) !== 'OWNER') throw forbidden('only the owner may set roles')
@@ -230,6 +262,7 @@ export function createGroups({ store, commits, additionsPerDay }: GroupsOptions)
         if (before === role) return group
         if (userId === memberId) throw badInput('the owner stays owner: give role OWNER to another member to hand the group over')
         await tx.groups.setRole(group, memberId, role)
+        if (role !== 'MEMBER') await tx.groups.setMute(groupId, memberId, null)
         if (role === 'OWNER') await tx.groups.setRole(group, userId, 'ADMIN')
         announce(tx, group)
         return group

@@ -41,6 +41,7 @@ export const createReads = (store: StoreParts) => ({
   receipts: store.receipts.byMessageIds,
   notificationPage: store.notifications.page,
   searchMessages: createSearch(store).messages,
+  mutes: store.groups.mutes,
   accounts: store.bans.accounts,
   directory: store.directory.users,
   groupDirectory: store.directory.groups,

@@ -1,4 +1,4 @@
-import { ChatError } from '../errors.ts'
+import { ChatError, forbidden } from '../errors.ts'
 import type { Publisher } from '../pubsub/publisher.ts'
 import type { Store } from '../store/store.ts'
 import type { Deadline, TimerWheel } from '../lib/timer-wheel.ts'
@@ -86,6 +86,11 @@ export function createTyping({ store, access, publisher, wheel, tell, deliverLoc
       const conversation = await access.conversation(userId, conversationId, 'say')
       await refuseBlocked(store, conversation)
       const user = (await store.users.byIds([userId])).get(userId)
+      if (
+        conversation.groupId !== null &&
+        (await store.groups.mutes([{ groupId: conversation.groupId, userId }]))[0] !== undefined
+      )
+        throw forbidden('you are muted in this group')
       if (!user) throw new Error(`user ${userId} is not stored`)
       const { id, isGroup, groupId, pair } = conversation
       const topic = groupId === null ? userTopic(pair?.find((other) => other !== userId) as number) : groupTopic(groupId)

@@ -93,6 +93,7 @@ const upTo =
 export const createLoaders = ({ reads, presence }: Pick<Chat, 'reads' | 'presence'>, answer: Answer) => ({
   user: byMap(reads.users),
   account: byMap(reads.accounts),
+  mute: byKey(reads.mutes),
   online: new DataLoader<number, boolean>(async (ids) => {
     const online = await presence.online(ids)
     return ids.map((id) => online.has(id))

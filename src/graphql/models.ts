@@ -29,6 +29,7 @@ export type AuditEntryModel = AuditRecord
 export type ReactionSummaryModel = ReactionRecord
 export type ReadReceiptModel = ReceiptRecord
 export interface GroupMemberModel {
+  groupId: number
   userId: number
   role: Role
   joinedAt: number

@@ -5,8 +5,8 @@ import type { Deadline, TimerWheel } from '../lib/timer-wheel.ts'
 
 export type Protocol = 'legacy' | 'graphql-ws' | 'sse'
 
-/** Why the server ends a connection: its token ran out, an administrator ended it, the server stops. */
-export type EndReason = 'expired' | 'disconnected' | 'restarting'
+/** Why the server ends a connection: its token ran out, an administrator ended it, its user is banned, the server stops. */
+export type EndReason = 'expired' | 'disconnected' | 'banned' | 'restarting'
 
 /** A live connection of a user: a legacy socket, an acknowledged GraphQL socket or an SSE subscription. */
 export interface Connection {
@@ -49,7 +49,7 @@ export interface Connections {
   /** Goes on with another token of the same user. Throws NOT_FOUND where there is no such connection. */
   renew(connectionId: string, viewer: Viewer): void
   /** Ends the user's connections; returns how many. */
-  disconnectUser(userId: number, text: string | undefined): number
+  disconnectUser(userId: number, text: string | undefined, reason?: 'disconnected' | 'banned'): number
   /**
    * What ends each of them because the server stops, `text` saying so; from now on each new one is ended as soon as it is open.
    */
@@ -69,6 +69,8 @@ export interface ConnectionsOptions {
   leewayMs?: number
   /** Whether the viewer's token was revoked after it was verified. */
   isRevoked: (viewer: Viewer) => boolean
+  /** What a user is told who was banned meanwhile; undefined for anybody else. */
+  banOf?: (userId: number) => string | undefined
   onOpened: (userId: number, connectionId: string, protocol: Protocol) => void
   onClosed: (userId: number, connectionId: string, protocol: Protocol) => void
 }
@@ -78,7 +80,7 @@ export const REVOKED = 'the token was revoked'
 
 /** The connections of this node: counted for each user, ended when their token expires (docs/protocol.md, section 1). */
 export function createConnections(options: ConnectionsOptions): Connections {
-  const { wheel, maxPerUser, leewayMs = 0, isRevoked, onOpened, onClosed } = options
+  const { wheel, maxPerUser, leewayMs = 0, isRevoked, banOf = () => undefined, onOpened, onClosed } = options
   const byUser = new Map<number, Live[]>()
   const byId = new Map<string, Live>()
   const counts: Record<Protocol, number> = { legacy: 0, 'graphql-ws': 0, sse: 0 }
@@ -144,6 +146,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
       onOpened(userId, connection.id, peer.protocol)
       // It was on its way when the others were ended.
       if (isRestarting) queueMicrotask(() => connection.end('restarting'))
+      else if (banOf(userId) !== undefined) queueMicrotask(() => connection.end('banned', banOf(userId)))
       else if (isRevoked(viewer)) queueMicrotask(() => connection.end('disconnected', REVOKED))
       return connection
     },
@@ -157,9 +160,9 @@ export function createConnections(options: ConnectionsOptions): Connections {
       connection.renew(viewer)
     },
 
-    disconnectUser(userId, text) {
+    disconnectUser(userId, text, reason = 'disconnected') {
       const ended = [...of(userId)]
-      for (const connection of ended) connection.end('disconnected', text)
+      for (const connection of ended) connection.end(reason, text)
       return ended.length
     },
 

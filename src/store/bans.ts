@@ -1,3 +1,4 @@
+import { Prisma as Sql } from './generated/client.ts'
 import { epochMs, type Db } from './database/sql.ts'
 
 /** Whose tokens are refused; times are in milliseconds since the epoch. */
@@ -7,6 +8,8 @@ export interface BanRecord {
   until: number | null
   /** Whether the user was erased, and not created anew since. */
   isErased: boolean
+  /** When that was stored, by the database's clock. */
+  changedAt: number
 }
 
 /** What only admins see of a user, in milliseconds since the epoch. */
@@ -20,35 +23,45 @@ export interface AccountRecord {
 /** How long before a reading another transaction may have stored what it did not see, in milliseconds. */
 const OVERLAP_MS = 60_000
 
+const columns = Sql.sql`b.user_id AS "userId", ${epochMs('b.until')} AS until, b.erased_at IS NOT NULL AS "isErased",
+  ${epochMs('b.changed_at')} AS "changedAt"`
+
 export function createBanStore(db: Db) {
   return {
     /** Bans a user until a time, or lifts that; time and reason of before are replaced. */
-    async set(userId: number, ban: { until: number; reason: string; byId: number } | null): Promise<void> {
+    async set(userId: number, ban: { until: number; reason: string; byId: number } | null): Promise<BanRecord> {
       const { until = null, reason = null, byId = null } = ban ?? {}
-      await db.$executeRaw`
+      const [row] = await db.$queryRaw<BanRecord[]>`
         INSERT INTO bans AS b (user_id, until, reason, by_id, changed_at)
-        VALUES (${userId}, to_timestamp(${until}::float8 / 1000), ${reason}, ${byId}, now())
-        ON CONFLICT (user_id) DO UPDATE SET until = excluded.until, reason = excluded.reason, by_id = excluded.by_id, changed_at = now()`
+        VALUES (${userId}, to_timestamp(${until}::float8 / 1000), ${reason}, ${byId}, clock_timestamp())
+        ON CONFLICT (user_id) DO UPDATE SET until = excluded.until, reason = excluded.reason, by_id = excluded.by_id,
+          changed_at = clock_timestamp()
+        RETURNING ${columns}`
+      return row as BanRecord
     },
 
-    /** Notes that a user was erased, or created anew; tells whether that changed something. */
-    async setErased(userId: number, isErased: boolean): Promise<boolean> {
-      const changed = isErased
-        ? await db.$executeRaw`
-            INSERT INTO bans AS b (user_id, erased_at, changed_at) VALUES (${userId}, now(), now())
-            ON CONFLICT (user_id) DO UPDATE SET erased_at = now(), changed_at = now() WHERE b.erased_at IS NULL`
-        : await db.$executeRaw`
-            UPDATE bans SET erased_at = NULL, changed_at = now() WHERE user_id = ${userId} AND erased_at IS NOT NULL`
-      return changed > 0
+    /** Notes that a user was erased, or created anew; undefined where that changed nothing. */
+    async setErased(userId: number, isErased: boolean): Promise<BanRecord | undefined> {
+      const [row] = isErased
+        ? await db.$queryRaw<BanRecord[]>`
+            INSERT INTO bans AS b (user_id, erased_at, changed_at) VALUES (${userId}, now(), clock_timestamp())
+            ON CONFLICT (user_id) DO UPDATE SET erased_at = now(), changed_at = clock_timestamp() WHERE b.erased_at IS NULL
+            RETURNING ${columns}`
+        : await db.$queryRaw<BanRecord[]>`
+            UPDATE bans b SET erased_at = NULL, changed_at = clock_timestamp() WHERE user_id = ${userId} AND erased_at IS NOT NULL
+            RETURNING ${columns}`
+      return row
     },
 
     /** What was stored since `since`, and where the next reading goes on; both times are the database's. */
     async since(since: number): Promise<{ bans: BanRecord[]; readAt: number }> {
-      const rows = await db.$queryRaw<{ userId: number | null; until: number | null; isErased: boolean; readAt: number }[]>`
-        SELECT b.user_id AS "userId", ${epochMs('b.until')} AS until, b.erased_at IS NOT NULL AS "isErased", ${epochMs('now()')} AS "readAt"
+      const rows = await db.$queryRaw<(Omit<BanRecord, 'userId'> & { userId: number | null; readAt: number })[]>`
+        SELECT ${columns}, ${epochMs('now()')} AS "readAt"
         FROM (SELECT 1) one LEFT JOIN bans b ON b.changed_at > to_timestamp(${since - OVERLAP_MS} / 1000.0)`
       return {
-        bans: rows.flatMap(({ userId, until, isErased }) => (userId === null ? [] : [{ userId, until, isErased }])),
+        bans: rows.flatMap(({ userId, until, isErased, changedAt }) =>
+          userId === null ? [] : [{ userId, until, isErased, changedAt }],
+        ),
         readAt: rows[0]?.readAt ?? since,
       }
     },

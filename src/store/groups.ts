@@ -1,4 +1,4 @@
-import { epochMs, NO_LIMIT, pageAfter, pageBefore, type Db } from './database/sql.ts'
+import { epochMs, NO_LIMIT, pageAfter, pageBefore, recordset, type Db } from './database/sql.ts'
 
 export type Role = 'OWNER' | 'ADMIN' | 'MEMBER'
 
@@ -133,6 +133,28 @@ export function createGroupStore(db: Db) {
         where: { conversationId_userId: { conversationId: group.conversationId, userId } },
         data: { role },
       })
+    },
+
+    /**
+     * Mutes a member until a time, in milliseconds since the epoch, or lifts that with null; false where that changes nothing. It outlasts
+     * the membership.
+     */
+    async setMute(groupId: number, userId: number, until: number | null): Promise<boolean> {
+      if (until === null)
+        return (await db.$executeRaw`DELETE FROM group_mutes WHERE group_id = ${groupId} AND user_id = ${userId}`) > 0
+      const changed = await db.$executeRaw`
+        INSERT INTO group_mutes AS m (group_id, user_id, until) VALUES (${groupId}, ${userId}, to_timestamp(${until}::float8 / 1000))
+        ON CONFLICT (group_id, user_id) DO UPDATE SET until = excluded.until WHERE m.until <> excluded.until`
+      return changed > 0
+    },
+
+    /** Until when users are muted in groups, in milliseconds since the epoch; those whose time is over are left out. */
+    async mutes(keys: readonly { groupId: number; userId: number }[]): Promise<(number | undefined)[]> {
+      const rows = await db.$queryRaw<{ ord: number; until: number }[]>`
+        SELECT k.ord, ${epochMs('m.until')} AS until FROM ${recordset(keys, 'k', '"groupId" int, "userId" int')}
+        JOIN group_mutes m ON m.group_id = k."groupId" AND m.user_id = k."userId" AND m.until > statement_timestamp()`
+      const byKey = new Map(rows.map(({ ord, until }) => [ord, until]))
+      return keys.map((_, ord) => byKey.get(ord))
     },
 
     async addJoinRequests(groupId: number, userIds: readonly number[]): Promise<void> {

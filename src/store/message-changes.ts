@@ -14,6 +14,15 @@ export interface MessageEdit {
 /** Changes of stored messages. To be called in a transaction that holds the locks of the topics of their conversations. */
 export function createMessageChangeStore(db: Db) {
   return {
+    /** The ids of what a user has sent since a time, in milliseconds since the epoch, without what is deleted; oldest first. */
+    async sentSince(senderId: number, since: number): Promise<number[]> {
+      // Sorted here: the planner would walk the ids of all messages for that.
+      const rows = await db.$queryRaw<{ id: number }[]>`
+        SELECT id::float8 AS id FROM messages
+        WHERE sender_id = ${senderId} AND created_at >= to_timestamp(${since}::float8 / 1000) AND deleted_at IS NULL`
+      return rows.map(({ id }) => id).toSorted((a, b) => a - b)
+    },
+
     /** Whether the user may write to the conversation now, by the rules of the statement that sends. */
     async postRefusal(userId: number, conversationId: string): Promise<PostRefusal | null> {
       const [row] = await db.$queryRaw<{ refusal: PostRefusal | null }[]>`

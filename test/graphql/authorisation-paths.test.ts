@@ -34,7 +34,10 @@ const READERS: Record<string, Readers> = {
   ...everyField('all', ...EVENTS),
   // Reached by the viewer's own only, by members, or by admins.
   ...everyField('all', 'Notification', 'GroupMember', 'ReadReceipt', 'ReactionSummary'),
+  'GroupMember.mutedUntil': 'managers',
   ...everyField('all', 'Report', 'AuditEntry', 'DayStatistics'),
+  'Report.note': 'admins',
+  'Report.resolvedBy': 'admins',
   ...everyField('all', 'Cluster', 'ClusterNode', 'ProtocolCount', 'ClientConnection', 'Topic', 'TopicOnNode', 'Activity'),
   'Conversation.id': 'all',
   'Conversation.isGroup': 'all',
@@ -217,6 +220,12 @@ const ASK: Record<string, (viewer: Viewer) => string> = {
   'Mutation.blockUser': () => `blockUser(userId: "${world.outsider.id}")`,
   'Mutation.unblockUser': () => `unblockUser(userId: "${world.outsider.id}")`,
   'Mutation.markNotificationRead': () => 'markNotificationRead(id: "1")',
+  // Refused, or a repeat that the first viewer made.
+  'Mutation.reportMessage': () => `reportMessage(messageId: "${world.before}", reason: "x")`,
+  'Mutation.resolveReport': () => 'resolveReport(id: "2147483647", status: ACTED)',
+  'Mutation.banUser': (viewer) => `banUser(userId: "${viewer === 'admin' ? world.stranger.id : world.owner.id}", reason: "x")`,
+  'Mutation.unbanUser': () => `unbanUser(userId: "${world.owner.id}")`,
+  'Mutation.muteGroupMember': () => `muteGroupMember(groupId: "${world.group}", userId: "${world.member.id}", until: null)`,
   'Mutation.upsertUser': () => `upsertUser(id: "${world.owner.id}", name: "x")`,
 }
 /** Replayed from the log; the other subscriptions give live events of the same types to members alone. */
@@ -270,7 +279,7 @@ function walk(value: Data, [step, ...rest]: readonly Step[], see: (name: string,
 
 /** Fields that may be empty though the viewer may read them. */
 const MAY_BE_EMPTY =
-  /^(?:User\.bannedUntil|Conversation\.(?:unreadCount|unreadMentionCount|readUpTo|lastMessage)|Message\.(?:reactions|readBy|replyTo|replies))$/
+  /^(?:User\.bannedUntil|Report\.|GroupMember\.mutedUntil|Conversation\.(?:unreadCount|unreadMentionCount|readUpTo|lastMessage)|Message\.(?:reactions|readBy|replyTo|replies))$/
 
 function check(viewer: Viewer, data: Data, path: readonly Step[], byQuery = false): number {
   let checked = 0

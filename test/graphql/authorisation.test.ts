@@ -122,6 +122,12 @@ const MUTATIONS: Record<string, Rule> = {
   pushMemberLeft: admins(({ group, bob }) => `pushMemberLeft(groupId: "${group}", userId: "${bob.id}")`),
   pushSystemNotification: admins(({ ann }) => `pushSystemNotification(notificationType: "x", data: {}, userIds: ["${ann.id}"])`),
   upsertUser: admins(({ ann }) => `upsertUser(id: "${ann.id}", name: "other") { id }`),
+  reportMessage: rule(({ groupMessage }) => `reportMessage(messageId: "${groupMessage}", reason: "x") { id }`, 'NOT_FOUND'),
+  resolveReport: admins(() => 'resolveReport(id: "1", status: ACTED) { id }'),
+  banUser: admins(({ ann }) => `banUser(userId: "${ann.id}", reason: "x") { id }`),
+  unbanUser: admins(({ ann }) => `unbanUser(userId: "${ann.id}") { id }`),
+  muteGroupMember: rule(({ group, bob }) => `muteGroupMember(groupId: "${group}", userId: "${bob.id}") { role }`, 'FORBIDDEN'),
+  deleteMessagesOf: admins(({ ann }) => `deleteMessagesOf(userId: "${ann.id}", since: "2020-01-01T00:00:00Z")`),
   // Of the viewer's own connection; over a single request there is none.
   refreshToken: rule(() => 'refreshToken(token: "x")', 'BAD_USER_INPUT'),
   disconnectUser: admins(({ ann }) => `disconnectUser(userId: "${ann.id}")`),
@@ -154,7 +160,14 @@ const CONVERSATION_FIELDS = ['lastMessage', 'members', 'messages', 'readUpTo', '
 /** And what hangs on a message. */
 const MESSAGE_FIELDS = ['Message.replies']
 /** What only admins see of what others reach too; authorisation-paths.test.ts knows what of it. */
-const ADMIN_FIELDS = ['User.bannedUntil', 'User.createdAt', 'Report.message', 'Report.note', 'Report.resolvedBy']
+const ADMIN_FIELDS = [
+  'User.bannedUntil',
+  'User.createdAt',
+  'Report.message',
+  'Report.note',
+  'Report.resolvedBy',
+  'GroupMember.mutedUntil',
+]
 
 const schema = parse(readFileSync(new URL('../../schema.graphql', import.meta.url), 'utf8'))
 const objectTypes = schema.definitions.filter(

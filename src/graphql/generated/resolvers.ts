@@ -336,6 +336,8 @@ export type GroupMember = {
   __typename?: 'GroupMember';
   /** When the member came in. */
   joinedAt: Scalars['DateTime']['output'];
+  /** Until when the member may neither send nor type; null where they may, and for all but the member, owner and admins. */
+  mutedUntil?: Maybe<Scalars['DateTime']['output']>;
   /** What the member may do. */
   role: GroupRole;
   /** The member. */
@@ -545,6 +547,11 @@ export type Mutation = {
   /** Reacts to a message; a repeat changes nothing. */
   addReaction: ReactionSummary;
   /**
+   * Admins only: ends the user's connections everywhere within a second and refuses their tokens until then: 403 at the legacy handshake, FORBIDDEN,
+   * close code 4403. A repeat replaces time and reason.
+   */
+  banUser: User;
+  /**
    * From now on the two cannot write, react or type to each other directly (FORBIDDEN to both), and neither sees the other's presence. Groups
    * and what is stored are not touched. A repeat changes nothing. At most 10,000 users of one viewer.
    */
@@ -558,6 +565,8 @@ export type Mutation = {
    * reactions and mentions are gone for good, its place stays. A repeat changes nothing.
    */
   deleteMessage: Message;
+  /** Admins only: deletes what the user has sent since a time, in all conversations; returns how many messages. */
+  deleteMessagesOf: Scalars['Int']['output'];
   /** Admins only: closes the user's connections on every node; returns how many. */
   disconnectUser: Scalars['Int']['output'];
   /**
@@ -585,6 +594,8 @@ export type Mutation = {
   markMessageRead: ReadReceipt;
   /** Marks one of the viewer's notifications as read; a repeat changes nothing. */
   markNotificationRead: Notification;
+  /** Owner and admins of the group, and admins: a plain member may neither send nor type until then. To be given ADMIN lifts it. */
+  muteGroupMember: GroupMember;
   /** Admins only: pushes a group's current info to all members. False where nothing was pushed. */
   pushGroupUpdate: Scalars['Boolean']['output'];
   /** Admins only: pushes that the user joined. False where nothing was pushed. */
@@ -604,12 +615,21 @@ export type Mutation = {
   removeGroupMember: Group;
   /** Takes a reaction back; a repeat changes nothing. */
   removeReaction: ReactionSummary;
+  /**
+   * Reports a message of somebody else to the admins; any member. A repeat changes nothing and returns the first report. The reporter is notified
+   * of the decision: `report_resolved` with `reportId`, `messageId` and `status`.
+   */
+  reportMessage: Report;
+  /** Admins only: decides on a report. The same decision again changes nothing, another one is CONFLICT. */
+  resolveReport: Report;
   /** Sends a message and returns it as stored. */
   sendMessage: Message;
   /** Sets a member's role, by the owner; role OWNER hands the group over, the old owner becomes ADMIN. */
   setGroupRole: Group;
   /** Says that the viewer began (again) or stopped typing; ends by itself 10 s after the last `true`. */
   setTyping: Scalars['Boolean']['output'];
+  /** Admins only: lifts a ban. */
+  unbanUser: User;
   /** Takes the viewer's own block back; a repeat changes nothing. */
   unblockUser: User;
   /** Changes a group's info and settings; owner and admins. */
@@ -624,6 +644,14 @@ export type MutationAddReactionArgs = {
   isGroup?: InputMaybe<Scalars['Boolean']['input']>;
   messageId: Scalars['ID']['input'];
   reaction: Scalars['String']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationBanUserArgs = {
+  reason: Scalars['String']['input'];
+  until?: InputMaybe<Scalars['DateTime']['input']>;
+  userId: Scalars['ID']['input'];
 };
 
 
@@ -651,6 +679,13 @@ export type MutationDecideJoinRequestArgs = {
 export type MutationDeleteMessageArgs = {
   isGroup?: InputMaybe<Scalars['Boolean']['input']>;
   messageId: Scalars['ID']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationDeleteMessagesOfArgs = {
+  since: Scalars['DateTime']['input'];
+  userId: Scalars['ID']['input'];
 };
 
 
@@ -715,6 +750,14 @@ export type MutationMarkNotificationReadArgs = {
 
 
 /** What can be done. Every change is committed before its mutation answers. */
+export type MutationMuteGroupMemberArgs = {
+  groupId: Scalars['ID']['input'];
+  until?: InputMaybe<Scalars['DateTime']['input']>;
+  userId: Scalars['ID']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
 export type MutationPushGroupUpdateArgs = {
   groupId: Scalars['ID']['input'];
 };
@@ -771,6 +814,21 @@ export type MutationRemoveReactionArgs = {
 
 
 /** What can be done. Every change is committed before its mutation answers. */
+export type MutationReportMessageArgs = {
+  messageId: Scalars['ID']['input'];
+  reason: Scalars['String']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationResolveReportArgs = {
+  id: Scalars['ID']['input'];
+  note?: InputMaybe<Scalars['String']['input']>;
+  status: ReportStatus;
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
 export type MutationSendMessageArgs = {
   input: SendMessageInput;
 };
@@ -788,6 +846,12 @@ export type MutationSetGroupRoleArgs = {
 export type MutationSetTypingArgs = {
   conversationId: Scalars['ID']['input'];
   typing: Scalars['Boolean']['input'];
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationUnbanUserArgs = {
+  userId: Scalars['ID']['input'];
 };
 
 
@@ -1777,6 +1841,7 @@ export type GroupEdgeResolvers<ContextType = OperationContext, ParentType extend
 
 export type GroupMemberResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['GroupMember'] = ResolversParentTypes['GroupMember']> = {
   joinedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  mutedUntil?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   role?: Resolver<ResolversTypes['GroupRole'], ParentType, ContextType>;
   user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
 };
@@ -1887,10 +1952,12 @@ export type MessageSentResolvers<ContextType = OperationContext, ParentType exte
 
 export type MutationResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
   addReaction: Resolver<ResolversTypes['ReactionSummary'], ParentType, ContextType, RequireFields<MutationAddReactionArgs, 'messageId' | 'reaction'>>;
+  banUser: Resolver<ResolversTypes['User'], ParentType, ContextType, RequireFields<MutationBanUserArgs, 'reason' | 'userId'>>;
   blockUser: Resolver<ResolversTypes['User'], ParentType, ContextType, RequireFields<MutationBlockUserArgs, 'userId'>>;
   createGroup: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationCreateGroupArgs, 'input'>>;
   decideJoinRequest: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationDecideJoinRequestArgs, 'approve' | 'groupId' | 'userId'>>;
   deleteMessage: Resolver<ResolversTypes['Message'], ParentType, ContextType, RequireFields<MutationDeleteMessageArgs, 'messageId'>>;
+  deleteMessagesOf: Resolver<ResolversTypes['Int'], ParentType, ContextType, RequireFields<MutationDeleteMessagesOfArgs, 'since' | 'userId'>>;
   disconnectUser: Resolver<ResolversTypes['Int'], ParentType, ContextType, RequireFields<MutationDisconnectUserArgs, 'userId'>>;
   editMessage: Resolver<ResolversTypes['Message'], ParentType, ContextType, RequireFields<MutationEditMessageArgs, 'input'>>;
   inviteToGroup: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationInviteToGroupArgs, 'groupId' | 'userIds'>>;
@@ -1900,6 +1967,7 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   markConversationUnread: Resolver<ResolversTypes['Int'], ParentType, ContextType, RequireFields<MutationMarkConversationUnreadArgs, 'conversationId' | 'fromMessageId'>>;
   markMessageRead: Resolver<ResolversTypes['ReadReceipt'], ParentType, ContextType, RequireFields<MutationMarkMessageReadArgs, 'messageId'>>;
   markNotificationRead: Resolver<ResolversTypes['Notification'], ParentType, ContextType, RequireFields<MutationMarkNotificationReadArgs, 'id'>>;
+  muteGroupMember: Resolver<ResolversTypes['GroupMember'], ParentType, ContextType, RequireFields<MutationMuteGroupMemberArgs, 'groupId' | 'userId'>>;
   pushGroupUpdate: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationPushGroupUpdateArgs, 'groupId'>>;
   pushMemberJoined: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationPushMemberJoinedArgs, 'groupId' | 'userId'>>;
   pushMemberLeft: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationPushMemberLeftArgs, 'groupId' | 'userId'>>;
@@ -1908,9 +1976,12 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   refreshToken: Resolver<ResolversTypes['DateTime'], ParentType, ContextType, RequireFields<MutationRefreshTokenArgs, 'token'>>;
   removeGroupMember: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationRemoveGroupMemberArgs, 'groupId' | 'userId'>>;
   removeReaction: Resolver<ResolversTypes['ReactionSummary'], ParentType, ContextType, RequireFields<MutationRemoveReactionArgs, 'messageId' | 'reaction'>>;
+  reportMessage: Resolver<ResolversTypes['Report'], ParentType, ContextType, RequireFields<MutationReportMessageArgs, 'messageId' | 'reason'>>;
+  resolveReport: Resolver<ResolversTypes['Report'], ParentType, ContextType, RequireFields<MutationResolveReportArgs, 'id' | 'status'>>;
   sendMessage: Resolver<ResolversTypes['Message'], ParentType, ContextType, RequireFields<MutationSendMessageArgs, 'input'>>;
   setGroupRole: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationSetGroupRoleArgs, 'groupId' | 'role' | 'userId'>>;
   setTyping: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationSetTypingArgs, 'conversationId' | 'typing'>>;
+  unbanUser: Resolver<ResolversTypes['User'], ParentType, ContextType, RequireFields<MutationUnbanUserArgs, 'userId'>>;
   unblockUser: Resolver<ResolversTypes['User'], ParentType, ContextType, RequireFields<MutationUnblockUserArgs, 'userId'>>;
   updateGroup: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationUpdateGroupArgs, 'groupId' | 'input'>>;
   upsertUser: Resolver<ResolversTypes['User'], ParentType, ContextType, RequireFields<MutationUpsertUserArgs, 'id' | 'name'>>;

@@ -3,6 +3,7 @@ import type { OperationContext } from '../context.ts'
 import type { MutationResolvers, UpdateGroupInput } from '../generated/resolvers.ts'
 import { parseIntId, requireBigId, requireIntId } from '../../ids.ts'
 import type { Also } from '../../chat/commit.ts'
+import { adminMutations } from './admin-mutations.ts'
 import { audited, requireAdmin, type Target } from './admins.ts'
 
 const user = (id: string): number => requireIntId(id, 'user')
@@ -43,6 +44,8 @@ function requireValues<K extends keyof UpdateGroupInput>(input: UpdateGroupInput
 const CLOCKS_MS = 60_000
 
 export const mutations: MutationResolvers = {
+  ...adminMutations,
+
   // Not async up to the queue: the order in which a connection's messages are executed is the order in which they are stored.
   sendMessage: (_root, { input }, { chat, viewer }) => {
     const {

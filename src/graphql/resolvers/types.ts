@@ -278,7 +278,7 @@ export const types = {
         size,
         after,
         ({ userId }) => userId,
-        (member) => member,
+        (member) => ({ ...member, groupId: group.id }),
       )
     },
     joinApprovalRequired: (group, _, context) => groupField(group, 'joinApprovalRequired', context),
@@ -293,6 +293,10 @@ export const types = {
 
   GroupMember: {
     user: ({ userId }) => ({ id: userId }),
+    mutedUntil: async ({ groupId, userId }, _, { viewer, read, load }) => {
+      const isSeen = userId === viewer.userId || viewer.isAdmin || (await read.joinRequests(groupId))
+      return isSeen ? ((await load.mute.load({ groupId, userId })) ?? null) : null
+    },
   },
 
   Notification: {

@@ -83,6 +83,6 @@ export function createStreams({ operations, connections, addresses, counts, maxB
 /** Why a stream of server-sent events ends before its time. */
 function endError(reason: EndReason, text: string | undefined): ChatError {
   if (reason === 'expired') return new ChatError('UNAUTHENTICATED', 'the token has expired')
-  if (reason === 'disconnected') return new ChatError('FORBIDDEN', text ?? 'disconnected by an administrator')
+  if (reason !== 'restarting') return new ChatError('FORBIDDEN', text ?? 'disconnected by an administrator')
   return new ChatError('UNAVAILABLE', text ?? 'the server restarts: resume after the last event received')
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { GraphQLError } from 'graphql'
 import { WebSocketServer } from 'ws'
+import { BannedError } from '../../auth/bans.ts'
 import type { Auth, Viewer } from '../../auth/verify.ts'
 import type { Counts } from '../../telemetry/counters.ts'
 import { ChatError } from '../../errors.ts'
@@ -82,10 +83,9 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
       protocols.has(SUBPROTOCOL) ? SUBPROTOCOL : ([...protocols].find(isCapabilitiesSubprotocol) ?? false),
   })
 
-  function refuse(socket: Duplex, status: number, reason: string): void {
+  function refuse(socket: Duplex, status: number, reason: string, msg = MSG_OF[status] ?? TEXTS.unavailable): void {
     const headers: Record<string, string> =
       status === 401 ? { 'WWW-Authenticate': 'Bearer' } : status === 429 || status === 503 ? { 'Retry-After': '1' } : {}
-    const msg = MSG_OF[status] ?? TEXTS.unavailable
     refuseUpgrade(socket, status, encodeError({ code: status, msg, error: reason }, undefined), headers)
   }
 
@@ -150,7 +150,8 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
         await upgrade(request, socket, head, address)
       } catch (error) {
         const clientError = operations.failure(error)
-        refuse(socket, statusOf(clientError).status, clientError.message)
+        const msg = error instanceof BannedError ? TEXTS.unauthenticated : undefined
+        refuse(socket, statusOf(clientError).status, clientError.message, msg)
       }
     },
   }

@@ -125,6 +125,10 @@ export class Session implements ConnectionPeer {
     if (reason === 'expired') {
       this.#send(encodeError({ code: 401, msg: TEXTS.unauthenticated, error: CLOSE.tokenExpired.reason }, undefined))
     }
+    if (reason === 'banned')
+      this.#send(encodeError({ code: 403, msg: TEXTS.unauthenticated, error: text ?? 'banned' }, undefined))
+    // Nothing that waits is begun any more.
+    if (reason === 'disconnected' || reason === 'banned') this.#queue.length = 0
     closeWith(this.#writer, CLOSE_OF[reason], text)
   }
 

@@ -14,5 +14,6 @@ export function closeWith(
 export const CLOSE_OF: Readonly<Record<EndReason, Close>> = {
   expired: CLOSE.tokenExpired,
   disconnected: CLOSE.disconnected,
+  banned: CLOSE.disconnected,
   restarting: CLOSE.restarting,
 }

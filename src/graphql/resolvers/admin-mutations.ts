@@ -1,0 +1,54 @@
+import { requireBigId, requireIntId } from '../../ids.ts'
+import type { MutationResolvers } from '../generated/resolvers.ts'
+import { audited } from './admins.ts'
+
+/** What admins do about users and messages, and what members tell them of. */
+export const adminMutations = {
+  reportMessage: async (_root, { messageId, reason }, { chat, viewer, admin }) => {
+    const { report, isNew } = await chat.moderation.report(viewer.userId, requireBigId(messageId, 'message'), reason)
+    if (isNew) admin.showReport(report)
+    return report
+  },
+
+  // What is noted of it may say what the message said.
+  resolveReport: (_root, { id, status, note }, context) =>
+    audited(context, 'resolveReport', ['Report', id], { status }, (also) =>
+      context.chat.moderation.resolve(context.viewer.userId, requireBigId(id, 'report'), status, note ?? null, also),
+    ),
+
+  banUser: async (_root, { userId, until, reason }, context) => {
+    const details = { until: until?.toISOString() ?? null, reason }
+    const ban = await audited(context, 'banUser', ['User', userId], details, (also) =>
+      context.chat.moderation.ban(context.viewer.userId, requireIntId(userId, 'user'), until?.getTime(), reason, also),
+    )
+    await context.admin.enforceBan(ban)
+    return { id: ban.userId }
+  },
+
+  unbanUser: async (_root, { userId }, context) => {
+    const ban = await audited(context, 'unbanUser', ['User', userId], {}, (also) =>
+      context.chat.moderation.unban(requireIntId(userId, 'user'), also),
+    )
+    await context.admin.enforceBan(ban)
+    return { id: ban.userId }
+  },
+
+  muteGroupMember: async (_root, { groupId, userId, until }, { chat, viewer, admin }) => {
+    const mute = (also?: Parameters<typeof chat.groups.mute>[0]['also']) =>
+      chat.groups.mute(
+        { userId: viewer.userId, ...(also ? { also } : {}) },
+        requireIntId(groupId, 'group'),
+        requireIntId(userId, 'user'),
+        until?.getTime() ?? null,
+      )
+    if (!viewer.isAdmin) return await mute()
+    const details = { userId, until: until?.toISOString() ?? null }
+    const entry = { actorId: viewer.userId, action: 'muteGroupMember', targetType: 'Group', targetId: groupId, details }
+    return await admin.audited(entry, mute)
+  },
+
+  deleteMessagesOf: (_root, { userId, since }, context) =>
+    audited(context, 'deleteMessagesOf', ['User', userId], { since: since.toISOString() }, (also) =>
+      context.chat.moderation.deleteMessagesOf(context.viewer.userId, requireIntId(userId, 'user'), since.getTime(), also),
+    ),
+} satisfies Partial<MutationResolvers>

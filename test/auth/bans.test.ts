@@ -1,0 +1,165 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
+import { skipCluster, startCluster, type TestCluster } from '../support/cluster.ts'
+import { connectGraphqlWs } from '../support/graphql-client.ts'
+import type { Frame } from '../support/legacy-client.ts'
+
+/** A banned user's tokens are refused at every door, and what is open is closed. */
+
+const BAN =
+  'mutation ($id: ID!, $until: DateTime) { banUser(userId: $id, until: $until, reason: "for a reason") { id bannedUntil } }'
+const ban = (app: TestApp, { id }: TestUser, until?: string) => app.admin.data(BAN, { id: String(id), until })
+const unban = (app: TestApp, { id }: TestUser) =>
+  app.admin.data('mutation ($id: ID!) { unbanUser(userId: $id) { bannedUntil } }', { id: String(id) })
+
+let app: TestApp
+beforeAll(async () => {
+  app = await startApp()
+})
+afterAll(() => app.stop())
+
+test('the legacy handshake is refused with 403', async () => {
+  const ann = await app.user()
+  await ban(app, ann)
+  const refused = await app.legacy(ann).catch((error: unknown) => error)
+  expect(refused).toMatchObject({ status: 403 })
+  expect(JSON.parse((refused as { body: string }).body)).toMatchObject({
+    type: 'error',
+    code: 403,
+    msg: '认证失败',
+    data: { error: 'banned' },
+  })
+})
+
+test('a live legacy connection gets an error frame, then 4403', async () => {
+  const ann = await app.user()
+  const client = await app.ready(ann)
+  await ban(app, ann)
+  expect(await client.closed).toEqual({ code: 4403, reason: 'banned' })
+  expect(client.texts.map((text) => JSON.parse(text) as Frame).at(-1)).toMatchObject({
+    type: 'error',
+    code: 403,
+    msg: '认证失败',
+    data: { error: 'banned' },
+  })
+})
+
+test('a graphql-ws connection is closed with 4403, now and when it is opened, with the time in the reason', async () => {
+  const ann = await app.user()
+  const until = new Date(Date.now() + 3_600_000).toISOString()
+  const live = app.graphqlWs(ann)
+  await live.data('{ viewer { id } }')
+  const closed = new Promise((resolve) => live.client.on('closed', resolve))
+  expect((await ban(app, ann, until)).banUser).toEqual({ id: String(ann.id), bannedUntil: until })
+  expect(await closed).toMatchObject({ code: 4403, reason: `banned until ${until}` })
+  const { client, close } = connectGraphqlWs(app.graphqlUrl.replace('http', 'ws'), tokenOf({ userId: ann.id, name: ann.name }))
+  expect(await new Promise((resolve) => client.on('closed', resolve))).toMatchObject({
+    code: 4403,
+    reason: `banned until ${until}`,
+  })
+  await close()
+})
+
+test('HTTP and SSE requests are 403 FORBIDDEN, and a live stream ends with an error', async () => {
+  const ann = await app.user()
+  const stream = await app.over(ann).subscribe('subscription { events { id } }')
+  await ban(app, ann)
+  expect(await stream.ended).toMatchObject([{ message: 'banned', extensions: { code: 'FORBIDDEN' } }])
+  for (const accept of ['application/json', 'text/event-stream']) {
+    const response = await fetch(app.graphqlUrl, {
+      method: 'POST',
+      headers: { accept, 'content-type': 'application/json', authorization: `Bearer ${tokenOf({ userId: ann.id })}` },
+      body: JSON.stringify({ query: '{ viewer { id } }' }),
+    })
+    expect([response.status, await response.json()]).toMatchObject([
+      403,
+      { errors: [{ message: 'banned', extensions: { code: 'FORBIDDEN' } }] },
+    ])
+  }
+})
+
+test('the reason is told to admins alone, in the audit log', async () => {
+  const ann = await app.user()
+  const client = await app.ready(ann)
+  await ban(app, ann)
+  await client.closed
+  expect(client.texts.join()).not.toContain('for a reason')
+  const { auditLog } = await app.admin.data(
+    `{ auditLog(action: "banUser", targetId: "${ann.id}") { edges { node { details } } } }`,
+  )
+  expect(auditLog.edges).toEqual([{ node: { details: { until: null, reason: 'for a reason' } } }])
+})
+
+test('a ban has an end, or none, is replaced by another one, and lifted', async () => {
+  const ann = await app.user()
+  expect((await ban(app, ann)).banUser.bannedUntil).toBe('9999-12-31T23:59:59.999Z')
+  const soon = new Date(Date.now() + 1500).toISOString()
+  await ban(app, ann, soon)
+  const { users } = await app.admin.data('{ users(banned: true, first: 100) { edges { node { id bannedUntil } } } }')
+  expect(users.edges).toContainEqual({ node: { id: String(ann.id), bannedUntil: soon } })
+  expect((await app.over(ann).run('{ viewer { id } }')).errors).toHaveLength(1)
+  await expect.poll(async () => (await app.over(ann).run('{ viewer { id } }')).data, { timeout: 5000 }).toBeDefined()
+  await ban(app, ann)
+  expect(await unban(app, ann)).toEqual({ unbanUser: { bannedUntil: null } })
+  await app.over(ann).data('{ viewer { id } }')
+})
+
+test('what makes no sense is BAD_USER_INPUT', async () => {
+  const ann = await app.user()
+  const codes = async (userId: string, until: string | null) =>
+    (await app.admin.run(BAN, { id: userId, until })).errors?.map(({ extensions }) => extensions.code)
+  expect(await codes('999', null)).toEqual(['BAD_USER_INPUT'])
+  expect(await codes(String(ann.id), '2020-01-01T00:00:00Z')).toEqual(['BAD_USER_INPUT'])
+  expect(await codes('2147483647', null)).toEqual(['NOT_FOUND'])
+})
+
+describe.skipIf(skipCluster)('on two nodes', () => {
+  let cluster: TestCluster
+  beforeAll(async () => {
+    cluster = await startCluster(2)
+  })
+  afterAll(() => cluster.stop())
+
+  test('nothing of a pipelined burst is accepted later than a second after the answer', async () => {
+    const [one, two] = cluster.nodes as [TestApp, TestApp]
+    const [ann, bob] = [await one.user(), await one.user()]
+    const clients = [await one.ready(ann), await two.ready(ann)]
+    let isOver = false
+    const burst = Promise.all(
+      clients.map(async (client) => {
+        for (let count = 0; !isOver && client.socket.readyState === client.socket.OPEN; count++) {
+          client.send({ type: 'message_sent', message_id: `${count}`, data: { receiver_id: bob.id, content: 'x' } })
+          if (count % 20 === 19) await new Promise((resolve) => setImmediate(resolve))
+        }
+      }),
+    )
+    await clients[1]?.inbox.next(({ type }) => type === 'message_sent')
+    await ban(one, ann)
+    const answeredAt = Date.now()
+    for (const client of clients) expect(await client.closed).toMatchObject({ code: 4403 })
+    isOver = true
+    await burst
+    const { conversationsOf } = await one.admin.data(
+      `{ conversationsOf(userId: "${bob.id}") { edges { node { lastMessage { timestamp } } } } }`,
+    )
+    expect(Date.parse(conversationsOf.edges[0].node.lastMessage.timestamp as string)).toBeLessThan(answeredAt + 1000)
+    for (const node of cluster.nodes) {
+      expect(await node.legacy(ann).catch((error: unknown) => error)).toMatchObject({ status: 403 })
+      expect((await node.over(ann).run('{ viewer { id } }')).errors).toMatchObject([{ extensions: { code: 'FORBIDDEN' } }])
+    }
+    await unban(two, ann)
+    for (const node of cluster.nodes) await node.over(ann).data('{ viewer { id } }')
+  })
+
+  test('a node that starts later knows of it', async () => {
+    const [one] = cluster.nodes as [TestApp]
+    const ann = await one.user()
+    await ban(one, ann)
+    const later = await startApp({ ...cluster.env })
+    try {
+      expect((await later.over(ann).run('{ viewer { id } }')).errors).toMatchObject([{ extensions: { code: 'FORBIDDEN' } }])
+    } finally {
+      await later.stop()
+    }
+  })
+})
