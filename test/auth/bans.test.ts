@@ -27,7 +27,7 @@ test('the legacy handshake is refused with 403', async () => {
     type: 'error',
     code: 403,
     msg: '认证失败',
-    data: { error: 'banned' },
+    data: { details: { error: 'banned' } },
   })
 })
 
@@ -40,7 +40,7 @@ test('a live legacy connection gets an error frame, then 4403', async () => {
     type: 'error',
     code: 403,
     msg: '认证失败',
-    data: { error: 'banned' },
+    data: { details: { error: 'banned' } },
   })
 })
 

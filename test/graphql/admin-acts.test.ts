@@ -140,14 +140,14 @@ describe.each(ENGINES.filter(({ skip }) => !skip))('$name', ({ isServer }) => {
       user: { id: user },
       mutedUntil: until,
     })
-    expect((await client.inbox.next(({ type }) => type === 'group_update')).data.update_type).toBe('group_info')
+    expect((await client.inbox.next(({ type }) => type === 'group_updated')).data.update_type).toBe('group_info')
     expect(await codeOf(app.over(ann), SEND, { input: { conversationId, content: 'x' } })).toBe('FORBIDDEN')
     expect(await codeOf(app.over(ann), `mutation { setTyping(conversationId: "${conversationId}", typing: true) }`)).toBe(
       'FORBIDDEN',
     )
     await app.over(ann).data(`mutation { addReaction(messageId: "${message}", reaction: "👍") { count } }`)
     await app.over(owner).data(MUTE, { group, user, until })
-    expect((await client.settle()).filter(({ type }) => type === 'group_update')).toEqual([])
+    expect((await client.settle()).filter(({ type }) => type === 'group_updated')).toEqual([])
     const members = `{ group(id: "${group}") { members { edges { node { user { id } mutedUntil } } } } }`
     const seen = async (who: GraphqlClient): Promise<unknown> =>
       (await who.data(members)).group.members.edges.find(({ node }: Data) => node.user.id === user).node.mutedUntil
