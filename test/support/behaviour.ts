@@ -3,6 +3,7 @@ import type { TestApp, TestUser } from './app.ts'
 import {
   GRAPHQL_WS,
   LEGACY,
+  LEGACY_CAPABLE,
   SSE,
   TRANSPORTS,
   ascending,
@@ -364,6 +365,132 @@ export function describeBehaviour(start: () => Promise<TestApp>): void {
       const read = (await a.settle()).filter(({ kind }) => kind === 'message_read')
       expect(read).toHaveLength(3)
     })
+  })
+
+  describe.each([LEGACY_CAPABLE, GRAPHQL_WS, SSE])('messages that change, over $name', (transport) => {
+    const connectAll = <K extends string>(of: Record<K, TestUser>): Promise<Record<K, ChatClient>> =>
+      eachOf(of, (user) => transport.connect(app, user))
+    const about = ({ message, conversation, group }: Happening) => ({
+      message,
+      conversation,
+      ...(group === undefined ? {} : { group }),
+    })
+
+    test('an edit and a deletion reach every connection of every member in order, the sender’s too; repeats reach nobody', async () => {
+      const { ann, bob, cat, stranger } = await people(app, 'ann', 'bob', 'cat', 'stranger')
+      const { conversation } = await createGroup(app, ann, [bob, cat])
+      const { a, a2, b, c, alien } = await connectAll({ a: ann, a2: ann, b: bob, c: cat, alien: stranger })
+      await told({ a, a2, b, c, alien })
+      await a.send({ group: conversation }, 'helo')
+      const [message] = (await a.settle()) as [Happening]
+      await told({ a2, b, c, alien })
+      await a2.edit(message, 'hello')
+      await a.edit(message, 'hello')
+      await b.react(message, '👍')
+      await a.delete(message)
+      await a2.delete(message)
+      const { conversation: where, ...changed } = about(message)
+      const all = [
+        { kind: 'message_edited', ...changed, conversation: where, user: ann.id, text: 'hello' },
+        { kind: 'reaction_added', message: message.message, user: bob.id, reaction: '👍', users: [bob.id] },
+        { kind: 'message_deleted', message: message.message, conversation: where, user: ann.id },
+      ]
+      expect(await told({ a, a2, b, c, alien })).toEqual({ a: all, a2: all, b: all, c: all, alien: [] })
+    })
+
+    test('who may not is refused with the same code everywhere, and nobody is told', async () => {
+      const { ann, bob, cat } = await people(app, 'ann', 'bob', 'cat')
+      const { conversation } = await createGroup(app, ann, [bob])
+      const { a, b, c } = await connectAll({ a: ann, b: bob, c: cat })
+      await a.send({ group: conversation }, 'hi')
+      const [message] = (await b.settle()) as [Happening]
+      expect(await codeOf(b.edit(message, 'mine'))).toBe('FORBIDDEN')
+      expect(await codeOf(b.delete(message))).toBe('FORBIDDEN')
+      expect(await codeOf(c.edit(message, 'mine'))).toBe('NOT_FOUND')
+      expect(await codeOf(c.delete(message))).toBe('NOT_FOUND')
+      expect(await codeOf(a.edit(message, ''))).toBe('BAD_USER_INPUT')
+      expect(await codeOf(a.edit(message, 'x', [cat]))).toBe('BAD_USER_INPUT')
+      expect(await codeOf(b.send({ group: conversation }, 'x', undefined, { mentions: [cat] }))).toBe('BAD_USER_INPUT')
+      await a.delete(message)
+      expect(await codeOf(a.edit(message, 'again'))).toBe('NOT_FOUND')
+      expect(await codeOf(b.react(message, '👍'))).toBe('NOT_FOUND')
+      expect(await codeOf(b.send({ group: conversation }, 'x', undefined, { replyTo: message }))).toBe('NOT_FOUND')
+      await run(app, ann, `updateGroup(groupId: ${message.group}, input: { allowSendMessages: false }) { id }`)
+      const { b: seen } = await told({ b })
+      expect(seen.map(({ kind }) => kind)).toEqual(['message_deleted', 'group_updated'])
+    })
+
+    test('an answer and its mentions are told, and kept by an edit that has none', async () => {
+      const { ann, bob } = await people(app, 'ann', 'bob')
+      const { a, b } = await connectAll({ a: ann, b: bob })
+      await a.send({ to: bob }, 'a question')
+      const [question] = (await b.settle()) as [Happening]
+      await b.send({ to: ann }, 'an answer', undefined, { replyTo: question, mentions: [ann, bob, ann] })
+      const quotes = { replyTo: question.message, mentions: ascending([ann.id, bob.id]) }
+      const { a: received } = await told({ a, b })
+      expect(received).toMatchObject([{ text: 'a question' }, { text: 'an answer', ...quotes }])
+      const answer = received[1] as Happening
+      await b.edit(answer, 'a better answer')
+      await b.edit(answer, 'a better answer', [])
+      await a.delete(question)
+      const changed = (text: string, more: object) => ({ kind: 'message_edited', ...about(answer), user: bob.id, text, ...more })
+      const all = [
+        changed('a better answer', quotes),
+        changed('a better answer', { replyTo: question.message }),
+        { kind: 'message_deleted', message: question.message, conversation: question.conversation, user: ann.id },
+      ]
+      expect(await told({ a, b })).toEqual({ a: all, b: all })
+    })
+
+    test('what is read on one device is told to the others', async () => {
+      const { ann, bob } = await people(app, 'ann', 'bob')
+      const { a, b, b2 } = await connectAll({ a: ann, b: bob, b2: bob })
+      for (const text of ['one', 'two', 'three']) await a.send({ to: bob }, text)
+      const [, second] = (await b.settle()) as [Happening, Happening, Happening]
+      await b.read(second)
+      await run(app, bob, `markConversationRead(conversationId: "${second.conversation}", upToMessageId: ${second.message})`)
+      await told({ a, b, b2 })
+      expect(a.reads.drain()).toEqual([])
+      const [last] = b.reads.drain().toReversed()
+      expect(last).toMatchObject({ conversation: second.conversation, message: second.message, unread: 1 })
+      expect(b2.reads.drain().at(-1)).toEqual(last)
+    })
+
+    test('a resume brings what was edited and deleted meanwhile, as it is by then', async () => {
+      const { ann, bob } = await people(app, 'ann', 'bob')
+      const { a, b } = await connectAll({ a: ann, b: bob })
+      await a.send({ to: bob }, 'before')
+      const [before] = (await b.settle()) as [Happening]
+      b.cut()
+      await a.edit(before, 'edited')
+      await a.send({ to: bob }, 'to be deleted')
+      const deleted = (await a.settle()).at(-1) as Happening
+      await a.edit(before, 'edited again')
+      await a.delete(deleted)
+      const again = await transport.connect(app, bob, b.cursor())
+      const missed = await again.settle()
+      const isLegacy = transport === LEGACY_CAPABLE
+      expect(missed.map(({ kind, message, text }) => [kind, message, text])).toEqual([
+        ['message_edited', before.message, 'edited again'],
+        // GraphQL shows a message that is deleted by now, without its content.
+        ...(isLegacy ? [] : [['message_sent', deleted.message, '']]),
+        ['message_edited', before.message, 'edited again'],
+        ['message_deleted', deleted.message, undefined],
+      ])
+    })
+  })
+
+  test('who asked for nothing on a legacy socket is told nothing of edits and deletions', async () => {
+    const { ann, bob } = await people(app, 'ann', 'bob')
+    const [a, b] = await Promise.all([GRAPHQL_WS.connect(app, ann), LEGACY.connect(app, bob)])
+    await a.send({ to: bob }, 'hi')
+    const [message] = (await a.settle()) as [Happening]
+    await a.edit(message, 'ho')
+    await a.delete(message)
+    expect(textsOf(await b.settle())).toEqual(['hi'])
+    expect(await codeOf(b.edit(message, 'hu'))).toBe('BAD_USER_INPUT')
+    const again = await LEGACY.connect(app, bob, '0')
+    expect(await again.settle()).toEqual([])
   })
 
   const PAIRS = TRANSPORTS.flatMap((one) => TRANSPORTS.filter((other) => other !== one).map((other) => [one, other] as const))

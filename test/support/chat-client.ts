@@ -28,6 +28,17 @@ export interface Happening {
   members?: number
   type?: string
   data?: unknown
+  /** The message that it answers, where it answers one. */
+  replyTo?: number
+  /** How many messages are unread. */
+  unread?: number
+  /** Who is mentioned, where somebody is. */
+  mentions?: number[]
+}
+
+export interface Quotes {
+  replyTo?: Happening
+  mentions?: readonly TestUser[]
 }
 
 export type Target = { to: TestUser } | { group: string }
@@ -39,12 +50,16 @@ export interface ChatClient {
   inbox: Inbox<Happening>
   /** Presence apart: it is told asynchronously, behind a write to the database. */
   presence: Inbox<Happening>
+  /** What was read on some device of the user, apart as well: only some clients are told. */
+  reads: Inbox<Happening>
   /** The id of the last kept event that came: what a client resumes after. */
   cursor(): string
   /** Whether a resume said that it could not give everything. */
   isIncomplete(): boolean
   /** The requests reject with a Refusal. */
-  send(target: Target, text: string, key?: string): Promise<void>
+  send(target: Target, text: string, key?: string, quotes?: Quotes): Promise<void>
+  edit(message: Happening, text: string, mentions?: readonly TestUser[]): Promise<void>
+  delete(message: Happening): Promise<void>
   type(conversation: string, typing: boolean): Promise<void>
   read(message: Happening): Promise<void>
   react(message: Happening, reaction: string): Promise<void>
@@ -78,7 +93,7 @@ const FIRST_PROBE = 1_000_000
 let lastProbe = FIRST_PROBE
 
 interface Received {
-  client: Pick<ChatClient, 'user' | 'inbox' | 'presence' | 'cursor' | 'isIncomplete' | 'settle'>
+  client: Pick<ChatClient, 'user' | 'inbox' | 'presence' | 'reads' | 'cursor' | 'isIncomplete' | 'settle'>
   receive(happening: Happening): void
   /** Waits until the subscription receives events of the user: asks until it does. */
   opened(subscription: Subscription): Promise<void>
@@ -88,6 +103,7 @@ interface Received {
 function createReceived(app: TestApp, user: TestUser): Received {
   const inbox = new Inbox<Happening>()
   const presence = new Inbox<Happening>()
+  const reads = new Inbox<Happening>()
   let cursor = '0'
   let incomplete = false
   const opening = createProbe(app, user)
@@ -100,7 +116,8 @@ function createReceived(app: TestApp, user: TestUser): Received {
       if (opening.heard(happening) || settling.heard(happening) || (happening.user as number) > FIRST_PROBE) return
       // A replay may step back behind what came live.
       if (Number(happening.id) > Number(cursor)) cursor = String(happening.id)
-      inbox.push(happening)
+      if (happening.kind === 'conversation_read') reads.push(happening)
+      else inbox.push(happening)
     },
     async opened({ ended }) {
       let problem: string | undefined
@@ -112,6 +129,7 @@ function createReceived(app: TestApp, user: TestUser): Received {
       user,
       inbox,
       presence,
+      reads,
       cursor: () => cursor,
       isIncomplete: () => incomplete,
       async settle() {
@@ -144,6 +162,14 @@ function createProbe(app: TestApp, user: TestUser) {
   }
 }
 
+const quotesOf = (
+  replyTo: number | null | undefined,
+  mentions: readonly number[] = [],
+): Pick<Happening, 'replyTo' | 'mentions'> => ({
+  ...(replyTo == null ? {} : { replyTo }),
+  ...(mentions.length === 0 ? {} : { mentions: ascending(mentions) }),
+})
+
 const LEGACY_KINDS: Record<string, (data: Data) => Omit<Happening, 'kind' | 'id'> & { kind?: string }> = {
   message_sent: (data) => ({
     conversation: data.session_id,
@@ -151,7 +177,11 @@ const LEGACY_KINDS: Record<string, (data: Data) => Omit<Happening, 'kind' | 'id'
     user: data.sender_id,
     text: data.content,
     ...(data.is_group ? { group: data.group_id } : {}),
+    ...quotesOf(data.reply_to_id, data.mention_ids),
   }),
+  message_edited: (data) => LEGACY_KINDS['message_sent']?.(data) ?? {},
+  message_deleted: (data) => ({ conversation: data.session_id, message: data.message_id, user: data.deleted_by }),
+  conversation_read: (data) => ({ conversation: data.session_id, message: data.read_up_to, unread: data.unread_count }),
   message_read: (data) => ({ message: data.message_id, user: data.reader_id }),
   reaction_added: (data) => ({
     message: data.message_id,
@@ -187,10 +217,12 @@ async function connectLegacy(
   user: TestUser,
   after: string | undefined,
   resumeBy: 'header' | 'frame',
+  capabilities?: string,
 ): Promise<ChatClient> {
   const { client, receive } = createReceived(app, user)
   const byHeader = after !== undefined && resumeBy === 'header'
-  const legacy = await app.legacy(user, byHeader ? { headers: { 'last-event-id': after } } : {})
+  const headers = { ...(byHeader ? { 'last-event-id': after } : {}), ...(capabilities === undefined ? {} : { capabilities }) }
+  const legacy = await app.legacy(user, { headers })
   legacy.inbox.divert((frame) => {
     const happening = happeningOf(frame)
     if (happening) receive(happening)
@@ -209,12 +241,18 @@ async function connectLegacy(
   const about = (message: Happening) => ({ message_id: message.message, is_group: message.group !== undefined })
   return {
     ...client,
-    send: (target, content, key) =>
+    send: (target, content, key, { replyTo, mentions } = {}) =>
       request(
         'message_sent',
-        'to' in target ? { receiver_id: target.to.id, content } : { conversation_id: target.group, content, is_group: true },
+        {
+          ...('to' in target ? { receiver_id: target.to.id } : { conversation_id: target.group, is_group: true }),
+          ...{ content, reply_to_id: replyTo?.message, mention_ids: mentions?.map(({ id }) => id) },
+        },
         key,
       ),
+    edit: (message, content, mentions) =>
+      request('message_edited', { ...about(message), content, mention_ids: mentions?.map(({ id }) => id) }),
+    delete: (message) => request('message_deleted', about(message)),
     type: (conversation, typing) => request('typing', { session_id: conversation, typing }),
     read: (message) => request('message_read', about(message)),
     react: (message, reaction) => request('reaction_added', { ...about(message), reaction }),
@@ -227,7 +265,10 @@ const EVENTS = `subscription ($after: ID) {
   events(after: $after) {
     __typename
     id
-    ... on MessageSent { message { id content sender { id } conversation { id group { id } } } }
+    ... on MessageSent { message { ...Sent } }
+    ... on MessageEdited { message { ...Sent } }
+    ... on MessageDeleted { messageId conversationId deletedById }
+    ... on ConversationRead { conversationId readUpTo unreadCount }
     ... on MessageRead { messageId readerId }
     ... on ReactionAdded { messageId userId reaction reactionUserIds }
     ... on ReactionRemoved { messageId userId reaction reactionUserIds }
@@ -240,16 +281,23 @@ const EVENTS = `subscription ($after: ID) {
     ... on UserUpdated { user { id name avatar } }
     ... on BlockChanged { user { id } blocked }
   }
-}`
+}
+fragment Sent on Message { id content sender { id } conversation { id group { id } } replyToId mentions { id } }`
 
 const GRAPHQL_KINDS: Record<string, (event: Data) => Omit<Happening, 'id'>> = {
-  MessageSent: ({ message: { id, content, sender, conversation } }) => ({
-    kind: 'message_sent',
-    conversation: conversation.id,
-    message: Number(id),
-    user: Number(sender.id),
-    text: content,
-    ...(conversation.group ? { group: Number(conversation.group.id) } : {}),
+  MessageSent: ({ message }) => ({ kind: 'message_sent', ...messageOf(message) }),
+  MessageEdited: ({ message }) => ({ kind: 'message_edited', ...messageOf(message) }),
+  MessageDeleted: ({ messageId, conversationId, deletedById }) => ({
+    kind: 'message_deleted',
+    conversation: conversationId,
+    message: Number(messageId),
+    user: Number(deletedById),
+  }),
+  ConversationRead: ({ conversationId, readUpTo, unreadCount }) => ({
+    kind: 'conversation_read',
+    conversation: conversationId,
+    message: Number(readUpTo),
+    unread: unreadCount,
   }),
   MessageRead: ({ messageId, readerId }) => ({ kind: 'message_read', message: Number(messageId), user: Number(readerId) }),
   ReactionAdded: (event) => ({ kind: 'reaction_added', ...reactionOf(event) }),
@@ -278,6 +326,18 @@ const GRAPHQL_KINDS: Record<string, (event: Data) => Omit<Happening, 'id'>> = {
   BlockChanged: ({ user, blocked }) => ({ kind: 'block_changed', user: Number(user.id), blocked }),
   ResumeIncomplete: () => ({ kind: 'resume_incomplete' }),
 }
+
+const messageOf = ({ id, content, sender, conversation, replyToId, mentions }: Data) => ({
+  conversation: conversation.id,
+  message: Number(id),
+  user: Number(sender.id),
+  text: content,
+  ...(conversation.group ? { group: Number(conversation.group.id) } : {}),
+  ...quotesOf(
+    replyToId === null ? null : Number(replyToId),
+    mentions.map((mentioned: Data) => Number(mentioned.id)),
+  ),
+})
 
 const reactionOf = ({ messageId, userId, reaction, reactionUserIds }: Data) => ({
   message: Number(messageId),
@@ -318,14 +378,21 @@ async function connectGraphql(
   }
   return {
     ...client,
-    send: (target, content, key = randomUUID()) =>
+    send: (target, content, key = randomUUID(), { replyTo, mentions } = {}) =>
       request('$input: SendMessageInput!) { sendMessage(input: $input) { id } }', {
         input: {
           ...('to' in target ? { receiverId: String(target.to.id) } : { conversationId: target.group }),
           content,
           clientMessageId: key,
+          replyToId: replyTo?.message,
+          mentionIds: mentions?.map(({ id }) => id),
         },
       }),
+    edit: ({ message }, content, mentions) =>
+      request('$input: EditMessageInput!) { editMessage(input: $input) { id } }', {
+        input: { messageId: message, content, mentionIds: mentions?.map(({ id }) => id) },
+      }),
+    delete: ({ message }) => request('$id: ID!) { deleteMessage(messageId: $id) { id } }', { id: message }),
     type: (id, typing) =>
       request('$id: ID!, $typing: Boolean!) { setTyping(conversationId: $id, typing: $typing) }', { id, typing }),
     read: ({ message }) => request('$id: ID!) { markMessageRead(messageId: $id) { readAt } }', { id: String(message) }),
@@ -369,6 +436,13 @@ export const LEGACY_FRAME: Transport = {
   name: 'legacy sockets, resuming with a frame',
   isSocket: true,
   connect: (app, user, after) => connectLegacy(app, user, after, 'frame'),
+}
+
+/** Legacy sockets of clients that asked for everything. */
+export const LEGACY_CAPABLE: Transport = {
+  name: 'legacy sockets with capabilities',
+  isSocket: true,
+  connect: (app, user, after) => connectLegacy(app, user, after, 'header', 'edits, replies, reads'),
 }
 
 export const TRANSPORTS = [LEGACY, GRAPHQL_WS, SSE]
