@@ -25,6 +25,7 @@ const config: CodegenConfig = {
         mappers: {
           User: '../models.ts#UserModel',
           Conversation: '../models.ts#ConversationModel',
+          ConversationSettings: '../models.ts#ConversationSettingsModel',
           Group: '../models.ts#GroupModel',
           GroupMember: '../models.ts#GroupMemberModel',
           Activity: '../models.ts#ActivityModel',

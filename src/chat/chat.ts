@@ -7,6 +7,7 @@ import type { TimerWheel } from '../lib/timer-wheel.ts'
 import { createAccess, type Access } from './access.ts'
 import { createBlocks, type Blocks } from './blocks.ts'
 import type { Commits } from './commit.ts'
+import { createConversationSettings, type ConversationSettingsRules } from './conversation-settings.ts'
 import { createCursors, type Cursors } from './cursor.ts'
 import { createDeletions, type Deletions } from './deletions.ts'
 import { createEdits, type Edits } from './edits.ts'
@@ -29,6 +30,7 @@ import { createUsers, type Users } from './users.ts'
 export interface Chat {
   access: Access
   blocks: Blocks
+  conversationSettings: ConversationSettingsRules
   cursors: Cursors
   deletions: Deletions
   edits: Edits
@@ -92,6 +94,7 @@ export function createChat(options: ChatOptions): Chat {
   return {
     access,
     blocks: createBlocks({ store, commits, typing, presenceGroupLimit: options.presenceGroupLimit }),
+    conversationSettings: createConversationSettings({ access, commits }),
     cursors: createCursors(store),
     deletions: createDeletions({ store, access, commits }),
     edits: createEdits({ access, commits, editHours: options.messageEditHours }),

@@ -1,3 +1,4 @@
+import type { ConversationSettings } from '../store/conversation-settings.ts'
 import type { StoredEvent } from '../store/event-log.ts'
 import type { GroupRecord } from '../store/groups.ts'
 import type { MessageRecord } from '../store/messages.ts'
@@ -34,6 +35,11 @@ export interface ConversationReadPayload {
   readUpTo: number | null
   unreadCount: number
   unreadMentionCount: number
+}
+
+export interface ConversationSettingsPayload {
+  conversationId: string
+  settings: ConversationSettings
 }
 
 export interface ReactionPayload {
@@ -143,6 +149,10 @@ export const EVENTS = {
   message_deleted: durable('MessageDeleted', inConversation as (payload: DeletionPayload) => string),
   message_read: durable('MessageRead', inConversation as (payload: ReadPayload) => string),
   conversation_read: durable('ConversationRead', inConversation as (payload: ConversationReadPayload) => string),
+  conversation_settings_changed: durable(
+    'ConversationSettingsChanged',
+    inConversation as (payload: ConversationSettingsPayload) => string,
+  ),
   reaction_added: durable('ReactionAdded', inConversation as (payload: ReactionPayload) => string),
   reaction_removed: durable('ReactionRemoved', inConversation as (payload: ReactionPayload) => string),
   group_updated: durable('GroupUpdated', ({ group }: GroupPayload) => group.conversationId),
@@ -150,6 +160,7 @@ export const EVENTS = {
   member_left: durable('MemberLeft', inConversation as (payload: MembershipPayload) => string),
   notification: durable('NotificationReceived', nowhere as (notification: NotificationRecord) => null),
   user_updated: durable('UserUpdated', nowhere as (payload: ProfilePayload) => null),
+  notification_read: durable('NotificationRead', nowhere as (notification: NotificationRecord) => null),
   // In the topics of both, whose feeds then hide each other's presence; only the one who blocks is told of it.
   block_changed: durable('BlockChanged', nowhere as (payload: BlockPayload) => null),
   typing: ephemeral(

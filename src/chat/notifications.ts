@@ -8,7 +8,7 @@ import { problemWithText } from '../limits.ts'
 export interface Notifications {
   /** Stores a notification for each user and pushes it. Throws BAD_USER_INPUT or NOT_FOUND. */
   send(type: string, data: unknown, userIds: readonly number[], also?: Also): Promise<void>
-  /** Marks one of the user's notifications read, keeping the first time. Throws NOT_FOUND. */
+  /** Marks one of the user's notifications read and tells the user's connections; a repeat changes nothing. Throws NOT_FOUND. */
   markRead(userId: number, id: number): Promise<NotificationRecord>
 }
 
@@ -41,9 +41,15 @@ export function createNotifications({ store, commits }: { store: Store; commits:
     },
 
     async markRead(userId, id) {
-      const notification = await store.notifications.markRead(userId, id)
-      if (!notification) throw notFound(`there is no notification ${id}`)
-      return notification
+      const stored = await store.notifications.find(userId, id)
+      if (!stored) throw notFound(`there is no notification ${id}`)
+      if (stored.readAt !== null) return stored
+      return await commits.run(async (tx) => {
+        await tx.lock([userTopic(userId)])
+        const changed = await tx.notifications.markRead(userId, id)
+        if (changed) tx.append({ topics: [userTopic(userId)], kind: 'notification_read', payload: changed })
+        return changed ?? (await tx.notifications.find(userId, id)) ?? stored
+      })
     },
   }
 }

@@ -2,7 +2,8 @@ import type { StoreParts } from '../store/store.ts'
 import { createSearch } from './search.ts'
 
 export type { BlockRecord } from '../store/blocks.ts'
-export type { ConversationRecord, ConversationPosition, MemberPageKey } from '../store/conversations.ts'
+export type { ConversationSettings } from '../store/conversation-settings.ts'
+export type { ConversationFilter, ConversationRecord, ConversationPosition, MemberPageKey } from '../store/conversations.ts'
 export type { GroupRecord, Role } from '../store/groups.ts'
 export type { MessagePageKey, MessageRecord, ReplyPageKey } from '../store/messages.ts'
 export type { NotificationRecord } from '../store/notifications.ts'
@@ -27,6 +28,7 @@ export const createReads = (store: StoreParts) => ({
   memberOf: store.conversations.memberOf,
   conversationMembers: store.conversations.members,
   memberPages: store.conversations.memberPages,
+  conversationSettings: store.conversationSettings.byIds,
   readStates: store.readPointers.states,
   messages: store.messages.byIds,
   messagePage: store.messages.page,

@@ -2,6 +2,7 @@ import DataLoader from 'dataloader'
 import type { Chat } from '../chat/chat.ts'
 import type { Answer } from './answer.ts'
 import type {
+  ConversationSettings,
   MemberPageKey,
   MessagePageKey,
   MessageRecord,
@@ -147,6 +148,7 @@ export const createLoaders = ({ reads, presence }: Pick<Chat, 'reads' | 'presenc
 })
 
 export const createViewerLoaders = (reads: Reads, userId: number) => ({
+  settings: byMap<string, ConversationSettings>((ids) => reads.conversationSettings(userId, ids)),
   readState: byMap<string, ReadState>((ids) => reads.readStates(userId, ids, { mentions: false })),
   mentions: byMap<string, ReadState>((ids) => reads.readStates(userId, ids)),
   /** Whether there is a block between the viewer and another user. */

@@ -4,6 +4,7 @@ import type { ConnectionRecord, NodeRecord, TopicRecord } from '../admin/contrac
 import type {
   AuditRecord,
   ConversationRecord,
+  ConversationSettings,
   GroupRecord,
   MessageRecord,
   NotificationRecord,
@@ -21,6 +22,7 @@ import type {
 
 export type UserModel = Pick<UserRecord, 'id'> & Partial<UserRecord>
 export type ConversationModel = Pick<ConversationRecord, 'id' | 'isGroup' | 'groupId'>
+export type ConversationSettingsModel = ConversationSettings
 export type GroupModel = Pick<GroupRecord, 'id'> & Partial<GroupRecord>
 export type MessageModel = MessageRecord
 export type NotificationModel = NotificationRecord

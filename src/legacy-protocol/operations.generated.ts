@@ -123,6 +123,7 @@ export type LegacyFeedSubscriptionVariables = Exact<{
 export type LegacyFeedSubscription = { events:
     | { __typename: 'BlockChanged', id: string | null, timestamp: string }
     | { __typename: 'ConversationRead', conversationId: string, readUpTo: string | null, unreadCount: number, id: string | null, timestamp: string }
+    | { __typename: 'ConversationSettingsChanged', id: string | null, timestamp: string }
     | { __typename: 'GroupUpdated', announcement: string | null, id: string | null, timestamp: string, group: { id: string, name: string, avatar: string | null, memberCount: number, joinApprovalRequired: boolean, allowInvitation: boolean, allowSendMessages: boolean } }
     | { __typename: 'MemberJoined', groupId: string, memberCount: number, id: string | null, timestamp: string, user: { id: string, name: string, avatar: string | null } }
     | { __typename: 'MemberLeft', groupId: string, memberCount: number, id: string | null, timestamp: string, user: { id: string, name: string, avatar: string | null } }
@@ -130,6 +131,7 @@ export type LegacyFeedSubscription = { events:
     | { __typename: 'MessageEdited', id: string | null, timestamp: string, message: { id: string, content: string, messageType: string, mediaUrl: string | null, timestamp: string, deletedAt: string | null, editedAt: string | null, replyToId: string | null, conversation: { id: string, isGroup: boolean, group: { id: string } | null }, sender: { id: string, name: string, avatar: string | null }, mentions: Array<{ id: string }> } }
     | { __typename: 'MessageRead', messageId: string, isGroup: boolean, readerId: string, id: string | null, timestamp: string }
     | { __typename: 'MessageSent', id: string | null, timestamp: string, message: { id: string, content: string, messageType: string, mediaUrl: string | null, timestamp: string, deletedAt: string | null, editedAt: string | null, replyToId: string | null, conversation: { id: string, isGroup: boolean, group: { id: string } | null }, sender: { id: string, name: string, avatar: string | null }, mentions: Array<{ id: string }> } }
+    | { __typename: 'NotificationRead', id: string | null, timestamp: string }
     | { __typename: 'NotificationReceived', id: string | null, timestamp: string, notification: { notificationType: string, data: unknown } }
     | { __typename: 'OnlineStatusChanged', userId: string, online: boolean, lastActive: string, id: string | null, timestamp: string }
     | { __typename: 'ReactionAdded', messageId: string, isGroup: boolean, userId: string, reaction: string, reactionCount: number, reactionUserIds: Array<string>, messageDeleted: boolean, id: string | null, timestamp: string }

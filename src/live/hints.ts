@@ -74,6 +74,10 @@ const DURABLE: Readonly<Record<DurableEvent['kind'], Check>> = {
     unreadCount: isCount,
     unreadMentionCount: isCount,
   }),
+  conversation_settings_changed: hasMembers({
+    conversationId: isText,
+    settings: hasMembers({ mutedUntil: isNullOr(isTime), pinned: isFlag, archived: isFlag }),
+  }),
   reaction_added: isReaction,
   reaction_removed: isReaction,
   group_updated: hasMembers({ group: isGroup, opens: isOpening }),
@@ -88,6 +92,7 @@ const DURABLE: Readonly<Record<DurableEvent['kind'], Check>> = {
     sharePresence: isFlag,
   }),
   notification: hasMembers({ id: isCount, userId: isUserId, type: isText, data: isObject, at: isTime }),
+  notification_read: hasMembers({ id: isCount, userId: isUserId, type: isText, data: isObject, at: isTime }),
 }
 
 const EPHEMERAL: Readonly<Partial<Record<EphemeralEvent['kind'], Check>>> = {

@@ -1,4 +1,7 @@
-import { epochMs, byOrd, pageAfter, pageBefore, recordset, type Db } from './database/sql.ts'
+import { isArchived, lastMessage } from './conversation-settings.ts'
+import { epochMs, byOrd, pageAfter, recordset, type Db } from './database/sql.ts'
+import { Prisma as Sql } from './generated/client.ts'
+import { unreadMentionsOf, unreadOf } from './read-pointers.ts'
 
 export interface ConversationRecord {
   id: string
@@ -8,11 +11,20 @@ export interface ConversationRecord {
   pair: readonly [number, number] | null
 }
 
-/** `activityAt` is when the latest message was sent, or the conversation created; milliseconds since the epoch. */
+/** Which of a user's conversations: ALL but the archived ones, of those the unread ones or with unread mentions, or the archived ones. */
+export type ConversationFilter = 'ALL' | 'UNREAD' | 'ARCHIVED' | 'MENTIONED'
+
+/**
+ * Where a conversation stands in a user's list. `activityAt` is when the latest message was sent that the user may read, or the
+ * conversation created; milliseconds since the epoch.
+ */
 export interface ConversationPosition {
+  pinned: boolean
   activityAt: number
   lastMessageId: number
   id: string
+  /** The `seq` of the user's topic when the list's first page was read: what was unpinned since may have been on an earlier page. */
+  asOf: number
 }
 
 export interface MemberRecord {
@@ -61,6 +73,13 @@ const toRecord = (row: ConversationRow): ConversationRecord => ({
   groupId: row.group_id,
   pair: row.user_low === null || row.user_high === null ? null : [row.user_low, row.user_high],
 })
+
+const FILTERS: Record<ConversationFilter, (userId: number) => Sql.Sql> = {
+  ALL: () => Sql.sql`NOT ${isArchived}`,
+  ARCHIVED: () => isArchived,
+  UNREAD: (userId) => Sql.sql`NOT ${isArchived} AND ${unreadOf(userId)} > 0`,
+  MENTIONED: (userId) => Sql.sql`NOT ${isArchived} AND ${unreadMentionsOf(userId)} > 0`,
+}
 
 export function createConversationStore(db: Db) {
   /** For each key the conversation's members by user id, those above `after`. */
@@ -120,28 +139,40 @@ export function createConversationStore(db: Db) {
       return new Set(rows.map((row) => row.user_id))
     },
 
-    /** The user's conversations by latest activity, those after `after`. */
+    /**
+     * The user's conversations by latest activity, those after `after`: pinned ones first, of a filter; without one all, whether pinned or
+     * not. While conversations move, a page may miss one, and never repeats one of an earlier page.
+     */
     async page(
       userId: number,
       after: ConversationPosition | undefined,
       limit: number,
+      filter?: ConversationFilter,
     ): Promise<(ConversationRecord & ConversationPosition & { horizon: number })[]> {
-      const rows = await db.$queryRaw<(ConversationRow & { activity: number; last_id: number; horizon: number })[]>`
+      type Row = ConversationRow & { pinned: boolean; activity: number; last_id: number; horizon: number; as_of: number }
+      const rows = await db.$queryRaw<Row[]>`
         SELECT * FROM (
-          SELECT c.id, c.is_group, g.id AS group_id, c.user_low, c.user_high,
-            ${epochMs('coalesce(last.created_at, c.created_at)')} AS activity, coalesce(last.id, 0)::float8 AS last_id,
-            m.history_after::float8 AS horizon
+          SELECT c.id, c.is_group, g.id AS group_id, c.user_low, c.user_high, ${filter ? Sql.sql`m.pinned` : Sql.sql`false`} AS pinned,
+            ${epochMs('coalesce(CASE WHEN last.id > m.history_after THEN last.created_at WHEN m.history_after > 0 THEN m.joined_at END, c.created_at)')} AS activity,
+            (CASE WHEN last.id > m.history_after THEN last.id ELSE 0 END)::float8 AS last_id, m.history_after::float8 AS horizon,
+            coalesce(${after?.asOf ?? null}::float8, (SELECT seq FROM topics WHERE name = ${`user:${userId}`})::float8, 0) AS as_of
           FROM members m JOIN conversations c ON c.id = m.conversation_id
           LEFT JOIN groups g ON g.conversation_id = c.id
-          LEFT JOIN LATERAL (
-            SELECT id, created_at FROM messages
-            WHERE ${pageBefore('conversation_id', 'id', 'c.id')} LIMIT 1
-          ) last ON true
-          WHERE m.user_id = ${userId}
+          ${lastMessage}
+          WHERE m.user_id = ${userId} AND (${after?.asOf ?? null}::float8 IS NULL OR m.pinned_seq <= ${after?.asOf ?? null}::float8)
+            AND ${filter ? FILTERS[filter](userId) : Sql.sql`true`}
         ) c
-        WHERE (activity, last_id, id) < (${after?.activityAt ?? Number.MAX_SAFE_INTEGER}::float8, ${after?.lastMessageId ?? 0}::float8, ${after?.id ?? ''})
-        ORDER BY activity DESC, last_id DESC, id DESC LIMIT ${limit}`
-      return rows.map((row) => ({ ...toRecord(row), activityAt: row.activity, lastMessageId: row.last_id, horizon: row.horizon }))
+        WHERE (pinned, activity, last_id, id) < (${after?.pinned ?? true}::boolean, ${after?.activityAt ?? Number.MAX_SAFE_INTEGER}::float8,
+          ${after?.lastMessageId ?? 0}::float8, ${after?.id ?? ''})
+        ORDER BY pinned DESC, activity DESC, last_id DESC, id DESC LIMIT ${limit}`
+      return rows.map((row) => ({
+        ...toRecord(row),
+        pinned: row.pinned,
+        activityAt: row.activity,
+        lastMessageId: row.last_id,
+        horizon: row.horizon,
+        asOf: row.as_of,
+      }))
     },
 
     memberPages,

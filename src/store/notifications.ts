@@ -36,11 +36,18 @@ export function createNotificationStore(db: Db) {
         ) n ORDER BY n.id DESC`
     },
 
-    /** Marks one of the user's notifications read, keeping the first time; undefined where the user has no such one. */
+    async find(userId: number, id: number): Promise<NotificationRecord | undefined> {
+      const [row] = await columns`
+        SELECT id::float8 AS id, user_id AS "userId", type, data, ${at} AS at, ${readAt} AS "readAt" FROM notifications
+        WHERE id = ${id} AND user_id = ${userId}`
+      return row
+    },
+
+    /** Marks one of the user's notifications read; undefined where the user has no such one that is not. */
     async markRead(userId: number, id: number): Promise<NotificationRecord | undefined> {
       const [row] = await columns`
-        UPDATE notifications SET read_at = coalesce(read_at, date_trunc('milliseconds', statement_timestamp()))
-        WHERE id = ${id} AND user_id = ${userId}
+        UPDATE notifications SET read_at = date_trunc('milliseconds', statement_timestamp())
+        WHERE id = ${id} AND user_id = ${userId} AND read_at IS NULL
         RETURNING id::float8 AS id, user_id AS "userId", type, data, ${at} AS at, ${readAt} AS "readAt"`
       return row
     },

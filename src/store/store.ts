@@ -3,6 +3,7 @@ import { createBlockStore } from './blocks.ts'
 import { createAuditStore } from './audit.ts'
 import { createBanStore } from './bans.ts'
 import { createConversationStore } from './conversations.ts'
+import { createConversationSettingsStore } from './conversation-settings.ts'
 import type { Database } from './database/client.ts'
 import type { Db, RawDb } from './database/sql.ts'
 import { createDirectoryStore } from './directory.ts'
@@ -26,6 +27,7 @@ const createParts = (db: Db) => ({
   users: createUserStore(db),
   blocks: createBlockStore(db),
   conversations: createConversationStore(db),
+  conversationSettings: createConversationSettingsStore(db),
   messages: createMessageStore(db),
   groups: createGroupStore(db),
   receipts: createReceiptStore(db),

@@ -33,7 +33,7 @@ const READERS: Record<string, Readers> = {
   // An event goes to those whom it concerns; what it says is theirs.
   ...everyField('all', ...EVENTS),
   // Reached by the viewer's own only, by members, or by admins.
-  ...everyField('all', 'Notification', 'GroupMember', 'ReadReceipt', 'ReactionSummary'),
+  ...everyField('all', 'Notification', 'GroupMember', 'ConversationSettings', 'ReadReceipt', 'ReactionSummary'),
   'GroupMember.mutedUntil': 'managers',
   ...everyField('all', 'Report', 'AuditEntry', 'DayStatistics'),
   'Report.note': 'admins',
@@ -47,6 +47,7 @@ const READERS: Record<string, Readers> = {
   'Conversation.unreadCount': 'members',
   'Conversation.unreadMentionCount': 'members',
   'Conversation.readUpTo': 'members',
+  'Conversation.settings': 'members',
   'Conversation.messages': 'members',
   'Message.id': 'all',
   'Message.conversation': 'all',
@@ -207,6 +208,7 @@ const ASK: Record<string, (viewer: Viewer) => string> = {
     return `editMessage(input: { messageId: "${id}", content: "${content}" })`
   },
   'Mutation.deleteMessage': () => `deleteMessage(messageId: "${world.deleted}")`,
+  'Mutation.updateConversationSettings': () => `updateConversationSettings(conversationId: "${world.conversation}", input: {})`,
   'Mutation.markMessageRead': () => `markMessageRead(messageId: "${world.before}")`,
   'Mutation.addReaction': () => `addReaction(messageId: "${world.after}", reaction: "👍")`,
   'Mutation.removeReaction': () => `removeReaction(messageId: "${world.after}", reaction: "👎")`,

@@ -92,6 +92,10 @@ const MUTATIONS: Record<string, Rule> = {
       `markConversationUnread(conversationId: "${conversation}", fromMessageId: "${groupMessage}")`,
     'NOT_FOUND',
   ),
+  updateConversationSettings: rule(
+    ({ conversation }) => `updateConversationSettings(conversationId: "${conversation}", input: { pinned: true }) { id }`,
+    'NOT_FOUND',
+  ),
   addReaction: rule(({ groupMessage }) => `addReaction(messageId: "${groupMessage}", reaction: "👍") { count }`, 'NOT_FOUND'),
   removeReaction: rule(
     ({ groupMessage }) => `removeReaction(messageId: "${groupMessage}", reaction: "👍") { count }`,
@@ -153,9 +157,15 @@ const GROUP_FIELDS: Record<string, string> = {
 /** What a blocked pair does not see of each other. */
 const USER_FIELDS: Record<string, unknown> = { 'User.online': false, 'User.lastActive': null }
 /** What is in a conversation: authorisation-paths.test.ts walks every way to one. */
-const CONVERSATION_FIELDS = ['lastMessage', 'members', 'messages', 'readUpTo', 'unreadCount', 'unreadMentionCount'].map(
-  (field) => `Conversation.${field}`,
-)
+const CONVERSATION_FIELDS = [
+  'lastMessage',
+  'members',
+  'messages',
+  'readUpTo',
+  'settings',
+  'unreadCount',
+  'unreadMentionCount',
+].map((field) => `Conversation.${field}`)
 
 /** And what hangs on a message. */
 const MESSAGE_FIELDS = ['Message.replies']

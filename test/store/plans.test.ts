@@ -23,7 +23,7 @@ const RANGES = [1, 2, 7, 30].map((id) => ({ topic: `group:${id}`, after: 0, unti
 const READS: Record<string, (store: Store) => Promise<unknown>> = {
   'the inbox': ({ conversations }) => conversations.page(1, undefined, 20),
   'a later page of the inbox': ({ conversations }) =>
-    conversations.page(1, { activityAt: Date.parse('2026-01-02'), lastMessageId: 40, id: 'group_9' }, 20),
+    conversations.page(1, { pinned: false, activityAt: Date.parse('2026-01-02'), lastMessageId: 40, id: 'group_9', asOf: 0 }, 20),
   'the latest messages': ({ messages }) => messages.latest(ALL),
   'messages by id': ({ messages }) => messages.byIds([1, 40, 70, 20_000]),
   'history of several conversations': ({ messages }) =>

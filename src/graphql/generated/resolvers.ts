@@ -1,5 +1,5 @@
 import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
-import type { UserModel, ConversationModel, GroupModel, GroupMemberModel, ActivityModel, NodeModel, ConnectionModel, TopicModel, TopicOnNodeModel, MessageModel, NotificationModel, ReportModel, AuditEntryModel, ReactionSummaryModel, ReadReceiptModel, EventOf } from '../models.ts';
+import type { UserModel, ConversationModel, ConversationSettingsModel, GroupModel, GroupMemberModel, ActivityModel, NodeModel, ConnectionModel, TopicModel, TopicOnNodeModel, MessageModel, NotificationModel, ReportModel, AuditEntryModel, ReactionSummaryModel, ReadReceiptModel, EventOf } from '../models.ts';
 import type { OperationContext } from '../context.ts';
 export type Maybe<T> = T | null;
 export type InputMaybe<T> = Maybe<T>;
@@ -167,6 +167,8 @@ export type Conversation = {
   messages: MessageConnection;
   /** The newest message up to which the viewer has read everything of others; null where nothing was read. */
   readUpTo?: Maybe<Scalars['ID']['output']>;
+  /** How the viewer keeps it. */
+  settings: ConversationSettings;
   /** Messages of others that the viewer has not read, deleted ones left out. What was there when the viewer joined a group counts as read. */
   unreadCount: Scalars['Int']['output'];
   /** Unread messages that mention the viewer, by name or with all; 0 while the viewer has muted the conversation. */
@@ -205,6 +207,17 @@ export type ConversationEdge = {
   node: Conversation;
 };
 
+/** Which conversations a list has; archived ones are in none but their own. */
+export type ConversationFilter =
+  /** All that are not archived. */
+  | 'ALL'
+  /** The archived ones. */
+  | 'ARCHIVED'
+  /** Those with unread mentions of the viewer that are not muted. */
+  | 'MENTIONED'
+  /** Those with unread messages. */
+  | 'UNREAD';
+
 /** The viewer read a conversation, or marked it unread, on some device; to the viewer's own connections, once for each request that changed something. */
 export type ConversationRead = Event & {
   __typename?: 'ConversationRead';
@@ -220,6 +233,40 @@ export type ConversationRead = Event & {
   unreadCount: Scalars['Int']['output'];
   /** `Conversation.unreadMentionCount` after the change. */
   unreadMentionCount: Scalars['Int']['output'];
+};
+
+/** How a user keeps a conversation; nobody else sees it. */
+export type ConversationSettings = {
+  __typename?: 'ConversationSettings';
+  /** Whether it is left out of `conversations`. A later message takes it back, the user's own too, unless it is muted then. */
+  archived: Scalars['Boolean']['output'];
+  /** Until when the user wants no device push for it and no count of mentions; null: not muted. */
+  mutedUntil?: Maybe<Scalars['DateTime']['output']>;
+  /** Whether it comes first in `conversations`. */
+  pinned: Scalars['Boolean']['output'];
+};
+
+/** The viewer changed how they keep a conversation, on some device; to the viewer's own connections. */
+export type ConversationSettingsChanged = Event & {
+  __typename?: 'ConversationSettingsChanged';
+  /** Which conversation. */
+  conversationId: Scalars['ID']['output'];
+  /** Position in the event log, the cursor to resume after. */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** The settings after the change. */
+  settings: ConversationSettings;
+  /** When. */
+  timestamp: Scalars['DateTime']['output'];
+};
+
+/** What to change of how the viewer keeps a conversation; absent fields stay as they are. */
+export type ConversationSettingsInput = {
+  /** Whether it is archived, with what is there now. */
+  archived?: InputMaybe<Scalars['Boolean']['input']>;
+  /** No device push and no count of mentions until then; null: not muted, as is a time that is past. */
+  mutedUntil?: InputMaybe<Scalars['DateTime']['input']>;
+  /** Whether it comes first. */
+  pinned?: InputMaybe<Scalars['Boolean']['input']>;
 };
 
 /** A group to create; the viewer becomes its owner. */
@@ -632,6 +679,8 @@ export type Mutation = {
   unbanUser: User;
   /** Takes the viewer's own block back; a repeat changes nothing. */
   unblockUser: User;
+  /** Changes how the viewer keeps a conversation; nobody else hears of it. What changes nothing sends no event. */
+  updateConversationSettings: Conversation;
   /** Changes a group's info and settings; owner and admins. */
   updateGroup: Group;
   /** Admins only: creates a user, or changes the name and avatar of one; an absent avatar stays as it is. */
@@ -862,6 +911,13 @@ export type MutationUnblockUserArgs = {
 
 
 /** What can be done. Every change is committed before its mutation answers. */
+export type MutationUpdateConversationSettingsArgs = {
+  conversationId: Scalars['ID']['input'];
+  input: ConversationSettingsInput;
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
 export type MutationUpdateGroupArgs = {
   groupId: Scalars['ID']['input'];
   input: UpdateGroupInput;
@@ -906,6 +962,17 @@ export type NotificationEdge = {
   cursor: Scalars['String']['output'];
   /** The notification. */
   node: Notification;
+};
+
+/** The viewer marked a notification as read, on some device; to the viewer's own connections. */
+export type NotificationRead = Event & {
+  __typename?: 'NotificationRead';
+  /** Position in the event log, the cursor to resume after. */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** The notification. */
+  notification: Notification;
+  /** When. */
+  timestamp: Scalars['DateTime']['output'];
 };
 
 /** The system notified the viewer. */
@@ -970,7 +1037,10 @@ export type Query = {
    * so do `message` and what only members see of a group.
    */
   conversation?: Maybe<Conversation>;
-  /** The viewer's conversations by latest activity, empty groups included. */
+  /**
+   * The viewer's conversations, pinned ones first, each by latest activity, empty groups included. While conversations move, a page may miss
+   * one, and never repeats one.
+   */
   conversations: ConversationConnection;
   /**
    * Admins only: a user's conversations by latest activity, empty groups included. It is written to the audit log, as is each conversation whose
@@ -1044,6 +1114,7 @@ export type QueryConversationArgs = {
 /** What can be asked. What the viewer may not see is null, or NOT_FOUND where the field can't be null. */
 export type QueryConversationsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<ConversationFilter>;
   first?: InputMaybe<Scalars['Int']['input']>;
 };
 
@@ -1534,6 +1605,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
   Event:
     | ( EventOf<'BlockChanged'> )
     | ( EventOf<'ConversationRead'> )
+    | ( EventOf<'ConversationSettingsChanged'> )
     | ( EventOf<'GroupUpdated'> )
     | ( EventOf<'MemberJoined'> )
     | ( EventOf<'MemberLeft'> )
@@ -1541,6 +1613,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( EventOf<'MessageEdited'> )
     | ( EventOf<'MessageRead'> )
     | ( EventOf<'MessageSent'> )
+    | ( EventOf<'NotificationRead'> )
     | ( EventOf<'NotificationReceived'> )
     | ( EventOf<'OnlineStatusChanged'> )
     | ( EventOf<'ReactionAdded'> )
@@ -1566,7 +1639,11 @@ export type ResolversTypes = {
   Conversation: ResolverTypeWrapper<ConversationModel>;
   ConversationConnection: ResolverTypeWrapper<Omit<ConversationConnection, 'edges'> & { edges: Array<ResolversTypes['ConversationEdge']> }>;
   ConversationEdge: ResolverTypeWrapper<Omit<ConversationEdge, 'node'> & { node: ResolversTypes['Conversation'] }>;
+  ConversationFilter: ConversationFilter;
   ConversationRead: ResolverTypeWrapper<EventOf<'ConversationRead'>>;
+  ConversationSettings: ResolverTypeWrapper<ConversationSettingsModel>;
+  ConversationSettingsChanged: ResolverTypeWrapper<EventOf<'ConversationSettingsChanged'>>;
+  ConversationSettingsInput: ConversationSettingsInput;
   CreateGroupInput: CreateGroupInput;
   DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
   DayStatistics: ResolverTypeWrapper<DayStatistics>;
@@ -1598,6 +1675,7 @@ export type ResolversTypes = {
   Notification: ResolverTypeWrapper<NotificationModel>;
   NotificationConnection: ResolverTypeWrapper<Omit<NotificationConnection, 'edges'> & { edges: Array<ResolversTypes['NotificationEdge']> }>;
   NotificationEdge: ResolverTypeWrapper<Omit<NotificationEdge, 'node'> & { node: ResolversTypes['Notification'] }>;
+  NotificationRead: ResolverTypeWrapper<EventOf<'NotificationRead'>>;
   NotificationReceived: ResolverTypeWrapper<EventOf<'NotificationReceived'>>;
   OnlineStatusChanged: ResolverTypeWrapper<EventOf<'OnlineStatusChanged'>>;
   PageInfo: ResolverTypeWrapper<PageInfo>;
@@ -1640,6 +1718,9 @@ export type ResolversParentTypes = {
   ConversationConnection: Omit<ConversationConnection, 'edges'> & { edges: Array<ResolversParentTypes['ConversationEdge']> };
   ConversationEdge: Omit<ConversationEdge, 'node'> & { node: ResolversParentTypes['Conversation'] };
   ConversationRead: EventOf<'ConversationRead'>;
+  ConversationSettings: ConversationSettingsModel;
+  ConversationSettingsChanged: EventOf<'ConversationSettingsChanged'>;
+  ConversationSettingsInput: ConversationSettingsInput;
   CreateGroupInput: CreateGroupInput;
   DateTime: Scalars['DateTime']['output'];
   DayStatistics: DayStatistics;
@@ -1669,6 +1750,7 @@ export type ResolversParentTypes = {
   Notification: NotificationModel;
   NotificationConnection: Omit<NotificationConnection, 'edges'> & { edges: Array<ResolversParentTypes['NotificationEdge']> };
   NotificationEdge: Omit<NotificationEdge, 'node'> & { node: ResolversParentTypes['Notification'] };
+  NotificationRead: EventOf<'NotificationRead'>;
   NotificationReceived: EventOf<'NotificationReceived'>;
   OnlineStatusChanged: EventOf<'OnlineStatusChanged'>;
   PageInfo: PageInfo;
@@ -1774,6 +1856,7 @@ export type ConversationResolvers<ContextType = OperationContext, ParentType ext
   members?: Resolver<ResolversTypes['UserConnection'], ParentType, ContextType, RequireFields<ConversationMembersArgs, 'first'>>;
   messages?: Resolver<ResolversTypes['MessageConnection'], ParentType, ContextType, RequireFields<ConversationMessagesArgs, 'first'>>;
   readUpTo?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  settings?: Resolver<ResolversTypes['ConversationSettings'], ParentType, ContextType>;
   unreadCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   unreadMentionCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
@@ -1798,6 +1881,20 @@ export type ConversationReadResolvers<ContextType = OperationContext, ParentType
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
+export type ConversationSettingsResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ConversationSettings'] = ResolversParentTypes['ConversationSettings']> = {
+  archived?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  mutedUntil?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  pinned?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+};
+
+export type ConversationSettingsChangedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ConversationSettingsChanged'] = ResolversParentTypes['ConversationSettingsChanged']> = {
+  conversationId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  settings?: Resolver<ResolversTypes['ConversationSettings'], ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
 export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['DateTime'], any> {
   name: 'DateTime';
 }
@@ -1811,7 +1908,7 @@ export type DayStatisticsResolvers<ContextType = OperationContext, ParentType ex
 };
 
 export type EventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Event'] = ResolversParentTypes['Event']> = {
-  __resolveType: TypeResolveFn<'BlockChanged' | 'ConversationRead' | 'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'MessageDeleted' | 'MessageEdited' | 'MessageRead' | 'MessageSent' | 'NotificationReceived' | 'OnlineStatusChanged' | 'ReactionAdded' | 'ReactionRemoved' | 'ResumeIncomplete' | 'TypingChanged' | 'UserUpdated', ParentType, ContextType>;
+  __resolveType: TypeResolveFn<'BlockChanged' | 'ConversationRead' | 'ConversationSettingsChanged' | 'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'MessageDeleted' | 'MessageEdited' | 'MessageRead' | 'MessageSent' | 'NotificationRead' | 'NotificationReceived' | 'OnlineStatusChanged' | 'ReactionAdded' | 'ReactionRemoved' | 'ResumeIncomplete' | 'TypingChanged', ParentType, ContextType>;
 };
 
 export type GroupResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Group'] = ResolversParentTypes['Group']> = {
@@ -1983,6 +2080,7 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   setTyping: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationSetTypingArgs, 'conversationId' | 'typing'>>;
   unbanUser: Resolver<ResolversTypes['User'], ParentType, ContextType, RequireFields<MutationUnbanUserArgs, 'userId'>>;
   unblockUser: Resolver<ResolversTypes['User'], ParentType, ContextType, RequireFields<MutationUnblockUserArgs, 'userId'>>;
+  updateConversationSettings: Resolver<ResolversTypes['Conversation'], ParentType, ContextType, RequireFields<MutationUpdateConversationSettingsArgs, 'conversationId' | 'input'>>;
   updateGroup: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationUpdateGroupArgs, 'groupId' | 'input'>>;
   upsertUser: Resolver<ResolversTypes['User'], ParentType, ContextType, RequireFields<MutationUpsertUserArgs, 'id' | 'name'>>;
 };
@@ -2003,6 +2101,13 @@ export type NotificationConnectionResolvers<ContextType = OperationContext, Pare
 export type NotificationEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['NotificationEdge'] = ResolversParentTypes['NotificationEdge']> = {
   cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   node?: Resolver<ResolversTypes['Notification'], ParentType, ContextType>;
+};
+
+export type NotificationReadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['NotificationRead'] = ResolversParentTypes['NotificationRead']> = {
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  notification?: Resolver<ResolversTypes['Notification'], ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
 export type NotificationReceivedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['NotificationReceived'] = ResolversParentTypes['NotificationReceived']> = {
@@ -2039,7 +2144,7 @@ export type QueryResolvers<ContextType = OperationContext, ParentType extends Re
   cluster: Resolver<ResolversTypes['Cluster'], ParentType, ContextType>;
   connections: Resolver<Array<ResolversTypes['ClientConnection']>, ParentType, ContextType, RequireFields<QueryConnectionsArgs, 'userId'>>;
   conversation: Resolver<Maybe<ResolversTypes['Conversation']>, ParentType, ContextType, RequireFields<QueryConversationArgs, 'id'>>;
-  conversations: Resolver<ResolversTypes['ConversationConnection'], ParentType, ContextType, RequireFields<QueryConversationsArgs, 'first'>>;
+  conversations: Resolver<ResolversTypes['ConversationConnection'], ParentType, ContextType, RequireFields<QueryConversationsArgs, 'filter' | 'first'>>;
   conversationsOf: Resolver<ResolversTypes['ConversationConnection'], ParentType, ContextType, RequireFields<QueryConversationsOfArgs, 'first' | 'userId'>>;
   cursor: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   group: Resolver<Maybe<ResolversTypes['Group']>, ParentType, ContextType, RequireFields<QueryGroupArgs, 'id'>>;
@@ -2197,6 +2302,8 @@ export type Resolvers<ContextType = OperationContext> = {
   ConversationConnection?: ConversationConnectionResolvers<ContextType>;
   ConversationEdge?: ConversationEdgeResolvers<ContextType>;
   ConversationRead?: ConversationReadResolvers<ContextType>;
+  ConversationSettings?: ConversationSettingsResolvers<ContextType>;
+  ConversationSettingsChanged?: ConversationSettingsChangedResolvers<ContextType>;
   DateTime?: GraphQLScalarType;
   DayStatistics?: DayStatisticsResolvers<ContextType>;
   Event?: EventResolvers<ContextType>;
@@ -2221,6 +2328,7 @@ export type Resolvers<ContextType = OperationContext> = {
   Notification?: NotificationResolvers<ContextType>;
   NotificationConnection?: NotificationConnectionResolvers<ContextType>;
   NotificationEdge?: NotificationEdgeResolvers<ContextType>;
+  NotificationRead?: NotificationReadResolvers<ContextType>;
   NotificationReceived?: NotificationReceivedResolvers<ContextType>;
   OnlineStatusChanged?: OnlineStatusChangedResolvers<ContextType>;
   PageInfo?: PageInfoResolvers<ContextType>;

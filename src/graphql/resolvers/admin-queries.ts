@@ -91,7 +91,7 @@ export const adminQueries = {
     const user = await context.load.user.load(id)
     if (!user) throw notFound(`there is no user ${id}`)
     if (id !== context.viewer.userId) context.readings?.add('conversationsOf', 'User', String(id))
-    return await conversationPage(context, id, first, after)
+    return await conversationPage(context, { userId: id }, first, after)
   },
 
   groups: async (_root, { search, first, after }, context) => {

@@ -1,33 +1,35 @@
 import { NUL_OR_SURROGATE } from '../../limits.ts'
-import type { ConversationPosition } from '../../chat/reads.ts'
+import type { ConversationFilter, ConversationPosition } from '../../chat/reads.ts'
 import type { OperationContext } from '../context.ts'
 import { decodeCursor, isId, isTime, pageSize, toPage } from '../pagination.ts'
 
-type PositionKey = readonly [activityAt: number, lastMessageId: number, id: string]
+type PositionKey = readonly [pinned: 0 | 1, activityAt: number, lastMessageId: number, id: string, asOf: number]
 
 const isPositionKey = (key: unknown): key is PositionKey =>
   Array.isArray(key) &&
-  key.length === 3 &&
-  isTime(key[0]) &&
+  key.length === 5 &&
+  (key[0] === 0 || key[0] === 1) &&
+  isTime(key[1]) &&
   // 0 where there is no message yet.
-  (key[1] === 0 || isId(key[1])) &&
-  typeof key[2] === 'string' &&
-  !NUL_OR_SURROGATE.test(key[2])
+  (key[2] === 0 || isId(key[2])) &&
+  typeof key[3] === 'string' &&
+  !NUL_OR_SURROGATE.test(key[3]) &&
+  (key[4] === 0 || isId(key[4]))
 
 const toPosition = (key: PositionKey | undefined): ConversationPosition | undefined =>
-  key && { activityAt: key[0], lastMessageId: key[1], id: key[2] }
+  key && { pinned: key[0] === 1, activityAt: key[1], lastMessageId: key[2], id: key[3], asOf: key[4] }
 
-/** A page of a user's conversations by latest activity. */
+/** A page of a user's conversations, as the store's `page` orders them. */
 export async function conversationPage(
   context: OperationContext,
-  userId: number,
+  { userId, filter }: { userId: number; filter?: ConversationFilter },
   first: number | null | undefined,
   after: string | null | undefined,
 ) {
   const { chat, viewer, viewerLoad } = context
   const size = pageSize(first, 20)
   const position = toPosition(decodeCursor('conversation', after, isPositionKey))
-  const rows = await chat.reads.conversationPage(userId, position, size + 1)
+  const rows = await chat.reads.conversationPage(userId, position, size + 1, filter)
   await context.turn(rows.length)
   if (userId === viewer.userId) for (const { id, horizon } of rows) viewerLoad.horizon.prime(id, horizon)
   return toPage(
@@ -35,7 +37,7 @@ export async function conversationPage(
     rows,
     size,
     after,
-    ({ activityAt, lastMessageId, id }) => [activityAt, lastMessageId, id],
+    ({ pinned, activityAt, lastMessageId, id, asOf }) => [pinned ? 1 : 0, activityAt, lastMessageId, id, asOf],
     (row) => row,
   )
 }

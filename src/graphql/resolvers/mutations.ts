@@ -1,6 +1,6 @@
-import { badInput, ChatError } from '../../errors.ts'
+import { badInput, ChatError, notFound } from '../../errors.ts'
 import type { OperationContext } from '../context.ts'
-import type { MutationResolvers, UpdateGroupInput } from '../generated/resolvers.ts'
+import type { MutationResolvers } from '../generated/resolvers.ts'
 import { parseIntId, requireBigId, requireIntId } from '../../ids.ts'
 import type { Also } from '../../chat/commit.ts'
 import { adminMutations } from './admin-mutations.ts'
@@ -35,7 +35,7 @@ async function pushed(
 }
 
 /** Refuses null for fields that can't be without a value; absent ones stay as they are. */
-function requireValues<K extends keyof UpdateGroupInput>(input: UpdateGroupInput, fields: readonly K[]): void {
+function requireValues<Input extends object>(input: Input, fields: readonly (keyof Input)[]): void {
   for (const field of fields)
     if (input[field] === null) throw badInput(`${String(field)} is null, expected a value or nothing at all`)
 }
@@ -96,6 +96,19 @@ export const mutations: MutationResolvers = {
 
   markConversationRead: (_root, { conversationId, upToMessageId }, { chat, viewer }) =>
     chat.receipts.markConversation(viewer.userId, conversationId, message(upToMessageId)),
+
+  updateConversationSettings: async (_root, { conversationId, input }, context) => {
+    requireValues(input, ['pinned', 'archived'])
+    const { pinned, archived, mutedUntil } = input
+    await context.chat.conversationSettings.update(context.viewer.userId, conversationId, {
+      ...(pinned == null ? {} : { pinned }),
+      ...(archived == null ? {} : { archived }),
+      ...(mutedUntil === undefined ? {} : { mutedUntil: mutedUntil?.getTime() ?? null }),
+    })
+    const conversation = await context.load.conversation.load(conversationId)
+    if (!conversation) throw notFound(`there is no conversation ${conversationId.slice(0, 64)}`)
+    return conversation
+  },
 
   markConversationUnread: (_root, { conversationId, fromMessageId }, { chat, viewer }) =>
     chat.receipts.markConversationUnread(viewer.userId, conversationId, message(fromMessageId)),

@@ -17,7 +17,8 @@ export const queries: QueryResolvers = {
     return userId === undefined ? null : ((await load.user.load(userId)) ?? null)
   },
 
-  conversations: (_root, { first, after }, context) => conversationPage(context, context.viewer.userId, first, after),
+  conversations: (_root, { first, after, filter }, context) =>
+    conversationPage(context, { userId: context.viewer.userId, filter: filter ?? 'ALL' }, first, after),
 
   conversation: async (_root, { id }, { read }) => (await read.conversation(id)) ?? null,
 

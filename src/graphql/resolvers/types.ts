@@ -13,7 +13,7 @@ import type { OperationContext } from '../context.ts'
 import type { Resolvers } from '../generated/resolvers.ts'
 import { FIRST_TIME, LAST_TIME } from '../../ids.ts'
 import { decodeCursor, isId, isUserId, pageSize, toPage } from '../pagination.ts'
-import type { GroupModel, UserModel } from '../models.ts'
+import type { ConversationSettingsModel, GroupModel, UserModel } from '../models.ts'
 
 type Context = OperationContext
 
@@ -61,6 +61,9 @@ async function forMembers<T>(conversationId: string, context: Context, read: () 
   if (context.isEvent) return nothing
   throw notFound(`there is no conversation ${conversationId.slice(0, 64)}`)
 }
+
+/** For those who keep nothing there: they are not in the conversation. */
+const NOT_KEPT: ConversationSettingsModel = { mutedUntil: null, pinned: false, archived: false }
 
 const emptyPage = (kind: string, after: string | null | undefined) =>
   toPage<never, never>(
@@ -186,6 +189,8 @@ export const types = {
       forMembers(id, context, async () => (await context.viewerLoad.readState.load(id))?.unread ?? 0, 0),
     unreadMentionCount: ({ id }, _, context) =>
       forMembers(id, context, async () => (await context.viewerLoad.mentions.load(id))?.unreadMentions ?? 0, 0),
+    settings: ({ id }, _, context) =>
+      forMembers(id, context, async () => (await context.viewerLoad.settings.load(id)) ?? NOT_KEPT, NOT_KEPT),
     readUpTo: ({ id }, _, context) =>
       forMembers(id, context, async () => (await context.viewerLoad.readState.load(id))?.readUpTo ?? null, null),
     messages: ({ id }, { first, after }, context, info) =>
@@ -209,6 +214,11 @@ export const types = {
         },
         emptyPage('message', after),
       ),
+  },
+
+  ConversationSettings: {
+    // An event may be delivered when the time is over.
+    mutedUntil: ({ mutedUntil }) => (mutedUntil !== null && mutedUntil > Date.now() ? mutedUntil : null),
   },
 
   Message: {
@@ -346,6 +356,11 @@ export const types = {
     unreadCount: ({ payload }) => payload.unreadCount,
     unreadMentionCount: ({ payload }) => payload.unreadMentionCount,
   },
+  ConversationSettingsChanged: {
+    timestamp: ({ at }) => at,
+    conversationId: ({ payload }) => payload.conversationId,
+    settings: ({ payload }) => payload.settings,
+  },
   ReactionAdded: {
     timestamp: ({ at }) => at,
     messageId: ({ payload }) => payload.messageId,
@@ -395,6 +410,7 @@ export const types = {
     user: ({ payload }) => payload.user,
     memberCount: ({ payload }) => payload.memberCount,
   },
+  NotificationRead: { timestamp: ({ at }) => at, notification: ({ payload }) => payload },
   NotificationReceived: { timestamp: ({ at }) => at, notification: ({ payload }) => payload },
   UserUpdated: { timestamp: ({ at }) => at, user: ({ payload }) => payload.user },
   BlockChanged: { timestamp: ({ at }) => at, user: ({ payload }) => payload.user, blocked: ({ payload }) => payload.blocked },
