@@ -255,7 +255,9 @@ test('every root field that leads to an object is walked', () => {
 function shows(value: unknown): 'nothing' | 'something' {
   if (value === null || value === 0) return 'nothing'
   if (Array.isArray(value)) return value.length === 0 ? 'nothing' : 'something'
-  const { edges } = value as { edges?: unknown[] }
+  const { edges, pinned } = value as { edges?: unknown[]; pinned?: boolean }
+  // Settings of those who keep none.
+  if (pinned === false) return 'nothing'
   return edges?.length === 0 ? 'nothing' : 'something'
 }
 
@@ -281,7 +283,7 @@ function walk(value: Data, [step, ...rest]: readonly Step[], see: (name: string,
 
 /** Fields that may be empty though the viewer may read them. */
 const MAY_BE_EMPTY =
-  /^(?:User\.bannedUntil|Report\.|GroupMember\.mutedUntil|Conversation\.(?:unreadCount|unreadMentionCount|readUpTo|lastMessage)|Message\.(?:reactions|readBy|replyTo|replies))$/
+  /^(?:User\.bannedUntil|Report\.|GroupMember\.mutedUntil|Conversation\.(?:unreadCount|unreadMentionCount|readUpTo|settings|lastMessage)|Message\.(?:reactions|readBy|replyTo|replies))$/
 
 function check(viewer: Viewer, data: Data, path: readonly Step[], byQuery = false): number {
   let checked = 0

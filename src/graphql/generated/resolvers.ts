@@ -1908,7 +1908,7 @@ export type DayStatisticsResolvers<ContextType = OperationContext, ParentType ex
 };
 
 export type EventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Event'] = ResolversParentTypes['Event']> = {
-  __resolveType: TypeResolveFn<'BlockChanged' | 'ConversationRead' | 'ConversationSettingsChanged' | 'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'MessageDeleted' | 'MessageEdited' | 'MessageRead' | 'MessageSent' | 'NotificationRead' | 'NotificationReceived' | 'OnlineStatusChanged' | 'ReactionAdded' | 'ReactionRemoved' | 'ResumeIncomplete' | 'TypingChanged', ParentType, ContextType>;
+  __resolveType: TypeResolveFn<'BlockChanged' | 'ConversationRead' | 'ConversationSettingsChanged' | 'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'MessageDeleted' | 'MessageEdited' | 'MessageRead' | 'MessageSent' | 'NotificationRead' | 'NotificationReceived' | 'OnlineStatusChanged' | 'ReactionAdded' | 'ReactionRemoved' | 'ResumeIncomplete' | 'TypingChanged' | 'UserUpdated', ParentType, ContextType>;
 };
 
 export type GroupResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Group'] = ResolversParentTypes['Group']> = {
