@@ -151,6 +151,42 @@ describe('requests and pushes', () => {
     expect(read).toEqual(['one', 'two', 'three'])
   })
 
+  test('capabilities are there from the handshake on, on every connection', async () => {
+    const { ann, bob } = await people(app, 'ann', 'bob')
+    const capabilities = ['edits', 'replies', 'reads'] as const
+    const [a, b] = await Promise.all([connect(ann, { capabilities }), connect(bob, { capabilities })])
+    expect(a.socket().protocol).toBe('bearer')
+    await a.client.request('message_sent', { receiver_id: bob.id, content: 'one', mention_ids: [bob.id] })
+    const [first] = await b.read(1)
+    expect(first).toMatchObject({ type: 'message_sent', data: { content: 'one', reply_to_id: null, mention_ids: [bob.id] } })
+    const { id, session_id } = (first as Extract<Incoming, { type: 'message_sent' }>).data
+    await b.client.request('conversation_read', { session_id, message_id: id })
+    expect(await b.read(1)).toMatchObject([{ type: 'conversation_read', data: { session_id, read_up_to: id, unread_count: 0 } }])
+    await a.client.request('message_edited', { message_id: id, content: 'two' })
+    expect(await b.read(1)).toMatchObject([{ type: 'message_edited', data: { id, content: 'two', mention_ids: [bob.id] } }])
+    b.socket().terminate()
+    await a.client.request('message_sent', { receiver_id: bob.id, content: 'three', reply_to_id: id })
+    await a.client.request('message_deleted', { message_id: id })
+    expect(await b.read(2)).toMatchObject([
+      { type: 'message_sent', data: { content: 'three', reply_to_id: id } },
+      { type: 'message_deleted', data: { message_id: id, deleted_by: ann.id } },
+    ])
+  })
+
+  test('an edit whose answer was lost is repeated, and changes nothing the second time', async () => {
+    const { ann, bob } = await people(app, 'ann', 'bob')
+    const capabilities = ['edits'] as const
+    const id = await say(app, ann, bob, 'one')
+    const [a, b] = await Promise.all([connect(ann, { capabilities }), connect(bob, { capabilities })])
+    a.deafen()
+    const answer = a.client.request('message_edited', { message_id: id, content: 'two' })
+    await b.read(1)
+    a.socket().terminate()
+    expect(await answer).toEqual({ success: true, message: '消息已编辑' })
+    await a.client.request('message_sent', { receiver_id: bob.id, content: 'after' })
+    expect(contents(await b.read(1))).toEqual(['after'])
+  })
+
   test('a refused request rejects with code, text and reason, and the connection goes on', async () => {
     const { ann } = await people(app, 'ann')
     const { client } = await connect(ann)

@@ -2,6 +2,7 @@
  * A client of the legacy protocol (`/ws/connect`) that stays connected: for browsers and Node, without a dependency. It
  * comes back by itself, resumes what it missed, and repeats what may be repeated.
  */
+import type { Capability } from '../../legacy-protocol/capabilities.ts'
 import type {
   ConnectionEstablishedData,
   RequestData,
@@ -17,6 +18,7 @@ import { Pushes, type Incoming } from './pushes.ts'
 import { randomId, Requests, type RequestOptions } from './requests.ts'
 
 export { ClientClosedError, ConnectionLostError, RequestRefusedError, RequestTimeoutError } from './errors.ts'
+export type { Capability } from '../../legacy-protocol/capabilities.ts'
 export type { Timing, WebSocketConstructor, WebSocketLike } from './line.ts'
 export type { Incoming } from './pushes.ts'
 export type { RequestOptions } from './requests.ts'
@@ -37,6 +39,11 @@ export interface LegacyClientOptions {
   token: string | ((reason: TokenReason) => string | null | Promise<string | null>)
   /** The global one if not given; Node 20 has none: take that of the library `ws`. */
   webSocket?: WebSocketConstructor
+  /**
+   * What the client wants beyond sections 1 to 8 of docs/protocol.md; it has them from the handshake on, on every connection. A server of
+   * Parley 0.1 refuses a client that asks for any.
+   */
+  capabilities?: readonly Capability[]
   /** Resumes after this event: what `lastMessageId` was when the program ended. */
   lastMessageId?: string
   /**
@@ -51,8 +58,8 @@ export interface LegacyClientOptions {
   onState?: (state: ClientState, why: string) => void
 }
 
-/** What a client can ask for; it resumes by itself. */
-export type ClientRequestType = Exclude<RequestType, 'resume' | 'heartbeat'>
+/** What a client can ask for; it resumes by itself, and its capabilities are an option. */
+export type ClientRequestType = Exclude<RequestType, 'resume' | 'heartbeat' | 'capabilities'>
 
 type RequestArguments<T extends ClientRequestType> =
   undefined extends RequestData<T>
@@ -67,9 +74,9 @@ export interface LegacyClient extends AsyncIterable<Incoming, undefined> {
   /** Resolves when the client is open, with what the server said; rejects when it is closed for good. */
   ready(): Promise<ConnectionEstablishedData>
   /**
-   * Sends a request, when there is a connection, and resolves with its answer's `data`. Sends, receipts and reactions that
-   * were not answered when a connection broke are repeated on the next; `typing`, `ping` and `auth` are rejected with
-   * ConnectionLostError. Rejects with RequestRefusedError, RequestTimeoutError or ClientClosedError else.
+   * Sends a request, when there is a connection, and resolves with its answer's `data`. Sends, edits, deletions, receipts and
+   * reactions that were not answered when a connection broke are repeated on the next; `typing`, `ping` and `auth` are rejected
+   * with ConnectionLostError. Some need a capability. Rejects with RequestRefusedError, RequestTimeoutError or ClientClosedError else.
    */
   request<T extends ClientRequestType>(type: T, ...rest: RequestArguments<T>): Promise<ResponseData<T>>
   /**
@@ -109,7 +116,7 @@ const isAnswer = (frame: ServerFrame): frame is ResponseFrame =>
 
 /** Connects at once; throws where the options can't work. */
 export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
-  const { url, token, lastMessageId, maxPushes = 10_000, signal, onState } = options
+  const { url, token, capabilities = [], lastMessageId, maxPushes = 10_000, signal, onState } = options
   const webSocket = options.webSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket
   if (webSocket === undefined) throw new TypeError('there is no global WebSocket: give one as webSocket')
   if (lastMessageId !== undefined && !EVENT_ID.test(lastMessageId)) throw new TypeError('lastMessageId must be decimal digits')
@@ -153,7 +160,7 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
     if (end) return
     if (jwt === null) return finish(CLOSE.tokenExpired.code, 'there is no token')
     try {
-      line = openLine({ webSocket: Socket, url, token: jwt, timing, onFrame: receive, onEnd: ended })
+      line = openLine({ webSocket: Socket, url, token: jwt, capabilities, timing, onFrame: receive, onEnd: ended })
     } catch (error) {
       finish(CLOSE.tokenExpired.code, 'the address or the token is malformed', error)
     }

@@ -1,4 +1,5 @@
 /** One connection: from the socket's creation to its one end, watched by pings. */
+import { capabilitiesSubprotocol, type Capability } from '../../legacy-protocol/capabilities.ts'
 import type { ServerFrame } from '../../legacy-protocol/frames.ts'
 
 /** What a client needs of a WebSocket: a browser's has it, and Node's, and that of the library `ws`. */
@@ -44,6 +45,7 @@ export interface LineOptions {
   webSocket: WebSocketConstructor
   url: string
   token: string
+  capabilities: readonly Capability[]
   timing: Timing
   onFrame(frame: ServerFrame): void
   /** The connection is over, or never came to be; 1006 where no close code came. Called once at most, and nothing after it. */
@@ -70,8 +72,11 @@ function readFrame(text: unknown): ServerFrame | undefined {
 }
 
 /** Connects; throws where the WebSocket does, for a bad URL or a token that can't go into a header. */
-export function openLine({ webSocket: Socket, url, token, timing, onFrame, onEnd }: LineOptions): Line {
-  const socket = new Socket(url, ['bearer', token])
+export function openLine({ webSocket: Socket, url, token, capabilities, timing, onFrame, onEnd }: LineOptions): Line {
+  const socket = new Socket(
+    url,
+    capabilities.length === 0 ? ['bearer', token] : ['bearer', token, capabilitiesSubprotocol(capabilities)],
+  )
   let isOver = false
   let problem = ''
   let timer = setTimeout(() => lose('the server did not answer in time'), timing.connect)

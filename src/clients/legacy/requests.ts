@@ -23,7 +23,15 @@ interface Waiting {
  * What the protocol makes idempotent: a send by its id, the others by what they say. The state of typing ends with the
  * connection, and a ping is about one.
  */
-const REPEATABLE: ReadonlySet<RequestType> = new Set(['message_sent', 'message_read', 'reaction_added', 'reaction_removed'])
+const REPEATABLE: ReadonlySet<RequestType> = new Set([
+  'message_sent',
+  'message_read',
+  'reaction_added',
+  'reaction_removed',
+  'message_edited',
+  'message_deleted',
+  'conversation_read',
+])
 const BAD_ID = /[\0\ud800-\udfff]/u
 
 /** 32 hexadecimal digits; `crypto.randomUUID` is not there on pages that came over plain HTTP. */
