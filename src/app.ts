@@ -38,7 +38,7 @@ import { SettingsError, type Settings } from './settings.ts'
 import { createDatabase, DatabaseStartError, type Database } from './store/database/client.ts'
 import { migrate } from './store/migrations/migrate.ts'
 import { createStore, type Store } from './store/store.ts'
-import { createMetrics, type Metrics } from './telemetry/metrics.ts'
+import { createMetrics, type Metrics, type WorkerMetrics } from './telemetry/metrics.ts'
 import { createGraphqlWsEndpoint } from './transport/graphql-ws/endpoint.ts'
 import { createAddressLimit } from './transport/http/client-address.ts'
 import type { Readiness } from './transport/http/probes.ts'
@@ -68,6 +68,8 @@ export interface App {
   start(): Promise<Started>
   /** Takes another certificate for connections from now on. Throws where they don't belong together. */
   useTls(tls: NonNullable<Settings['tls']>): void
+  /** This process's metrics as JSON. */
+  metrics(): Promise<unknown>
   /** Stops within DRAIN_MS: running requests finish, sockets close with 1012. A second call does nothing more. */
   stop(): Promise<void>
 }
@@ -86,8 +88,9 @@ const PROFILE_SWEEP_MS = 5000
 const MAX_RETENTION_HOURS = 1_000_000
 
 /** The whole server: everything is put together here, and nothing else is done. */
-export function createApp(settings: Settings, log: Logger): App {
+export function createApp(settings: Settings, log: Logger, worker?: WorkerMetrics): App {
   const closers: Closer[] = []
+  const metrics = createMetrics(worker)
   let closing: Promise<void> | undefined
 
   /** Undoes what was started, last first, whatever one of them says. */
@@ -108,11 +111,13 @@ export function createApp(settings: Settings, log: Logger): App {
   return {
     stop,
     useTls: (tls) => running?.useTls(tls),
+    metrics: () => metrics.asJson(),
     async start() {
       try {
         running = await start(
           settings,
           log,
+          metrics,
           (closer) => void closers.push(closer),
           () => closing !== undefined,
         )
@@ -151,6 +156,7 @@ interface Base {
 async function start(
   settings: Settings,
   log: Logger,
+  metrics: Metrics,
   onStop: (closer: Closer) => void,
   isStopping: () => boolean,
 ): Promise<Running> {
@@ -158,7 +164,6 @@ async function start(
   onStop(() => database.close())
   const wheel = createTimerWheel()
   onStop(() => wheel.stop())
-  const metrics = createMetrics()
   const failed: Failed = (stage) => (error, about) => {
     metrics.failed(stage)
     log.error({ err: error, stage, ...about }, 'failed')

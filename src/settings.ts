@@ -140,6 +140,9 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): Environment {
   const demo = values.demo ?? (!production && !has('DATABASE_URL'))
   if (production && demo) problems.push('DEMO: came "1", expected 0 with NODE_ENV=production')
 
+  if (values.workers > 1 && !(has('DATABASE_URL') && has('REDIS_URL')))
+    problems.push(`WORKERS: came ${values.workers} processes, expected DATABASE_URL and REDIS_URL besides, which they share`)
+
   const settings: Settings = {
     ...values,
     production,

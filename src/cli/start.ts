@@ -1,8 +1,9 @@
-import { loadSettings, readEnvironment } from '../settings.ts'
+import cluster from 'node:cluster'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { OperatorError } from '../errors.ts'
 import { createApp, type App, type Started } from '../app.ts'
+import { loadSettings, readEnvironment, type Settings } from '../settings.ts'
 import { createLog } from '../telemetry/log.ts'
 import { startTracing } from '../telemetry/tracing.ts'
 import { version } from '../telemetry/version.ts'
@@ -10,6 +11,7 @@ import { HELP } from './server-help.ts'
 import { tellMisspelt } from '../lib/misspelt.ts'
 import type { Command } from './command.ts'
 import { onStopSignal } from './signals.ts'
+import { isWorker, startWorkers, WorkerLink } from './workers.ts'
 
 /** Where the last traces can't be sent, nobody waits for them longer. */
 const TRACES_MS = 2000
@@ -17,8 +19,8 @@ const TRACES_MS = 2000
 /** Resolves when it serves; from then on signals end the process. */
 async function serve(): Promise<void> {
   const { settings, misspelt } = readEnvironment(process.env)
-  const log = createLog(settings.logLevel)
-  for (const each of misspelt) log.warn(each, tellMisspelt(each))
+  const log = createLog(settings.logLevel, undefined, isWorker() ? cluster.worker?.id : undefined)
+  if (!isWorker()) for (const each of misspelt) log.warn(each, tellMisspelt(each))
 
   // A process of which a part has failed unseen must not go on as if it were whole.
   const die = (error: unknown): void => {
@@ -28,12 +30,42 @@ async function serve(): Promise<void> {
   process.on('uncaughtException', die)
   process.on('unhandledRejection', die)
 
+  if (isWorker()) return await work(settings, log)
+  if (settings.workers > 1) {
+    const { started } = startWorkers(settings, log)
+    return greet(await started, settings)
+  }
   const flushTraces = await startTracing(process.env, { 'service.version': version })
   const app = createApp(settings, log)
-  let isStarted = false
+  const stop = stopping(app, settings, log, flushTraces)
+  onStopSignal(stop)
+  process.on('SIGHUP', () => reloadTls(app, log))
+  greet(await app.start(), settings)
+  stop.hasStarted = true
+}
+
+/** One of several workers: it stops and reloads when the process that started it says so. */
+async function work(settings: Settings, log: Logger): Promise<void> {
+  const flushTraces = await startTracing(process.env, { 'service.version': version })
+  const link = new WorkerLink()
+  const app = createApp(settings, log, { name: String(cluster.worker?.id), renderAll: () => link.allMetrics() })
+  const stop = stopping(app, settings, log, flushTraces)
+  link.listen({ stop, reload: () => reloadTls(app, log), metrics: () => app.metrics() })
+  link.started(await app.start())
+  stop.hasStarted = true
+}
+
+interface Stop {
+  (signal: NodeJS.Signals): void
+  /** Before that there is nothing to finish. */
+  hasStarted: boolean
+}
+
+/** Ends the process: the first signal lets what runs finish, a second one does not wait. */
+function stopping(app: App, settings: Settings, log: Logger, flushTraces: () => Promise<unknown>): Stop {
   let isStopping = false
   const stop = (signal: NodeJS.Signals): void => {
-    if (isStopping || !isStarted) process.exit(isStopping ? 1 : 0)
+    if (isStopping || !state.hasStarted) process.exit(isStopping ? 1 : 0)
     isStopping = true
     log.info({ signal }, 'stopping')
     setTimeout(() => process.exit(1), settings.drainMs + 500).unref()
@@ -42,13 +74,8 @@ async function serve(): Promise<void> {
       .then(() => Promise.race([flushTraces().catch(() => undefined), wait(TRACES_MS)]))
       .then(() => process.exit(0))
   }
-  onStopSignal(stop)
-
-  process.on('SIGHUP', () => reloadTls(app, log))
-
-  const started = await app.start()
-  isStarted = true
-  greet(started, settings.tls !== undefined, settings.graphiql)
+  const state: Stop = Object.assign(stop, { hasStarted: false })
+  return state
 }
 
 /** Certificates are renewed more often than servers are restarted: SIGHUP reads the files again. */
@@ -63,7 +90,8 @@ function reloadTls(app: App, log: Logger): void {
 }
 
 /** What a person who starts the server wants to know. */
-function greet({ host, port, metricsPort, demoTokens }: Started, isTls: boolean, hasGraphiql: boolean): void {
+function greet({ host, port, metricsPort, demoTokens }: Started, { tls, graphiql: hasGraphiql }: Settings): void {
+  const isTls = tls !== undefined
   const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`
   const url = `http${isTls ? 's' : ''}://${authority}`
   const lines = [

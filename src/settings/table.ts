@@ -18,6 +18,7 @@ import {
   parseRedisUrl,
   parseSecret,
   parseText,
+  parseWorkers,
   positive,
   zeroOrMore,
 } from './values.ts'
@@ -193,6 +194,10 @@ const LIMITS = {
 }
 
 const PROCESS = {
+  workers: setting('WORKERS', parseWorkers, 1, {
+    about: 'server processes that share the port; auto: one for each core',
+    more: 'more than one needs `DATABASE_URL` and `REDIS_URL`; see [operations](operations.md#all-cores)',
+  }),
   drainMs: setting('DRAIN_MS', positive, 10_000, { about: 'longest time from SIGTERM to exit' }),
   logLevel: setting('LOG_LEVEL', parseChoice(LOG_LEVELS), 'info', {
     about: 'fatal, error, warn, info, debug, trace or silent',

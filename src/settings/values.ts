@@ -2,6 +2,7 @@
 import { createPrivateKey, createPublicKey, createSecretKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { BlockList, isIP } from 'node:net'
+import { availableParallelism } from 'node:os'
 
 /** Largest number taken: the longest delay a Node timer keeps, and what an `Int` of GraphQL and PostgreSQL holds. */
 const MAX_NUMBER = 2_147_483_647
@@ -196,3 +197,13 @@ const parsePemFile =
 
 export const parseCertFile = parsePemFile('a certificate', (pem) => new X509Certificate(pem))
 export const parseKeyFile = parsePemFile('an unencrypted private key', createPrivateKey)
+
+const MAX_WORKERS = 256
+
+/** How many processes; `auto` is one for each core that this one may use. */
+export const parseWorkers = (value: string): number => {
+  if (value === 'auto') return availableParallelism()
+  const number = /^[1-9]\d{0,3}$/.test(value) ? Number(value) : NaN
+  if (number <= MAX_WORKERS) return number
+  throw new BadValueError(shown(value), `auto, or an integer from 1 to ${MAX_WORKERS}`)
+}

@@ -15,6 +15,14 @@ function describeError(error: unknown): unknown {
 }
 
 /** JSON lines on standard error: standard output is for what a person who starts the server reads. */
-export function createLog(level: LogLevel, to: DestinationStream = pino.destination({ dest: 2, sync: true })): Logger {
-  return pino({ level, base: { pid: process.pid }, serializers: { err: describeError } }, to)
+export function createLog(
+  level: LogLevel,
+  to: DestinationStream = pino.destination({ dest: 2, sync: true }),
+  /** Its number, where this process is one of several workers. */
+  worker?: number,
+): Logger {
+  return pino(
+    { level, base: { pid: process.pid, ...(worker === undefined ? {} : { worker }) }, serializers: { err: describeError } },
+    to,
+  )
 }

@@ -9,6 +9,14 @@ export interface Metrics {
   failed(stage: string): void
   /** The metrics in Prometheus' text format. */
   render(): Promise<{ contentType: string; text: string }>
+  /** The same as JSON, for the process that puts those of several workers together. */
+  asJson(): Promise<unknown>
+}
+
+/** Where this process is one of several workers: its label, and the metrics of all. */
+export interface WorkerMetrics {
+  name: string
+  renderAll(): Promise<string>
 }
 
 /** What the gauges show. */
@@ -29,11 +37,12 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 const SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
 
 /** The metrics of one server. */
-export function createMetrics(): Metrics {
+export function createMetrics(worker?: WorkerMetrics): Metrics {
   let probes: Partial<Probes> = {}
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
+  if (worker) registry.setDefaultLabels({ worker: worker.name })
 
   const histogram = (name: string, help: string, buckets: number[]): ((value: number) => void) => {
     const made = new Histogram({ name, help, buckets, registers })
@@ -149,6 +158,7 @@ export function createMetrics(): Metrics {
       probes = added
     },
     failed: (stage) => failures.inc({ stage }),
-    render: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+    render: async () => ({ contentType: registry.contentType, text: await (worker ? worker.renderAll() : registry.metrics()) }),
+    asJson: () => registry.getMetricsAsJSON(),
   }
 }

@@ -107,6 +107,7 @@ const DEFAULTS: Settings = {
   drainMs: 10000,
   allowedOrigins: undefined,
   tls: undefined,
+  workers: 1,
   logLevel: 'info',
 }
 

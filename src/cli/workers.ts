@@ -1,0 +1,174 @@
+/**
+ * `WORKERS`: several server processes that share the port. This one only starts them, passes signals on and puts their metrics together; to each
+ * other they are nodes like any others.
+ */
+import cluster, { type Worker } from 'node:cluster'
+import { once } from 'node:events'
+import { AggregatorRegistry } from 'prom-client'
+import type { Logger } from 'pino'
+import type { Settings } from '../settings.ts'
+import type { Started } from '../app.ts'
+import { onStopSignal } from './signals.ts'
+
+/** What a worker says to this process, and the other way round. */
+export type WorkerMessage =
+  | { kind: 'started'; started: Started }
+  | { kind: 'metrics-request'; id: number }
+  | { kind: 'metrics'; id: number; text: string; metrics: unknown }
+  | { kind: 'stop'; signal: NodeJS.Signals }
+  | { kind: 'reload' }
+
+/** How long a worker may take to say its metrics. */
+const METRICS_MS = 2000
+/** A worker that dies is replaced after a pause, which grows as long as its followers die young. */
+const RESTART_MS = 250
+const RESTART_MAX_MS = 10_000
+const YOUNG_MS = 30_000
+
+/** Whether this process is one of several workers. */
+export const isWorker = (): boolean => cluster.isWorker
+
+export interface Workers {
+  /** What the first of them serves; where it can't start, the process ends with its exit status. */
+  started: Promise<Started>
+}
+
+/** Starts the workers, one first, since it brings the database to the schema and finds what is wrong with the settings. */
+export function startWorkers(settings: Settings, log: Logger): Workers {
+  const { workers: count, drainMs } = settings
+  let isStopping = false
+  let pause = RESTART_MS
+  const running = new Set<Worker>()
+
+  function fork(): Worker {
+    const bornAt = performance.now()
+    const worker = cluster.fork()
+    running.add(worker)
+    worker.on('message', (message: WorkerMessage) => {
+      if (message.kind === 'metrics-request') void answerMetrics(worker, message.id)
+    })
+    worker.once('exit', (code, signal) => {
+      running.delete(worker)
+      if (isStopping || !hasStarted) return
+      pause = performance.now() - bornAt < YOUNG_MS ? Math.min(2 * pause, RESTART_MAX_MS) : RESTART_MS
+      log.error({ worker: worker.id, code, signal }, 'a worker has died and is started again')
+      setTimeout(() => isStopping || fork(), pause)
+    })
+    return worker
+  }
+
+  /** The metrics of all workers, each series with the worker's number. */
+  async function answerMetrics(asking: Worker, id: number): Promise<void> {
+    const parts = await Promise.all([...running].map((worker) => metricsOf(worker)))
+    // Each series has its worker's label, so that nothing is merged: summing is the reader's.
+    const all = (parts.filter((part) => part !== undefined) as object[][]).map((part) =>
+      part.map((metric) => ({ ...metric, aggregator: 'sum' })),
+    )
+    const text = await AggregatorRegistry.aggregate(all).metrics()
+    send(asking, { kind: 'metrics', id, text, metrics: undefined })
+  }
+
+  let hasStarted = false
+  const first = fork()
+  // It has said what is wrong.
+  first.once('exit', (code) => hasStarted || process.exit(code ?? 1))
+  const started = messageFrom(first, 'started').then((message) => {
+    hasStarted = true
+    while (running.size < count) fork()
+    return message.started
+  })
+
+  onStopSignal((signal) => {
+    if (isStopping) {
+      for (const worker of running) worker.process.kill('SIGKILL')
+      process.exit(1)
+    }
+    isStopping = true
+    log.info({ signal }, 'stopping')
+    setTimeout(() => process.exit(1), drainMs + 1000).unref()
+    const exits = [...running].map((worker) => once(worker, 'exit') as Promise<[number | null]>)
+    for (const worker of running) send(worker, { kind: 'stop', signal })
+    void Promise.all(exits).then((codes) => process.exit(codes.every(([code]) => code === 0) ? 0 : 1))
+  })
+  process.on('SIGHUP', () => {
+    for (const worker of running) send(worker, { kind: 'reload' })
+  })
+  return { started }
+}
+
+function send(worker: Worker, message: WorkerMessage): void {
+  // It may be about to end.
+  if (worker.isConnected()) worker.send(message, () => undefined)
+}
+
+function messageFrom<K extends WorkerMessage['kind']>(
+  worker: Worker,
+  kind: K,
+  accepts: (message: Extract<WorkerMessage, { kind: K }>) => boolean = () => true,
+): Promise<Extract<WorkerMessage, { kind: K }>> {
+  return new Promise((resolve) => {
+    const listen = (message: WorkerMessage): void => {
+      if (message.kind !== kind || !accepts(message as Extract<WorkerMessage, { kind: K }>)) return
+      worker.off('message', listen)
+      resolve(message as Extract<WorkerMessage, { kind: K }>)
+    }
+    worker.on('message', listen)
+  })
+}
+
+let lastRequest = 0
+
+/** Undefined where the worker does not answer in time. */
+async function metricsOf(worker: Worker): Promise<unknown> {
+  const id = ++lastRequest
+  const answer = messageFrom(worker, 'metrics', (message) => message.id === id)
+  send(worker, { kind: 'metrics-request', id })
+  const late = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), METRICS_MS).unref())
+  const found = await Promise.race([answer, late, once(worker, 'exit').then(() => undefined)])
+  return found?.metrics
+}
+
+/** What a worker does for the process that started it. */
+export interface WorkerHandlers {
+  stop(signal: NodeJS.Signals): void
+  reload(): void
+  /** This worker's metrics as prom-client's JSON. */
+  metrics(): Promise<unknown>
+}
+
+/** The side of a worker. */
+export class WorkerLink {
+  readonly #waiting = new Map<number, (text: string) => void>()
+
+  /** Signals reach a whole process group: only the process that started the workers takes them. */
+  listen(handlers: WorkerHandlers): void {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+    process.on('disconnect', () => handlers.stop('SIGTERM'))
+    process.on('message', (message: WorkerMessage) => {
+      if (message.kind === 'stop') handlers.stop(message.signal)
+      else if (message.kind === 'reload') handlers.reload()
+      else if (message.kind === 'metrics-request') {
+        void handlers.metrics().then((metrics) => this.#send({ kind: 'metrics', id: message.id, text: '', metrics }))
+      } else if (message.kind === 'metrics') {
+        this.#waiting.get(message.id)?.(message.text)
+        this.#waiting.delete(message.id)
+      }
+    })
+  }
+
+  started(started: Started): void {
+    this.#send({ kind: 'started', started })
+  }
+
+  /** The metrics of all workers in Prometheus' text format. */
+  allMetrics(): Promise<string> {
+    const id = ++lastRequest
+    const answer = new Promise<string>((resolve) => this.#waiting.set(id, resolve))
+    this.#send({ kind: 'metrics-request', id })
+    return answer
+  }
+
+  #send(message: WorkerMessage): void {
+    process.send?.(message)
+  }
+}
