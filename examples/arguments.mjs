@@ -23,7 +23,7 @@ export function endIfRefused(code, reason) {
  * connection that broke is daily life. `problem` is what a library gives: an error, or the event of an error or a close.
  */
 export function sayBroken(url, problem) {
-  const { message, code, reason } = problem?.error ?? problem?.cause ?? problem ?? {}
+  const { message, code, reason } = problem?.[0] ?? problem?.error ?? problem?.cause ?? problem ?? {}
   const why = message || [code === 1006 ? 'it broke off' : code, reason].filter(Boolean).join(' ') || 'it ended'
   console.error(`no connection to ${url}: ${why}. Coming back.`)
 }

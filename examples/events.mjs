@@ -1,4 +1,7 @@
-/** What the GraphQL examples subscribe to. With `after: "0"` all that is kept comes first; with null only what is new. */
+/**
+ * What the GraphQL examples subscribe to: a variable `$after`, and `id` beside `__typename`, by which `resumable` resumes. With `after: "0"` all
+ * that is kept comes first, with null only what is new; an app gives the `cursor` of the query that it shows.
+ */
 export const EVENTS = `
   subscription Events($after: ID) {
     events(after: $after) {
@@ -11,22 +14,9 @@ export const EVENTS = `
   }
 `
 
-/** Remembers where the client is, and what it has shown: an event that comes again has the same id. */
-export function createReader(show) {
-  const seen = new Set()
-  let cursor = '0'
-  return {
-    /** The event to resume after. */
-    get cursor() {
-      return cursor
-    },
-    read(event) {
-      if (event.__typename === 'ResumeIncomplete') return console.error('too much was missed: load the history by a query')
-      // Typing and presence have no id: they are not kept.
-      if (event.id === null || seen.has(event.id)) return
-      seen.add(event.id)
-      if (BigInt(event.id) > BigInt(cursor)) cursor = event.id
-      if (event.__typename === 'MessageSent') show(`${event.message.sender.name}: ${event.message.content}`)
-    },
-  }
+/** Shows an event; each comes once. */
+export function show(event) {
+  if (event.__typename === 'MessageSent') console.log(`${event.message.sender.name}: ${event.message.content}`)
+  // An app gives `resumable` an `onIncomplete` that loads its state by a query (docs/resume.md).
+  if (event.__typename === 'ResumeIncomplete') console.error('too much was missed: load the history by a query')
 }
