@@ -32,7 +32,10 @@ async function read(payload, sink, signal) {
 const streams = {
   subscribe(payload, sink) {
     const controller = new AbortController()
-    read(payload, sink, controller.signal).then(() => sink.complete(), sink.error)
+    read(payload, sink, controller.signal).then(
+      () => sink.complete(),
+      (error) => sink.error(error),
+    )
     return () => controller.abort()
   },
 }

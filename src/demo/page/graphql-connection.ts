@@ -1,5 +1,5 @@
-/** The chat over GraphQL subscriptions, by the library graphql-ws, which resumes if its user does. */
-import { CLOSE } from '../../legacy-protocol/close-codes.ts'
+/** The chat over GraphQL subscriptions, by the library graphql-ws, which resumes by `resumable`. */
+import { outbox, resumable } from '../../clients/resume/resume.ts'
 import type { ChatEvent, ChatMessage, Connection, ConnectionOptions, Person } from './connection.ts'
 import { ADD_REACTION, EVENTS, MARK_READ, REMOVE_REACTION, SEND, SET_TYPING } from './documents.ts'
 import type { Line } from './line.ts'
@@ -32,100 +32,73 @@ type GraphqlEvent = EventBase &
     | { readonly __typename: 'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'NotificationReceived' | 'ResumeIncomplete' }
   )
 
-/** The server answered, and said no. */
-class RefusedError extends Error {}
-
 const messageOf = ({ conversation, ...message }: GraphqlMessage): ChatMessage => ({
   ...message,
   conversationId: conversation.id,
   isGroup: conversation.isGroup,
 })
 
-const pause = (failures: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, Math.min(5000, 200 * 2 ** failures) * (0.5 + Math.random() / 2)))
-
 export function connectGraphql(line: Line, { userId, after, listener }: ConnectionOptions): Connection {
-  const seen = new Set<string>()
   let cursor = after
   let isClosed = false
-  let failures = 0
   /** What was missed, while it comes: all that is older than the connection. */
   let resume: { after: string; count: number; until: number } | undefined
   let wasOpen = false
-  let isOpen = false
-  let opened = deferred()
 
-  const client = createClient({
-    url: GRAPHQL_URL,
-    webSocketImpl: line.Socket,
-    connectionParams: async () => ({ authorization: `Bearer ${await freshToken(userId)}` }),
-    // It would come back by itself, but with the variables of the first time.
-    retryAttempts: 0,
-    on: {
-      connected() {
-        failures = 0
-        resume = wasOpen ? { after: cursor, count: 0, until: serverNow() } : undefined
-        wasOpen = isOpen = true
-        listener.state('open')
-        if (resume) listener.resumed(0, resume.after)
-        opened.resolve()
+  const client = resumable(
+    createClient({
+      url: async () => {
+        await line.mended()
+        if (!isClosed) listener.state('connecting')
+        return GRAPHQL_URL
       },
-      closed() {
-        // Attempts that fail close too, and some wait already for one that does not.
-        if (isOpen) opened = deferred()
-        isOpen = false
-        if (!isClosed) listener.state('waiting')
+      webSocketImpl: line.Socket,
+      connectionParams: async () => ({ authorization: `Bearer ${await freshToken(userId)}` }),
+      // It would come back by itself too, and take longer.
+      retryAttempts: 0,
+      on: {
+        connected() {
+          resume = wasOpen ? { after: cursor, count: 0, until: serverNow() } : undefined
+          wasOpen = true
+          listener.state('open')
+          if (resume) listener.resumed(0, resume.after)
+        },
+        closed() {
+          if (!isClosed) listener.state('waiting')
+        },
       },
+    }),
+  )
+  client.subscribe<{ events: GraphqlEvent }>(
+    { query: EVENTS, variables: { after } },
+    {
+      next({ data }) {
+        if (data) take(data.events)
+      },
+      error: ended,
+      complete: ended,
     },
-  })
-  void read()
+  )
+  const box = outbox(client)
 
-  async function read(): Promise<void> {
-    while (!isClosed) {
-      await line.mended()
-      listener.state('connecting')
-      try {
-        const events = client.iterate<{ events: GraphqlEvent }>({ query: EVENTS, variables: { after: cursor } })
-        for await (const { data, errors } of events) {
-          if (errors || !data) throw new RefusedError(errors?.[0]?.message)
-          take(data.events)
-        }
-      } catch (error) {
-        if ((error as Partial<CloseEvent>).code === CLOSE.disconnected.code) {
-          isClosed = true
-          listener.state('closed')
-        }
-      }
-      if (!isClosed) await pause(failures++)
-    }
+  /** An administrator disconnected the user, or this page the connection. */
+  function ended(): void {
+    if (isClosed) return
+    isClosed = true
+    listener.state('closed')
   }
 
   function take(event: GraphqlEvent): void {
     const isLate = resume !== undefined && event.id !== null && Date.parse(event.timestamp) < resume.until
-    if (event.id !== null) {
-      if (seen.has(event.id)) return
-      seen.add(event.id)
-      if (BigInt(event.id) > BigInt(cursor)) cursor = event.id
-    }
+    cursor = event.id ?? cursor
     if (resume && isLate) listener.resumed(++resume.count, resume.after)
     const told = eventOf(event)
     if (told) listener.event(told, isLate)
   }
 
-  /** Repeated on the next connection where one breaks, which must be safe. */
-  async function run(query: string, variables: Record<string, unknown>): Promise<void> {
-    for (;;) {
-      await opened.promise
-      try {
-        for await (const { errors } of client.iterate({ query, variables })) {
-          if (errors?.[0]) throw new RefusedError(errors[0].message)
-        }
-        return
-      } catch (error) {
-        if (error instanceof RefusedError || isClosed) throw error
-        await pause(0)
-      }
-    }
+  /** Sent again on the next connection where one breaks: the server does it once, or as if once. */
+  const run = async (query: string, variables: Record<string, unknown>): Promise<void> => {
+    await box.mutate({ query, variables })
   }
 
   return {
@@ -141,8 +114,8 @@ export function connectGraphql(line: Line, { userId, after, listener }: Connecti
     react: ({ id: messageId }, reaction, isAdded) => run(isAdded ? ADD_REACTION : REMOVE_REACTION, { messageId, reaction }),
     close() {
       isClosed = true
-      // An attempt that runs may fail, which matters to nobody any more.
-      Promise.resolve(client.dispose()).catch(() => undefined)
+      box.dispose()
+      void client.dispose()
     },
   }
 }
@@ -169,10 +142,4 @@ function eventOf(event: GraphqlEvent): ChatEvent | undefined {
     case 'NotificationReceived':
       return undefined
   }
-}
-
-function deferred(): { promise: Promise<void>; resolve: () => void } {
-  let resolve: () => void = () => undefined
-  const promise = new Promise<void>((settle) => (resolve = settle))
-  return { promise, resolve }
 }
