@@ -24,12 +24,23 @@ export function indexed(message: MessageRecord): IndexedMessage {
   const tokens = tokensOf(content)
   tokens.add(conversationToken(conversationId)).add(senderToken(senderId))
   for (const level of RANGE_LEVELS) tokens.add(rangeToken(level, rangeOf(level, id)))
-  const day = new Date(at).toISOString().slice(0, 10)
-  for (const length of [4, 7, 10]) tokens.add(dateToken(day.slice(0, length)))
+  for (const token of dateTokens(at)) tokens.add(token)
   if (mediaUrl !== null) tokens.add(MEDIA_TOKEN)
   for (const userId of mentionIds) tokens.add(mentionToken(userId))
   if (mentionsAll) tokens.add(MENTIONS_ALL_TOKEN)
   return { messageId: id, tokens: [...tokens] }
+}
+
+let today: { day: number; tokens: readonly number[] } | undefined
+
+/** Of the year, the month and the day of a time. Mostly it is today's. */
+function dateTokens(at: number): readonly number[] {
+  const day = Math.floor(at / 86_400_000)
+  if (today?.day !== day) {
+    const date = new Date(at).toISOString()
+    today = { day, tokens: [4, 7, 10].map((length) => dateToken(date.slice(0, length))) }
+  }
+  return today.tokens
 }
 
 /** How long a sent message waits for others to be indexed with it, in milliseconds; docs/guarantees.md allows 2 s. */
