@@ -457,6 +457,8 @@ class UserFeed implements Feed {
   #asTargetAgain(again: (event: ChatEvent) => boolean): ReplayTarget {
     const target = this.#asTarget()
     const before = this.#delivered()
+    // `again` knows which of them were sent; from here on it is about those that come over several topics of the replay.
+    this.#contactEvents = undefined
     return {
       ...target,
       delivered: () =>

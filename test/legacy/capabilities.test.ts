@@ -338,6 +338,21 @@ describe('a changed name', () => {
   })
 })
 
+describe('a changed name that went by before `profiles` was enabled', () => {
+  test('comes once with a resume', async () => {
+    const { ann, bob } = await people(app, 'ann', 'bob')
+    await createGroup(app, ann, [bob])
+    await say(app, ann, bob, 'hi')
+    const [client, watching] = [await app.ready(bob), await withCapabilities(bob, 'profiles')]
+    await app.admin.data(`mutation { upsertUser(id: ${ann.id}, name: "Ann M.") { id } }`)
+    await watching.inbox.next(({ type }) => type === 'user_updated')
+    expect(await pushes(client)).toEqual([])
+    await client.request('capabilities', { enable: ['profiles'] })
+    expect(typesOf((await replay(client)).frames)).toEqual(['group_updated', 'message_sent', 'user_updated'])
+    expect(await replay(client)).toEqual({ replayed: 0, frames: [] })
+  })
+})
+
 describe('the requests', () => {
   const request = async (user: TestUser, type: string, data: object): Promise<number> =>
     (await (await withCapabilities(user, 'edits', 'replies')).request(type, data)).code
