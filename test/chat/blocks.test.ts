@@ -28,7 +28,7 @@ describeEngines((on) => {
       const { id } = await node.send(a, { receiverId: b })
       const theirs = await node.send(b, { receiverId: a })
       await block()
-      const { reactions, typing } = node.chat
+      const { reactions, typing, edits } = node.chat
       const refused = await Promise.all([
         refusal(node.send(a, { receiverId: b })),
         refusal(node.send(b, { receiverId: a })),
@@ -37,6 +37,8 @@ describeEngines((on) => {
         refusal(typing.set(b, null, direct, true)),
         refusal(reactions.add(a, theirs.id, '👍')),
         refusal(reactions.add(b, id, '👍')),
+        refusal(edits.edit(a, { messageId: id, content: 'ho' })),
+        refusal(edits.edit(b, { messageId: theirs.id, content: 'ho' })),
       ])
       expect(new Set(refused.map(({ code, message }) => `${code} ${message}`))).toEqual(
         new Set(['FORBIDDEN messages between you two are blocked']),
@@ -50,7 +52,7 @@ describeEngines((on) => {
       expect(await node.chat.reads.conversations([direct])).toEqual(new Map())
     })
 
-    test('reading, taking a reaction back, a send repeated with its key and groups go on', async () => {
+    test('reading, deleting, taking a reaction back, a send repeated with its key and groups go on', async () => {
       const groupId = await node.group(a, [b])
       const sent = await node.send(a, { receiverId: b }, { key: 'once' })
       await node.chat.reactions.add(b, sent.id, '👍')
@@ -58,6 +60,8 @@ describeEngines((on) => {
       expect(await node.send(a, { receiverId: b }, { key: 'once' })).toEqual(sent)
       expect(await node.chat.reactions.remove(b, sent.id, '👍')).toMatchObject({ userIds: [] })
       expect(await node.chat.receipts.markMessage(b, sent.id)).toMatchObject({ readerId: b })
+      const own = await node.chat.deletions.delete({ userId: a, isAdmin: false }, sent.id)
+      expect(own.message.deletedAt).toEqual(expect.any(Number))
       const inGroup = await node.send(b, { conversationId: `group_${groupId}` })
       await node.chat.reactions.add(a, inGroup.id, '👍')
       await node.chat.typing.set(a, null, `group_${groupId}`, true)
