@@ -1,5 +1,6 @@
-import type { Db } from './database/sql.ts'
+import { pageBefore, type Db } from './database/sql.ts'
 import type { GroupInfo, Role } from './groups.ts'
+import { countReceipts, recountLate } from './imported-counts.ts'
 
 /** Times are ISO 8601 in UTC; null where it is not known. */
 export interface ImportedUser {
@@ -139,7 +140,7 @@ export function createImportStore(db: Db) {
         WITH input AS MATERIALIZED (
           SELECT * FROM json_to_recordset(${json(inputs)}::json)
             AS i(ord int, id int, "conversationId" text, name text, avatar text, announcement text, "joinApprovalRequired" boolean,
-              "allowInvitation" boolean, "allowSendMessages" boolean, "createdAt" timestamptz, members json)
+              "allowInvitation" boolean, "allowSendMessages" boolean, "historyVisible" boolean, "createdAt" timestamptz, members json)
         ), people AS MATERIALIZED (
           SELECT i.ord, m.* FROM input i
           CROSS JOIN LATERAL json_to_recordset(i.members) AS m("userId" int, role text, "joinedAt" timestamptz)
@@ -163,8 +164,9 @@ export function createImportStore(db: Db) {
           INSERT INTO topics (name) SELECT 'group:' || id FROM added ORDER BY 1 ON CONFLICT DO NOTHING
         ), groups AS (
           INSERT INTO groups (id, conversation_id, name, avatar, announcement, join_approval_required, allow_invitation,
-            allow_send_messages, member_count, created_at)
+            allow_send_messages, history_visible, member_count, created_at)
           SELECT id, "conversationId", name, avatar, announcement, "joinApprovalRequired", "allowInvitation", "allowSendMessages",
+            "historyVisible",
             json_array_length(members), coalesce("createdAt", now()) FROM added
         ), members AS (
           INSERT INTO members (conversation_id, user_id, role, joined_at)
@@ -186,28 +188,43 @@ export function createImportStore(db: Db) {
         WITH input AS MATERIALIZED (
           SELECT i.*, t.seq FROM json_to_recordset(${json(inputs)}::json)
             AS i(ord int, id int, "conversationId" text, name text, avatar text, announcement text, "joinApprovalRequired" boolean,
-              "allowInvitation" boolean, "allowSendMessages" boolean, "createdAt" timestamptz, members json)
+              "allowInvitation" boolean, "allowSendMessages" boolean, "historyVisible" boolean, "createdAt" timestamptz, members json)
           JOIN groups g ON g.id = i.id AND g.closed_at IS NULL JOIN topics t ON t.name = 'group:' || i.id
         ), people AS MATERIALIZED (
-          SELECT i.ord, i."conversationId", i.seq, m."userId", m.role::group_role AS role, coalesce(m."joinedAt", now()) AS at FROM input i
+          SELECT i.ord, i."conversationId", i.seq, i."historyVisible", m."userId", m.role::group_role AS role, coalesce(m."joinedAt", now()) AS at FROM input i
           CROSS JOIN LATERAL json_to_recordset(i.members) AS m("userId" int, role text, "joinedAt" timestamptz)
         ), info AS (
           UPDATE groups g SET name = i.name, avatar = i.avatar, announcement = i.announcement,
             join_approval_required = i."joinApprovalRequired", allow_invitation = i."allowInvitation",
-            allow_send_messages = i."allowSendMessages", member_count = json_array_length(i.members)
+            allow_send_messages = i."allowSendMessages", history_visible = i."historyVisible", member_count = json_array_length(i.members)
           FROM input i WHERE g.id = i.id AND
-            (g.name, g.avatar, g.announcement, g.join_approval_required, g.allow_invitation, g.allow_send_messages, g.member_count)
-            IS DISTINCT FROM (i.name, i.avatar, i.announcement, i."joinApprovalRequired", i."allowInvitation", i."allowSendMessages",
-              json_array_length(i.members))
+            (g.name, g.avatar, g.announcement, g.join_approval_required, g.allow_invitation, g.allow_send_messages, g.history_visible,
+              g.member_count) IS DISTINCT FROM (i.name, i.avatar, i.announcement, i."joinApprovalRequired", i."allowInvitation", i."allowSendMessages",
+              i."historyVisible", json_array_length(i.members))
           RETURNING i.ord
         ), gone AS (
           DELETE FROM members m USING input i WHERE m.conversation_id = i."conversationId"
             AND NOT EXISTS (SELECT FROM people p WHERE p.ord = i.ord AND p."userId" = m.user_id)
-          RETURNING i.ord
-        ), come AS (
-          INSERT INTO members (conversation_id, user_id, role, joined_at, since_seq)
-          SELECT "conversationId", "userId", role, at, seq FROM people p
+          RETURNING i.ord, m.conversation_id, m.user_id, m.sent_count
+        ), left_behind AS (
+          INSERT INTO former_senders (conversation_id, user_id, sent_count)
+          SELECT conversation_id, user_id, sent_count FROM gone WHERE sent_count > 0
+        ), new_people AS MATERIALIZED (
+          SELECT p.*, coalesce(last.id, 0) AS last_id, coalesce(f.sent_count, 0) AS sent_count, c.message_count
+          FROM people p JOIN conversations c ON c.id = p."conversationId"
+          LEFT JOIN former_senders f ON f.conversation_id = c.id AND f.user_id = p."userId"
+          LEFT JOIN LATERAL (
+            SELECT id FROM messages WHERE ${pageBefore('conversation_id', 'id', 'c.id')} LIMIT 1
+          ) last ON true
           WHERE NOT EXISTS (SELECT FROM members m WHERE m.conversation_id = p."conversationId" AND m.user_id = p."userId")
+        ), back AS (
+          DELETE FROM former_senders f USING new_people p WHERE f.conversation_id = p."conversationId" AND f.user_id = p."userId"
+        ), come AS (
+          -- They begin as whoever joins now.
+          INSERT INTO members (conversation_id, user_id, role, joined_at, since_seq, history_after, sent_count, read_to, marked_to, read_count)
+          SELECT "conversationId", "userId", role, at, seq, CASE WHEN "historyVisible" THEN 0 ELSE last_id END, sent_count, last_id, last_id,
+            message_count - sent_count
+          FROM new_people
           RETURNING conversation_id
         ), roles AS (
           UPDATE members m SET role = p.role FROM people p
@@ -218,6 +235,18 @@ export function createImportStore(db: Db) {
         UNION SELECT i.ord FROM come c JOIN input i ON i."conversationId" = c.conversation_id`
       const changed = new Set(rows.map(({ ord }) => ord))
       return inputs.map((_, ord) => changed.has(ord))
+    },
+
+    /** The topics of the conversations, and of those of the messages. Who holds their locks has what is sent there wait. */
+    async topicsOf(conversationIds: readonly string[], messageIds: readonly number[]): Promise<string[]> {
+      const rows = await db.$queryRaw<{ topic: string }[]>`
+        SELECT DISTINCT t.topic FROM (
+          SELECT unnest(${[...conversationIds]}::text[]) AS id
+          UNION SELECT conversation_id FROM messages WHERE id = ANY(${[...messageIds]}::bigint[])
+        ) k JOIN conversations c ON c.id = k.id LEFT JOIN groups g ON g.conversation_id = c.id
+        CROSS JOIN LATERAL (VALUES ('group:' || g.id), ('user:' || c.user_low), ('user:' || c.user_high)) t(topic)
+        WHERE t.topic IS NOT NULL`
+      return rows.map(({ topic }) => topic)
     },
 
     async messages(inputs: readonly ImportedMessage[]): Promise<ImportResult[]> {
@@ -242,20 +271,49 @@ export function createImportStore(db: Db) {
           LEFT JOIN LATERAL (SELECT id FROM users WHERE id = i."senderId" LIMIT 1) u ON true
           LEFT JOIN LATERAL (SELECT id, is_group, user_low, user_high FROM conversations WHERE id = i."conversationId" LIMIT 1) c ON true
           LEFT JOIN LATERAL (SELECT * FROM messages WHERE id = i.id LIMIT 1) m ON true
+        ), fresh AS MATERIALIZED (
+          SELECT *, row_number() OVER (PARTITION BY "conversationId" ORDER BY id) AS n,
+            row_number() OVER (PARTITION BY "conversationId", "senderId" ORDER BY id) AS own
+          FROM checked WHERE status = 'added'
+        ), senders AS MATERIALIZED (
+          SELECT f."conversationId", f."senderId", f.total, c.message_count, m.user_id IS NOT NULL AS is_member,
+            CASE WHEN c.is_group THEN coalesce(m.sent_count, s.sent_count, 0)
+              WHEN c.user_low = f."senderId" THEN c.low_count ELSE c.message_count - c.low_count END AS sent_count
+          FROM (SELECT "conversationId", "senderId", count(*)::int AS total FROM fresh GROUP BY "conversationId", "senderId") f
+          JOIN conversations c ON c.id = f."conversationId"
+          LEFT JOIN members m ON m.conversation_id = c.id AND m.user_id = f."senderId"
+          LEFT JOIN former_senders s ON s.conversation_id = c.id AND s.user_id = f."senderId"
         ), inserted AS (
-          INSERT INTO messages (id, conversation_id, sender_id, content, message_type, media_url, created_at)
-          SELECT id, "conversationId", "senderId", content, "messageType", "mediaUrl", at FROM checked
-          WHERE status = 'added' ORDER BY id
+          INSERT INTO messages (id, conversation_id, sender_id, content, message_type, media_url, created_at, seq, sender_seq)
+          SELECT f.id, f."conversationId", f."senderId", f.content, f."messageType", f."mediaUrl", f.at, s.message_count + f.n, s.sent_count + f.own
+          FROM fresh f JOIN senders s ON s."conversationId" = f."conversationId" AND s."senderId" = f."senderId" ORDER BY f.id
+        ), counted AS (
+          UPDATE conversations c SET message_count = c.message_count + n.total, low_count = c.low_count + n.low
+          FROM (
+            SELECT f."conversationId", count(*)::int AS total, (count(*) FILTER (WHERE f."senderId" = c.user_low))::int AS low
+            FROM fresh f JOIN conversations c ON c.id = f."conversationId" GROUP BY f."conversationId"
+          ) n WHERE c.id = n."conversationId"
+          RETURNING c.id, c.is_group
+        ), sent AS (
+          UPDATE members m SET sent_count = m.sent_count + s.total FROM senders s JOIN counted c ON c.id = s."conversationId" AND c.is_group
+          WHERE m.conversation_id = s."conversationId" AND m.user_id = s."senderId"
+        ), former AS (
+          INSERT INTO former_senders (conversation_id, user_id, sent_count)
+          SELECT s."conversationId", s."senderId", s.sent_count + s.total FROM senders s JOIN counted c ON c.id = s."conversationId" AND c.is_group
+          WHERE NOT s.is_member
+          ON CONFLICT (conversation_id, user_id) DO UPDATE SET sent_count = excluded.sent_count
         )
         SELECT ord, status, CASE WHEN status IN ('no_user', 'not_in') THEN "senderId"::text ELSE "conversationId" END AS detail
         FROM checked`,
       )
-      await raise('messages_id_seq', Math.max(0, ...added(inputs, results).map(({ id }) => id)))
+      const stored = added(inputs, results)
+      await raise('messages_id_seq', Math.max(0, ...stored.map(({ id }) => id)))
+      await recountLate(db, stored)
       return results
     },
 
     async receipts(inputs: readonly ImportedReceipt[]): Promise<ImportResult[]> {
-      return inOrder(
+      const results = inOrder(
         await db.$queryRaw`
         WITH input AS MATERIALIZED (
           SELECT * FROM json_to_recordset(${json(inputs)}::json)
@@ -283,6 +341,8 @@ export function createImportStore(db: Db) {
           c."userId"::text AS detail
         FROM checked c LEFT JOIN inserted n ON n.message_id = c."messageId" AND n.reader_id = c."userId"`,
       )
+      await countReceipts(db, added(inputs, results))
+      return results
     },
 
     async reactions(inputs: readonly ImportedReaction[]): Promise<ImportResult[]> {

@@ -1,4 +1,4 @@
-import { pageAfter, pageBefore, type Db } from './database/sql.ts'
+import { pageAfter, pageBefore, recordset, type Db } from './database/sql.ts'
 import { Prisma as Sql } from './generated/client.ts'
 
 /** What a member has read of a conversation, as clients see it. */
@@ -7,6 +7,11 @@ export interface ReadState {
   readUpTo: number | null
   unread: number
   unreadMentions: number
+}
+
+export interface MemberKey {
+  userId: number
+  conversationId: string
 }
 
 /** A message of the conversation and the member's pointer, as they are under the lock of the member. */
@@ -30,21 +35,24 @@ export interface ReadPosition {
   isCounted: boolean
 }
 
-/** Whether the message was read singly and not marked unread since: looked up by key, row by row. */
-const isCounted = (message: string, readerId: number): Sql.Sql => Sql.sql`
-  (SELECT NOT r.marked_unread FROM receipts r WHERE r.message_id = ${Sql.raw(message)} AND r.reader_id = ${readerId}) IS TRUE`
+/** The member `m` of statements. */
+const MEMBER = Sql.sql`m.user_id`
 
-/** How many deleted messages of others with `after < id <= until` were not read singly, of the conversation of `m`. */
-const deletedBetween = (readerId: number, after: Sql.Sql, until: Sql.Sql): Sql.Sql => Sql.sql`(
+/** Whether the message was read singly and not marked unread since: looked up by key, row by row. */
+export const isCounted = (message: string, reader: Sql.Sql): Sql.Sql => Sql.sql`
+  (SELECT NOT r.marked_unread FROM receipts r WHERE r.message_id = ${Sql.raw(message)} AND r.reader_id = ${reader}) IS TRUE`
+
+/** How many deleted messages of others than `m` with `after < id <= until` were not read singly, of the conversation of `m`. */
+const deletedBetween = (after: Sql.Sql, until: Sql.Sql): Sql.Sql => Sql.sql`(
   SELECT count(*)::int FROM messages d WHERE d.conversation_id = m.conversation_id AND d.id > ${after} AND d.id <= ${until}
-    AND d.deleted_at IS NOT NULL AND d.sender_id <> ${readerId} AND NOT ${isCounted('d.id', readerId)})`
+    AND d.deleted_at IS NOT NULL AND d.sender_id <> m.user_id AND NOT ${isCounted('d.id', MEMBER)})`
 
 const MAX_ID = Sql.sql`${Number.MAX_SAFE_INTEGER}::bigint`
 
 /** How many messages of others the member `m` of `c` has not read. */
 export const unreadOf = (readerId: number): Sql.Sql => Sql.sql`greatest(0,
   c.message_count - CASE WHEN c.is_group THEN m.sent_count WHEN c.user_low = ${readerId} THEN c.low_count ELSE c.message_count - c.low_count END
-  - m.read_count - m.read_beyond - ${deletedBetween(readerId, Sql.sql`m.read_to`, MAX_ID)})`
+  - m.read_count - m.read_beyond - ${deletedBetween(Sql.sql`m.read_to`, MAX_ID)})`
 
 /** How many unread messages mention the member `m`, by name or with all; 0 while the member wants no notifications. */
 export const unreadMentionsOf = (readerId: number): Sql.Sql => Sql.sql`CASE WHEN m.muted_until > now() THEN 0 ELSE (
@@ -54,7 +62,7 @@ export const unreadMentionsOf = (readerId: number): Sql.Sql => Sql.sql`CASE WHEN
     UNION SELECT id FROM messages WHERE conversation_id = m.conversation_id AND mentions_all AND id > m.read_to
   ) k CROSS JOIN LATERAL (
     SELECT FROM messages s WHERE s.id = k.id AND s.deleted_at IS NULL AND s.sender_id <> ${readerId} LIMIT 1
-  ) s WHERE NOT ${isCounted('k.id', readerId)}) END`
+  ) s WHERE NOT ${isCounted('k.id', MEMBER)}) END`
 
 /**
  * What each member has read: a pointer, and a counter of what was read singly beyond it. Nothing here depends on the length of the
@@ -100,23 +108,26 @@ export function createReadPointerStore(db: Db) {
   }
 
   /**
-   * Moves the pointer over what is read already, if anything was read singly. It also moves over messages of one's own: they need not
+   * Moves pointers over what is read already, if anything was read singly. They also move over messages of one's own, which need not
    * be looked at again.
    */
-  async function moveOverRead(userId: number, conversationId: string): Promise<void> {
+  async function moveOverRead(members: readonly MemberKey[]): Promise<void> {
     await db.$executeRaw`
       UPDATE members t SET read_to = p.read_to, read_count = t.read_count + p.moved + p.deleted, read_beyond = t.read_beyond - p.moved,
         read_up_to = greatest(t.read_up_to, p.reached)
       FROM (
-        SELECT m.conversation_id, b.read_to, r.moved, r.reached, ${deletedBetween(userId, Sql.sql`m.read_to`, Sql.sql`b.read_to`)} AS deleted
-        FROM members m
+        SELECT m.conversation_id, m.user_id, b.read_to, r.moved, r.reached, ${deletedBetween(Sql.sql`m.read_to`, Sql.sql`b.read_to`)} AS deleted
+        FROM ${recordset(members, 'k', '"userId" int, "conversationId" text')}
+        CROSS JOIN LATERAL (
+          SELECT * FROM members WHERE conversation_id = k."conversationId" AND user_id = k."userId" AND read_beyond > 0 LIMIT 1
+        ) m
         LEFT JOIN LATERAL (
           SELECT s.id FROM messages s WHERE ${pageAfter(
             's.conversation_id',
             's.id',
             'm.conversation_id',
             'm.read_to',
-            Sql.sql`AND s.sender_id <> ${userId} AND s.deleted_at IS NULL AND NOT ${isCounted('s.id', userId)}`,
+            Sql.sql`AND s.sender_id <> m.user_id AND s.deleted_at IS NULL AND NOT ${isCounted('s.id', MEMBER)}`,
           )} LIMIT 1
         ) unread ON true
         LEFT JOIN LATERAL (
@@ -125,14 +136,15 @@ export function createReadPointerStore(db: Db) {
         CROSS JOIN LATERAL (SELECT greatest(m.read_to, coalesce(unread.id - 1, last.id)) AS read_to) b
         CROSS JOIN LATERAL (
           SELECT count(*)::int AS moved, max(message_id) AS reached FROM receipts r
-          WHERE r.reader_id = ${userId} AND r.conversation_id = m.conversation_id
+          WHERE r.reader_id = m.user_id AND r.conversation_id = m.conversation_id
             AND r.message_id > m.read_to AND r.message_id <= b.read_to AND NOT r.marked_unread
         ) r
-        WHERE m.conversation_id = ${conversationId} AND m.user_id = ${userId} AND m.read_beyond > 0
-      ) p WHERE t.conversation_id = p.conversation_id AND t.user_id = ${userId}`
+      ) p WHERE t.conversation_id = p.conversation_id AND t.user_id = p.user_id`
   }
 
   return {
+    moveOverRead,
+
     /** What the user has read of each conversation that they are in. `mentions`: whether to count those too, else they are 0. */
     async states(userId: number, ids: readonly string[], { mentions = true } = {}): Promise<Map<string, ReadState>> {
       const rows = await db.$queryRaw<(ReadState & { id: string })[]>`
@@ -152,7 +164,7 @@ export function createReadPointerStore(db: Db) {
           m.history_after::float8 AS "historyAfter", m.read_to::float8 AS "readTo", m.read_count AS "readCount",
           m.read_beyond AS "readBeyond", m.read_up_to::float8 AS "readUpTo", coalesce(p.seq, 0) AS "pointerSeq",
           x.id::float8 AS "messageId", x.seq, x.sender_id AS "senderId", x.sender_seq AS "senderSeq",
-          x.deleted_at IS NOT NULL AS "isDeleted", ${isCounted('x.id', userId)} AS "isCounted"
+          x.deleted_at IS NOT NULL AS "isDeleted", ${isCounted('x.id', MEMBER)} AS "isCounted"
         FROM members m JOIN conversations c ON c.id = m.conversation_id
         CROSS JOIN LATERAL (SELECT * FROM messages x WHERE x.id = ${messageId} AND x.conversation_id = m.conversation_id LIMIT 1) x
         LEFT JOIN LATERAL (
@@ -172,7 +184,7 @@ export function createReadPointerStore(db: Db) {
       }
       await db.$executeRaw`
         UPDATE members SET read_beyond = read_beyond + 1 WHERE conversation_id = ${conversationId} AND user_id = ${userId}`
-      await moveOverRead(userId, conversationId)
+      await moveOverRead([{ userId, conversationId }])
     },
 
     /** Moves the pointer up to a message; returns how many of others' are newly read. */
@@ -193,13 +205,13 @@ export function createReadPointerStore(db: Db) {
             SELECT count(*)::int FROM receipts r
             WHERE r.reader_id = ${userId} AND r.conversation_id = m.conversation_id
               AND r.message_id > m.read_to AND r.message_id <= ${messageId} AND NOT r.marked_unread
-          ) END AS singly, ${deletedBetween(userId, Sql.sql`m.read_to`, Sql.sql`${messageId}`)} AS deleted
+          ) END AS singly, ${deletedBetween(Sql.sql`m.read_to`, Sql.sql`${messageId}`)} AS deleted
           FROM members m WHERE m.conversation_id = ${conversationId} AND m.user_id = ${userId}
         ) p
         WHERE t.conversation_id = ${conversationId} AND t.user_id = ${userId}
         RETURNING p.singly, p.deleted, t.read_beyond AS beyond`
       const { singly = 0, deleted = 0, beyond = 0 } = row ?? {}
-      if (beyond > 0) await moveOverRead(userId, conversationId)
+      if (beyond > 0) await moveOverRead([{ userId, conversationId }])
       return others - readCount - singly - deleted
     },
 

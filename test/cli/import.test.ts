@@ -213,7 +213,7 @@ for (const engine of ENGINES) {
         ['{"type":', 'not JSON'],
         [{ type: 'usr', id: 9 }, /^type is .*, expected one of user, conversation, group/],
         [direct(60, 9), /^there is no user 9: /],
-        [direct(61, 3), 'user 3 is not in this direct conversation'],
+        [direct(61, 3), 'user 3 is not in this conversation'],
         [direct(62, 1, { session_id: 'c-1' }), /^there is no conversation "c-1"/],
         [direct(63, 1, { is_group: true }), 'is_group does not agree with the conversation "c-99"'],
         [direct(41, 1, { content: 'other' }), 'there is another message of this id'],

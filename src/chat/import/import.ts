@@ -3,7 +3,7 @@ import type { ImportProgress, ImportResult } from '../../store/imports.ts'
 import type { Store, Transaction } from '../../store/store.ts'
 import { groupTopic } from '../events.ts'
 import { reactionKey } from '../../limits.ts'
-import { IMPORT_TYPES, type ImportRecord, type ImportType, type ImportValues } from './lines.ts'
+import { IMPORT_TYPES, type ImportedRead, type ImportRecord, type ImportType, type ImportValues } from './lines.ts'
 
 /** A line of the file that could be read. */
 export type NumberedRecord = ImportRecord & { readonly number: number }
@@ -32,6 +32,7 @@ export function createImporter(store: Store, { update }: { update: boolean }): I
   ): Promise<RecordOutcome[]> {
     const { result } = await store.transaction(async (tx) => {
       const outcomes: RecordOutcome[] = []
+      await lockTopics(tx, records, update)
       for (const type of IMPORT_TYPES) {
         for (const round of rounds(records.filter((record) => record.type === type))) {
           const results = await add(tx, type, round, update)
@@ -74,6 +75,19 @@ export function createImporter(store: Store, { update }: { update: boolean }): I
 
 const countBad = (outcomes: readonly RecordOutcome[]): number => outcomes.filter(({ status }) => status === 'bad').length
 
+/** In one call, for what is there already: what is sent meanwhile waits, so that it is numbered and counted after the imported messages. */
+async function lockTopics(tx: Transaction, records: readonly NumberedRecord[], update: boolean): Promise<void> {
+  const groups = new Set<string>()
+  const conversations = new Set<string>()
+  const messages = new Set<number>()
+  for (const { type, value } of records) {
+    if (type === 'group' && update) groups.add(groupTopic(value.id))
+    else if (type === 'message' || type === 'read') conversations.add(value.conversationId)
+    else if (type === 'receipt') messages.add(value.messageId)
+  }
+  await tx.lock([...new Set([...groups, ...(await tx.imports.topicsOf([...conversations], [...messages]))])])
+}
+
 /** What must not come twice in one statement. */
 function keysOf({ type, value }: ImportRecord): string[] {
   switch (type) {
@@ -88,6 +102,8 @@ function keysOf({ type, value }: ImportRecord): string[] {
       return [`${value.messageId} ${value.userId}`]
     case 'reaction':
       return [`${value.messageId} ${value.userId} ${reactionKey(value.reaction)}`]
+    case 'read':
+      return [`${value.userId} ${value.conversationId}`]
   }
 }
 
@@ -122,7 +138,6 @@ async function add(
       const results = await tx.imports.groups(groups)
       const present = groups.filter((_, index) => results[index]?.status === 'present')
       if (!update || present.length === 0) return results
-      await tx.lock(present.map(({ id }) => groupTopic(id)))
       const changed = await tx.imports.updateGroups(present)
       const changedIds = new Set(present.filter((_, index) => changed[index]).map(({ id }) => id))
       return results.map((result, index) =>
@@ -137,7 +152,26 @@ async function add(
       return await tx.imports.receipts(values<'receipt'>())
     case 'reaction':
       return await tx.imports.reactions(await spellAlike(tx, values<'reaction'>()))
+    case 'read': {
+      const results: ImportResult[] = []
+      for (const value of values<'read'>()) results.push(await moveRead(tx, value))
+      return results
+    }
   }
+}
+
+/** Moves a pointer up to a message, if it is not there yet. */
+async function moveRead(tx: Transaction, { conversationId, userId, messageId, isGroup }: ImportedRead): Promise<ImportResult> {
+  const position = await tx.readPointers.lock(userId, conversationId, messageId)
+  if (!position) {
+    const message = (await tx.messages.byIds([messageId])).get(messageId)
+    if (message?.conversationId !== conversationId) return { status: 'no_message', detail: null }
+    return { status: 'not_in', detail: String(userId) }
+  }
+  if (position.isGroup !== isGroup) return { status: 'wrong_kind', detail: conversationId }
+  if ((position.readUpTo ?? 0) >= messageId) return { status: 'present', detail: null }
+  await tx.readPointers.moveTo(userId, conversationId, position)
+  return { status: 'added', detail: null }
 }
 
 /** The reactions with one spelling for each that a message has: the one stored already, else the first. */
@@ -176,7 +210,7 @@ function reasonOf(
     case 'wrong_kind':
       return `is_group does not agree with the conversation ${JSON.stringify(detail)}`
     case 'not_in':
-      return `user ${detail} is not in this direct conversation`
+      return `user ${detail} is not in this conversation`
     case 'own':
       return 'the reader is the sender: nobody reads their own message'
     case 'other_id':

@@ -28,6 +28,15 @@ export interface ImportValues {
   message: ImportedMessage
   receipt: ImportedReceipt
   reaction: ImportedReaction
+  read: ImportedRead
+}
+
+/** Up to where somebody has read a conversation. */
+export interface ImportedRead {
+  conversationId: string
+  userId: number
+  messageId: number
+  isGroup: boolean
 }
 
 export type ImportType = keyof ImportValues
@@ -35,7 +44,7 @@ export type ImportType = keyof ImportValues
 export type ImportRecord = { [T in ImportType]: { type: T; value: ImportValues[T] } }[ImportType]
 
 /** In the order in which one may need what another brings. */
-export const IMPORT_TYPES: readonly ImportType[] = ['user', 'conversation', 'group', 'message', 'receipt', 'reaction']
+export const IMPORT_TYPES: readonly ImportType[] = ['user', 'conversation', 'group', 'message', 'receipt', 'reaction', 'read']
 
 const MAX_INT = 2_147_483_647
 /** Leaves the messages to come as many ids again that JavaScript can count. */
@@ -164,6 +173,16 @@ const PARSERS: {
       userId: fields.integer('user_id', MAX_INT),
       reaction: fields.text('reaction', problemWithReaction),
       at: fields.optionalTime('timestamp'),
+    }
+  },
+
+  read(fields, groupMessageOffset) {
+    const isGroup = fields.flag('is_group', false)
+    return {
+      conversationId: fields.text('session_id', problemWithId),
+      userId: fields.integer('user_id', MAX_INT),
+      messageId: fields.messageId('message_id', isGroup, groupMessageOffset),
+      isGroup,
     }
   },
 }

@@ -1,0 +1,83 @@
+import { pageAfter, pageBefore, type Db } from './database/sql.ts'
+import { Prisma as Sql } from './generated/client.ts'
+import { createReadPointerStore, isCounted, type MemberKey } from './read-pointers.ts'
+
+/*
+ * What is counted as messages are sent and read must be right for what is imported, too, whatever the order of the lines: in the end it
+ * is what the migration would count from the same rows. The transaction holds the locks of the topics of the conversations.
+ */
+
+/**
+ * Where messages were stored before others that are there, the later ones are numbered anew, and pointers that were behind them are found
+ * anew, from what was marked and from the receipts.
+ */
+export async function recountLate(db: Db, stored: readonly { id: number; conversationId: string }[]): Promise<void> {
+  const first = new Map<string, number>()
+  for (const { id, conversationId } of stored) first.set(conversationId, Math.min(id, first.get(conversationId) ?? Infinity))
+  const late = await db.$queryRaw<{ id: string; from: number }[]>`
+    SELECT k.id, k."from"::float8 AS "from" FROM unnest(${[...first.keys()]}::text[], ${[...first.values()]}::bigint[]) AS k(id, "from")
+    JOIN messages m ON m.id = k."from"
+    -- Numbered as the first of what was added: it is the how-manieth it should be only where nothing lies behind it.
+    CROSS JOIN LATERAL (
+      SELECT s.seq FROM messages s WHERE ${pageBefore('s.conversation_id', 's.id', 'k.id', 'k."from"')} LIMIT 1
+    ) before
+    WHERE m.seq <> before.seq + 1
+    UNION ALL
+    SELECT k.id, k."from"::float8 FROM unnest(${[...first.keys()]}::text[], ${[...first.values()]}::bigint[]) AS k(id, "from")
+    JOIN messages m ON m.id = k."from" AND m.seq <> 1
+    WHERE NOT EXISTS (SELECT FROM messages s WHERE s.conversation_id = k.id AND s.id < k."from")`
+  if (late.length === 0) return
+  const ids = late.map(({ id }) => id)
+  await db.$executeRaw`
+    UPDATE messages m SET seq = n.seq, sender_seq = n.sender_seq FROM (
+      SELECT id, row_number() OVER (PARTITION BY conversation_id ORDER BY id) AS seq,
+        row_number() OVER (PARTITION BY conversation_id, sender_id ORDER BY id) AS sender_seq
+      FROM messages WHERE conversation_id = ANY(${ids}::text[])
+    ) n WHERE n.id = m.id AND (m.seq, m.sender_seq) <> (n.seq, n.sender_seq)`
+  const reader = Sql.sql`m.user_id`
+  await db.$executeRaw`
+    UPDATE members t SET read_to = p.read_to, read_count = p.read_count, read_beyond = p.beyond,
+      read_up_to = greatest(CASE WHEN t.read_up_to <= p.read_to THEN t.read_up_to END, p.reached)
+    FROM (
+      SELECT m.conversation_id, m.user_id, b.read_to, r.beyond, r.reached, (
+          SELECT count(*) FROM messages s WHERE s.conversation_id = m.conversation_id AND s.id <= b.read_to AND s.sender_id <> m.user_id
+        ) AS read_count
+      FROM unnest(${ids}::text[], ${late.map(({ from }) => from)}::bigint[]) AS k(id, "from")
+      JOIN members m ON m.conversation_id = k.id AND m.read_to >= k."from"
+      LEFT JOIN LATERAL (
+        SELECT s.id FROM messages s WHERE ${pageAfter(
+          's.conversation_id',
+          's.id',
+          'm.conversation_id',
+          'm.marked_to',
+          Sql.sql`AND s.sender_id <> m.user_id AND s.deleted_at IS NULL AND NOT ${isCounted('s.id', reader)}`,
+        )} LIMIT 1
+      ) unread ON true
+      LEFT JOIN LATERAL (
+        SELECT s.id FROM messages s WHERE ${pageBefore('s.conversation_id', 's.id', 'm.conversation_id')} LIMIT 1
+      ) last ON true
+      CROSS JOIN LATERAL (SELECT greatest(m.marked_to, coalesce(unread.id - 1, last.id)) AS read_to) b
+      CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE message_id > b.read_to) AS beyond, max(message_id) FILTER (WHERE message_id <= b.read_to) AS reached
+        FROM receipts r WHERE r.reader_id = m.user_id AND r.conversation_id = m.conversation_id AND NOT r.marked_unread
+      ) r
+    ) p WHERE t.conversation_id = p.conversation_id AND t.user_id = p.user_id`
+}
+
+/** Counts receipts that were just stored as read by those who are in the conversations. */
+export async function countReceipts(db: Db, receipts: readonly { messageId: number; userId: number }[]): Promise<void> {
+  if (receipts.length === 0) return
+  const messageIds = receipts.map(({ messageId }) => messageId)
+  const userIds = receipts.map(({ userId }) => userId)
+  const members = await db.$queryRaw<MemberKey[]>`
+    UPDATE members t SET read_beyond = t.read_beyond + p.beyond, read_up_to = greatest(t.read_up_to, p.reached)
+    FROM (
+      SELECT m.conversation_id, m.user_id, (count(*) FILTER (WHERE k.message_id > m.read_to))::int AS beyond,
+        max(k.message_id) FILTER (WHERE k.message_id <= m.read_to) AS reached
+      FROM unnest(${messageIds}::bigint[], ${userIds}::int[]) AS k(message_id, user_id)
+      JOIN messages s ON s.id = k.message_id JOIN members m ON m.conversation_id = s.conversation_id AND m.user_id = k.user_id
+      GROUP BY m.conversation_id, m.user_id
+    ) p WHERE t.conversation_id = p.conversation_id AND t.user_id = p.user_id
+    RETURNING t.user_id AS "userId", t.conversation_id AS "conversationId"`
+  if (members.length > 0) await createReadPointerStore(db).moveOverRead(members)
+}
