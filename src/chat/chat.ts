@@ -12,6 +12,7 @@ import { createCursors, type Cursors } from './cursor.ts'
 import { createDeletions, type Deletions } from './deletions.ts'
 import { createEdits, type Edits } from './edits.ts'
 import type { EphemeralEvent } from './events.ts'
+import { createErasure, type Erasure } from './erasure.ts'
 import { createGroups, type Groups } from './groups.ts'
 import { createMessages, type Messages } from './messages.ts'
 import { createModeration, type Moderation } from './moderation.ts'
@@ -34,6 +35,7 @@ export interface Chat {
   cursors: Cursors
   deletions: Deletions
   edits: Edits
+  erasure: Erasure
   groups: Groups
   messages: Messages
   moderation: Moderation
@@ -91,6 +93,12 @@ export function createChat(options: ChatOptions): Chat {
   })
   const profileUpdates = createProfileUpdates({ store, commits, wheel, onError: (error) => onError('profile update', error) })
   const notifications = createNotifications({ store, commits })
+  const groups = createGroups({
+    store,
+    commits,
+    additionsPerDay: options.groupAdditionsPerDay ?? 0,
+    stopTyping: (userId, conversationId) => typing.stop(userId, conversationId),
+  })
   return {
     access,
     blocks: createBlocks({ store, commits, typing, presenceGroupLimit: options.presenceGroupLimit }),
@@ -98,12 +106,8 @@ export function createChat(options: ChatOptions): Chat {
     cursors: createCursors(store),
     deletions: createDeletions({ store, access, commits }),
     edits: createEdits({ access, commits, editHours: options.messageEditHours }),
-    groups: createGroups({
-      store,
-      commits,
-      additionsPerDay: options.groupAdditionsPerDay ?? 0,
-      stopTyping: (userId, conversationId) => typing.stop(userId, conversationId),
-    }),
+    erasure: createErasure({ store, commits, groups }),
+    groups,
     messages: createMessages({ store, commits, access, typing, counts }),
     moderation: createModeration({ store, commits, access }),
     notifications,

@@ -82,6 +82,15 @@ export async function deleteMessages(tx: Transaction, messageIds: readonly numbe
   return await deleteLocked(tx, messages, conversations, deletedById)
 }
 
+/** The same without a push for each: of a user who was erased, which says it all. */
+export async function emptyMessages(tx: Transaction, messageIds: readonly number[], deletedById: number): Promise<number[]> {
+  const messages = [...(await tx.messages.byIds(messageIds)).values()]
+  await tx.lock([...new Set([...(await tx.conversations.ofMessages(messages)).values()].flatMap(topicsOf))])
+  const emptied = await tx.messages.delete(messageIds, deletedById)
+  await tx.search.replace(emptied.map((messageId) => ({ messageId, tokens: [] })))
+  return emptied
+}
+
 /** The same where the topics of the conversations are locked. */
 async function deleteLocked(
   tx: Transaction,

@@ -83,6 +83,10 @@ export interface ProfilePayload {
   user: UserSnapshot
 }
 
+export interface ErasurePayload {
+  userId: number
+}
+
 export interface BlockPayload {
   blockerId: number
   /** The one who was blocked or unblocked. */
@@ -161,6 +165,7 @@ export const EVENTS = {
   notification: durable('NotificationReceived', nowhere as (notification: NotificationRecord) => null),
   user_updated: durable('UserUpdated', nowhere as (payload: ProfilePayload) => null),
   notification_read: durable('NotificationRead', nowhere as (notification: NotificationRecord) => null),
+  user_erased: durable('UserErased', nowhere as (payload: ErasurePayload) => null),
   // In the topics of both, whose feeds then hide each other's presence; only the one who blocks is told of it.
   block_changed: durable('BlockChanged', nowhere as (payload: BlockPayload) => null),
   typing: ephemeral(
@@ -225,7 +230,7 @@ export const isFor = (event: ChatEvent, userId: number): boolean =>
   event.kind !== 'block_changed' || event.payload.blockerId === userId
 
 /** Whether it is logged in the topics of all who share a conversation with somebody: who listens to several of them is to be told once. */
-export const goesToContacts = ({ kind }: ChatEvent): boolean => kind === 'user_updated'
+export const goesToContacts = ({ kind }: ChatEvent): boolean => kind === 'user_updated' || kind === 'user_erased'
 
 /** Where a membership starts with this event, for those who receive it in their own topic. */
 export function openingOf(event: DurableEvent): Opening | undefined {

@@ -23,6 +23,8 @@ export interface Groups {
   decide(userId: number, groupId: number, candidateId: number, approve: boolean): Promise<GroupRecord>
   invite(userId: number, groupId: number, userIds: readonly number[]): Promise<GroupRecord>
   leave(userId: number, groupId: number): Promise<void>
+  /** Ends the membership of a user who was erased; an owner's group goes to the admin, else the member, who is in longest. */
+  expelErased(userId: number, groupId: number): Promise<void>
   remove(userId: number, groupId: number, memberId: number): Promise<GroupRecord>
   setRole(userId: number, groupId: number, memberId: number, role: Role): Promise<GroupRecord>
   /**
@@ -220,6 +222,21 @@ export function createGroups({ store, commits, additionsPerDay, stopTyping }: Gr
         if (!role) throw forbidden('not a member of this group')
         if (role === 'OWNER' && group.memberCount > 1) {
           throw new ChatError('FORBIDDEN', 'the owner can leave only after handing the group over to another member')
+        }
+        await expel(tx, group, userId)
+      })
+    },
+
+    async expelErased(userId, groupId) {
+      await change(groupId, [userId], [], async (tx, group, roles) => {
+        const role = roles.get(userId)
+        if (!role) return
+        const successor = role === 'OWNER' ? await tx.groups.successor(group, userId) : undefined
+        if (successor !== undefined) {
+          await tx.groups.setRole(group, successor, 'OWNER')
+          await tx.groups.setMute(groupId, successor, null)
+          await tx.groups.setRole(group, userId, 'MEMBER')
+          announce(tx, group)
         }
         await expel(tx, group, userId)
       })

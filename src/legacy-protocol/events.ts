@@ -28,7 +28,7 @@ export const PUSH_OF = {
 } as const satisfies Record<PushedEvent['__typename'], PushType>
 
 /** Events without a push: those of GraphQL alone, and `ResumeIncomplete`, which the response to `resume` tells. */
-type Pushless = 'BlockChanged' | 'ConversationSettingsChanged' | 'NotificationRead' | 'ResumeIncomplete'
+type Pushless = 'BlockChanged' | 'ConversationSettingsChanged' | 'NotificationRead' | 'UserErased' | 'ResumeIncomplete'
 type PushedEvent = Exclude<FeedEvent, { __typename: Pushless }>
 const isPushed = (event: FeedEvent): event is PushedEvent => Object.hasOwn(PUSH_OF, event.__typename)
 interface PushSpec {

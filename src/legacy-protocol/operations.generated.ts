@@ -138,6 +138,7 @@ export type LegacyFeedSubscription = { events:
     | { __typename: 'ReactionRemoved', messageId: string, isGroup: boolean, userId: string, reaction: string, reactionCount: number, reactionUserIds: Array<string>, messageDeleted: boolean, id: string | null, timestamp: string }
     | { __typename: 'ResumeIncomplete', id: string | null, timestamp: string }
     | { __typename: 'TypingChanged', conversationId: string, typing: boolean, id: string | null, timestamp: string, user: { id: string, name: string } }
+    | { __typename: 'UserErased', id: string | null, timestamp: string }
     | { __typename: 'UserUpdated', id: string | null, timestamp: string, user: { id: string, name: string, avatar: string | null } }
    };
 

@@ -84,6 +84,7 @@ const DURABLE: Readonly<Record<DurableEvent['kind'], Check>> = {
   member_joined: isMembership,
   member_left: isMembership,
   user_updated: hasMembers({ user: isUser }),
+  user_erased: hasMembers({ userId: isUserId }),
   block_changed: hasMembers({
     blockerId: isUserId,
     user: isUser,

@@ -135,6 +135,14 @@ export function createGroupStore(db: Db) {
       })
     },
 
+    /** Who owns the group after its owner: the admin, else the member, who is in longest; undefined where there is nobody else. */
+    async successor(group: GroupRecord, ownerId: number): Promise<number | undefined> {
+      const [row] = await db.$queryRaw<{ userId: number }[]>`
+        SELECT user_id AS "userId" FROM members WHERE conversation_id = ${group.conversationId} AND user_id <> ${ownerId}
+        ORDER BY role = 'ADMIN' DESC, joined_at, user_id LIMIT 1`
+      return row?.userId
+    },
+
     /**
      * Mutes a member until a time, in milliseconds since the epoch, or lifts that with null; false where that changes nothing. It outlasts
      * the membership.

@@ -7,6 +7,7 @@ import { createConversationSettingsStore } from './conversation-settings.ts'
 import type { Database } from './database/client.ts'
 import type { Db, RawDb } from './database/sql.ts'
 import { createDirectoryStore } from './directory.ts'
+import { createErasureStore } from './erasure.ts'
 import { appendEvents, createEventLog, lockTopics, type EventLog, type LogEntry, type NewEvent } from './event-log.ts'
 import { createGroupStore } from './groups.ts'
 import { createImportStore } from './imports.ts'
@@ -39,6 +40,7 @@ const createParts = (db: Db) => ({
   audit: createAuditStore(db),
   bans: createBanStore(db),
   directory: createDirectoryStore(db),
+  erasure: createErasureStore(db),
   reports: createReportStore(db),
   revocations: createRevocationStore(db),
 })

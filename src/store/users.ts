@@ -52,6 +52,8 @@ export function createUserStore(db: Db) {
         SELECT i.*, CASE WHEN i."isNow" THEN statement_timestamp()
           WHEN i."saidAt" IS NOT NULL THEN least(to_timestamp(i."saidAt" / 1000), statement_timestamp()) END AS at
         FROM ${recordset(rows, 'i', 'id int, name text, avatar text, "hasAvatar" boolean, "saidAt" float8, "isNow" boolean')}
+        -- A token that was verified before its user was erased brings nothing back.
+        WHERE i."isNow" OR NOT EXISTS (SELECT FROM bans b WHERE b.user_id = i.id AND b.erased_at IS NOT NULL)
       ), topics AS (
         INSERT INTO topics (name) SELECT 'user:' || id FROM input ORDER BY 1 ON CONFLICT DO NOTHING
       ), differing AS MATERIALIZED (

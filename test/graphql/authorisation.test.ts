@@ -132,6 +132,7 @@ const MUTATIONS: Record<string, Rule> = {
   unbanUser: admins(({ ann }) => `unbanUser(userId: "${ann.id}") { id }`),
   muteGroupMember: rule(({ group, bob }) => `muteGroupMember(groupId: "${group}", userId: "${bob.id}") { role }`, 'FORBIDDEN'),
   deleteMessagesOf: admins(({ ann }) => `deleteMessagesOf(userId: "${ann.id}", since: "2020-01-01T00:00:00Z")`),
+  eraseUser: admins(({ ann }) => `eraseUser(userId: "${ann.id}")`),
   // Of the viewer's own connection; over a single request there is none.
   refreshToken: rule(() => 'refreshToken(token: "x")', 'BAD_USER_INPUT'),
   disconnectUser: admins(({ ann }) => `disconnectUser(userId: "${ann.id}")`),

@@ -621,6 +621,12 @@ export type Mutation = {
    * one is NOT_FOUND. The same content and mentions again change nothing.
    */
   editMessage: Message;
+  /**
+   * Admins only: takes name, avatar, contents, media, reactions, receipts, reports and notifications of the user away for good, from the event log
+   * and reports too; the order and number of messages stay, their sender is shown as `user<id>`. The id can't be used again until `upsertUser`.
+   * Returns how many messages were emptied. A repeat goes on where one before was interrupted.
+   */
+  eraseUser: Scalars['Int']['output'];
   /** Brings users in: owner and admins always; members where invitations are allowed, as join requests where approval is required. */
   inviteToGroup: Group;
   /** Joins a group, or asks to where approval is required. A repeat changes nothing. */
@@ -749,6 +755,12 @@ export type MutationDisconnectUserArgs = {
 /** What can be done. Every change is committed before its mutation answers. */
 export type MutationEditMessageArgs = {
   input: EditMessageInput;
+};
+
+
+/** What can be done. Every change is committed before its mutation answers. */
+export type MutationEraseUserArgs = {
+  userId: Scalars['ID']['input'];
 };
 
 
@@ -1516,6 +1528,17 @@ export type UserEdge = {
   node: User;
 };
 
+/** A user was erased: clients drop what they show of them; to everybody who shared a conversation. */
+export type UserErased = Event & {
+  __typename?: 'UserErased';
+  /** Position in the event log, the cursor to resume after. */
+  id?: Maybe<Scalars['ID']['output']>;
+  /** When. */
+  timestamp: Scalars['DateTime']['output'];
+  /** Who. */
+  userId: Scalars['ID']['output'];
+};
+
 /**
  * Name or avatar of a user changed; to those who share a conversation, and the user. At most one in 3 s for a user: of several changes the
  * last.
@@ -1620,6 +1643,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( EventOf<'ReactionRemoved'> )
     | ( EventOf<'ResumeIncomplete'> )
     | ( EventOf<'TypingChanged'> )
+    | ( EventOf<'UserErased'> )
     | ( EventOf<'UserUpdated'> )
   ;
 };
@@ -1700,6 +1724,7 @@ export type ResolversTypes = {
   User: ResolverTypeWrapper<UserModel>;
   UserConnection: ResolverTypeWrapper<Omit<UserConnection, 'edges'> & { edges: Array<ResolversTypes['UserEdge']> }>;
   UserEdge: ResolverTypeWrapper<Omit<UserEdge, 'node'> & { node: ResolversTypes['User'] }>;
+  UserErased: ResolverTypeWrapper<EventOf<'UserErased'>>;
   UserUpdated: ResolverTypeWrapper<EventOf<'UserUpdated'>>;
 };
 
@@ -1774,6 +1799,7 @@ export type ResolversParentTypes = {
   User: UserModel;
   UserConnection: Omit<UserConnection, 'edges'> & { edges: Array<ResolversParentTypes['UserEdge']> };
   UserEdge: Omit<UserEdge, 'node'> & { node: ResolversParentTypes['User'] };
+  UserErased: EventOf<'UserErased'>;
   UserUpdated: EventOf<'UserUpdated'>;
 };
 
@@ -1908,7 +1934,7 @@ export type DayStatisticsResolvers<ContextType = OperationContext, ParentType ex
 };
 
 export type EventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Event'] = ResolversParentTypes['Event']> = {
-  __resolveType: TypeResolveFn<'BlockChanged' | 'ConversationRead' | 'ConversationSettingsChanged' | 'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'MessageDeleted' | 'MessageEdited' | 'MessageRead' | 'MessageSent' | 'NotificationRead' | 'NotificationReceived' | 'OnlineStatusChanged' | 'ReactionAdded' | 'ReactionRemoved' | 'ResumeIncomplete' | 'TypingChanged' | 'UserUpdated', ParentType, ContextType>;
+  __resolveType: TypeResolveFn<'BlockChanged' | 'ConversationRead' | 'ConversationSettingsChanged' | 'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'MessageDeleted' | 'MessageEdited' | 'MessageRead' | 'MessageSent' | 'NotificationRead' | 'NotificationReceived' | 'OnlineStatusChanged' | 'ReactionAdded' | 'ReactionRemoved' | 'ResumeIncomplete' | 'TypingChanged' | 'UserErased' | 'UserUpdated', ParentType, ContextType>;
 };
 
 export type GroupResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Group'] = ResolversParentTypes['Group']> = {
@@ -2057,6 +2083,7 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   deleteMessagesOf: Resolver<ResolversTypes['Int'], ParentType, ContextType, RequireFields<MutationDeleteMessagesOfArgs, 'since' | 'userId'>>;
   disconnectUser: Resolver<ResolversTypes['Int'], ParentType, ContextType, RequireFields<MutationDisconnectUserArgs, 'userId'>>;
   editMessage: Resolver<ResolversTypes['Message'], ParentType, ContextType, RequireFields<MutationEditMessageArgs, 'input'>>;
+  eraseUser: Resolver<ResolversTypes['Int'], ParentType, ContextType, RequireFields<MutationEraseUserArgs, 'userId'>>;
   inviteToGroup: Resolver<ResolversTypes['Group'], ParentType, ContextType, RequireFields<MutationInviteToGroupArgs, 'groupId' | 'userIds'>>;
   joinGroup: Resolver<ResolversTypes['JoinStatus'], ParentType, ContextType, RequireFields<MutationJoinGroupArgs, 'groupId'>>;
   leaveGroup: Resolver<ResolversTypes['Boolean'], ParentType, ContextType, RequireFields<MutationLeaveGroupArgs, 'groupId'>>;
@@ -2282,6 +2309,13 @@ export type UserEdgeResolvers<ContextType = OperationContext, ParentType extends
   node?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
 };
 
+export type UserErasedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UserErased'] = ResolversParentTypes['UserErased']> = {
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  userId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
 export type UserUpdatedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UserUpdated'] = ResolversParentTypes['UserUpdated']> = {
   id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
   timestamp?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
@@ -2349,6 +2383,7 @@ export type Resolvers<ContextType = OperationContext> = {
   User?: UserResolvers<ContextType>;
   UserConnection?: UserConnectionResolvers<ContextType>;
   UserEdge?: UserEdgeResolvers<ContextType>;
+  UserErased?: UserErasedResolvers<ContextType>;
   UserUpdated?: UserUpdatedResolvers<ContextType>;
 };
 

@@ -1,5 +1,6 @@
 import { requireBigId, requireIntId } from '../../ids.ts'
 import type { MutationResolvers } from '../generated/resolvers.ts'
+import type { BanRecord } from '../../chat/reads.ts'
 import { audited } from './admins.ts'
 
 /** What admins do about users and messages, and what members tell them of. */
@@ -45,6 +46,30 @@ export const adminMutations = {
     const details = { userId, until: until?.toISOString() ?? null }
     const entry = { actorId: viewer.userId, action: 'muteGroupMember', targetType: 'Group', targetId: groupId, details }
     return await admin.audited(entry, mute)
+  },
+
+  eraseUser: (_root, { userId }, context) =>
+    audited(context, 'eraseUser', ['User', userId], {}, (also) =>
+      context.chat.erasure.erase(
+        context.viewer.userId,
+        requireIntId(userId, 'user'),
+        (ban) => context.admin.enforceBan(ban),
+        also,
+      ),
+    ),
+
+  // Neither name nor avatar is noted: the audit log outlives the user.
+  upsertUser: async (_root, { id, name, avatar }, context) => {
+    let ban: BanRecord | undefined
+    const userId = requireIntId(id, 'user')
+    const user = await audited(context, 'upsertUser', ['User', id], {}, (also) =>
+      context.chat.users.upsert({ id: userId, name, avatar }, async (tx) => {
+        ban = await tx.bans.setErased(userId, false)
+        await also(tx)
+      }),
+    )
+    if (ban) await context.admin.enforceBan(ban)
+    return user
   },
 
   deleteMessagesOf: (_root, { userId, since }, context) =>

@@ -190,10 +190,6 @@ export const mutations: MutationResolvers = {
       context.chat.republish.systemNotification(notificationType, data, userIds.map(user), also),
     ),
 
-  // Neither name nor avatar is noted: the audit log outlives the user.
-  upsertUser: (_root, { id, name, avatar }, context) =>
-    audited(context, 'upsertUser', ['User', id], {}, (also) => context.chat.users.upsert({ id: user(id), name, avatar }, also)),
-
   refreshToken: async (_root, { token }, { tokens, connectionId }) => {
     if (connectionId === null)
       throw badInput('a single HTTP request has no connection that could go on: send the new token with the next one')

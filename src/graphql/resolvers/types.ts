@@ -413,6 +413,7 @@ export const types = {
   NotificationRead: { timestamp: ({ at }) => at, notification: ({ payload }) => payload },
   NotificationReceived: { timestamp: ({ at }) => at, notification: ({ payload }) => payload },
   UserUpdated: { timestamp: ({ at }) => at, user: ({ payload }) => payload.user },
+  UserErased: { timestamp: ({ at }) => at, userId: ({ payload }) => payload.userId },
   BlockChanged: { timestamp: ({ at }) => at, user: ({ payload }) => payload.user, blocked: ({ payload }) => payload.blocked },
   ResumeIncomplete: { timestamp: ({ at }) => at },
 } satisfies Partial<Resolvers>
