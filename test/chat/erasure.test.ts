@@ -103,9 +103,8 @@ describeEngines((on) => {
     await erase(admin, nemo)
     const told = node.take().map(({ topic, event }) => [topic, event.kind])
     const group = `group:${groupId}`
-    expect(told.filter(([, kind]) => kind === 'user_erased')).toEqual(
-      [group, userTopic(bob), userTopic(nemo)].map((topic) => [topic, 'user_erased']),
-    )
+    const erased = told.filter(([, kind]) => kind === 'user_erased').map(([topic]) => topic)
+    expect(erased.toSorted()).toEqual([group, userTopic(bob), userTopic(nemo)].toSorted())
     expect(told.filter(([topic]) => topic === group)).toEqual([
       [group, 'user_erased'],
       [group, 'group_updated'],

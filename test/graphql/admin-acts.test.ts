@@ -204,4 +204,44 @@ describe.each(ENGINES.filter(({ skip }) => !skip))('$name', ({ isServer }) => {
     await app.admin.data(`mutation { deleteMessage(messageId: "${id}") { id } }`)
     expect(await audit('deleteMessage', id)).toEqual([{ targetType: 'Message', details: {} }])
   })
+
+  test('an erased user is shut out until upsertUser, and a resume over the place is complete on both protocols', async () => {
+    const [ann, bob] = [await app.user('A secret name'), await app.user()]
+    const message = await send(ann, { receiverId: String(bob.id) }, 'a secret')
+    await send(bob, { receiverId: String(ann.id) }, 'an answer')
+    await app.over(ann).data(`mutation { addReaction(messageId: "${message}", reaction: "👍") { count } }`)
+    const client = await app.ready(ann)
+    const events = await app
+      .graphqlWs(bob)
+      .subscribe('subscription { events { __typename id ... on UserErased { userId } } }', {}, { untilOpen: true })
+    const { eraseUser } = await app.admin.data('mutation ($id: ID!) { eraseUser(userId: $id) }', { id: String(ann.id) })
+    expect(eraseUser).toBe(1)
+    expect(await client.closed).toEqual({ code: 4403, reason: 'banned' })
+    const erased = await events.inbox.next(({ data }) => data.events.__typename === 'UserErased')
+    expect(erased.data.events.userId).toBe(String(ann.id))
+    events.close()
+    expect(await codeOf(app.over(ann), '{ viewer { id } }')).toBe('FORBIDDEN')
+    expect(await app.legacy(ann).catch((error: unknown) => error)).toMatchObject({ status: 403 })
+    const { user } = await app.admin.data(`{ user(id: "${ann.id}") { name bannedUntil } }`)
+    expect(user).toEqual({ name: `user${ann.id}`, bannedUntil: null })
+
+    const legacy = await app.ready(bob)
+    const resumed = await legacy.request('resume', { last_message_id: '0' })
+    expect(resumed).toMatchObject({ code: 200, data: { complete: true } })
+    expect(legacy.texts.join()).not.toContain('secret')
+    const replayed = await app
+      .over(bob)
+      .subscribe(
+        'subscription { events(after: "0") { __typename id ... on MessageSent { message { content sender { name } deletedAt } } } }',
+      )
+    const names: string[] = []
+    do names.push((await replayed.inbox.next()).data.events.__typename as string)
+    while (names.at(-1) !== 'UserErased')
+    expect(names).toEqual(['MessageSent', 'MessageSent', 'UserErased'])
+    replayed.close()
+
+    await app.admin.data(`mutation { upsertUser(id: "${ann.id}", name: "Another") { name } }`)
+    await app.over(ann).data('{ viewer { id } }')
+    expect(await audit('eraseUser', String(ann.id))).toEqual([{ targetType: 'User', details: {} }])
+  })
 })
