@@ -104,7 +104,8 @@ describeEngines((on) => {
     const told = node.take().map(({ topic, event }) => [topic, event.kind])
     const group = `group:${groupId}`
     const erased = told.filter(([, kind]) => kind === 'user_erased').map(([topic]) => topic)
-    expect(erased.toSorted()).toEqual([group, userTopic(bob), userTopic(nemo)].toSorted())
+    expect(new Set(erased)).toEqual(new Set([group, userTopic(bob), userTopic(nemo)]))
+    expect(erased).toHaveLength(3)
     expect(told.filter(([topic]) => topic === group)).toEqual([
       [group, 'user_erased'],
       [group, 'group_updated'],
