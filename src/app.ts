@@ -194,10 +194,12 @@ async function start(
     await core.chat.messages.idle()
   })
   await prepare(database, log, isStopping)
+  await checkHistory(node)
   await bus.begin(isStopping)
   // Two nodes that put it in at once get in each other's way; a server without demo data is a server all the same.
   if (settings.demo) await seedDemo(core.chat).catch(failed('demo data'))
   await beginRevocations(node)
+  beginPositionChecks(node)
   beginSearchIndex(node)
   beginProfileSweeps(node)
   server.open()
@@ -300,7 +302,6 @@ async function openCore({ settings, metrics, wheel, onStop, failed }: Base, stor
   onStop(() => chat.presence.stop())
   onStop(() => chat.profileUpdates.stop())
   onStop(() => searchIndex.flush())
-  if (settings.databaseUrl !== undefined) onStop(every(settings.positionCheckMs, () => topics.check()))
   onStop(every(SWEEP_EVERY_MS, () => sweep(core, settings).catch(failed('sweep'))))
   await typingRelay?.receive((change) => chat.typing.onRemoteChange(change))
   if (redis && registry) {
@@ -522,6 +523,27 @@ function beginProfileSweeps({ core, onStop, failed }: Node): void {
   const sweep = (): Promise<void> => core.chat.profileUpdates.sweep().catch(failed('profile update'))
   void sweep()
   onStop(every(PROFILE_SWEEP_MS, sweep))
+}
+
+/** Says where the database went back to an earlier state: what was lost is not in the log, and clients that resume are told so. */
+async function checkHistory({ core, log }: Pick<Node, 'core' | 'log'>): Promise<void> {
+  const found = await core.store.checkHistory()
+  if (found?.isRepaired)
+    log.warn(
+      { lastEventId: found.lastEventId },
+      'the database is another one, or of an earlier time, than when a server looked last: ids go on beyond what may be lost, and a resume over it is not complete',
+    )
+}
+
+/** Compares with the log what this node has delivered, for hints may be lost and the database may go back. */
+function beginPositionChecks(node: Node): void {
+  const { settings, core, onStop, failed } = node
+  if (settings.databaseUrl === undefined) return
+  const check = async (): Promise<void> => {
+    await checkHistory(node)
+    await core.topics.check()
+  }
+  onStop(every(settings.positionCheckMs, () => check().catch(failed('check'))))
 }
 
 /** Adds to the search index what a crash, an import or an older version left out, now and then again. */

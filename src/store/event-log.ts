@@ -175,7 +175,8 @@ async function positionsAfterEvent(db: Db, cursor: number, topics: readonly stri
     WITH cursor_event AS MATERIALIZED (
       SELECT xid, snapshot::pg_snapshot FROM events WHERE topic = ANY(${[...topics]}::text[]) AND id = ${cursor} LIMIT 1
     )
-    SELECT ${cursor}::bigint <= (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM events_id_seq) AS known,
+    SELECT ${cursor}::bigint <= (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM events_id_seq)
+        AND NOT EXISTS (SELECT FROM lost_events WHERE after_id < ${cursor} AND until_id >= ${cursor}) AS known,
       t.name AS topic, t.swept_seq::float8 AS swept_seq, t.swept_id::float8 AS swept_id,
       coalesce(done.seq, t.swept_seq)::float8 AS seq
     FROM topics t

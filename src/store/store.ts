@@ -1,3 +1,4 @@
+import { ChatError } from '../errors.ts'
 import type { PrismaClient } from './generated/client.ts'
 import { createBlockStore } from './blocks.ts'
 import { createAuditStore } from './audit.ts'
@@ -10,6 +11,7 @@ import { createDirectoryStore } from './directory.ts'
 import { createErasureStore } from './erasure.ts'
 import { appendEvents, createEventLog, lockTopics, type EventLog, type LogEntry, type NewEvent } from './event-log.ts'
 import { createGroupStore } from './groups.ts'
+import { checkHistory, originOf, type HistoryCheck } from './history.ts'
 import { createImportStore } from './imports.ts'
 import { createInstallationStore, READ_POSITION, toReadPosition, type ReadPosition } from './installation.ts'
 import { createMessageStore } from './messages.ts'
@@ -102,6 +104,7 @@ export function createStore(
     query: { $allOperations: ({ args, query }) => translateErrors(() => query(args)) },
   }) as unknown as PrismaClient
   const db = raw ? withRaw(client, raw) : client
+  let knownOrigin: string | undefined
   /** Runs `change` in a transaction of the database. */
   const transact = <T>(change: (tx: Transaction) => Promise<T>): Promise<Committed<T>> =>
     translateErrors(() =>
@@ -145,6 +148,21 @@ export function createStore(
           return read({ ...createParts(db), log: createEventLog(db, onOrphans), ...toReadPosition(rows) })
         }),
       )
+    },
+
+    /**
+     * Looks whether the database went back to an earlier state since it was looked at last, and repairs what would be wrong then; undefined
+     * where it is where it was, or this user may not ask.
+     */
+    async checkHistory(): Promise<HistoryCheck | undefined> {
+      const origin = await originOf(db).catch((error: unknown) => {
+        if (error instanceof ChatError) throw error
+        return undefined
+      })
+      if (origin === undefined || origin === knownOrigin) return undefined
+      const found = await translateErrors(() => client.$transaction((tx) => checkHistory(tx, origin)))
+      knownOrigin = origin
+      return found
     },
 
     /** Resolves when the database answers and takes writes; rejects otherwise. */
