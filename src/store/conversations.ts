@@ -156,8 +156,10 @@ export function createConversationStore(db: Db) {
             ${epochMs('coalesce(CASE WHEN last.id > m.history_after THEN last.created_at WHEN m.history_after > 0 THEN m.joined_at END, c.created_at)')} AS activity,
             (CASE WHEN last.id > m.history_after THEN last.id ELSE 0 END)::float8 AS last_id, m.history_after::float8 AS horizon,
             coalesce(${after?.asOf ?? null}::float8, (SELECT seq FROM topics WHERE name = ${`user:${userId}`})::float8, 0) AS as_of
-          FROM members m JOIN conversations c ON c.id = m.conversation_id
-          LEFT JOIN groups g ON g.conversation_id = c.id
+          FROM members m
+          -- By key, however many rows the planner takes a filter to leave.
+          CROSS JOIN LATERAL (SELECT * FROM conversations WHERE id = m.conversation_id LIMIT 1) c
+          LEFT JOIN LATERAL (SELECT id FROM groups WHERE conversation_id = c.id LIMIT 1) g ON true
           ${lastMessage}
           WHERE m.user_id = ${userId} AND (${after?.asOf ?? null}::float8 IS NULL OR m.pinned_seq <= ${after?.asOf ?? null}::float8)
             AND ${filter ? FILTERS[filter](userId) : Sql.sql`true`}
@@ -207,11 +209,13 @@ export function createConversationStore(db: Db) {
       >`
         SELECT m.user_id, 'group' AS kind, 'group:' || g.id AS topic, m.since_seq::float8 AS since_seq, 0::float8 AS until_seq,
           m.history_after::float8 AS history_after, g.member_count AS size
-        FROM members m JOIN groups g ON g.conversation_id = m.conversation_id
+        FROM members m
+        CROSS JOIN LATERAL (SELECT id, member_count FROM groups WHERE conversation_id = m.conversation_id LIMIT 1) g
         WHERE m.user_id = ANY(${[...userIds]}::int[])
         UNION ALL
         SELECT m.user_id, 'partner', 'user:' || CASE WHEN c.user_low = m.user_id THEN c.user_high ELSE c.user_low END, 0, 0, 0, 0
-        FROM members m JOIN conversations c ON c.id = m.conversation_id AND NOT c.is_group
+        FROM members m
+        CROSS JOIN LATERAL (SELECT user_low, user_high FROM conversations WHERE id = m.conversation_id AND NOT is_group LIMIT 1) c
         WHERE m.user_id = ANY(${[...userIds]}::int[])
         UNION ALL
         SELECT user_id, 'past', topic, since_seq::float8, until_seq::float8, history_after::float8, 0 FROM past_memberships

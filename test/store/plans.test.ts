@@ -19,11 +19,49 @@ const ALL = [...LARGE, ...QUIET, ...EMPTY]
 
 const RANGES = [1, 2, 7, 30].map((id) => ({ topic: `group:${id}`, after: 0, until: 1_000_000 }))
 
-/** The reads that clients wait for. Counts of unread messages are not among them: they still depend on the history. */
+/** The last message of the large group, and one in the middle of it. */
+const lastOf = async ({ messages }: Store): Promise<number> => (await messages.page('group_1', undefined, 1))[0]?.id ?? 0
+const MIDDLE = SCALE * 2 + 1
+
+class RolledBack extends Error {}
+
+/** Reads, or marks unread, a message of the large group, which is then taken back. */
+const marking =
+  (userId: number, messageId: number | 'last', how: 'countRead' | 'moveTo' | 'moveBefore') =>
+  async (store: Store): Promise<unknown> => {
+    const id = messageId === 'last' ? await lastOf(store) : messageId
+    const marked = store.transaction(async (tx) => {
+      const position = await tx.readPointers.lock(userId, 'group_1', id)
+      if (!position) throw new Error('no such message')
+      await tx.readPointers[how](userId, 'group_1', position)
+      throw new RolledBack()
+    })
+    return await marked.catch((error: unknown) => {
+      if (!(error instanceof RolledBack)) throw error
+    })
+  }
+
+/** The reads that clients wait for, and what they do most. */
 const READS: Record<string, (store: Store) => Promise<unknown>> = {
   'the inbox': ({ conversations }) => conversations.page(1, undefined, 20),
   'a later page of the inbox': ({ conversations }) =>
     conversations.page(1, { pinned: false, activityAt: Date.parse('2026-01-02'), lastMessageId: 40, id: 'group_9', asOf: 0 }, 20),
+  ...Object.fromEntries(
+    (['ALL', 'UNREAD', 'ARCHIVED', 'MENTIONED'] as const).map((filter) => [
+      `the inbox, ${filter}`,
+      ({ conversations }: Store) => conversations.page(1, undefined, 20, filter),
+    ]),
+  ),
+  'what one has read of each conversation': ({ readPointers }) => readPointers.states(1, ALL),
+  'what one has read who has read nothing': ({ readPointers }) => readPointers.states(2, ALL),
+  'settings of conversations': ({ conversationSettings }) => conversationSettings.byIds(1, ALL),
+  'marking read what is new': marking(1, 'last', 'moveTo'),
+  'marking all read by one who never wrote': marking(2, 'last', 'moveTo'),
+  'marking all read by one who writes': marking(4996, 'last', 'moveTo'),
+  'marking read in the middle by one who never wrote': marking(2, MIDDLE, 'moveTo'),
+  'reading the newest message': marking(1, 'last', 'countRead'),
+  'reading one message in the middle': marking(2, MIDDLE, 'countRead'),
+  'marking the newest message unread': marking(1, 'last', 'moveBefore'),
   'the latest messages': ({ messages }) => messages.latest(ALL),
   'messages by id': ({ messages }) => messages.byIds([1, 40, 70, 20_000]),
   'history of several conversations': ({ messages }) =>
@@ -116,7 +154,7 @@ describeServer((on) => {
           text: string
           values?: unknown
         }
-        return /^\s*(SELECT|WITH|\/\*)/.test(text) ? [{ text, values: Array.isArray(values) ? values : [] }] : []
+        return /^\s*(SELECT|WITH|UPDATE|\/\*)/.test(text) ? [{ text, values: Array.isArray(values) ? values : [] }] : []
       })
     } finally {
       query.mockRestore()
@@ -131,10 +169,13 @@ describeServer((on) => {
       await connection.connect()
       try {
         for (const { text, values } of statements) {
+          // It runs, and what it changes is taken back.
+          await connection.query('BEGIN')
           const { rows } = await connection.query<{ 'QUERY PLAN': { Plan: Plan }[] }>(
             `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`,
             values,
           )
+          await connection.query('ROLLBACK')
           const plan = rows[0]?.['QUERY PLAN'][0]?.Plan as Plan
           expect([...scansOf(plan)].filter((scan) => scan.rows > ROWS_LIMIT)).toEqual([])
         }
