@@ -533,7 +533,7 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
     // Any page of the server that has no policy against scripts.
     const page = await watched.open(`${app.http}/health`)
     const content = `
-      import { createLegacyClient } from '/client/legacy-client/client.js'
+      import { createLegacyClient } from '/client/clients/legacy/client.js'
       const token = '${tokenOf({ userId: 1, name: 'Alice Martin' })}'
       const client = createLegacyClient({ url: '${app.legacyUrl}', token })
       await client.request('message_sent', { receiver_id: 2, content: 'From a page without a bundler' })
