@@ -1,12 +1,18 @@
 import { randomBytes } from 'node:crypto'
+import { getNamedType, isCompositeType, isRequiredArgument, type GraphQLObjectType } from 'graphql'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { startApp, type TestApp, type TestUser } from '../support/app.ts'
+import { createSchema } from '../../src/graphql/schema.ts'
+import { startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
 import { GRAPHQL_WS, LEGACY, LEGACY_FRAME, SSE, textsOf } from '../support/chat-client.ts'
 import { skipCluster, startCluster, type TestCluster } from '../support/cluster.ts'
 import { createServerDatabase, dropServerDatabase, skipServer } from '../support/database.ts'
+import { connectHttp, type Data } from '../support/graphql-client.ts'
 import type { Frame } from '../support/legacy-client.ts'
 import { createGroup, direct, people, run, say } from '../support/people.ts'
+import { pathsFrom, selectionOf } from '../support/schema-paths.ts'
+
+const schema = createSchema()
 
 const CURSOR = /^(?!\d+$)[A-Za-z0-9_-]{1,1024}$/
 
@@ -21,6 +27,44 @@ const HISTORY = `query ($id: ID!) { conversation(id: $id) { messages { edges { n
 const historyOf = async (app: TestApp, user: TestUser, id: string): Promise<{ texts: string[]; cursor: string }> => {
   const { conversation, cursor } = await app.over(user).data(HISTORY, { id })
   return { texts: conversation.messages.edges.map(({ node }: { node: { content: string } }) => node.content).reverse(), cursor }
+}
+
+/** The first server-sent events of the viewer's stream after a position, each with its id. */
+async function blocksOf(
+  app: TestApp,
+  user: TestUser,
+  after: string,
+  count: number,
+): Promise<{ id: string | undefined; data: Data }[]> {
+  const controller = new AbortController()
+  const response = await fetch(app.graphqlUrl, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${tokenOf({ userId: user.id })}`,
+      'content-type': 'application/json',
+      accept: 'text/event-stream',
+      'last-event-id': after,
+    },
+    body: JSON.stringify({
+      query: 'subscription ($after: ID) { events(after: $after) { __typename ... on MessageSent { message { content } } } }',
+    }),
+    signal: controller.signal,
+  })
+  let text = ''
+  for await (const chunk of (response.body as ReadableStream<BufferSource>).pipeThrough(new TextDecoderStream())) {
+    text += chunk
+    const blocks = text
+      .split('\n\n')
+      .slice(0, -1)
+      .filter((block) => block.startsWith('event: next'))
+    if (blocks.length < count) continue
+    controller.abort()
+    return blocks.map((block) => ({
+      id: /^id: (.*)$/m.exec(block)?.[1],
+      data: JSON.parse(/^data: (.*)$/m.exec(block)?.[1] as string).data,
+    }))
+  }
+  throw new Error(`the stream ended: ${text}`)
 }
 
 const ENGINES = [
@@ -94,6 +138,59 @@ for (const { engine, skip, open } of ENGINES) {
       const { cursor, messageSent } = await app.over(ann).data('query { cursor viewer { id } }')
       expect({ cursor, messageSent }).toEqual({ cursor: expect.stringMatching(CURSOR), messageSent: undefined })
     })
+
+    test('beside any other field of Query changes nothing of the answer, and reads it all from the snapshot', async () => {
+      const { ann, bob, cat } = await people(app, 'ann', 'bob', 'cat')
+      const group = await createGroup(app, ann, [bob], 'joinApprovalRequired: true')
+      await run(app, cat, `joinGroup(groupId: ${group.id})`)
+      const message = await say(app, bob, group.conversation, 'hello @ann')
+      await run(
+        app,
+        bob,
+        `sendMessage(input: { conversationId: "${group.conversation}", content: "re", replyToId: ${message}, mentionIds: [${ann.id}] }) { id }`,
+      )
+      await run(app, bob, `addReaction(messageId: ${message}, reaction: "a") { count }`)
+      await run(app, ann, `markMessageRead(messageId: ${message}) { readAt }`)
+      await run(app, ann, `reportMessage(messageId: ${message}, reason: "r") { id }`)
+      await run(app, ann, `blockUser(userId: ${cat.id}) { id }`)
+      const { http } = app
+      const admin = connectHttp(`${http}/graphql`, tokenOf({ userId: ann.id, name: ann.name, isAdmin: true }))
+      const argumentsOf: Record<string, string> = {
+        user: `(id: ${bob.id})`,
+        conversation: `(id: "${group.conversation}")`,
+        message: `(id: ${message})`,
+        group: `(id: ${group.id})`,
+        searchMessages: '(hasMedia: false)',
+        connections: `(userId: ${ann.id})`,
+        topic: `(id: "group:${group.id}")`,
+        conversationsOf: `(userId: ${bob.id})`,
+      }
+      const root = schema.getQueryType() as GraphQLObjectType
+      for (const { name, args, type } of Object.values(root.getFields())) {
+        // What changes with each request: the audit log has an entry for each reading.
+        if (['cursor', 'auditLog', 'cluster', 'connections', 'statistics'].includes(name)) continue
+        const isOpen = args.some((arg) => isRequiredArgument(arg))
+        expect(isOpen && argumentsOf[name] === undefined ? `${name} takes arguments that the test has to give` : '').toBe('')
+        for (const path of isCompositeType(getNamedType(type)) ? pathsFrom(schema, root, name, 2) : []) {
+          const selection = selectionOf([path])
+          const field = `${name}${argumentsOf[name] ?? ''} ${selection.slice(selection.indexOf('{'))}`
+          const { data, errors } = await admin.run(`{ ${field} }`)
+          const within = await admin.run(`{ cursor ${field} }`)
+          expect({ field, errors: within.errors?.map(({ message: text }) => text) }).toEqual({
+            field,
+            errors: errors?.map(({ message: text }) => text),
+          })
+          if (data) expect({ field, data: { ...within.data, cursor: '' } }).toEqual({ field, data: { ...data, cursor: '' } })
+        }
+      }
+      for (const field of [
+        'auditLog { edges { node { id actor { id name } action } } }',
+        'cluster { nodes { id } }',
+        'statistics { messages activeUsers }',
+      ]) {
+        expect((await admin.run(`{ cursor ${field} }`)).errors).toBeUndefined()
+      }
+    }, 120_000)
 
     test('that is mangled, or nothing that was given out, is refused', async () => {
       const { ann } = await people(app, 'ann')
@@ -296,6 +393,29 @@ describe.skipIf(skipServer)('a cursor while transactions are held open', () => {
     await say(app, bob, conversation, 'after')
     const { inbox } = await app.over(ann).subscribe(EVENTS, { after: cursor })
     expect((await inbox.next()).data.events).toMatchObject({ message: { content: 'after' } })
+  })
+
+  test('from before the retention is incomplete; the stream goes on after the id of ResumeIncomplete with what is left', async () => {
+    const { ann, bob } = await people(app, 'ann', 'bob')
+    await say(app, bob, ann, 'shown')
+    const cursor = await cursorOf(app, ann)
+    for (const text of ['swept', 'two', 'three']) await say(app, bob, ann, text)
+    await client.query(
+      `WITH gone AS (DELETE FROM events WHERE topic = $1 AND seq <= 2 RETURNING *)
+      UPDATE topics SET swept_seq = 2, swept_id = (SELECT max(id) FROM gone), swept_xid = (SELECT xid FROM gone WHERE seq = 2) WHERE name = $1`,
+      [`user:${ann.id}`],
+    )
+    const first = await blocksOf(app, ann, cursor, 3)
+    expect(first.map(({ data }) => data.events.message?.content ?? data.events.__typename)).toEqual([
+      'ResumeIncomplete',
+      'two',
+      'three',
+    ])
+    const again = await blocksOf(app, ann, first[0]?.id ?? '', 2)
+    expect(again.map(({ data }) => data.events.message?.content ?? data.events.__typename)).toEqual(['two', 'three'])
+    const whole = await SSE.connect(app, ann, await cursorOf(app, ann))
+    expect(await whole.settle()).toEqual([])
+    expect(whole.isIncomplete()).toBe(false)
   })
 
   test('of a restored database is incomplete, and goes on', async () => {

@@ -255,6 +255,7 @@ function differenceOf(shown: string, expected: string): string {
 
 /** A node with its GraphQL operations and no transport. */
 export interface HistoryNode extends TestNode {
+  store: Store
   operations: Operations
 }
 
@@ -267,7 +268,7 @@ export async function createHistoryNode(store: Store): Promise<HistoryNode> {
     activity: { isWatched: false, record: () => undefined },
     open: true,
   })
-  return { ...node, operations }
+  return { ...node, store, operations }
 }
 
 export interface HistoryOptions {
@@ -281,7 +282,7 @@ const viewerOf = (userId: number) => ({
   userId,
   name: undefined,
   avatar: undefined,
-  isAdmin: true,
+  isAdmin: false,
   issuedAt: 0,
   expiresAt: Infinity,
 })
@@ -308,10 +309,7 @@ export async function runHistory({ node, holder, random }: HistoryOptions): Prom
   const users = Array.from({ length: 4 }, newUserId)
   // Those who look read nothing, so that their unread counts can be told from the events.
   const readers = users.slice(0, 2)
-  await run(
-    users[0] as number,
-    `mutation { ${users.map((id) => `u${id}: upsertUser(id: ${id}, name: "u${id}") { id }`).join(' ')} }`,
-  )
+  await node.store.users.upsert(users.map((id) => ({ id, name: `u${id}`, avatar: undefined })))
   const groups: number[] = []
   const createGroup = async (): Promise<void> => {
     if (groups.length === 4) return
@@ -366,11 +364,7 @@ export async function runHistory({ node, holder, random }: HistoryOptions): Prom
     join,
     leave,
     () => attempt(pick(users), `mutation { updateGroup(groupId: ${pick(groups)}, input: { name: "n${++sent}" }) { id } }`),
-    () =>
-      attempt(
-        0,
-        `mutation { pushSystemNotification(notificationType: "s${++sent}", data: {}, userIds: [${pick(users)}, ${pick(users)}]) }`,
-      ),
+    () => node.chat.republish.systemNotification(`s${++sent}`, {}, [...new Set([pick(users), pick(users)])]),
     createGroup,
   ]
 
@@ -438,7 +432,7 @@ export async function runHistory({ node, holder, random }: HistoryOptions): Prom
   await node.topics.check()
   const ends = new Map<number, Set<string>>(readers.map((id) => [id, new Set()]))
   for (const userId of readers) {
-    await run(userId, `mutation { pushSystemNotification(notificationType: "end", data: {}, userIds: [${userId}]) }`)
+    await node.chat.republish.systemNotification('end', {}, [userId])
     const { conversations } = await run(userId, '{ conversations(first: 100) { edges { node { id isGroup } } } }')
     for (const { node: conversation } of conversations.edges) {
       if (!conversation.isGroup) continue
