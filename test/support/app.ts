@@ -39,6 +39,8 @@ export interface TestApp {
   over(user: TestUser): GraphqlClient
   /** As the administrator. */
   admin: GraphqlClient
+  /** Of several nodes: resolves when each that listens for the user has delivered all that is in the log. */
+  caughtUp?(userId: number): Promise<void>
   /** What was logged, as objects. */
   logged: Record<string, unknown>[]
   stop(): Promise<void>

@@ -133,6 +133,8 @@ function createReceived(app: TestApp, user: TestUser): Received {
       cursor: () => cursor,
       isIncomplete: () => incomplete,
       async settle() {
+        // Of what another node has published, the probe would say nothing.
+        await app.caughtUp?.(user.id)
         await settling.say()
         await settling.echoes.next()
         return inbox.drain()

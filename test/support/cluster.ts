@@ -1,4 +1,6 @@
 import { Redis } from 'ioredis'
+import pg from 'pg'
+import { expect } from 'vitest'
 import { startApp, type TestApp } from './app.ts'
 import { createServerDatabase, dropServerDatabase, skipServer } from './database.ts'
 import { randomPrefix, REDIS_URL, skipRedis } from './redis-server.ts'
@@ -36,10 +38,33 @@ export async function startCluster(count: number, env: Record<string, string> = 
     ready: (...options) => next().ready(...options),
     graphqlWs: (user) => next().graphqlWs(user),
     over: (user) => next().over(user),
+    caughtUp,
     stop,
   }
 
+  const database = new pg.Pool({ connectionString: url, max: 2 })
+
+  async function caughtUp(userId: number): Promise<void> {
+    const { rows } = await database.query<{ name: string; seq: string }>(
+      `SELECT name, seq FROM topics WHERE name IN (
+        SELECT 'user:' || $1::int UNION SELECT topic FROM past_memberships WHERE user_id = $1
+        UNION SELECT 'group:' || g.id FROM members m JOIN groups g USING (conversation_id) WHERE m.user_id = $1)`,
+      [userId],
+    )
+    const [{ admin }] = nodes as [TestApp]
+    for (const { name, seq } of rows) {
+      const positions = async (): Promise<string[]> => {
+        const { topic } = await admin.data('query ($id: ID!) { topic(id: $id) { nodes { position } } }', { id: name })
+        return ((topic?.nodes ?? []) as { position: string | null }[]).map(({ position }) => position ?? '0')
+      }
+      await expect
+        .poll(async () => (await positions()).every((position) => Number(position) >= Number(seq)), { timeout: 20_000 })
+        .toBe(true)
+    }
+  }
+
   async function stop(): Promise<void> {
+    await database.end()
     await Promise.all(nodes.map((node) => node.stop()))
     await dropServerDatabase(url)
     const redis = new Redis(shared.REDIS_URL)
