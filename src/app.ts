@@ -80,6 +80,7 @@ const SWEEP_EVERY_MS = HOUR_MS / 6
 /** How often the search index is completed from the database. */
 const INDEX_EVERY_MS = 60_000
 const SWEEP_AT_ONCE = 1000
+const RETENTION_EVERY_MS = 60_000
 /** As far back as the statistics go. */
 const STATISTICS_DAYS = 366
 /** How often a node looks for changed profiles that nobody was told of, as after another one died. */
@@ -202,6 +203,7 @@ async function start(
   beginPositionChecks(node)
   beginSearchIndex(node)
   beginProfileSweeps(node)
+  sweepMessages(core, settings).catch(failed('retention'))
   server.open()
   return { started: { ...address, demoTokens: demoTokens(signer) }, useTls: server.useTls }
 }
@@ -303,6 +305,7 @@ async function openCore({ settings, metrics, wheel, onStop, failed }: Base, stor
   onStop(() => chat.profileUpdates.stop())
   onStop(() => searchIndex.flush())
   onStop(every(SWEEP_EVERY_MS, () => sweep(core, settings).catch(failed('sweep'))))
+  onStop(every(RETENTION_EVERY_MS, () => sweepMessages(core, settings).catch(failed('retention'))))
   await typingRelay?.receive((change) => chat.typing.onRemoteChange(change))
   if (redis && registry) {
     const beat = (): void => {
@@ -595,6 +598,11 @@ async function waitForRedis(url: string, pubsub: RedisPubSubEngine, isStopping: 
     }
     await wait(RETRY_MS)
   }
+}
+
+/** Deletes messages that are older than their retention; one sweep at a time. */
+async function sweepMessages({ chat }: Core, { messageRetentionDays: days }: Settings): Promise<void> {
+  if (days > 0) await chat.retention.sweep(Math.min(days, MAX_RETENTION_HOURS))
 }
 
 /** Takes away what is older than its retention, and notes who is active today. */

@@ -23,6 +23,7 @@ import { createRepublish, type Republish } from './republish.ts'
 import { createReactions, type Reactions } from './reactions.ts'
 import { createReads, type Reads } from './reads.ts'
 import { createReceipts, type Receipts } from './receipts.ts'
+import { createRetention, type Retention } from './retention.ts'
 import { createSnapshots, type Snapshots } from './snapshots.ts'
 import { createTyping, type Typing, type TypingChange } from './typing.ts'
 import { createUsers, type Users } from './users.ts'
@@ -46,6 +47,7 @@ export interface Chat {
   reactions: Reactions
   reads: Reads
   receipts: Receipts
+  retention: Retention
   snapshots: Snapshots
   typing: Typing
   users: Users
@@ -125,6 +127,7 @@ export function createChat(options: ChatOptions): Chat {
     reactions: createReactions({ access, commits }),
     reads: createReads(store),
     receipts: createReceipts({ store, access, commits }),
+    retention: createRetention({ store, commits }),
     snapshots: createSnapshots({ store, limit: options.snapshotLimit ?? 1 }),
     typing,
     profileUpdates,

@@ -82,8 +82,12 @@ export async function deleteMessages(tx: Transaction, messageIds: readonly numbe
   return await deleteLocked(tx, messages, conversations, deletedById)
 }
 
-/** The same without a push for each: of a user who was erased, which says it all. */
-export async function emptyMessages(tx: Transaction, messageIds: readonly number[], deletedById: number): Promise<number[]> {
+/** The same without a push for each: of a user who was erased, which says it all, and by retention, which is nobody. */
+export async function emptyMessages(
+  tx: Transaction,
+  messageIds: readonly number[],
+  deletedById: number | null,
+): Promise<number[]> {
   const messages = [...(await tx.messages.byIds(messageIds)).values()]
   await tx.lock([...new Set([...(await tx.conversations.ofMessages(messages)).values()].flatMap(topicsOf))])
   const emptied = await tx.messages.delete(messageIds, deletedById)

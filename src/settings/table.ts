@@ -102,6 +102,10 @@ const DATABASE = {
   dbAcquireTimeoutMs: setting('DB_ACQUIRE_TIMEOUT_MS', positive, 3000, { about: 'how long a query waits for a free connection' }),
   dbStatementTimeoutMs: setting('DB_STATEMENT_TIMEOUT_MS', positive, 4000, { about: 'how long one statement may run' }),
   eventRetentionHours: setting('EVENT_RETENTION_HOURS', positive, 168, { about: 'how far back resume reaches' }),
+  messageRetentionDays: setting('MESSAGE_RETENTION_DAYS', zeroOrMore, 0, {
+    about: 'messages that are older are deleted for good; 0: none',
+    more: 'with their receipts, reactions and mentions; looked for at start and every minute, deleted in small batches',
+  }),
   auditRetentionDays: setting('AUDIT_RETENTION_DAYS', positive, 365, {
     about: 'how long the audit log of what admins do is kept',
   }),

@@ -69,7 +69,7 @@ export function createMessageChangeStore(db: Db) {
      * Takes away what messages say, with their reactions and mentions; they keep their places. Returns the ids of those that were not
      * deleted before.
      */
-    async delete(messageIds: readonly number[], deletedById: number): Promise<number[]> {
+    async delete(messageIds: readonly number[], deletedById: number | null): Promise<number[]> {
       const ids = [...messageIds]
       // On its own: a statement can't change a message twice, and one may answer another one here.
       await db.$executeRaw`
@@ -85,7 +85,7 @@ export function createMessageChangeStore(db: Db) {
         WHERE m.id = n.id`
       const rows = await db.$queryRaw<{ id: number }[]>`
         UPDATE messages SET content = '', media_url = NULL, mention_ids = NULL, mentions_all = false,
-          deleted_at = date_trunc('milliseconds', statement_timestamp()), deleted_by_id = ${deletedById}
+          deleted_at = date_trunc('milliseconds', statement_timestamp()), deleted_by_id = ${deletedById}::int
         WHERE id = ANY(${ids}::bigint[]) AND deleted_at IS NULL
         RETURNING id::float8 AS id`
       return rows.map(({ id }) => id).toSorted((a, b) => a - b)

@@ -104,7 +104,9 @@ export function createReadPointerStore(db: Db) {
       return (await nearestOwn(userId, conversationId, readTo, messageId)) ?? ownAtPointer
     }
     if (pointerSeq - seq <= seq) return ownAtPointer - (await countOwn(userId, conversationId, messageId, readTo))
-    return (await nearestOwn(userId, conversationId, 0, messageId)) ?? 0
+    // Where none is left before it, the next one knows.
+    const next = async () => sentCount - (await countOwn(userId, conversationId, messageId, Number.MAX_SAFE_INTEGER))
+    return (await nearestOwn(userId, conversationId, 0, messageId)) ?? (await next())
   }
 
   /**
@@ -162,7 +164,7 @@ export function createReadPointerStore(db: Db) {
       const [row] = await db.$queryRaw<ReadPosition[]>`
         SELECT c.is_group AS "isGroup", c.message_count AS "messageCount", m.sent_count AS "sentCount",
           m.history_after::float8 AS "historyAfter", m.read_to::float8 AS "readTo", m.read_count AS "readCount",
-          m.read_beyond AS "readBeyond", m.read_up_to::float8 AS "readUpTo", coalesce(p.seq, 0) AS "pointerSeq",
+          m.read_beyond AS "readBeyond", m.read_up_to::float8 AS "readUpTo", coalesce(p.seq, n.seq - 1, c.message_count) AS "pointerSeq",
           x.id::float8 AS "messageId", x.seq, x.sender_id AS "senderId", x.sender_seq AS "senderSeq",
           x.deleted_at IS NOT NULL AS "isDeleted", ${isCounted('x.id', MEMBER)} AS "isCounted"
         FROM members m JOIN conversations c ON c.id = m.conversation_id
@@ -170,6 +172,10 @@ export function createReadPointerStore(db: Db) {
         LEFT JOIN LATERAL (
           SELECT s.seq FROM messages s WHERE ${pageBefore('s.conversation_id', 's.id', 'm.conversation_id', 'm.read_to + 1')} LIMIT 1
         ) p ON true
+        -- Where retention took all of them: what comes next is numbered on.
+        LEFT JOIN LATERAL (
+          SELECT s.seq FROM messages s WHERE ${pageAfter('s.conversation_id', 's.id', 'm.conversation_id', 'm.read_to')} LIMIT 1
+        ) n ON p.seq IS NULL
         WHERE m.conversation_id = ${conversationId} AND m.user_id = ${userId}`
       return row
     },

@@ -20,6 +20,7 @@ import { createReactionStore } from './reactions.ts'
 import { createReadPointerStore } from './read-pointers.ts'
 import { createReceiptStore } from './receipts.ts'
 import { createReportStore } from './reports.ts'
+import { createRetentionStore } from './retention.ts'
 import { createRevocationStore } from './revocations.ts'
 import { createSearchStore } from './search.ts'
 import { translateErrors } from './database/errors.ts'
@@ -44,6 +45,7 @@ const createParts = (db: Db) => ({
   directory: createDirectoryStore(db),
   erasure: createErasureStore(db),
   reports: createReportStore(db),
+  retention: createRetentionStore(db),
   revocations: createRevocationStore(db),
 })
 

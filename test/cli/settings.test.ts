@@ -102,6 +102,7 @@ const DEFAULTS: Settings = {
   maxResponseBytes: 4194304,
   wsCompression: false,
   eventRetentionHours: 168,
+  messageRetentionDays: 0,
   auditRetentionDays: 365,
   resumeLimit: 1000,
   drainMs: 10000,

@@ -1,0 +1,64 @@
+import type { Store } from '../store/store.ts'
+import type { Commits } from './commit.ts'
+import { emptyMessages } from './deletions.ts'
+
+export interface Retention {
+  /**
+   * Deletes messages for good that are older than `days`, with what belongs to them, in transactions of a few milliseconds; resolves with how
+   * many. Nobody is told: counts shrink. A message that younger ones of its conversation precede, as an import may bring, is emptied and
+   * keeps its place until they go too. A call while another one runs resolves with that.
+   */
+  sweep(days: number): Promise<number>
+}
+
+const MESSAGES_AT_ONCE = 200
+const MEMBERS_AT_ONCE = 200
+const DAY_MS = 86_400_000
+
+export function createRetention({ store, commits }: { store: Store; commits: Commits }): Retention {
+  /** The pointers go first, on their own: who sends waits for the row of their membership at most. */
+  async function movePointers(conversationId: string, messageId: number): Promise<void> {
+    for (;;) {
+      const moved = await commits.run(async (tx) => {
+        const userIds = await tx.retention.lockBehind(conversationId, messageId, MEMBERS_AT_ONCE)
+        if (userIds.length > 0) await tx.retention.moveTo(conversationId, messageId, userIds)
+        return userIds.length
+      })
+      if (moved < MEMBERS_AT_ONCE) return
+    }
+  }
+
+  /** Deletes the beginning of a conversation as far as it is old. */
+  async function removeBeginning(conversationId: string, before: number): Promise<number> {
+    for (let count = 0; ;) {
+      const ids = await store.retention.beginning(conversationId, before, MESSAGES_AT_ONCE)
+      const last = ids.at(-1)
+      if (last === undefined) return count
+      await movePointers(conversationId, last)
+      count += await commits.run((tx) => tx.retention.remove(ids))
+      if (ids.length < MESSAGES_AT_ONCE) return count
+    }
+  }
+
+  async function sweepAll(days: number): Promise<number> {
+    const before = Date.now() - days * DAY_MS
+    for (let count = 0; ;) {
+      const expired = await store.retention.expired(before, MESSAGES_AT_ONCE)
+      for (const conversationId of new Set(expired.map((message) => message.conversationId)))
+        count += await removeBeginning(conversationId, before)
+      const left = [...(await store.messages.byIds(expired.map(({ id }) => id))).keys()]
+      if (left.length > 0) {
+        await commits.run(async (tx) => {
+          await emptyMessages(tx, left, null)
+          await tx.retention.wait(left)
+        })
+      }
+      if (expired.length < MESSAGES_AT_ONCE) return count
+    }
+  }
+
+  let running: Promise<number> | undefined
+  return {
+    sweep: (days) => (running ??= sweepAll(days).finally(() => (running = undefined))),
+  }
+}
