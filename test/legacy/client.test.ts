@@ -151,6 +151,22 @@ describe('requests and pushes', () => {
     expect(read).toEqual(['one', 'two', 'three'])
   })
 
+  test('a client begins after the state of a query, and goes on by the ids of what comes', async () => {
+    const { ann, bob } = await people(app, 'ann', 'bob')
+    await say(app, bob, ann, 'shown')
+    const { cursor } = await app.over(ann).data('{ cursor }')
+    await say(app, bob, ann, 'after')
+    const { client } = await connect(ann, { lastMessageId: cursor as string })
+    for await (const push of client) {
+      expect(push).toMatchObject({ type: 'message_sent', data: { content: 'after' } })
+      expect(client.lastMessageId).toBe(push.message_id)
+      break
+    }
+    expect(() => create('t', { lastMessageId: 'no cursor' })).toThrow(
+      'lastMessageId must be decimal digits, or the cursor of a query',
+    )
+  })
+
   test('capabilities are there from the handshake on, on every connection', async () => {
     const { ann, bob } = await people(app, 'ann', 'bob')
     const capabilities = ['edits', 'replies', 'reads'] as const

@@ -44,7 +44,7 @@ export interface LegacyClientOptions {
    * Parley 0.1 refuses a client that asks for any.
    */
   capabilities?: readonly Capability[]
-  /** Resumes after this event: what `lastMessageId` was when the program ended. */
+  /** Resumes after this event: what `lastMessageId` was when the program ended; or after the state of a query, by its `cursor`. */
   lastMessageId?: string
   /**
    * How many pushes may wait for who reads them, 10,000 if not given. At the limit the connection is given up, and resumed
@@ -99,7 +99,8 @@ const TIMING: Timing = {
   maxBackoff: 30_000,
 }
 
-const EVENT_ID = /^[0-9]{1,19}$/
+/** An event's id, or the cursor of a query. */
+const CURSOR = /^([0-9]{1,19}|(?=[0-9]*[A-Za-z_-])[A-Za-z0-9_-]{40,1024})$/
 /** The library `ws` tells the status of a refused upgrade; browsers tell nothing. */
 const REFUSED = /^Unexpected server response: 401$/
 
@@ -119,7 +120,8 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
   const { url, token, capabilities = [], lastMessageId, maxPushes = 10_000, signal, onState } = options
   const webSocket = options.webSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket
   if (webSocket === undefined) throw new TypeError('there is no global WebSocket: give one as webSocket')
-  if (lastMessageId !== undefined && !EVENT_ID.test(lastMessageId)) throw new TypeError('lastMessageId must be decimal digits')
+  if (lastMessageId !== undefined && !CURSOR.test(lastMessageId))
+    throw new TypeError('lastMessageId must be decimal digits, or the cursor of a query')
   const Socket = webSocket
   const timing = { ...TIMING, ...options.timing }
   const requests = new Requests()

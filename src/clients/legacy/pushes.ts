@@ -7,8 +7,9 @@ export type Incoming = PushFrame | ResponseFrame<'resume'>
 /** How many ids are remembered to drop repeats; a replay reaches back RESUME_LIMIT events, 1000 if not told otherwise. */
 const REMEMBERED = 10_000
 
-/** Whether one decimal id is higher than another; they are too big for numbers. */
-const isHigher = (a: string, b: string): boolean => (a.length === b.length ? a > b : a.length > b.length)
+const ID = /^\d+$/
+/** Whether one decimal id is higher than another; they are too big for numbers. What comes after a query's cursor is always further on. */
+const isHigher = (a: string, b: string): boolean => !ID.test(b) || (a.length === b.length ? a > b : a.length > b.length)
 
 interface Reader {
   resolve(result: IteratorResult<Incoming, undefined>): void
