@@ -15,6 +15,10 @@ const COMMANDS = {
     summary: 'imports users, conversations, groups, messages, receipts and reactions of another server',
     load: async () => (await import('./import.ts')).importFile,
   },
+  export: {
+    summary: 'writes what is stored, or all of one user, in the format of an import',
+    load: async () => (await import('./export.ts')).exportFile,
+  },
   doctor: {
     summary: 'checks what a server relies on, and tells what to do about it',
     load: async () => (await import('./doctor.ts')).doctor,
@@ -34,7 +38,7 @@ ${Object.entries(COMMANDS)
   .join('\n')}
 
 Settings come from the environment, or from a file with --env-file FILE: parley start --help names them. In a clone, npm start is
-parley start, and npm run token -- ... is parley token ...; so are import and doctor. npm start also gives Node.js
+parley start, and npm run token -- ... is parley token ...; so are import, export and doctor. npm start also gives Node.js
 --max-semi-space-size=32, which saves CPU time under load: NODE_OPTIONS=--max-semi-space-size=32 parley start does the same.
 
 Exit status: 0, or 1 where something could not be done, with the reason on standard error.

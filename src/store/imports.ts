@@ -23,7 +23,7 @@ export interface ImportedGroup extends GroupInfo {
   id: number
   conversationId: string
   createdAt: string | null
-  members: readonly { userId: number; role: Role; joinedAt: string | null }[]
+  members: readonly { userId: number; role: Role; joinedAt: string | null; historyAfter?: number }[]
 }
 
 export interface ImportedMessage {
@@ -35,6 +35,14 @@ export interface ImportedMessage {
   messageType: string
   mediaUrl: string | null
   at: string
+  /** What became of it. */
+  key?: string | null
+  editedAt?: string | null
+  deletedAt?: string | null
+  deletedById?: number | null
+  replyToId?: number | null
+  mentionIds?: readonly number[] | null
+  mentionsAll?: boolean
 }
 
 /** Without a time it counts as of the time of the message, here and in a reaction. */
@@ -143,7 +151,7 @@ export function createImportStore(db: Db) {
               "allowInvitation" boolean, "allowSendMessages" boolean, "historyVisible" boolean, "createdAt" timestamptz, members json)
         ), people AS MATERIALIZED (
           SELECT i.ord, m.* FROM input i
-          CROSS JOIN LATERAL json_to_recordset(i.members) AS m("userId" int, role text, "joinedAt" timestamptz)
+          CROSS JOIN LATERAL json_to_recordset(i.members) AS m("userId" int, role text, "joinedAt" timestamptz, "historyAfter" bigint)
         ), missing AS MATERIALIZED (
           SELECT ord, min("userId") AS "userId" FROM people p WHERE NOT EXISTS (SELECT FROM users WHERE id = p."userId") GROUP BY ord
         ), checked AS MATERIALIZED (
@@ -169,8 +177,8 @@ export function createImportStore(db: Db) {
             "historyVisible",
             json_array_length(members), coalesce("createdAt", now()) FROM added
         ), members AS (
-          INSERT INTO members (conversation_id, user_id, role, joined_at)
-          SELECT a."conversationId", p."userId", p.role::group_role, coalesce(p."joinedAt", a."createdAt", now())
+          INSERT INTO members (conversation_id, user_id, role, joined_at, history_after)
+          SELECT a."conversationId", p."userId", p.role::group_role, coalesce(p."joinedAt", a."createdAt", now()), coalesce(p."historyAfter", 0)
           FROM added a JOIN people p ON p.ord = a.ord
         )
         SELECT ord, status, "userId"::text AS detail FROM checked`,
@@ -255,7 +263,8 @@ export function createImportStore(db: Db) {
         WITH input AS MATERIALIZED (
           SELECT * FROM json_to_recordset(${json(inputs)}::json)
             AS i(ord int, id bigint, "conversationId" text, "senderId" int, "isGroup" boolean, content text, "messageType" text,
-              "mediaUrl" text, at timestamptz)
+              "mediaUrl" text, at timestamptz, key text, "editedAt" timestamptz, "deletedAt" timestamptz, "deletedById" int, "replyToId" bigint,
+              "mentionIds" int[], "mentionsAll" boolean)
         ), checked AS MATERIALIZED (
           SELECT i.*, CASE
               WHEN u.id IS NULL THEN 'no_user'
@@ -284,9 +293,14 @@ export function createImportStore(db: Db) {
           LEFT JOIN members m ON m.conversation_id = c.id AND m.user_id = f."senderId"
           LEFT JOIN former_senders s ON s.conversation_id = c.id AND s.user_id = f."senderId"
         ), inserted AS (
-          INSERT INTO messages (id, conversation_id, sender_id, content, message_type, media_url, created_at, seq, sender_seq)
-          SELECT f.id, f."conversationId", f."senderId", f.content, f."messageType", f."mediaUrl", f.at, s.message_count + f.n, s.sent_count + f.own
+          INSERT INTO messages (id, conversation_id, sender_id, content, message_type, media_url, created_at, seq, sender_seq, client_key,
+            edited_at, deleted_at, deleted_by_id, reply_to_id, mention_ids, mentions_all)
+          SELECT f.id, f."conversationId", f."senderId", f.content, f."messageType", f."mediaUrl", f.at, s.message_count + f.n, s.sent_count + f.own,
+            f.key, f."editedAt", f."deletedAt", f."deletedById", f."replyToId", f."mentionIds", coalesce(f."mentionsAll", false)
           FROM fresh f JOIN senders s ON s."conversationId" = f."conversationId" AND s."senderId" = f."senderId" ORDER BY f.id
+        ), mentioned AS (
+          INSERT INTO mentions (message_id, user_id, conversation_id)
+          SELECT DISTINCT id, unnest("mentionIds"), "conversationId" FROM fresh WHERE "mentionIds" IS NOT NULL
         ), counted AS (
           UPDATE conversations c SET message_count = c.message_count + n.total, low_count = c.low_count + n.low
           FROM (
@@ -309,6 +323,7 @@ export function createImportStore(db: Db) {
       const stored = added(inputs, results)
       await raise('messages_id_seq', Math.max(0, ...stored.map(({ id }) => id)))
       await recountLate(db, stored)
+      await recountReplies(stored.flatMap(({ replyToId }) => (replyToId == null ? [] : [replyToId])))
       return results
     },
 
@@ -403,6 +418,14 @@ export function createImportStore(db: Db) {
   }
 
   /** So that what is created from now on gets a higher id. Sequences are none of the transaction's: this is not taken back. */
+  /** How many messages answer each of these. */
+  async function recountReplies(ids: readonly number[]): Promise<void> {
+    if (ids.length === 0) return
+    await db.$executeRaw`
+      UPDATE messages p SET reply_count = (SELECT count(*) FROM messages a WHERE a.reply_to_id = p.id AND a.deleted_at IS NULL)
+      WHERE p.id = ANY(${[...ids]}::bigint[])`
+  }
+
   async function raise(sequence: 'messages_id_seq' | 'groups_id_seq', id: number): Promise<void> {
     if (id === 0) return
     if (sequence === 'groups_id_seq')

@@ -8,6 +8,7 @@ import { createConversationSettingsStore } from './conversation-settings.ts'
 import type { Database } from './database/client.ts'
 import type { Db, RawDb } from './database/sql.ts'
 import { createDirectoryStore } from './directory.ts'
+import { createExportStore } from './exports.ts'
 import { createErasureStore } from './erasure.ts'
 import { appendEvents, createEventLog, lockTopics, type EventLog, type LogEntry, type NewEvent } from './event-log.ts'
 import { createGroupStore } from './groups.ts'
@@ -44,6 +45,7 @@ const createParts = (db: Db) => ({
   bans: createBanStore(db),
   directory: createDirectoryStore(db),
   erasure: createErasureStore(db),
+  exports: createExportStore(db),
   reports: createReportStore(db),
   retention: createRetentionStore(db),
   revocations: createRevocationStore(db),

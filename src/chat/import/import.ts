@@ -169,9 +169,9 @@ async function moveRead(tx: Transaction, { conversationId, userId, messageId, is
     return { status: 'not_in', detail: String(userId) }
   }
   if (position.isGroup !== isGroup) return { status: 'wrong_kind', detail: conversationId }
-  if ((position.readUpTo ?? 0) >= messageId) return { status: 'present', detail: null }
+  // Also where receipts have moved it there: it is kept that the member said so.
   await tx.readPointers.moveTo(userId, conversationId, position)
-  return { status: 'added', detail: null }
+  return { status: (position.readUpTo ?? 0) >= messageId ? 'present' : 'added', detail: null }
 }
 
 /** The reactions with one spelling for each that a message has: the one stored already, else the first. */

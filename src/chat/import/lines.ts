@@ -4,6 +4,7 @@ import {
   excerpt,
   problemWithAnnouncement,
   problemWithContent,
+  problemWithKey,
   problemWithMediaUrl,
   problemWithMessageType,
   problemWithName,
@@ -118,8 +119,9 @@ const PARSERS: {
       const userId = member.integer('user_id', MAX_INT)
       const role = member.choice('role', ['owner', 'admin', 'member'] as const, 'member')
       const joinedAt = member.optionalTime('joined_at')
+      const historyAfter = member.optionalInteger('history_after', MAX_MESSAGE_ID) ?? 0
       member.finish()
-      return { userId, role: role.toUpperCase() as 'OWNER' | 'ADMIN' | 'MEMBER', joinedAt }
+      return { userId, role: role.toUpperCase() as 'OWNER' | 'ADMIN' | 'MEMBER', joinedAt, historyAfter }
     })
     if (new Set(members.map(({ userId }) => userId)).size < members.length)
       throw new LineProblem('members: a user comes twice, expected each once')
@@ -143,15 +145,26 @@ const PARSERS: {
   message(fields, groupMessageOffset) {
     const isGroup = fields.flag('is_group', false)
     const mediaUrl = fields.optionalText('media_url', problemWithMediaUrl)
+    const deletedAt = fields.optionalTime('deleted_at')
+    const offset = isGroup ? groupMessageOffset : 0
+    const replyToId = fields.optionalInteger('reply_to_id', MAX_MESSAGE_ID - offset)
+    const mentionIds = fields.optionalIds('mention_ids')
     return {
       id: fields.messageId('id', isGroup, groupMessageOffset),
       conversationId: fields.text('session_id', problemWithId),
       senderId: fields.integer('sender_id', MAX_INT),
       isGroup,
-      content: fields.text('content', (text, field) => problemWithContent(text, mediaUrl !== null, field)),
+      content: fields.text('content', (text, field) => problemWithContent(text, mediaUrl !== null || deletedAt !== null, field)),
       messageType: fields.optionalText('message_type', problemWithMessageType) ?? DEFAULT_MESSAGE_TYPE,
       mediaUrl,
       at: fields.time('timestamp'),
+      key: fields.optionalText('client_message_id', problemWithKey),
+      editedAt: fields.optionalTime('edited_at'),
+      deletedAt,
+      deletedById: fields.optionalInteger('deleted_by', MAX_INT),
+      replyToId: replyToId === null ? null : replyToId + offset,
+      mentionIds: mentionIds.length === 0 ? null : mentionIds,
+      mentionsAll: fields.flag('mention_all', false),
     }
   },
 
@@ -236,6 +249,17 @@ class Fields {
     const value = this.#take(name)
     if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max) return value as number
     this.#refuse(name, value, `an integer of 1 to ${max}`)
+  }
+
+  optionalInteger(name: string, max: number): number | null {
+    return this.#take(name) == null ? null : this.integer(name, max)
+  }
+
+  /** The ids of users; none where it is absent. */
+  optionalIds(name: string): number[] {
+    const value = this.#take(name) ?? []
+    if (Array.isArray(value) && value.every(isId)) return value
+    this.#refuse(name, value, 'an array of user ids')
   }
 
   messageId(name: string, isGroup: boolean, groupMessageOffset: number): number {

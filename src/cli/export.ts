@@ -1,0 +1,102 @@
+import { once } from 'node:events'
+import { type Arguments, type Command, integerUpTo, MAX_INT, UsageError } from './command.ts'
+import { OperatorError } from '../errors.ts'
+import { loadSettings } from '../settings.ts'
+import { openDatabase } from '../store/database/client.ts'
+import { EVERYTHING, everythingOf, type ExportSection } from '../store/exports.ts'
+import { migrate } from '../store/migrations/migrate.ts'
+import { createStore, type Snapshot } from '../store/store.ts'
+import { createProgress } from './terminal.ts'
+
+const HELP = `Writes what is stored to standard output, one JSON object on each line, in the format of an import.
+
+  parley export [--user ID] [--env-file FILE] > FILE
+
+  --user ID        everything that is stored of this user, also what an import does not take: settings, notifications, blocks, reports,
+                   bans and audit entries; of groups, the user's own membership
+  --env-file FILE  reads settings from a file of NAME=value lines; what the environment has wins over it
+  --help           this text
+
+Without --user: users, conversations, groups, messages, receipts, reactions and read pointers, as they are at one moment. An import of
+the file into an empty database and another export give the same file. Groups without members are left out, and what only a running
+installation needs: settings, blocks, notifications, reports, bans, the audit log and the event log. Progress goes to standard error.
+
+Settings: DATABASE_URL, or DATA_DIR of the embedded database, whose server must be stopped meanwhile.
+
+Examples:
+  parley export > everything.ndjson
+  DATABASE_URL=postgresql://parley:secret@127.0.0.1:5432/parley parley export --user 7 > user-7.ndjson`
+
+const OPTIONS = { user: { type: 'string' } } as const
+const LINES_AT_ONCE = 1000
+
+/** The members in their order, without those that are null. */
+function textOf(line: Record<string, unknown>): string {
+  const clean = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(clean)
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(Object.entries(value).flatMap(([name, each]) => (each === null ? [] : [[name, clean(each)]])))
+  }
+  // What somebody else put into a notification is kept as it is.
+  const { data, ...rest } = line
+  return `${JSON.stringify({ ...(clean(rest) as object), ...(data === undefined ? {} : { data }) })}\n`
+}
+
+async function writeAll(snapshot: Snapshot, sections: readonly ExportSection[], to: NodeJS.WritableStream): Promise<number> {
+  const expected = Math.max(1, await snapshot.exports.count())
+  const progress = createProgress(process.stderr, { fraction: 0, lines: 0 })
+  let lines = 0
+  try {
+    for (const section of sections) {
+      for (let after = section.start; ;) {
+        const rows = await snapshot.exports.page(section, after, LINES_AT_ONCE)
+        // As fast as it is read.
+        if (!to.write(rows.map(({ line }) => textOf(line)).join(''))) await once(to, 'drain')
+        lines += rows.length
+        progress.show(Math.min(1, lines / expected), lines, `  ${section.name}`)
+        const last = rows.at(-1)
+        if (!last || rows.length < LINES_AT_ONCE) break
+        after = last.key as readonly (number | string)[]
+      }
+    }
+  } finally {
+    progress.end()
+  }
+  return lines
+}
+
+async function run(given: Arguments): Promise<number> {
+  const user = given.read('user', integerUpTo(MAX_INT))
+  given.finish()
+  const { databaseUrl, dataDir, dbAcquireTimeoutMs } = loadSettings(process.env)
+  if (databaseUrl === undefined && dataDir === 'memory:')
+    throw new UsageError('DATA_DIR is memory: there is nothing to export. Set DATABASE_URL, or DATA_DIR to a folder.')
+  const database = await openDatabase({
+    databaseUrl,
+    dataDir,
+    poolSize: 2,
+    acquireTimeoutMs: dbAcquireTimeoutMs,
+    statementTimeoutMs: 600_000,
+  })
+  try {
+    await migrate(database)
+    const store = createStore(database)
+    if (user !== undefined && !(await store.users.byIds([Number(user)])).has(Number(user)))
+      throw new OperatorError(`There is no user ${user}.`)
+    const sections = user === undefined ? EVERYTHING : everythingOf(Number(user))
+    const lines = await store.snapshot((snapshot) => writeAll(snapshot, sections, process.stdout))
+    console.error(`${lines} lines exported.`)
+    return 0
+  } finally {
+    await database.close()
+  }
+}
+
+export const exportFile: Command = {
+  help: HELP,
+  options: OPTIONS,
+  readsSettings: true,
+  // What applied the migrations keeps a timer for 10 seconds more.
+  isHeldOpen: true,
+  run,
+}
