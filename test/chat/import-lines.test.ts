@@ -22,6 +22,20 @@ describe('a line', () => {
       messageType: 'text',
       mediaUrl: null,
       at: '2021-01-01T00:00:00.500Z',
+      key: null,
+      editedAt: null,
+      deletedAt: null,
+      deletedById: null,
+      replyToId: null,
+      mentionIds: null,
+      mentionsAll: false,
+    })
+    const became = { deleted_at: '2021-01-01T02:00:00Z', content: '', reply_to_id: 1, mention_ids: [3], mention_all: true }
+    expect(parse({ ...message, ...became, is_group: true }, 100).value).toMatchObject({
+      content: '',
+      replyToId: 101,
+      mentionIds: [3],
+      mentionsAll: true,
     })
     expect(parse(group).value).toMatchObject({ conversationId: 'group_7', allowInvitation: true, members: [{ role: 'OWNER' }] })
     expect(parse({ type: 'conversation', id: 'direct_1_2', user_ids: [2, 1] }).value).toMatchObject({ low: 1, high: 2 })
