@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
-import { print, visit, type DocumentNode } from 'graphql'
+import { Kind, print, visit, type DocumentNode } from 'graphql'
 import { PUSH_OF } from '../legacy-protocol/events.ts'
 import * as legacy from '../legacy-protocol/operations.generated.ts'
 import type { DemoConfig } from './config.ts'
@@ -92,15 +92,18 @@ const IMPORT = /^(?:import|export)\b[^'";]*['"](\.[^'"]+)['"]/gm
 
 /** The operations behind the legacy protocol, as texts: the documents that the endpoint itself executes. */
 function describeLegacy(): Pick<DemoConfig, 'operations' | 'events'> {
-  const documents = Object.values(legacy) as DocumentNode[]
-  const operations = documents.flatMap((document) =>
-    document.definitions.map((definition) => ['name' in definition ? definition.name?.value : '', print(definition)] as const),
-  )
+  const operations = (Object.values(legacy) as DocumentNode[]).flatMap((document) => {
+    const operation = document.definitions.find((definition) => definition.kind === Kind.OPERATION_DEFINITION)
+    return operation?.name ? [[operation.name.value, print(document)] as const] : []
+  })
   const events: Record<string, string> = {}
+  const fragments = legacy.LegacyFeedDocument.definitions.filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION)
   visit(legacy.LegacyFeedDocument, {
     InlineFragment(fragment) {
       const push = PUSH_OF[fragment.typeCondition?.name.value as keyof typeof PUSH_OF]
-      events[push] = print(fragment)
+      const text = print(fragment)
+      const used = fragments.filter(({ name }) => text.includes(`...${name.value}`))
+      events[push] = [text, ...used.map(print)].join('\n\n')
     },
   })
   return { operations: Object.fromEntries(operations), events }

@@ -167,6 +167,50 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
     await isGone(other)
   })
 
+  test('a message is answered, edited and deleted on either side, and both sides agree', async () => {
+    const { left, right } = await openDemo()
+    const act = async (pane: Pane, content: string, key: string): Promise<void> => {
+      await pane.message(content).locator('.add').click()
+      await pane.message(content).locator(`.picker [data-key="${key}"]`).click()
+    }
+    for (const [from, to, name, by] of [
+      [left, right, 'Alice Martin', 'Ben Okafor'],
+      [right, left, 'Ben Okafor', 'Alice Martin'],
+    ] as const) {
+      await from.send(`A queston of ${name}`)
+      await sees(to.message(`A queston of ${name}`))
+      await act(from, `A queston of ${name}`, 'edit')
+      expect(await from.input.inputValue()).toBe(`A queston of ${name}`)
+      await from.send(`A question of ${name}`)
+      for (const pane of [from, to]) {
+        await sees(pane.message(`A question of ${name}`).locator('.edited'))
+        expect(await texts(pane.message(`A queston of ${name}`))).toEqual([])
+      }
+
+      await act(to, `A question of ${name}`, 'answer')
+      await sees(to.root.locator('.about', { hasText: `Answering ${name}: A question of ${name}` }))
+      await to.send(`An answer of ${by}`)
+      await expect
+        .poll(() => texts(from.message(`An answer of ${by}`).locator('.quote')), PATIENCE)
+        .toEqual([`You: A question of ${name}`])
+      expect(await texts(to.message(`An answer of ${by}`).locator('.quote'))).toEqual([`${name}: A question of ${name}`])
+
+      await act(from, `A question of ${name}`, 'delete')
+      for (const pane of [from, to]) {
+        await isGone(pane.message(`A question of ${name}`))
+        await expect
+          .poll(() => texts(pane.message(`An answer of ${by}`).locator('.quote')), PATIENCE)
+          .toEqual([expect.stringContaining('This message was deleted')])
+      }
+    }
+    // Escape takes an edit back, and nothing else.
+    await left.send('Stays as it is')
+    await act(left, 'Stays as it is', 'edit')
+    await left.input.press('Escape')
+    expect(await left.input.inputValue()).toBe('')
+    await sees(left.message('Stays as it is'))
+  })
+
   test('who types is shown on the other side until the text is gone', async () => {
     const { left, right } = await openDemo()
     for (const [from, to, text] of [
@@ -241,8 +285,8 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
       expect(await cut.strip.isVisible()).toBe(true)
       await sees(other.message(`Written by ${side} without a line`))
       await isGone(cut.root.locator('.is-pending'))
-      await expect.poll(() => texts(cut.root.locator('.message.is-resumed p')), PATIENCE).toEqual(contents)
-      expect(await texts(cut.root.locator('.message p'))).toEqual(await texts(other.root.locator('.message p')))
+      await expect.poll(() => texts(cut.root.locator('.message.is-resumed p:not(.quote)')), PATIENCE).toEqual(contents)
+      expect(await texts(cut.root.locator('.message p:not(.quote)'))).toEqual(await texts(other.root.locator('.message p:not(.quote)')))
       for (const content of contents) {
         const receipt = other.message(content).locator('.receipt')
         await expect.poll(() => receipt.textContent(), PATIENCE).toBe('✓✓')
@@ -320,7 +364,7 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
     await sees(steps.nth(1).and(page.locator('[aria-current=step]')))
     await expect.poll(() => left.root.locator('.status').textContent(), PATIENCE).toBe('Line cut')
     await sees(page.getByRole('button', { name: 'Show me again' }))
-    expect(await texts(left.root.locator('.message.is-resumed p'))).toEqual([
+    expect(await texts(left.root.locator('.message.is-resumed p:not(.quote)'))).toEqual([
       'Your line is cut: this waits for you',
       'And so does this',
     ])

@@ -63,6 +63,10 @@ describe('the demo’s page', () => {
     const { events, operations } = JSON.parse((await ask(app, '/demo/config.json')).body) as Record<string, object>
     expect(Object.keys(events ?? {}).sort()).toEqual(Object.keys(PUSHES).sort())
     expect(Object.keys(operations ?? {})).toContain('LegacySendMessage')
+    // Each can be executed by itself.
+    const schema = createSchema()
+    for (const text of Object.values(operations ?? {}) as string[]) expect(validate(schema, parse(text))).toEqual([])
+    expect((events as Record<string, string>)['message_sent']).toContain('content')
   })
 
   test('nothing but its own files can be read', async () => {

@@ -4,6 +4,9 @@ import { CONVERSATIONS, HISTORY, PRESENCE } from './documents.ts'
 import { query } from './server.ts'
 
 export interface Message extends ChatMessage {
+  content: string
+  isEdited: boolean
+  isDeleted: boolean
   /** Who gave each reaction. */
   reactions: Map<string, readonly string[]>
   readBy: Set<string>
@@ -11,7 +14,9 @@ export interface Message extends ChatMessage {
   isResumed: boolean
 }
 
-export type LastMessage = Pick<ChatMessage, 'id' | 'sender' | 'content' | 'timestamp'>
+export type LastMessage = Pick<ChatMessage, 'id' | 'sender' | 'content' | 'timestamp' | 'isDeleted'>
+/** A message as an answer to it shows it. */
+export type Quoted = Pick<ChatMessage, 'id' | 'sender' | 'content' | 'isDeleted'>
 
 export interface Conversation {
   readonly id: string
@@ -36,6 +41,8 @@ export interface Chat {
   /** By latest activity. */
   conversations(): Conversation[]
   get(id: string): Conversation | undefined
+  /** The message that one answers; undefined where it answers none, or it is not known. */
+  quoted(message: ChatMessage): Quoted | undefined
   isOnline(userId: string): boolean
   /** Whether `isOnline` means something: nobody tells while the line is down. */
   knowsPresence(): boolean
@@ -67,10 +74,15 @@ interface ConversationNode {
   group: { name: string } | null
   members: Edges<Person & { online: boolean }>
   unreadCount: number
-  lastMessage: LastMessage | null
+  lastMessage: Loaded<LastMessage> | null
 }
 
-interface MessageNode extends Omit<ChatMessage, 'conversationId' | 'isGroup'> {
+/** As a query gives it. */
+type Loaded<M extends { isDeleted: boolean }> = Omit<M, 'isDeleted'> & { deletedAt: string | null }
+
+interface MessageNode extends Loaded<Omit<ChatMessage, 'conversationId' | 'isGroup' | 'isEdited'>> {
+  editedAt: string | null
+  replyTo: Loaded<Quoted> | null
   reactions: { reaction: string; userIds: string[] }[]
   readBy: { readerId: string }[]
 }
@@ -79,12 +91,19 @@ interface History {
   conversation: { messages: Edges<MessageNode> & { pageInfo: { hasNextPage: boolean; endCursor: string | null } } } | null
 }
 
+const isDeletedOf = <M extends { deletedAt: string | null }>({ deletedAt, ...message }: M) => ({
+  ...message,
+  isDeleted: deletedAt !== null,
+})
+
 const isNewer = (a: LastMessage, b: LastMessage | null): boolean => b === null || BigInt(a.id) > BigInt(b.id)
 
 /** `everybody` are the demo's users: each can be written to before there is a conversation. */
 export function createChat(me: Person, everybody: readonly Person[], changed: (change: Change) => void): Chat {
   const conversations = new Map<string, Conversation>()
   const online = new Map<string, boolean>()
+  /** Those that are answered, by their ids: they may be older than what is loaded. */
+  const quotes = new Map<string, Quoted>()
   let hasPresence = false
   let hasLine = false
   /** What comes while a query runs is newer than its answer. */
@@ -116,7 +135,15 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
     for (const member of others) online.set(member.id, member.online)
     const [peer] = others
     const title = (isGroup ? group?.name : peer?.name) ?? id
-    add({ id, isGroup, title, peerId: isGroup ? null : (peer?.id ?? null), others, unread: unreadCount, last: lastMessage })
+    add({
+      id,
+      isGroup,
+      title,
+      peerId: isGroup ? null : (peer?.id ?? null),
+      others,
+      unread: unreadCount,
+      last: lastMessage && isDeletedOf(lastMessage),
+    })
   }
 
   /** Those to whom nobody has written yet. */
@@ -155,19 +182,59 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
     }
   }
 
+  /** What a message says now; `apply` is called with it wherever it is shown. */
+  function rewrite(
+    conversationId: string,
+    messageId: string,
+    apply: (shown: { content: string; isDeleted: boolean }) => void,
+  ): void {
+    const conversation = conversations.get(conversationId)
+    if (!conversation) return
+    const rewritten = <M extends { content: string; isDeleted: boolean }>(message: M): M => {
+      const copy = { ...message }
+      apply(copy)
+      return copy
+    }
+    const message = conversation.messages?.find(({ id }) => id === messageId)
+    if (message) apply(message)
+    const quote = quotes.get(messageId)
+    if (quote) quotes.set(messageId, rewritten(quote))
+    if (conversation.last?.id === messageId) conversation.last = rewritten(conversation.last)
+    changed({ conversationId })
+  }
+
+  function takeDeletion(conversationId: string, messageId: string): void {
+    const conversation = conversations.get(conversationId)
+    const message = conversation?.messages?.find(({ id }) => id === messageId)
+    // Whether it was read is known of what is loaded only.
+    if (conversation && !conversation.messages && conversation.unread > 0) void chat.load()
+    else if (conversation && message && message.sender.id !== me.id && !message.readBy.has(me.id)) {
+      conversation.unread = Math.max(0, conversation.unread - 1)
+    }
+    message?.reactions.clear()
+    rewrite(conversationId, messageId, (shown) => {
+      shown.content = ''
+      shown.isDeleted = true
+    })
+  }
+
   async function loadPage(id: string): Promise<void> {
     const conversation = conversations.get(id)
     if (!conversation) return
     const answer = await query<History>(me.id, HISTORY, { conversationId: id, after: conversation.older })
     const page = answer.conversation?.messages
-    const messages = (page?.edges ?? []).map(({ node: { reactions, readBy, ...node } }): Message => ({
-      ...node,
-      conversationId: id,
-      isGroup: conversation.isGroup,
-      reactions: new Map(reactions.map(({ reaction, userIds }) => [reaction, userIds])),
-      readBy: new Set(readBy.map(({ readerId }) => readerId)),
-      isResumed: false,
-    }))
+    for (const { node } of page?.edges ?? []) if (node.replyTo) quotes.set(node.replyTo.id, isDeletedOf(node.replyTo))
+    const messages = (page?.edges ?? []).map(
+      ({ node: { reactions, readBy, editedAt, replyTo: _replyTo, ...node } }): Message => ({
+        ...isDeletedOf(node),
+        isEdited: editedAt !== null,
+        conversationId: id,
+        isGroup: conversation.isGroup,
+        reactions: new Map(reactions.map(({ reaction, userIds }) => [reaction, userIds])),
+        readBy: new Set(readBy.map(({ readerId }) => readerId)),
+        isResumed: false,
+      }),
+    )
     conversation.messages = [...messages.reverse(), ...(conversation.messages ?? [])]
     conversation.older = page?.pageInfo.hasNextPage ? page.pageInfo.endCursor : null
     changed({ conversationId: id })
@@ -178,6 +245,10 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
     conversations: () =>
       [...conversations.values()].sort((a, b) => (a.last === b.last ? 0 : a.last && isNewer(a.last, b.last) ? -1 : 1)),
     get: (id) => conversations.get(id),
+    quoted({ conversationId, replyToId }) {
+      if (replyToId === null) return undefined
+      return conversations.get(conversationId)?.messages?.find(({ id }) => id === replyToId) ?? quotes.get(replyToId)
+    },
     isOnline: (userId) => hasLine && online.get(userId) === true,
     knowsPresence: () => hasLine && hasPresence,
 
@@ -209,6 +280,13 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
       switch (event.kind) {
         case 'message':
           return takeMessage(event.message, isResumed)
+        case 'edited':
+          return rewrite(event.message.conversationId, event.message.id, (shown) => {
+            shown.content = event.message.content
+            if ('isEdited' in shown) shown.isEdited = true
+          })
+        case 'deleted':
+          return takeDeletion(event.conversationId, event.messageId)
         case 'read':
           return change(event.messageId, ({ readBy }) => readBy.add(event.readerId))
         case 'reaction':
@@ -232,7 +310,9 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
     },
 
     takeUnread(conversation) {
-      const unread = (conversation.messages ?? []).filter(({ sender, readBy }) => sender.id !== me.id && !readBy.has(me.id))
+      const unread = (conversation.messages ?? []).filter(
+        ({ sender, readBy, isDeleted }) => sender.id !== me.id && !isDeleted && !readBy.has(me.id),
+      )
       for (const { readBy } of unread) readBy.add(me.id)
       conversation.unread = Math.max(0, conversation.unread - unread.length)
       return unread

@@ -12,6 +12,10 @@ export interface Composer {
   /** Whose conversation is open; undefined: none, and nothing can be written. */
   show(title: string | undefined, text: Text): void
   focus(): void
+  /** What is written is about that: a message that is answered or edited; undefined: nothing. */
+  about(label: string | undefined, text: Text): void
+  /** Puts a text in that is there already, to be edited. */
+  edit(content: string): void
   /** Puts a text in, as if it had been typed. */
   fill(content: string): void
   submit(): void
@@ -22,13 +26,18 @@ export interface ComposerOptions {
   onSend(content: string): void
   /** Called at every change. */
   onInput(isEmpty: boolean): void
+  /** What it is about is taken back. */
+  onCancel(): void
 }
 
-export function createComposer({ id, onSend, onInput }: ComposerOptions): Composer {
+export function createComposer({ id, onSend, onInput, onCancel }: ComposerOptions): Composer {
   const counter = h('p', { class: 'counter', id, role: 'status' })
   const input = h('textarea', { rows: 1, autocomplete: 'off', name: 'message', 'aria-describedby': id })
   const send = h('button', { type: 'submit', class: 'primary' })
-  const element = h('form', { class: 'composer' }, counter, input, send)
+  const label = h('p', { class: 'about-text' })
+  const cancel = h('button', { type: 'button', class: 'quiet' }, '✕')
+  const about = h('div', { class: 'about', hidden: true }, label, cancel)
+  const element = h('form', { class: 'composer' }, about, counter, input, send)
   let text: Text
 
   function count(): void {
@@ -50,6 +59,15 @@ export function createComposer({ id, onSend, onInput }: ComposerOptions): Compos
       count()
     },
     focus: () => input.focus(),
+    about(shown, next) {
+      about.hidden = shown === undefined
+      label.textContent = shown ?? ''
+      setAttributes(cancel, { 'aria-label': next.cancel })
+    },
+    edit(content) {
+      input.value = content
+      count()
+    },
     fill(content) {
       input.value = content
       count()
@@ -67,6 +85,12 @@ export function createComposer({ id, onSend, onInput }: ComposerOptions): Compos
   element.addEventListener('submit', (event) => {
     event.preventDefault()
     composer.submit()
+  })
+  cancel.addEventListener('click', () => onCancel())
+  element.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape' || about.hidden) return
+    event.stopPropagation()
+    onCancel()
   })
   input.addEventListener('keydown', (event) => {
     // While an input method composes, Enter is its own.

@@ -10,12 +10,19 @@ export interface ChatMessage {
   readonly conversationId: string
   readonly isGroup: boolean
   readonly sender: Person
+  /** Empty where the message is deleted. */
   readonly content: string
   readonly timestamp: string
+  /** The message that it answers. */
+  readonly replyToId: string | null
+  readonly isEdited: boolean
+  readonly isDeleted: boolean
 }
 
 export type ChatEvent =
   | { readonly kind: 'message'; readonly message: ChatMessage }
+  | { readonly kind: 'edited'; readonly message: ChatMessage }
+  | { readonly kind: 'deleted'; readonly conversationId: string; readonly messageId: string }
   | { readonly kind: 'read'; readonly messageId: string; readonly readerId: string }
   | { readonly kind: 'reaction'; readonly messageId: string; readonly reaction: string; readonly userIds: readonly string[] }
   | { readonly kind: 'typing'; readonly conversationId: string; readonly user: Person; readonly typing: boolean }
@@ -44,7 +51,10 @@ export interface ConnectionListener {
 /** Requests wait for the line where it is broken, and are repeated where that is safe. */
 export interface Connection {
   /** `key` makes a repeat safe. */
-  send(target: Target, content: string, key: string): Promise<void>
+  send(target: Target, content: string, key: string, replyToId: string | null): Promise<void>
+  edit(message: ChatMessage, content: string): Promise<void>
+  /** For everybody. */
+  delete(message: ChatMessage): Promise<void>
   setTyping(conversationId: string, typing: boolean): Promise<void>
   /** The messages, oldest first; not empty. */
   markRead(messages: readonly ChatMessage[]): Promise<void>

@@ -45,7 +45,8 @@ function rowOf(conversation: Conversation, chat: Chat, text: Text): Node[] {
   const { title, last, unread, typing } = conversation
   const names = [...typing.values()].map(({ name }) => name)
   const who = last && (last.sender.id === chat.me.id ? text.you : last.sender.name)
-  const preview = names.length > 0 ? text.typing(names) : last ? `${who}: ${last.content}` : text.noMessages
+  const preview =
+    names.length > 0 ? text.typing(names) : last ? `${who}: ${last.isDeleted ? text.deleted : last.content}` : text.noMessages
   const body = h(
     'span',
     { class: 'row-body' },

@@ -4,9 +4,13 @@ const MESSAGE = `id
         conversation { id isGroup }
         sender { id name }
         content
-        timestamp`
+        timestamp
+        editedAt
+        deletedAt
+        replyToId`
 
 const HISTORY_MESSAGE = `${MESSAGE}
+        replyTo { id sender { id name } content deletedAt }
         reactions { reaction userIds }
         readBy { readerId }`
 
@@ -19,7 +23,7 @@ export const CONVERSATIONS = `query Conversations {
         group { name }
         members(first: 50) { edges { node { id name online } } }
         unreadCount
-        lastMessage { id sender { id name } content timestamp }
+        lastMessage { id sender { id name } content timestamp deletedAt }
       }
     }
   }
@@ -50,6 +54,10 @@ export const EVENTS = `subscription Events($after: ID) {
     ... on MessageSent { message {
         ${MESSAGE}
     } }
+    ... on MessageEdited { message {
+        ${MESSAGE}
+    } }
+    ... on MessageDeleted { messageId conversationId }
     ... on MessageRead { messageId readerId }
     ... on ReactionAdded { messageId reaction reactionUserIds }
     ... on ReactionRemoved { messageId reaction reactionUserIds }
@@ -60,6 +68,14 @@ export const EVENTS = `subscription Events($after: ID) {
 
 export const SEND = `mutation Send($input: SendMessageInput!) {
   sendMessage(input: $input) { id }
+}`
+
+export const EDIT = `mutation Edit($messageId: ID!, $content: String!) {
+  editMessage(input: { messageId: $messageId, content: $content }) { id }
+}`
+
+export const DELETE = `mutation Delete($messageId: ID!) {
+  deleteMessage(messageId: $messageId) { id }
 }`
 
 export const SET_TYPING = `mutation SetTyping($conversationId: ID!, $typing: Boolean!) {

@@ -1,7 +1,7 @@
 /** The chat over GraphQL subscriptions, by the library graphql-ws, which resumes by `resumable`. */
 import { outbox, resumable } from '../../clients/resume/resume.ts'
 import type { ChatEvent, ChatMessage, Connection, ConnectionOptions, Person } from './connection.ts'
-import { ADD_REACTION, EVENTS, MARK_READ, REMOVE_REACTION, SEND, SET_TYPING } from './documents.ts'
+import { ADD_REACTION, DELETE, EDIT, EVENTS, MARK_READ, REMOVE_REACTION, SEND, SET_TYPING } from './documents.ts'
 import type { Line } from './line.ts'
 import { freshToken, GRAPHQL_URL, serverNow } from './server.ts'
 
@@ -9,7 +9,9 @@ import { freshToken, GRAPHQL_URL, serverNow } from './server.ts'
 const GRAPHQL_WS = '/demo/graphql-ws/client.js'
 const { createClient } = (await import(GRAPHQL_WS)) as typeof import('graphql-ws')
 
-interface GraphqlMessage extends Omit<ChatMessage, 'conversationId' | 'isGroup'> {
+interface GraphqlMessage extends Omit<ChatMessage, 'conversationId' | 'isGroup' | 'isEdited' | 'isDeleted'> {
+  readonly editedAt: string | null
+  readonly deletedAt: string | null
   readonly conversation: { readonly id: string; readonly isGroup: boolean }
 }
 
@@ -19,7 +21,8 @@ interface EventBase {
 }
 type GraphqlEvent = EventBase &
   (
-    | { readonly __typename: 'MessageSent'; readonly message: GraphqlMessage }
+    | { readonly __typename: 'MessageSent' | 'MessageEdited'; readonly message: GraphqlMessage }
+    | { readonly __typename: 'MessageDeleted'; readonly messageId: string; readonly conversationId: string }
     | { readonly __typename: 'MessageRead'; readonly messageId: string; readonly readerId: string }
     | {
         readonly __typename: 'ReactionAdded' | 'ReactionRemoved'
@@ -32,8 +35,10 @@ type GraphqlEvent = EventBase &
     | { readonly __typename: 'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'NotificationReceived' | 'ResumeIncomplete' }
   )
 
-const messageOf = ({ conversation, ...message }: GraphqlMessage): ChatMessage => ({
+const messageOf = ({ conversation, editedAt, deletedAt, ...message }: GraphqlMessage): ChatMessage => ({
   ...message,
+  isEdited: editedAt !== null,
+  isDeleted: deletedAt !== null,
   conversationId: conversation.id,
   isGroup: conversation.isGroup,
 })
@@ -102,10 +107,12 @@ export function connectGraphql(line: Line, { userId, after, listener }: Connecti
   }
 
   return {
-    async send({ conversationId, peerId }, content, key) {
+    async send({ conversationId, peerId }, content, key, replyToId) {
       const target = peerId === null ? { conversationId } : { receiverId: peerId }
-      await run(SEND, { input: { ...target, content, clientMessageId: key } })
+      await run(SEND, { input: { ...target, content, clientMessageId: key, replyToId } })
     },
+    edit: ({ id: messageId }, content) => run(EDIT, { messageId, content }),
+    delete: ({ id: messageId }) => run(DELETE, { messageId }),
     setTyping: (conversationId, typing) => run(SET_TYPING, { conversationId, typing }),
     async markRead(messages) {
       const last = messages.at(-1)
@@ -123,7 +130,14 @@ export function connectGraphql(line: Line, { userId, after, listener }: Connecti
 function eventOf(event: GraphqlEvent): ChatEvent | undefined {
   switch (event.__typename) {
     case 'MessageSent':
-      return { kind: 'message', message: messageOf(event.message) }
+    case 'MessageEdited': {
+      const message = messageOf(event.message)
+      // A replay has come to one that was deleted since, of which the legacy protocol says nothing.
+      if (message.isDeleted) return undefined
+      return { kind: event.__typename === 'MessageSent' ? 'message' : 'edited', message }
+    }
+    case 'MessageDeleted':
+      return { kind: 'deleted', conversationId: event.conversationId, messageId: event.messageId }
     case 'MessageRead':
       return { kind: 'read', messageId: event.messageId, readerId: event.readerId }
     case 'ReactionAdded':

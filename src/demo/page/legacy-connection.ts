@@ -1,6 +1,7 @@
 /** The chat over the legacy protocol, by the project's own client. */
 import { createLegacyClient, type Incoming } from '../../clients/legacy/client.ts'
-import type { ChatEvent, Connection, ConnectionOptions } from './connection.ts'
+import type { PushData } from '../../legacy-protocol/frames.ts'
+import type { ChatEvent, ChatMessage, Connection, ConnectionOptions } from './connection.ts'
 import type { Frame, Line } from './line.ts'
 import { freshToken, LEGACY_URL } from './server.ts'
 
@@ -13,6 +14,7 @@ export function connectLegacy(line: Line, { userId, after, listener }: Connectio
     token: () => line.mended().then(() => freshToken(userId)),
     webSocket: line.Socket,
     lastMessageId: after,
+    capabilities: ['edits', 'replies'],
     timing: { request: PATIENCE_MS, minBackoff: 200, maxBackoff: 5000 },
     onState: (state) => listener.state(state),
   })
@@ -32,12 +34,19 @@ export function connectLegacy(line: Line, { userId, after, listener }: Connectio
   }
 
   return {
-    async send({ conversationId, peerId }, content, key) {
+    async send({ conversationId, peerId }, content, key, replyToId) {
+      const body = { conversation_id: conversationId, content, reply_to_id: replyToId === null ? null : Number(replyToId) }
       const data =
         peerId === null
-          ? { conversation_id: conversationId, content, is_group: true as const }
-          : { conversation_id: conversationId, receiver_id: Number(peerId), content, is_group: false as const }
+          ? { ...body, is_group: true as const }
+          : { ...body, receiver_id: Number(peerId), is_group: false as const }
       await client.request('message_sent', data, { messageId: key })
+    },
+    async edit({ id, isGroup }, content) {
+      await client.request('message_edited', { message_id: Number(id), content, is_group: isGroup })
+    },
+    async delete({ id, isGroup }) {
+      await client.request('message_deleted', { message_id: Number(id), is_group: isGroup })
     },
     async setTyping(conversationId, typing) {
       await client.request('typing', { session_id: conversationId, typing })
@@ -79,20 +88,28 @@ function createResumes(resumed: (count: number, after: string) => void) {
   }
 }
 
+function messageOf(data: PushData<'message_sent'>, isEdited: boolean): ChatMessage {
+  return {
+    id: String(data.id),
+    conversationId: data.session_id,
+    isGroup: data.is_group,
+    sender: { id: String(data.sender_id), name: data.sender_name },
+    content: data.content,
+    timestamp: data.timestamp,
+    replyToId: data.reply_to_id == null ? null : String(data.reply_to_id),
+    isEdited,
+    isDeleted: false,
+  }
+}
+
 function eventOf(push: Incoming): ChatEvent | undefined {
   switch (push.type) {
-    case 'message_sent': {
-      const { id, session_id, is_group, sender_id, sender_name, content, timestamp } = push.data
-      const message = {
-        id: String(id),
-        conversationId: session_id,
-        isGroup: is_group,
-        sender: { id: String(sender_id), name: sender_name },
-        content,
-        timestamp,
-      }
-      return { kind: 'message', message }
-    }
+    case 'message_sent':
+      return { kind: 'message', message: messageOf(push.data, false) }
+    case 'message_edited':
+      return { kind: 'edited', message: messageOf(push.data, true) }
+    case 'message_deleted':
+      return { kind: 'deleted', conversationId: push.data.session_id, messageId: String(push.data.message_id) }
     case 'message_read':
       return { kind: 'read', messageId: String(push.data.message_id), readerId: String(push.data.reader_id) }
     case 'reaction_added':
@@ -113,8 +130,6 @@ function eventOf(push: Incoming): ChatEvent | undefined {
     case 'resume':
       return { kind: 'gap' }
     case 'notification':
-    case 'message_edited':
-    case 'message_deleted':
     case 'conversation_read':
     case 'user_updated':
       return undefined

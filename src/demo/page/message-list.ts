@@ -10,12 +10,16 @@ export interface Pending {
   readonly key: string
   readonly conversationId: string
   readonly content: string
+  readonly replyToId: string | null
   /** Why it was refused. */
   problem: string | undefined
 }
 
 export interface MessageActions {
   react(message: Message, reaction: string, isAdded: boolean): void
+  answer(message: Message): void
+  edit(message: Message): void
+  delete(message: Message): void
   retry(pending: Pending): void
   loadOlder(): void
   /** Puts a first message into the box. */
@@ -43,12 +47,13 @@ export function createMessageList(actions: MessageActions): MessageList {
   older.addEventListener('click', () => actions.loadOlder())
 
   function draw(chat: Chat, message: Message, text: Text): HTMLElement {
-    const { id, sender, content, isResumed, isGroup } = message
+    const { id, sender, content, isResumed, isGroup, isEdited, isDeleted } = message
     const item = drawn.get(id) ?? h('li', { 'data-message': id })
     drawn.set(id, item)
     item.className = `message${isMine(chat, message) ? ' is-mine' : ''}${isResumed ? ' is-resumed' : ''}`
     const footer = [
       isResumed && h('span', { class: 'late' }, `↻ ${text.late}`),
+      isEdited && !isDeleted && h('span', { class: 'edited' }, text.edited),
       timeOf(message, text),
       isMine(chat, message) && receiptOf(chat, message, text),
     ]
@@ -56,11 +61,16 @@ export function createMessageList(actions: MessageActions): MessageList {
       'div',
       { class: 'bubble' },
       isGroup && !isMine(chat, message) && h('span', { class: `sender user-${Number(sender.id) % 5}` }, sender.name),
-      h('p', {}, content),
+      quoteOf(chat, message, text),
+      isDeleted ? h('p', { class: 'deleted' }, text.deleted) : h('p', {}, content),
       h('div', { class: 'meta' }, ...footer),
     )
+    if (isDeleted) {
+      replaceChildren(item, bubble)
+      return item
+    }
     const redraw = (): void => void draw(chat, message, text)
-    const picker = pickerOf === id && pickerFor(message, text, redraw)
+    const picker = pickerOf === id && pickerFor(chat, message, text, redraw)
     const chips = chipsOf(chat, message, text)
     const reactions = (chips.length > 0 || picker) && h('div', { class: 'reactions' }, ...chips, picker)
     replaceChildren(item, bubble, addButton(message, text, redraw), reactions)
@@ -98,8 +108,22 @@ export function createMessageList(actions: MessageActions): MessageList {
     drawn.get(id)?.querySelector('.add')?.setAttribute('aria-expanded', 'false')
   }
 
-  function pickerFor(message: Message, text: Text, redraw: () => void): HTMLElement {
-    const buttons = REACTIONS.map((reaction) => {
+  function pickerFor(chat: Chat, message: Message, text: Text, redraw: () => void): HTMLElement {
+    const action = (key: string, label: string, act: (message: Message) => void): HTMLElement => {
+      const button = h('button', { type: 'button', class: 'chip', 'data-key': key }, label)
+      button.addEventListener('click', () => {
+        pickerOf = undefined
+        redraw()
+        act(message)
+      })
+      return button
+    }
+    const own = isMine(chat, message)
+    const others = [
+      action('answer', text.answer, actions.answer),
+      ...(own ? [action('edit', text.edit, actions.edit), action('delete', text.delete, actions.delete)] : []),
+    ]
+    const reactions = REACTIONS.map((reaction) => {
       const button = h('button', { type: 'button', class: 'chip', 'aria-label': text.reactWith(reaction) }, reaction)
       button.dataset['key'] = `pick ${reaction}`
       button.addEventListener('click', () => {
@@ -110,9 +134,10 @@ export function createMessageList(actions: MessageActions): MessageList {
       })
       return button
     })
+    const buttons: HTMLElement[] = [...reactions, ...others]
     const picker = h('div', { class: 'picker', role: 'group', 'aria-label': text.react }, ...buttons)
     picker.addEventListener('keydown', (event) => {
-      const at = buttons.indexOf(document.activeElement as HTMLButtonElement)
+      const at = buttons.indexOf(document.activeElement as HTMLElement)
       if (event.key === 'ArrowRight') buttons[at + 1]?.focus()
       else if (event.key === 'ArrowLeft') buttons[at - 1]?.focus()
     })
@@ -190,6 +215,21 @@ function place(parent: HTMLElement, items: readonly HTMLElement[]): void {
   for (const [index, item] of items.entries()) {
     if (parent.children[index] !== item) parent.insertBefore(item, parent.children[index] ?? null)
   }
+}
+
+/** The beginning of the message that one answers. */
+function quoteOf(chat: Chat, message: Message, text: Text): HTMLElement | undefined {
+  if (message.replyToId === null) return undefined
+  const quoted = chat.quoted(message)
+  if (!quoted) return h('p', { class: 'quote' }, text.earlier)
+  const said = quoted.isDeleted ? text.deleted : excerptOf(quoted.content)
+  return h('p', { class: 'quote' }, `${nameOf(chat, message, quoted.sender.id, text)}: ${said}`)
+}
+
+/** So much of a text that it fits into a line or two. */
+export const excerptOf = (content: string): string => {
+  const characters = [...content]
+  return characters.length > 80 ? `${characters.slice(0, 80).join('')}…` : content
 }
 
 function nameOf(chat: Chat, { conversationId }: Message, userId: string, text: Text): string {

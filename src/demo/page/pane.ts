@@ -1,7 +1,7 @@
 /** One half of the page: a user, a protocol, the chat, and the frames that it takes. */
 import { randomId } from '../../clients/legacy/requests.ts'
 import type { DemoConfig } from '../config.ts'
-import { createChat, type Change, type Chat, type Conversation } from './chat.ts'
+import { createChat, type Change, type Chat, type Conversation, type Message } from './chat.ts'
 import { createComposer } from './composer.ts'
 import type { ChatMessage, Connection, ConnectionState } from './connection.ts'
 import { avatarOf, createConversationList } from './conversation-list.ts'
@@ -10,7 +10,7 @@ import { createFrameLog } from './frame-log.ts'
 import { connectGraphql } from './graphql-connection.ts'
 import { connectLegacy } from './legacy-connection.ts'
 import { createLine, type Line } from './line.ts'
-import { createMessageList, type Pending } from './message-list.ts'
+import { createMessageList, excerptOf, type Pending } from './message-list.ts'
 import { createInterpreter } from './operations.ts'
 import { loadEvent } from './server.ts'
 import { createStrip } from './strip.ts'
@@ -75,6 +75,8 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
   let openId: string | undefined
   let pending: Pending[] = []
   let saidTypingAt = 0
+  /** What is written is an answer to a message, or that message anew. */
+  let about: { kind: 'answer' | 'edit'; message: Message } | undefined
 
   const heading = h('h2', { class: 'hidden', id: `${side}-title` })
   const userSelect = h(
@@ -95,6 +97,12 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
   const strip = createStrip()
   const messages = createMessageList({
     react: (message, reaction, isAdded) => attempt(connection.react(message, reaction, isAdded)),
+    answer: (message) => writeAbout({ kind: 'answer', message }),
+    edit(message) {
+      writeAbout({ kind: 'edit', message })
+      composer.edit(message.content)
+    },
+    delete: (message) => attempt(connection.delete(message)),
     retry: (each) => void deliver(each),
     loadOlder: () => openId !== undefined && attempt(chat.loadMessages(openId)),
     greet() {
@@ -103,7 +111,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
     },
   })
   const typing = h('p', { class: 'typing', role: 'status' })
-  const composer = createComposer({ id: `${side}-counter`, onSend: submit, onInput: tellTyping })
+  const composer = createComposer({ id: `${side}-counter`, onSend: submit, onInput: tellTyping, onCancel: cancel })
   const thread = h(
     'section',
     { class: 'thread' },
@@ -129,6 +137,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
     const own = createLine()
     line = own
     openId = undefined
+    about = undefined
     pending = []
     strip.clear()
     state = 'connecting'
@@ -182,6 +191,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
 
   async function show(id: string): Promise<void> {
     openId = id
+    cancel()
     strip.clear(false)
     draw()
     onOpened()
@@ -226,9 +236,33 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
     const conversation = opened()
     if (!conversation) return
     saidTypingAt = 0
-    const each: Pending = { key: randomId(), conversationId: conversation.id, content, problem: undefined }
+    const { kind, message } = about ?? {}
+    about = undefined
+    drawAbout()
+    if (message && kind === 'edit') return attempt(connection.edit(message, content))
+    const replyToId = message?.id ?? null
+    const each: Pending = { key: randomId(), conversationId: conversation.id, content, replyToId, problem: undefined }
     pending.push(each)
     void deliver(each)
+  }
+
+  function writeAbout(what: NonNullable<typeof about>): void {
+    if (about?.kind === 'edit') composer.edit('')
+    about = what
+    drawAbout()
+    composer.focus()
+  }
+
+  function cancel(): void {
+    if (about?.kind === 'edit') composer.edit('')
+    about = undefined
+    drawAbout()
+  }
+
+  function drawAbout(): void {
+    if (!about) return composer.about(undefined, text)
+    const { sender, content } = about.message
+    composer.about(about.kind === 'edit' ? text.editing : text.answering(sender.name, excerptOf(content)), text)
   }
 
   async function deliver(each: Pending): Promise<void> {
@@ -239,6 +273,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
         { conversationId: each.conversationId, peerId: chat.get(each.conversationId)?.peerId ?? null },
         each.content,
         each.key,
+        each.replyToId,
       )
       pending = pending.filter((other) => other !== each)
     } catch (error) {
