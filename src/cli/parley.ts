@@ -19,6 +19,10 @@ const COMMANDS = {
     summary: 'writes what is stored, or all of one user, in the format of an import',
     load: async () => (await import('./export.ts')).exportFile,
   },
+  migrate: {
+    summary: 'brings the database to the schema of this version, as a start does, and ends',
+    load: async () => (await import('./migrate.ts')).migrateDatabase,
+  },
   doctor: {
     summary: 'checks what a server relies on, and tells what to do about it',
     load: async () => (await import('./doctor.ts')).doctor,

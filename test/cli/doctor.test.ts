@@ -212,6 +212,7 @@ describe('--help', () => {
     ['parley', 'parley COMMAND', ['start', 'token', 'import', 'doctor']],
     ['parley token', 'npm run --silent token', ['--sub', 'JWT_SECRET', 'DATA_DIR']],
     ['parley import', 'npm run import', ['--check', '--update', '--reserve', 'DATABASE_URL', 'kill -9']],
+    ['parley migrate', 'parley migrate', ['--status', 'DATABASE_URL', 'exit status 1']],
     ['parley doctor', 'npm run doctor', ['--connections', 'NO_COLOR', 'Exit status 1']],
     ['cli/new-migration', 'npm run migration', ['NAME', 'prisma/schema.prisma']],
     ['cli/write-contract', 'npm run contract', ['docs/asyncapi.yaml', 'docs/settings.md']],

@@ -1,0 +1,58 @@
+import type { Arguments, Command } from './command.ts'
+import { loadSettings } from '../settings.ts'
+import { openDatabase } from '../store/database/client.ts'
+import { migrate, missingMigrations } from '../store/migrations/migrate.ts'
+
+const HELP = `Brings an empty or older database to the schema of this version, as a start does, and ends. For those who want the migration as a step of
+its own before the first new node starts.
+
+  parley migrate [--status] [--env-file FILE]
+
+  --status         only says which migrations a start would apply; exit status 1 where there are any
+  --env-file FILE  reads settings from a file of NAME=value lines; what the environment has wins over it
+  --help           this text
+
+All migrations run in one transaction under a lock: nodes and other commands that start meanwhile wait for it, and one that fails leaves the
+database as it was.
+
+Settings: DATABASE_URL, or DATA_DIR of the embedded database, whose server must be stopped meanwhile.
+
+Examples:
+  parley migrate --status
+  DATABASE_URL=postgresql://parley:secret@127.0.0.1:5432/parley parley migrate`
+
+const OPTIONS = { status: { type: 'boolean' } } as const
+/** A migration of a large database takes minutes. */
+const STATEMENT_TIMEOUT_MS = 2_147_483_647
+
+async function run(given: Arguments): Promise<number> {
+  given.finish()
+  const { databaseUrl, dataDir, dbAcquireTimeoutMs } = loadSettings(process.env)
+  const database = await openDatabase({
+    databaseUrl,
+    dataDir,
+    poolSize: 1,
+    acquireTimeoutMs: dbAcquireTimeoutMs,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+  })
+  try {
+    const missing = await missingMigrations(database)
+    if (given.has('status')) {
+      console.log(
+        missing.length === 0 ? 'The database is at the schema of this version.' : `To be applied:\n  ${missing.join('\n  ')}`,
+      )
+      return missing.length === 0 ? 0 : 1
+    }
+    await migrate(database)
+    console.log(
+      missing.length === 0
+        ? 'Nothing to do: the database is at the schema of this version.'
+        : `Applied:\n  ${missing.join('\n  ')}`,
+    )
+    return 0
+  } finally {
+    await database.close()
+  }
+}
+
+export const migrateDatabase: Command = { help: HELP, options: OPTIONS, readsSettings: true, isHeldOpen: true, run }
