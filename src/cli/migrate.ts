@@ -3,8 +3,8 @@ import { loadSettings } from '../settings.ts'
 import { openDatabase } from '../store/database/client.ts'
 import { migrate, missingMigrations } from '../store/migrations/migrate.ts'
 
-const HELP = `Brings an empty or older database to the schema of this version, as a start does, and ends. For those who want the migration as a step of
-its own before the first new node starts.
+const HELP = `Brings an empty or older database to the schema of this version, as a start does, and ends: the migration as a step of its own,
+before the first node of a new version starts.
 
   parley migrate [--status] [--env-file FILE]
 
@@ -12,8 +12,8 @@ its own before the first new node starts.
   --env-file FILE  reads settings from a file of NAME=value lines; what the environment has wins over it
   --help           this text
 
-All migrations run in one transaction under a lock: nodes and other commands that start meanwhile wait for it, and one that fails leaves the
-database as it was.
+All migrations run in one transaction under a lock: nodes that start meanwhile wait for it, and one that fails leaves the database
+as it was.
 
 Settings: DATABASE_URL, or DATA_DIR of the embedded database, whose server must be stopped meanwhile.
 

@@ -232,8 +232,8 @@ describe('--help', () => {
   test.each([
     ['main', ['--port', '1'], /^--port: expected --help/],
     ['parley start', ['--port', '1'], /^--port: expected --help/],
-    ['parley', [], /^COMMAND is missing, expected one of start, token, import, doctor\n/],
-    ['parley', ['toString'], /^"toString" is not a command, expected one of start, token, import, doctor\n/],
+    ['parley', [], /^COMMAND is missing, expected one of start, token, import, export, migrate, doctor\n/],
+    ['parley', ['toString'], /^"toString" is not a command, expected one of start, token, import, export, migrate, doctor\n/],
     ['parley doctor', ['now'], /^"now": expected options only/],
     ['cli/new-migration', ['A-b'], /^NAME is "A-b"/],
     ['cli/write-contract', ['now'], /^"now": expected options only/],
