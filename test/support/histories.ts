@@ -259,7 +259,16 @@ export interface HistoryNode extends TestNode {
   operations: Operations
 }
 
-export async function createHistoryNode(store: Store): Promise<HistoryNode> {
+export async function createHistoryNode(of: Store): Promise<HistoryNode> {
+  // The embedded database answers within the turn: others have theirs between the position and what is read there.
+  const store: Store = {
+    ...of,
+    snapshot: (read) =>
+      of.snapshot(async (snapshot) => {
+        for (let count = 0; count < 10; count++) await turn()
+        return await read(snapshot)
+      }),
+  }
   const node = await createNode(store, createMemoryPubSub(), { resumeLimit: 100_000 })
   const operations = createOperations({
     schema: createSchema(),
