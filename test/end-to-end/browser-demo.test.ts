@@ -286,7 +286,9 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
       await sees(other.message(`Written by ${side} without a line`))
       await isGone(cut.root.locator('.is-pending'))
       await expect.poll(() => texts(cut.root.locator('.message.is-resumed p:not(.quote)')), PATIENCE).toEqual(contents)
-      expect(await texts(cut.root.locator('.message p:not(.quote)'))).toEqual(await texts(other.root.locator('.message p:not(.quote)')))
+      expect(await texts(cut.root.locator('.message p:not(.quote)'))).toEqual(
+        await texts(other.root.locator('.message p:not(.quote)')),
+      )
       for (const content of contents) {
         const receipt = other.message(content).locator('.receipt')
         await expect.poll(() => receipt.textContent(), PATIENCE).toBe('✓✓')
