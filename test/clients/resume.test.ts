@@ -405,6 +405,18 @@ describe('an outbox', () => {
     expect(kept.get('outbox')).toBe('[]')
   })
 
+  test('sends other mutations as they are, whatever their input', async () => {
+    const { ann, bob } = await people(app, 'ann', 'bob')
+    const box = outbox(connect(app.port, tokenFor(ann)))
+    cleanups.push(() => box.dispose())
+    const { data } = await box.mutate(to(bob, 'one'))
+    const messageId = (data?.['sendMessage'] as { id: string } | undefined)?.id
+    const query = 'mutation ($input: EditMessageInput!) { editMessage(input: $input) { content } }'
+    const edited = await box.mutate({ query, variables: { input: { messageId, content: 'two' } } })
+    expect(edited.data).toEqual({ editMessage: { content: 'two' } })
+    expect(await textsOf(bob)).toEqual(['two'])
+  })
+
   test('gives a conflict and a refusal to the caller, and goes on with the next', async () => {
     const { ann, bob } = await people(app, 'ann', 'bob')
     const box = outbox(connect(app.port, tokenFor(ann)))

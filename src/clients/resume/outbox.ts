@@ -42,8 +42,9 @@ interface Entry {
 }
 
 /**
- * Sends mutations one after the other, in the order of the calls, however long that takes. Each has a `clientMessageId` in its variable
- * `input`, or else among its variables, by which the server does it once: it is given one where it has none.
+ * Sends mutations one after the other, in the order of the calls, however long that takes. One that sends a message has a
+ * `clientMessageId` in its variable `input`, or else among its variables, by which the server does it once: it is given one where it has
+ * none. Any other is harmless where it is repeated, and is sent as it is.
  */
 export function outbox(client: SubscribingClient, { storage, name = 'outbox', onResult }: OutboxOptions = {}): Outbox {
   const queue: Entry[] = []
@@ -111,11 +112,8 @@ export function outbox(client: SubscribingClient, { storage, name = 'outbox', on
 
   return {
     async mutate(payload) {
-      const { input, ...variables } = (payload.variables ?? {}) as { input?: object } & Record<string, unknown>
-      const clientMessageId = newKey()
-      const keyed = input ? { ...variables, input: { clientMessageId, ...input } } : { clientMessageId, ...variables }
       const answer = new Promise<Result>((resolve, reject) => {
-        queue.push({ payload: { ...payload, variables: keyed }, resolve, reject })
+        queue.push({ payload: SENDS.test(payload.query) ? withKey(payload) : payload, resolve, reject })
       })
       // In the order of the calls: what an earlier page left is put before it.
       void loaded.then(save).then(sendNext)
@@ -130,6 +128,15 @@ export function outbox(client: SubscribingClient, { storage, name = 'outbox', on
       unsubscribe?.()
     },
   }
+}
+
+const SENDS = /\bsendMessage\b/
+
+function withKey(payload: Payload): Payload {
+  const { input, ...variables } = (payload.variables ?? {}) as { input?: object } & Record<string, unknown>
+  const clientMessageId = newKey()
+  const keyed = input ? { ...variables, input: { clientMessageId, ...input } } : { clientMessageId, ...variables }
+  return { ...payload, variables: keyed }
 }
 
 /** 128 random bits; `randomUUID` is there in secure contexts only. */
