@@ -17,6 +17,9 @@ export const DEMO_USERS: readonly DemoUser[] = [ALICE, BEN, MING, DANA]
 /** In the demo's group too, so that GraphiQL shows what goes on there. */
 export const DEMO_ADMIN: DemoUser & { readonly isAdmin: true } = { id: 100, name: 'Admin', isAdmin: true }
 
+/** Banned, so that admins have a ban to look at; has no token. */
+const BOT: DemoUser = { id: 6, name: 'Rob Bot' }
+
 interface Line {
   from: DemoUser
   text: string
@@ -73,7 +76,7 @@ const TALKS: readonly Talk[] = [
 export async function seedDemo(chat: Chat): Promise<boolean> {
   // The last step, so it tells that all others were done.
   if ((await chat.reads.notificationPage(ALICE.id, undefined, 1)).length > 0) return false
-  const users = [...DEMO_USERS, DEMO_ADMIN]
+  const users = [...DEMO_USERS, DEMO_ADMIN, BOT]
   const stored = await chat.reads.users(users.map(({ id }) => id))
   if (users.some(({ id, name }) => (stored.get(id)?.name ?? name) !== name)) return false
 
@@ -92,12 +95,23 @@ export async function seedDemo(chat: Chat): Promise<boolean> {
       }
     }
   }
+  await moderate(chat, sent[0]?.[2]?.id ?? 0)
   await chat.republish.systemNotification(
     'welcome',
     { title: 'Welcome to the demo', text: 'Everything here may be changed; nothing of it matters.' },
-    users.map(({ id }) => id),
+    [...DEMO_USERS, DEMO_ADMIN].map(({ id }) => id),
   )
   return true
+}
+
+/** A report that waits for an admin, and a ban. */
+async function moderate(chat: Chat, messageId: number): Promise<void> {
+  await chat.moderation.report(DANA.id, messageId, 'I do not understand this, please have a look')
+  const reason = 'sells watches'
+  const entry = { actorId: DEMO_ADMIN.id, action: 'banUser', targetType: 'User', targetId: String(BOT.id) }
+  await chat.moderation.ban(DEMO_ADMIN.id, BOT.id, undefined, reason, (tx) =>
+    tx.audit.add({ ...entry, details: { until: null, reason } }),
+  )
 }
 
 async function findGroup(chat: Chat): Promise<number | undefined> {

@@ -41,7 +41,11 @@ interface Rule {
 const rule = (ask: Rule['ask'], stranger: Outcome, removed = stranger): Rule => ({ ask, stranger, removed })
 /** Concerns only the viewer, so that there is nobody else's to see. */
 const own = (ask: Rule['ask']): Rule => rule(ask, 'ok')
-const admins = (ask: Rule['ask']): Rule => rule(ask, 'FORBIDDEN')
+const ADMIN_RULES = new Set<Rule['ask']>()
+const admins = (ask: Rule['ask']): Rule => {
+  ADMIN_RULES.add(ask)
+  return rule(ask, 'FORBIDDEN')
+}
 
 const QUERIES: Record<string, Rule> = {
   viewer: own(() => 'viewer { id }'),
@@ -204,6 +208,24 @@ test('every field of the schema that needs a rule has one', () => {
     ...ADMIN_FIELDS,
   ]
   expect(viewerDependent.toSorted()).toEqual(marked.toSorted())
+})
+
+test('the table in docs/admin.md gives admins alone what the matrix does', () => {
+  const text = readFileSync(new URL('../../docs/admin.md', import.meta.url), 'utf8')
+  const rows = [...text.matchAll(/^\| (`[^|]*) \|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|$/gm)]
+  const fieldsOnly = (which: (row: RegExpMatchArray) => boolean): string[] =>
+    rows.filter(which).flatMap(([, names = '']) => [...names.matchAll(/`(\w+)`/g)].map(([, name = '']) => name))
+  const isYes = (cell: string | undefined): boolean => cell?.trim() === 'yes'
+  const adminsOnly = fieldsOnly(
+    ([, names, member, admin, owner]) => !names?.includes(' of ') && ![member, admin, owner].some(isYes),
+  )
+  const isForAdmins = ([, { ask, stranger }]: [string, Rule]): boolean => stranger === 'FORBIDDEN' && ADMIN_RULES.has(ask)
+  const inMatrix = [QUERIES, MUTATIONS, SUBSCRIPTIONS].flatMap((rules) =>
+    Object.entries(rules)
+      .filter(isForAdmins)
+      .map(([name]) => name),
+  )
+  expect(adminsOnly.toSorted()).toEqual(inMatrix.toSorted())
 })
 
 let app: TestApp

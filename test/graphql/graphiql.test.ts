@@ -1,7 +1,10 @@
 import { getVariableValues, Kind, parse, validate, type OperationDefinitionNode } from 'graphql'
 import { expect, test } from 'vitest'
+import { ADMIN_EXAMPLES } from '../../src/graphql/graphiql/admin-examples.ts'
 import { EXAMPLES, renderGraphiqlPage } from '../../src/graphql/graphiql/graphiql.ts'
 import { createSchema } from '../../src/graphql/schema.ts'
+import { startApp, tokenOf } from '../support/app.ts'
+import { connectHttp } from '../support/graphql-client.ts'
 
 const schema = createSchema()
 
@@ -44,4 +47,24 @@ test('the page loads nothing from elsewhere', () => {
   const page = renderGraphiqlPage('a.b.c')
   expect(page).not.toMatch(/<(script|link|img|iframe)[^>]+(src|href)="?(https?:)?\/\//i)
   expect(page).not.toMatch(/url\(["']?(https?:)?\/\//i)
+})
+
+test('the examples of an admin’s day run on the demo’s data', async () => {
+  const app = await startApp({ DEMO: '1' })
+  try {
+    const admin = connectHttp(app.graphqlUrl, tokenOf({ userId: 100, name: 'Admin', isAdmin: true }))
+    const results = new Map<string, unknown>()
+    for (const [name, { query, variables = {} }] of cases.filter(([, example]) => ADMIN_EXAMPLES.includes(example)))
+      results.set(name, await admin.data(query, variables))
+    expect(results.get('FindUser')).toMatchObject({ users: { edges: expect.arrayContaining([expect.anything()]) as unknown } })
+    expect(results.get('Reports')).toMatchObject({
+      reports: { edges: [{ node: { status: 'OPEN', reporter: { name: 'Dana Levy' } } }] },
+    })
+    expect(results.get('AnswerReport')).toMatchObject({ resolveReport: { status: 'DISMISSED', resolvedBy: { name: 'Admin' } } })
+    expect(JSON.stringify(results.get('AuditLog'))).toMatch(/resolveReport.*banUser/)
+    const banned = await admin.data('{ users(banned: true) { edges { node { name } } } }')
+    expect(banned).toEqual({ users: { edges: [{ node: { name: 'Rob Bot' } }] } })
+  } finally {
+    await app.stop()
+  }
 })

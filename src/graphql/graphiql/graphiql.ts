@@ -1,13 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { GraphiQLOptions } from 'graphql-yoga'
+import { ADMIN_EXAMPLES, type ExampleTab } from './admin-examples.ts'
 
 const require = createRequire(import.meta.url)
-
-interface ExampleTab {
-  query: string
-  variables?: Record<string, unknown>
-}
 
 /**
  * The tabs that GraphiQL opens with. It names a tab after its operation, and shows the first one without its variables, so
@@ -240,6 +236,7 @@ mutation SaveUser($id: ID!, $name: String!, $avatar: String) {
 `,
     variables: { id: '5', name: 'Eve Novak', avatar: null },
   },
+  ...ADMIN_EXAMPLES,
 ]
 
 /** The demo's page has the same in its index.html. */
