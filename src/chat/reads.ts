@@ -10,10 +10,9 @@ export type { NotificationRecord } from '../store/notifications.ts'
 export type { ReactionRecord } from '../store/reactions.ts'
 export type { ReadState } from '../store/read-pointers.ts'
 export type { ReceiptRecord } from '../store/receipts.ts'
-export type { AuditFilter, AuditRecord } from '../store/audit.ts'
-export type { AccountRecord, BanRecord } from '../store/bans.ts'
-export type { DayRecord, UserFilter } from '../store/directory.ts'
-export type { ReportRecord, ReportStatus } from '../store/reports.ts'
+export type { AuditRecord } from '../store/audit.ts'
+export type { BanRecord } from '../store/bans.ts'
+export type { ReportRecord } from '../store/reports.ts'
 export type { UserRecord } from '../store/users.ts'
 
 /** What can be read without changing anything; who may see it is decided by whoever asks. */

@@ -19,6 +19,9 @@ async function openExample(name: string): Promise<Page> {
   const tab = page.getByRole('tab', { name })
   await tab.waitFor()
   await choose(tab)
+  // What is run is what the editor holds.
+  const editor = page.getByRole('region', { name: 'Operation Editor' }).locator('.view-lines').first()
+  await expect.poll(async () => (await editor.innerText()).replaceAll('\u00a0', ' '), PATIENCE).toContain(` ${name}`)
   return page
 }
 
