@@ -7,6 +7,10 @@ import { createReadPointerStore, isCounted, type MemberKey } from './read-pointe
  * is what the migration would count from the same rows. The transaction holds the locks of the topics of the conversations.
  */
 
+/** How many messages of conversation `c` are of a user, who is its member `m`, or else was one as `f` says. */
+const sentBy = (user: string): Sql.Sql => Sql.sql`CASE WHEN c.is_group THEN coalesce(m.sent_count, f.sent_count, 0)
+  WHEN c.user_low = ${Sql.raw(user)} THEN c.low_count ELSE c.message_count - c.low_count END`
+
 /**
  * Where messages were stored before others that are there, the later ones are numbered anew, and pointers that were behind them are found
  * anew, from what was marked and from the receipts.
@@ -30,20 +34,26 @@ export async function recountLate(db: Db, stored: readonly { id: number; convers
   const ids = late.map(({ id }) => id)
   await db.$executeRaw`
     UPDATE messages m SET seq = n.seq, sender_seq = n.sender_seq FROM (
-      SELECT id, row_number() OVER (PARTITION BY conversation_id ORDER BY id) AS seq,
-        row_number() OVER (PARTITION BY conversation_id, sender_id ORDER BY id) AS sender_seq
-      FROM messages WHERE conversation_id = ANY(${ids}::text[])
+      -- Numbered from the end: what retention took was before everything that is left.
+      SELECT s.id, c.message_count + 1 - row_number() OVER (PARTITION BY s.conversation_id ORDER BY s.id DESC) AS seq,
+        ${sentBy('s.sender_id')} + 1 - row_number() OVER (PARTITION BY s.conversation_id, s.sender_id ORDER BY s.id DESC) AS sender_seq
+      FROM messages s JOIN conversations c ON c.id = s.conversation_id
+      LEFT JOIN members m ON m.conversation_id = c.id AND m.user_id = s.sender_id
+      LEFT JOIN former_senders f ON f.conversation_id = c.id AND f.user_id = s.sender_id
+      WHERE s.conversation_id = ANY(${ids}::text[])
     ) n WHERE n.id = m.id AND (m.seq, m.sender_seq) <> (n.seq, n.sender_seq)`
   const reader = Sql.sql`m.user_id`
   await db.$executeRaw`
     UPDATE members t SET read_to = p.read_to, read_count = p.read_count, read_beyond = p.beyond,
       read_up_to = greatest(CASE WHEN t.read_up_to <= p.read_to THEN t.read_up_to END, p.reached)
     FROM (
-      SELECT m.conversation_id, m.user_id, b.read_to, r.beyond, r.reached, (
-          SELECT count(*) FROM messages s WHERE s.conversation_id = m.conversation_id AND s.id <= b.read_to AND s.sender_id <> m.user_id
+      SELECT m.conversation_id, m.user_id, b.read_to, r.beyond, r.reached, c.message_count - ${sentBy('m.user_id')} - (
+          SELECT count(*) FROM messages s WHERE s.conversation_id = m.conversation_id AND s.id > b.read_to AND s.sender_id <> m.user_id
         ) AS read_count
       FROM unnest(${ids}::text[], ${late.map(({ from }) => from)}::bigint[]) AS k(id, "from")
       JOIN members m ON m.conversation_id = k.id AND m.read_to >= k."from"
+      JOIN conversations c ON c.id = k.id
+      LEFT JOIN former_senders f ON false
       LEFT JOIN LATERAL (
         SELECT s.id FROM messages s WHERE ${pageAfter(
           's.conversation_id',

@@ -124,6 +124,38 @@ describeEngines((on) => {
     await node.close()
   })
 
+  test('what retention took is still counted, where messages come before others', async () => {
+    const { a, b, group, lines, message, receipt } = world()
+    const first = lastMessage + 1
+    lastMessage += 100
+    const at = (index: number): number => first + 10 * index
+    await importAll([
+      ...lines,
+      ...[0, 1, 2, 3, 4].map((index) => message(at(index), index % 2 ? b : a, true)),
+      receipt(at(4), b, true),
+    ])
+    await on().store.transaction(async (tx) => {
+      await tx.retention.moveTo(group, at(1), [a, b])
+      await tx.retention.remove([at(0), at(1)])
+    })
+    const both = async () => [(await unreadOf(a, group))?.unread, (await unreadOf(b, group))?.unread]
+    expect(await both()).toEqual([1, 1])
+    expect(await importAll([receipt(at(2), b, true), message(at(3) - 5, a, true)])).toEqual(['added', 'added'])
+    expect(await both()).toEqual([1, 1])
+    const numbered = await on().query(`SELECT seq, sender_seq FROM messages WHERE conversation_id = '${group}' ORDER BY id`)
+    expect(numbered.map(({ seq, sender_seq }) => [seq, sender_seq])).toEqual([
+      [3, 2],
+      [4, 3],
+      [5, 2],
+      [6, 4],
+    ])
+    const node = createTestChat(on().store)
+    expect(await node.chat.receipts.markConversation(a, group, at(4))).toBe(1)
+    expect(await node.chat.receipts.markConversation(b, group, at(4))).toBe(1)
+    expect(await both()).toEqual([0, 0])
+    await node.close()
+  })
+
   test('a read pointer says what is wrong with it, moves forward only, and is a receipt of nothing', async () => {
     const { a, b, c, direct, group, lines, message, read } = world()
     const first = lastMessage + 1
