@@ -8,7 +8,7 @@ import { table } from './support/table.js'
 
 const PAGES = {
   'README.md': { 'costs in short': costsInShort, 'faults in short': faultsInShort },
-  'docs/benchmarks.md': { costs, capacity, soak, thirds, 'slow consumers': slowConsumers, faults },
+  'docs/benchmarks.md': { costs, capacity, soak, thirds, 'slow consumers': slowConsumers, faults, inbox },
   'docs/SECURITY.md': { 'hostile user': hostile },
 }
 const load = (name) => JSON.parse(readFileSync(new URL(`results/${name}.json`, import.meta.url), 'utf8'))
@@ -54,6 +54,17 @@ const SHOW = {
   cpuMicrosPerConnection: (value) => value.toFixed(0),
   messagesPerSecond: grouped,
   bytesPerConnection: (value) => (value / 1024).toFixed(1),
+}
+
+/** Milliseconds by the length of the history. */
+function inbox() {
+  const { results } = load('inbox')
+  const sizes = Object.keys(results)
+  const header = ['median, ms', ...sizes.map((size) => `${grouped(Number(size))} messages in each group`)]
+  return table(
+    header,
+    Object.keys(results[sizes[0]]).map((name) => [name, ...sizes.map((size) => results[size][name].toFixed(1))]),
+  )
 }
 
 /** Rows of COSTS for some of the systems. */

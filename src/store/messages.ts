@@ -24,8 +24,6 @@ export interface ReplyPageKey {
   limit: number
 }
 
-const ABOVE_HORIZON = Sql.raw('AND id > coalesce(k.horizon, 0)')
-
 export function createMessageStore(db: Db) {
   /** For each key the conversation's messages with an id below `before`, newest first. */
   async function pages(keys: readonly MessagePageKey[]): Promise<MessageRecord[][]> {
@@ -34,10 +32,10 @@ export function createMessageStore(db: Db) {
       CROSS JOIN LATERAL (
         SELECT * FROM (
           SELECT * FROM messages
-          WHERE ${pageBefore('conversation_id', 'id', 'k."conversationId"', `coalesce(k.before, ${Number.MAX_SAFE_INTEGER})`, ABOVE_HORIZON)}
+          WHERE ${pageBefore('conversation_id', 'id', 'k."conversationId"', `coalesce(k.before, ${Number.MAX_SAFE_INTEGER})`)}
           -- Known to the planner, unlike each key's own: it decides how the rest is looked up.
           LIMIT ${Math.max(0, ...keys.map(({ limit: each }) => each))}
-        ) longest LIMIT k."limit"
+        ) longest WHERE id > coalesce(k.horizon, 0) LIMIT k."limit"
       ) m ${messageJoins} ORDER BY k.ord, m.id DESC`
     return byOrd(keys, rows, messageOf)
   }

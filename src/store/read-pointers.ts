@@ -77,14 +77,15 @@ export function createReadPointerStore(db: Db) {
     return row?.own ?? 0
   }
 
-  /** The ordinal of the member's last message among those with `after < id <= until`; undefined where there is none. */
-  async function nearestOwn(userId: number, conversationId: string, after: number, until: number): Promise<number | undefined> {
+  /** The ordinal of the member's last message among the latest `count` up to a message; undefined where there is none. */
+  async function nearestOwn(userId: number, conversationId: string, upTo: number, count: number): Promise<number | undefined> {
     const [row] = await db.$queryRaw<{ senderSeq: number }[]>`
-      SELECT m.* FROM unnest(ARRAY[${conversationId}]::text[], ARRAY[${until + 1}]::bigint[]) AS k(id, before) CROSS JOIN LATERAL (
-        SELECT sender_seq AS "senderSeq" FROM messages
-        WHERE ${pageBefore('conversation_id', 'messages.id', 'k.id', 'k.before', Sql.sql`AND messages.id > ${after} AND sender_id = ${userId}`)}
-        LIMIT 1
-      ) m`
+      SELECT m.sender_seq AS "senderSeq" FROM unnest(ARRAY[${conversationId}]::text[], ARRAY[${upTo + 1}]::bigint[]) AS k(id, before)
+      CROSS JOIN LATERAL (
+        SELECT id FROM (
+          SELECT id, sender_id FROM messages WHERE ${pageBefore('conversation_id', 'messages.id', 'k.id', 'k.before')} LIMIT ${count}
+        ) newest WHERE sender_id = ${userId} LIMIT 1
+      ) own JOIN messages m ON m.id = own.id`
     return row?.senderSeq
   }
 
@@ -101,12 +102,12 @@ export function createReadPointerStore(db: Db) {
     if (messageId > readTo) {
       if (messageCount - seq <= seq - pointerSeq)
         return sentCount - (await countOwn(userId, conversationId, messageId, Number.MAX_SAFE_INTEGER))
-      return (await nearestOwn(userId, conversationId, readTo, messageId)) ?? ownAtPointer
+      return (await nearestOwn(userId, conversationId, messageId, seq - pointerSeq)) ?? ownAtPointer
     }
     if (pointerSeq - seq <= seq) return ownAtPointer - (await countOwn(userId, conversationId, messageId, readTo))
     // Where none is left before it, the next one knows.
     const next = async () => sentCount - (await countOwn(userId, conversationId, messageId, Number.MAX_SAFE_INTEGER))
-    return (await nearestOwn(userId, conversationId, 0, messageId)) ?? (await next())
+    return (await nearestOwn(userId, conversationId, messageId, seq)) ?? (await next())
   }
 
   /**
@@ -223,7 +224,7 @@ export function createReadPointerStore(db: Db) {
 
     /** Counts a message and what came after as unread again. */
     async moveBefore(userId: number, conversationId: string, position: ReadPosition): Promise<void> {
-      const { messageId, seq, senderId, readTo, historyAfter } = position
+      const { messageId, seq, senderId, readTo } = position
       const flagged = await db.$executeRaw`
         UPDATE receipts SET marked_unread = true
         WHERE reader_id = ${userId} AND conversation_id = ${conversationId} AND message_id >= ${messageId} AND NOT marked_unread`
@@ -240,9 +241,9 @@ export function createReadPointerStore(db: Db) {
         FROM (
           SELECT before.id FROM members m LEFT JOIN LATERAL (
             SELECT s.id FROM messages s
-            WHERE ${pageBefore('s.conversation_id', 's.id', 'm.conversation_id', `${messageId}`, Sql.sql`AND s.id > ${historyAfter}`)}
+            WHERE ${pageBefore('s.conversation_id', 's.id', 'm.conversation_id', `${messageId}`)}
             LIMIT 1
-          ) before ON true
+          ) before ON before.id > m.history_after
           WHERE m.conversation_id = ${conversationId} AND m.user_id = ${userId}
         ) p
         WHERE t.conversation_id = ${conversationId} AND t.user_id = ${userId}`

@@ -1,5 +1,4 @@
 import { epochMs, NO_LIMIT, pageBefore, type Db } from './database/sql.ts'
-import { Prisma as Sql } from './generated/client.ts'
 
 /** `readAt` is in milliseconds since the epoch. */
 export interface ReceiptRecord {
@@ -51,18 +50,21 @@ export function createReceiptStore(db: Db) {
     ): Promise<{ messageId: number; senderId: number }[]> {
       return await db.$queryRaw`
         SELECT latest.id::float8 AS "messageId", latest.sender_id AS "senderId" FROM (
-          SELECT s.* FROM members m CROSS JOIN unnest(ARRAY[${upTo}]::bigint[]) AS k(up_to) CROSS JOIN LATERAL (
-            SELECT id, sender_id FROM messages
-            WHERE ${pageBefore(
-              'conversation_id',
-              'id',
-              'm.conversation_id',
-              'k.up_to + 1',
-              Sql.sql`AND id > m.read_to AND sender_id <> ${readerId}`,
-            )} LIMIT ${limit}
+          SELECT s.* FROM members m
+          CROSS JOIN LATERAL (SELECT id, seq FROM messages WHERE id = ${upTo} AND conversation_id = m.conversation_id LIMIT 1) last
+          LEFT JOIN LATERAL (
+            SELECT seq FROM messages WHERE ${pageBefore('conversation_id', 'id', 'm.conversation_id', 'm.read_to + 1')} LIMIT 1
+          ) pointer ON true
+          CROSS JOIN LATERAL (
+            SELECT id, sender_id FROM (
+              SELECT id, sender_id FROM messages WHERE ${pageBefore('conversation_id', 'id', 'm.conversation_id', 'last.id + 1')}
+              -- So many lie between the two.
+              LIMIT greatest(0, last.seq - coalesce(pointer.seq, 0))
+            ) newest WHERE sender_id <> ${readerId} AND id > m.read_to LIMIT ${limit}
           ) s WHERE m.conversation_id = ${conversationId} AND m.user_id = ${readerId}
         ) latest
-        WHERE NOT EXISTS (SELECT FROM receipts r WHERE r.message_id = latest.id AND r.reader_id = ${readerId}) ORDER BY latest.id`
+        -- Each by its key: as NOT EXISTS it may become a join to all receipts.
+        WHERE (SELECT true FROM receipts r WHERE r.message_id = latest.id AND r.reader_id = ${readerId}) IS NULL ORDER BY latest.id`
     },
   }
 }

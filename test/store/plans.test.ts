@@ -55,6 +55,9 @@ const READS: Record<string, (store: Store) => Promise<unknown>> = {
   'what one has read of each conversation': ({ readPointers }) => readPointers.states(1, ALL),
   'what one has read who has read nothing': ({ readPointers }) => readPointers.states(2, ALL),
   'settings of conversations': ({ conversationSettings }) => conversationSettings.byIds(1, ALL),
+  'history behind a horizon near the end': async (store) =>
+    store.messages.pages([{ conversationId: 'group_1', before: undefined, horizon: (await lastOf(store)) - 3, limit: 50 }]),
+  'the receipts of what is new': async (store) => store.receipts.unreadUpTo(1, 'group_1', await lastOf(store), 1000),
   'marking read what is new': marking(1, 'last', 'moveTo'),
   'marking all read by one who never wrote': marking(2, 'last', 'moveTo'),
   'marking all read by one who writes': marking(4996, 'last', 'moveTo'),

@@ -37,7 +37,8 @@ export const recordset = (keys: readonly object[], alias: string, columns: strin
  * begin with both columns, and `key` be a column of what this is joined to LATERAL. Written as `group = key ORDER BY order`, the
  * planner may walk an index on `order` alone through the rows of all groups, which takes seconds where the group is
  * small or empty. A range over both columns, ordered by both, is read from that one index. Of a key that it knows beforehand it would
- * take the range for one row, read the whole group and sort it.
+ * take the range for one row, read the whole group and sort it. A lower bound of `order` must not be put into it: the index would be read
+ * on to the group's beginning. LIMIT before it is checked.
  */
 export const pageBefore = (
   group: string,
