@@ -61,6 +61,8 @@ export function connectGraphql(line: Line, { userId, after, listener }: Connecti
       connectionParams: async () => ({ authorization: `Bearer ${await freshToken(userId)}` }),
       // It would come back by itself too, and take longer.
       retryAttempts: 0,
+      // What waits in the outbox may connect before the subscription does: one connection serves both.
+      lazyCloseTimeout: 10_000,
       on: {
         connected() {
           resume = wasOpen ? { after: cursor, count: 0, until: serverNow() } : undefined
