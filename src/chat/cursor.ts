@@ -14,7 +14,7 @@ const VERSION = 1
 const EPOCH_BYTES = 16
 const MAC_BYTES = 16
 /** Characters. */
-export const MAX_CURSOR = 1024
+const MAX_CURSOR = 1024
 const MAX_BYTES = (MAX_CURSOR * 3) / 4
 
 const macOf = (body: Uint8Array, key: Uint8Array): Buffer =>

@@ -1,7 +1,6 @@
 import type { StoreParts } from '../store/store.ts'
 import { createSearch } from './search.ts'
 
-export type { BlockRecord } from '../store/blocks.ts'
 export type { ConversationSettings } from '../store/conversation-settings.ts'
 export type { ConversationFilter, ConversationRecord, ConversationPosition, MemberPageKey } from '../store/conversations.ts'
 export type { GroupRecord, Role } from '../store/groups.ts'
