@@ -456,6 +456,46 @@ export function describeBehaviour(start: () => Promise<TestApp>): void {
       expect(b2.reads.drain().at(-1)).toEqual(last)
     })
 
+    test('each request that changes what is read is told once, marking unread too', async () => {
+      const { ann, bob } = await people(app, 'ann', 'bob')
+      const { a, b, b2 } = await connectAll({ a: ann, b: bob, b2: bob })
+      for (const text of ['one', 'two', 'three']) await a.send({ to: bob }, text)
+      const [first, , third] = (await b.settle()) as [Happening, Happening, Happening]
+      const conversation = direct(ann, bob)
+      const upTo = `markConversationRead(conversationId: "${conversation}", upToMessageId: ${third.message})`
+      const from = `markConversationUnread(conversationId: "${conversation}", fromMessageId: ${first.message})`
+      await b.read(third)
+      expect([await run(app, bob, upTo), await run(app, bob, upTo)]).toEqual([2, 0])
+      expect([await run(app, bob, from), await run(app, bob, from)]).toEqual([3, 3])
+      await b.read(first)
+      await told({ a, b, b2 })
+      const counts = (client: ChatClient) => client.reads.drain().map(({ unread }) => unread)
+      expect([counts(b), counts(b2), counts(a)]).toEqual([[2, 0, 3, 2], [2, 0, 3, 2], []])
+    })
+
+    test('what happens to messages from before somebody joined is not told to them where the history is hidden', async () => {
+      const { ann, bob, cat } = await people(app, 'ann', 'bob', 'cat')
+      const { id, conversation } = await createGroup(app, ann, [bob], 'historyVisible: false')
+      const { a, b, c } = await connectAll({ a: ann, b: bob, c: cat })
+      await a.send({ group: conversation }, 'before')
+      const [before] = (await b.settle()) as [Happening]
+      await run(app, ann, `inviteToGroup(groupId: ${id}, userIds: [${cat.id}]) { id }`)
+      await b.react(before, '👍')
+      await a.edit(before, 'edited')
+      await a.delete(before)
+      await a.send({ group: conversation }, 'after')
+      const after = await c.inbox.next(({ text }) => text === 'after')
+      await b.react(after, '👍')
+      await a.edit(after, 'edited')
+      await told({ a, b })
+      const seen = (await c.settle()).map(({ kind, message }) => [kind, message])
+      expect(seen).toEqual([
+        ['member_joined', undefined],
+        ['reaction_added', after.message],
+        ['message_edited', after.message],
+      ])
+    })
+
     test('a resume brings what was edited and deleted meanwhile, as it is by then', async () => {
       const { ann, bob } = await people(app, 'ann', 'bob')
       const { a, b } = await connectAll({ a: ann, b: bob })

@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startApp, type TestApp, type TestUser } from '../support/app.ts'
+import type { Data } from '../support/graphql-client.ts'
+import { createGroup, people, run, say } from '../support/people.ts'
+
+/** What members read, and do, who joined a group that hides its history from them. */
+
+let app: TestApp
+let owner: TestUser
+let member: TestUser
+/** Joined after the history. */
+let later: TestUser
+/** Wrote, left, and came back. */
+let back: TestUser
+let conversation: string
+let group: number
+let old: number
+let backsOld: number
+let answer: number
+let newest: number
+
+const QUOTE = 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id } }'
+
+beforeAll(async () => {
+  app = await startApp()
+  ;({ owner, member, later, back } = await people(app, 'owner', 'member', 'later', 'back'))
+  ;({ id: group, conversation } = await createGroup(app, owner, [member, back], 'historyVisible: false'))
+  old = await say(app, owner, conversation, 'an old secret')
+  backsOld = await say(app, back, conversation, 'an old secret of mine')
+  await run(app, member, `addReaction(messageId: ${old}, reaction: "👍") { count }`)
+  await run(app, back, `leaveGroup(groupId: ${group})`)
+  await run(app, owner, `inviteToGroup(groupId: ${group}, userIds: [${later.id}, ${back.id}]) { id }`)
+  const input = { conversationId: conversation, content: 'an answer', replyToId: String(old) }
+  answer = Number((await app.over(member).data(QUOTE, { input })).sendMessage.id)
+  newest = await say(app, owner, conversation, 'news, no secret')
+})
+afterAll(() => app.stop())
+
+const code = async (user: TestUser, document: string, variables = {}): Promise<string> =>
+  (await app.over(user).run(document, variables)).errors?.[0]?.extensions.code ?? 'OK'
+const idsIn = (page: Data): number[] => page.edges.map(({ node }: Data) => Number(node.id))
+
+const READS = `{
+  conversation(id: $conversation) {
+    unreadCount lastMessage { id } messages { edges { node { id } } pageInfo { hasNextPage } }
+  }
+  old: message(id: $old) { content }
+  answer: message(id: $answer) { replyTo { content reactions { count } replies { edges { node { id } } } } }
+  searchMessages(text: "secret") { edges { node { id } } }
+}`
+const read = (user: TestUser): Promise<Data> =>
+  app.over(user).data(`query ($conversation: ID!, $old: ID!, $answer: ID!) ${READS}`, { conversation, old, answer })
+
+test('a change of the group is for those who join after it', async () => {
+  expect(await run(app, owner, `updateGroup(groupId: ${group}, input: { historyVisible: true }) { historyVisible }`)).toEqual({
+    historyVisible: true,
+  })
+  expect((await read(later)).old).toBeNull()
+  await run(app, owner, `updateGroup(groupId: ${group}, input: { historyVisible: false }) { id }`)
+  expect(await code(owner, `mutation { updateGroup(groupId: ${group}, input: { historyVisible: null }) { id } }`)).toBe(
+    'BAD_USER_INPUT',
+  )
+})
+
+describe.each([
+  ['who joined later', () => later],
+  ['who came back', () => back],
+])('a member %s', (_, who) => {
+  test('reads from their joining on, and what a visible message quotes', async () => {
+    const { conversation: seen, ...rest } = await read(who())
+    expect(idsIn(seen.messages)).toEqual([newest, answer])
+    expect(seen.messages.pageInfo.hasNextPage).toBe(false)
+    expect(seen).toMatchObject({ unreadCount: 2, lastMessage: { id: String(newest) } })
+    expect(rest.old).toBeNull()
+    // The quoted message, its own reactions not, and of its answers those that they see anyway.
+    expect(rest.answer.replyTo).toEqual({
+      content: 'an old secret',
+      reactions: [],
+      replies: { edges: [{ node: { id: String(answer) } }] },
+    })
+    await expect.poll(async () => idsIn((await read(who())).searchMessages)).toEqual([newest])
+  })
+
+  test('can do nothing with what is hidden', async () => {
+    for (const id of [old, backsOld])
+      for (const mutation of [
+        `markMessageRead(messageId: ${id}) { readAt }`,
+        `markConversationRead(conversationId: "${conversation}", upToMessageId: ${id})`,
+        `markConversationUnread(conversationId: "${conversation}", fromMessageId: ${id})`,
+        `addReaction(messageId: ${id}, reaction: "👍") { count }`,
+        `removeReaction(messageId: ${id}, reaction: "👍") { count }`,
+        `editMessage(input: { messageId: ${id}, content: "x" }) { id }`,
+        `deleteMessage(messageId: ${id}) { id }`,
+        `sendMessage(input: { conversationId: "${conversation}", content: "x", replyToId: ${id} }) { id }`,
+      ])
+        expect([mutation, await code(who(), `mutation { ${mutation} }`)]).toEqual([mutation, 'NOT_FOUND'])
+  })
+})
+
+test('those who were there, and administrators, read all of it', async () => {
+  for (const user of [owner, member]) {
+    const seen = await read(user)
+    expect(idsIn(seen.conversation.messages)).toEqual([newest, answer, backsOld, old])
+    expect(seen.old).toEqual({ content: 'an old secret' })
+    expect(seen.answer.replyTo.reactions).toEqual([{ count: 1 }])
+  }
+  const { conversation: seen } = await app.admin.data(
+    'query ($id: ID!) { conversation(id: $id) { messages { edges { node { id } } } } }',
+    {
+      id: conversation,
+    },
+  )
+  expect(idsIn(seen.messages)).toEqual([newest, answer, backsOld, old])
+})
