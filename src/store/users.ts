@@ -55,7 +55,9 @@ export function createUserStore(db: Db) {
         -- A token that was verified before its user was erased brings nothing back.
         WHERE i."isNow" OR NOT EXISTS (SELECT FROM bans b WHERE b.user_id = i.id AND b.erased_at IS NOT NULL)
       ), topics AS (
-        INSERT INTO topics (name) SELECT 'user:' || id FROM input ORDER BY 1 ON CONFLICT DO NOTHING
+        -- Only where there is none: a conflict would wait for whatever holds the topic's lock.
+        INSERT INTO topics (name) SELECT 'user:' || i.id FROM input i
+        WHERE NOT EXISTS (SELECT FROM topics t WHERE t.name = 'user:' || i.id) ORDER BY 1 ON CONFLICT DO NOTHING
       ), differing AS MATERIALIZED (
         SELECT i.* FROM input i JOIN users u ON u.id = i.id
         WHERE (${saysName} AND (i.name, i.at) IS DISTINCT FROM (u.name, u.name_set_at))

@@ -510,14 +510,14 @@ describe('the log', () => {
       'mutation ($id: ID!, $before: DateTime) { disconnectUser(userId: $id, reason: "r", revokeBefore: $before) }'
     const before = '2020-01-01T00:00:00.000Z'
     expect(await logged(() => app.admin.data(disconnect, { id: String(id) }))).toEqual([
-      { ...act, action: 'disconnectUser', userId: String(id), connections: 0 },
+      { ...act, action: 'disconnectUser', userId: String(id), reason: 'r' },
     ])
     expect(await logged(() => app.admin.data(disconnect, { id: String(id), before }))).toEqual([
-      { ...act, action: 'disconnectUser', userId: String(id), connections: 0, revokeBefore: before },
+      { ...act, action: 'disconnectUser', userId: String(id), reason: 'r', revokeBefore: before },
     ])
     const push = `mutation ($ids: [ID!]!) { pushSystemNotification(notificationType: "n", data: { text: "private" }, userIds: $ids) }`
     expect(await logged(() => app.admin.data(push, { ids: [String(id)] }))).toEqual([
-      { ...act, action: 'pushSystemNotification', notificationType: 'n', users: 1 },
+      { ...act, action: 'pushSystemNotification', notificationType: 'n', userIds: [String(id)] },
     ])
     expect(await logged(() => app.admin.data('mutation { pushGroupUpdate(groupId: "2000000000") }'))).toEqual([])
   })
