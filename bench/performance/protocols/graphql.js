@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto'
+
 const SUBSCRIPTION = `subscription {
   events { __typename id timestamp ... on MessageSent { message { id content sender { id name } conversation { id } } } }
 }`
@@ -12,7 +14,9 @@ export const graphql = {
     const acknowledged = connection.until('"connection_ack"')
     connection.send(JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } }))
     await acknowledged
-    connection.send(JSON.stringify({ id: 'events', type: 'subscribe', payload: { query: SUBSCRIPTION } }))
+    // An id of its own, as long as those of graphql-ws's client: a server that made one frame for all would have it easier than it is.
+    const id = `${randomUUID().slice(7)}-events`
+    connection.send(JSON.stringify({ id, type: 'subscribe', payload: { query: SUBSCRIPTION } }))
   },
   message: ({ conversationId, receiverId, key, number, content }) => {
     const to = receiverId === undefined ? { conversationId } : { receiverId: String(receiverId) }
@@ -20,5 +24,5 @@ export const graphql = {
     return JSON.stringify({ id: `send-${number}`, type: 'subscribe', payload: { query: SEND, variables } })
   },
   acknowledgement: Buffer.from('"sendMessage"'),
-  failures: [Buffer.from('"errors"'), Buffer.from('"type":"error"'), Buffer.from('"id":"events","type":"complete"')],
+  failures: [Buffer.from('"errors"'), Buffer.from('"type":"error"'), Buffer.from('-events","type":"complete"')],
 }
