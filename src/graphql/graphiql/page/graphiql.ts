@@ -8,13 +8,6 @@ interface GraphqlParams {
 
 interface FetcherOptions {
   readonly headers?: Readonly<Record<string, string>>
-  readonly documentAST?: {
-    readonly definitions: readonly {
-      readonly kind: string
-      readonly operation?: string
-      readonly name?: { readonly value: string }
-    }[]
-  }
 }
 
 interface Sink {
@@ -57,10 +50,26 @@ async function* readEvents(body: ReadableStream<Uint8Array<ArrayBuffer>>): Async
   }
 }
 
-function isSubscription({ operationName }: GraphqlParams, { documentAST }: FetcherOptions): boolean {
-  const operations = (documentAST?.definitions ?? []).filter(({ kind }) => kind === 'OperationDefinition')
-  const operation = operations.find(({ name }) => name?.value === operationName) ?? operations[0]
-  return operation?.operation === 'subscription'
+/** The operations of a document: what stands outside of all braces and brackets, strings and comments left out. */
+function operationsIn(query: string): { type: string; name: string | undefined }[] {
+  let text = query.replace(/"""[^]*?"""|"(?:\\.|[^"\\\n])*"|#[^\n]*/g, ' ')
+  for (let before = ''; before !== text;) {
+    before = text
+    text = text.replace(/\{[^{}]*\}|\([^()]*\)/g, ' ')
+  }
+  return [...text.matchAll(/\b(query|mutation|subscription)\b\s*([_A-Za-z]\w*)?/g)].map(([, type = '', name]) => ({ type, name }))
+}
+
+/**
+ * The request with an operation that its text has. GraphiQL looks for the name some time after the text has changed: for a moment it
+ * is the one of the tab before.
+ */
+function withOwnOperation(params: GraphqlParams): { params: GraphqlParams; isSubscription: boolean } {
+  const operations = operationsIn(params.query)
+  const named = operations.find(({ name }) => name !== undefined && name === params.operationName)
+  const operation = named ?? operations[0]
+  const own = named || operations.length !== 1 ? params : { ...params, operationName: operation?.name ?? null }
+  return { params: own, isSubscription: operation?.type === 'subscription' }
 }
 
 export function createFetcher(url: string): Fetcher {
@@ -81,8 +90,9 @@ export function createFetcher(url: string): Fetcher {
     for await (const results of readEvents(response.body)) sink.next(history.add(results))
   }
 
-  return (params, options = {}) => {
-    if (!isSubscription(params, options)) {
+  return (given, options = {}) => {
+    const { params, isSubscription } = withOwnOperation(given)
+    if (!isSubscription) {
       return post(params, options, 'application/json').then((response) => response.json() as Promise<unknown>)
     }
     return {
