@@ -530,10 +530,10 @@ function beginProfileSweeps({ core, onStop, failed }: Node): void {
 
 /** Says where the database went back to an earlier state: what was lost is not in the log, and clients that resume are told so. */
 async function checkHistory({ core, log }: Pick<Node, 'core' | 'log'>): Promise<void> {
-  const found = await core.store.checkHistory()
-  if (found?.isRepaired)
+  const repair = await core.store.checkHistory()
+  if (repair)
     log.warn(
-      { lastEventId: found.lastEventId },
+      { lastEventId: repair.lastEventId },
       'the database is another one, or of an earlier time, than when a server looked last: ids go on beyond what may be lost, and a resume over it is not complete',
     )
 }

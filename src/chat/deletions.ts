@@ -76,9 +76,7 @@ export function createDeletions({ store, access, commits }: DeletionsOptions): D
  * a time that their conversations can wait for it. Returns the ids of those that were not deleted before, each of which is pushed.
  */
 export async function deleteMessages(tx: Transaction, messageIds: readonly number[], deletedById: number): Promise<number[]> {
-  const messages = [...(await tx.messages.byIds(messageIds)).values()]
-  const conversations = await tx.conversations.ofMessages(messages)
-  await tx.lock([...new Set([...conversations.values()].flatMap(topicsOf))])
+  const { messages, conversations } = await lockConversations(tx, messageIds)
   return await deleteLocked(tx, messages, conversations, deletedById)
 }
 
@@ -88,11 +86,16 @@ export async function emptyMessages(
   messageIds: readonly number[],
   deletedById: number | null,
 ): Promise<number[]> {
+  await lockConversations(tx, messageIds)
+  return await tx.messages.delete(messageIds, deletedById)
+}
+
+/** Locks the topics of all conversations that the messages are in. */
+async function lockConversations(tx: Transaction, messageIds: readonly number[]) {
   const messages = [...(await tx.messages.byIds(messageIds)).values()]
-  await tx.lock([...new Set([...(await tx.conversations.ofMessages(messages)).values()].flatMap(topicsOf))])
-  const emptied = await tx.messages.delete(messageIds, deletedById)
-  await tx.search.replace(emptied.map((messageId) => ({ messageId, tokens: [] })))
-  return emptied
+  const conversations = await tx.conversations.ofMessages(messages)
+  await tx.lock([...new Set([...conversations.values()].flatMap(topicsOf))])
+  return { messages, conversations }
 }
 
 /** The same where the topics of the conversations are locked. */
@@ -104,7 +107,6 @@ async function deleteLocked(
 ): Promise<number[]> {
   const byId = new Map(messages.map((message) => [message.id, message]))
   const deleted = await tx.messages.delete([...byId.keys()], deletedById)
-  await tx.search.replace(deleted.map((messageId) => ({ messageId, tokens: [] })))
   for (const messageId of deleted) {
     const { conversationId, isGroup } = byId.get(messageId) as MessageRecord
     const payload: DeletionPayload = { messageId, conversationId, isGroup, deletedById }

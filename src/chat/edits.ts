@@ -67,7 +67,7 @@ export function createEdits(options: { access: Access; commits: Commits; editHou
         }
         await tx.messages.edit(messageId, { content, mentionIds: sameMentions ? undefined : mentionIds })
         const edited = (await tx.messages.byIds([messageId])).get(messageId) as MessageRecord
-        await tx.search.replace([indexed(edited)])
+        await tx.search.replace(indexed(edited))
         tx.append({ topics, kind: 'message_edited', payload: null, message: edited })
         return edited
       })

@@ -108,15 +108,11 @@ export class SearchIndex {
       const { result } = await this.#store.transaction(async (tx) => {
         const next = await tx.search.nextUnindexed(BATCH)
         if (next.messages.length > 0) await tx.search.add(next.messages.map(indexed))
-        if (next.isFree) await tx.search.setIndexedTo(next.lastId)
+        if (next.lastId !== undefined) await tx.search.setIndexedTo(next.lastId)
         return next
       })
       if (result.isLast) return
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer)
   }
 }

@@ -1,6 +1,6 @@
 import { badInput, notFound } from '../errors.ts'
 import type { MessageRecord } from '../store/message-rows.ts'
-import type { SearchQuery } from '../store/search.ts'
+import type { SearchFilters, SearchQuery } from '../store/search.ts'
 import type { StoreParts } from '../store/store.ts'
 import {
   conversationToken,
@@ -15,15 +15,9 @@ import {
 } from './search-index.ts'
 import { matches, termsOf, tokensFor, type SearchTerm } from './search-words.ts'
 
-/** What is looked for; undefined: whatever. At least one is needed. */
-export interface SearchInput {
+/** What is looked for: words, filters, or both. */
+export interface SearchInput extends SearchFilters {
   text: string | undefined
-  conversationId: string | undefined
-  senderId: number | undefined
-  hasMedia: boolean | undefined
-  mentionsMe: boolean
-  sentAfter: Date | undefined
-  sentBefore: Date | undefined
 }
 
 export interface Search {

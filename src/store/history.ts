@@ -1,10 +1,8 @@
 import { Prisma as Sql } from './generated/client.ts'
 import type { Db } from './database/sql.ts'
 
-/** What was found of the database's history. */
-export interface HistoryCheck {
-  /** Whether it was another one's, or of an earlier time, and was repaired. */
-  isRepaired: boolean
+/** What was done about a database that is another one, or of an earlier time. */
+export interface HistoryRepair {
   /** The last event that is left; events up to this one are as they were. */
   lastEventId: number
 }
@@ -33,17 +31,18 @@ export async function originOf(db: Pick<Db, '$queryRaw'>): Promise<string | unde
 /**
  * Compares where the database is with where its history was written, in a transaction. Where they differ, the database may have gone back to an
  * earlier state (a restored backup, a recovery to a point in time, a replica that was behind): then ids go on above all that may have been given
- * out, transaction ids of another cluster are not taken for this one's, and cursors of what was lost are known to be incomplete.
+ * out, transaction ids of another cluster are not taken for this one's, and cursors of what was lost are known to be incomplete. Undefined where
+ * there was nothing to repair.
  */
-export async function checkHistory(tx: Db, origin: string): Promise<HistoryCheck> {
+export async function repairHistory(tx: Db, origin: string): Promise<HistoryRepair | undefined> {
   const [installation] = await tx.$queryRaw<{ origin: string | null }[]>`SELECT origin FROM installation FOR UPDATE`
-  const [last] = await tx.$queryRaw<{ id: number }[]>`SELECT coalesce(max(id), 0)::float8 AS id FROM events`
-  const lastEventId = last?.id ?? 0
-  if (installation?.origin === origin) return { isRepaired: false, lastEventId }
+  if (installation?.origin === origin) return undefined
   await tx.$executeRaw`UPDATE installation SET origin = ${origin}`
   // The first server that looks.
-  if (installation?.origin == null) return { isRepaired: false, lastEventId }
+  if (installation?.origin == null) return undefined
 
+  // Reads the whole log, which has no index by id alone.
+  const [last] = await tx.$queryRaw<{ id: number }[]>`SELECT coalesce(max(id), 0)::float8 AS id FROM events`
   await tx.$executeRaw`UPDATE installation SET epoch = gen_random_uuid()`
   // Of the sequence and not of the log: a dump's sequence may be ahead of what is left in the log.
   await tx.$executeRaw`
@@ -61,5 +60,5 @@ export async function checkHistory(tx: Db, origin: string): Promise<HistoryCheck
     await tx.$executeRaw`UPDATE events SET xid = 0`
     await tx.$executeRaw`UPDATE topics SET swept_xid = 0 WHERE swept_xid <> 0`
   }
-  return { isRepaired: true, lastEventId }
+  return { lastEventId: last?.id ?? 0 }
 }

@@ -66,7 +66,7 @@ export function createMessageChangeStore(db: Db) {
     },
 
     /**
-     * Takes away what messages say, with their reactions and mentions; they keep their places. Returns the ids of those that were not
+     * Takes away what messages say, with their reactions, mentions and what they are found by; they keep their places. Returns the ids of those that were not
      * deleted before.
      */
     async delete(messageIds: readonly number[], deletedById: number | null): Promise<number[]> {
@@ -79,6 +79,10 @@ export function createMessageChangeStore(db: Db) {
           DELETE FROM reactions r USING target t WHERE r.message_id = t.id
         ), no_mentions AS (
           DELETE FROM mentions m USING target t WHERE m.message_id = t.id
+        ), not_found AS (
+          -- A row without tokens, so that nothing adds them later.
+          INSERT INTO message_search (message_id, tokens) SELECT id, '{}' FROM target ORDER BY id
+          ON CONFLICT (message_id) DO UPDATE SET tokens = excluded.tokens
         )
         UPDATE messages m SET reply_count = m.reply_count - n.total
         FROM (SELECT reply_to_id AS id, count(*)::int AS total FROM target WHERE reply_to_id IS NOT NULL GROUP BY reply_to_id) n

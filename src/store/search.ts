@@ -8,7 +8,18 @@ export interface IndexedMessage {
   tokens: readonly number[]
 }
 
-export interface SearchQuery {
+/** What a message has to be, besides its words; undefined: whatever. */
+export interface SearchFilters {
+  conversationId: string | undefined
+  senderId: number | undefined
+  hasMedia: boolean | undefined
+  mentionsMe: boolean
+  sentAfter: Date | undefined
+  sentBefore: Date | undefined
+}
+
+/** The filters are checked themselves, since tokens are hashes. */
+export interface SearchQuery extends SearchFilters {
   userId: number
   /** Tokens that all are there, and groups of which one is there each. */
   all: readonly number[]
@@ -18,13 +29,6 @@ export interface SearchQuery {
   before: number
   /** How many hits are looked at. */
   limit: number
-  /** The filters themselves, since tokens are hashes. */
-  conversationId: string | undefined
-  senderId: number | undefined
-  hasMedia: boolean | undefined
-  mentionsMe: boolean
-  sentAfter: Date | undefined
-  sentBefore: Date | undefined
 }
 
 /** A hit of the index; `message` is undefined where the user may not see it or a filter leaves it out. */
@@ -48,13 +52,10 @@ export function createSearchStore(db: Db) {
         ON CONFLICT DO NOTHING`
     },
 
-    /** Says what messages are found by from now on; nothing for deleted ones. To be called in the transaction that changes them. */
-    async replace(messages: readonly IndexedMessage[]): Promise<void> {
-      const ids = messages.map(({ messageId }) => messageId)
-      const tokens = messages.map((message) => `{${message.tokens.join(',')}}`)
+    /** Says what a message is found by from now on. To be called in the transaction that changes it; a deletion does so by itself. */
+    async replace({ messageId, tokens }: IndexedMessage): Promise<void> {
       await db.$executeRaw`
-        INSERT INTO message_search (message_id, tokens)
-        SELECT i.id, i.tokens::int[] FROM unnest(${ids}::bigint[], ${tokens}::text[]) AS i(id, tokens) ORDER BY i.id
+        INSERT INTO message_search (message_id, tokens) VALUES (${messageId}, ${[...tokens]}::int[])
         ON CONFLICT (message_id) DO UPDATE SET tokens = excluded.tokens`
     },
 
@@ -92,13 +93,13 @@ export function createSearchStore(db: Db) {
     },
 
     /**
-     * Takes the next messages that may have no row yet, in order, at most `limit`, of those that every reader sees by now. `isFree`
-     * is false where another node is at it. To be called in a transaction that ends with `setIndexedTo`.
+     * Takes the next messages that may have no row yet, in order, at most `limit`, of those that every reader sees by now. `lastId` is up
+     * to where they were looked at, for `setIndexedTo` in the same transaction; undefined where there are none, or another node is at it.
      */
-    async nextUnindexed(limit: number): Promise<{ isFree: boolean; messages: MessageRecord[]; lastId: number; isLast: boolean }> {
+    async nextUnindexed(limit: number): Promise<{ messages: MessageRecord[]; lastId: number | undefined; isLast: boolean }> {
       const [state] = await db.$queryRaw<{ indexed_to: number }[]>`
         SELECT indexed_to::float8 AS indexed_to FROM search_state FOR UPDATE SKIP LOCKED`
-      if (!state) return { isFree: false, messages: [], lastId: 0, isLast: true }
+      if (!state) return { messages: [], lastId: undefined, isLast: true }
       const rows = await db.$queryRaw<(MessageRow & { is_indexed: boolean; is_settled: boolean })[]>`
         SELECT ${messageColumns}, EXISTS (SELECT FROM message_search s WHERE s.message_id = m.id) AS is_indexed,
           m.created_at < statement_timestamp() - make_interval(secs => ${SETTLED_SECONDS}) AS is_settled
@@ -109,7 +110,7 @@ export function createSearchStore(db: Db) {
       const unsettled = rows.findIndex((row) => !row.is_settled)
       const settled = unsettled === -1 ? rows : rows.slice(0, unsettled)
       const messages = settled.filter((row) => !row.is_indexed).map(messageOf)
-      return { isFree: true, messages, lastId: settled.at(-1)?.id ?? state.indexed_to, isLast: settled.length < limit }
+      return { messages, lastId: settled.at(-1)?.id, isLast: settled.length < limit }
     },
 
     async setIndexedTo(id: number): Promise<void> {
@@ -118,7 +119,7 @@ export function createSearchStore(db: Db) {
 
     /** Has messages from this id on looked at again: some were put in behind what was indexed. */
     async indexFrom(id: number): Promise<void> {
-      await db.$executeRaw`UPDATE search_state SET indexed_to = least(indexed_to, ${id - 1})`
+      await db.$executeRaw`UPDATE search_state SET indexed_to = ${id - 1} WHERE indexed_to >= ${id}`
     },
   }
 }

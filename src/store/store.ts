@@ -12,7 +12,7 @@ import { createExportStore } from './exports.ts'
 import { createErasureStore } from './erasure.ts'
 import { appendEvents, createEventLog, lockTopics, type EventLog, type LogEntry, type NewEvent } from './event-log.ts'
 import { createGroupStore } from './groups.ts'
-import { checkHistory, originOf, type HistoryCheck } from './history.ts'
+import { originOf, repairHistory, type HistoryRepair } from './history.ts'
 import { createImportStore } from './imports.ts'
 import { createInstallationStore, READ_POSITION, toReadPosition, type ReadPosition } from './installation.ts'
 import { createMessageStore } from './messages.ts'
@@ -156,17 +156,17 @@ export function createStore(
 
     /**
      * Looks whether the database went back to an earlier state since it was looked at last, and repairs what would be wrong then; undefined
-     * where it is where it was, or this user may not ask.
+     * where there was nothing to repair, or this user may not ask.
      */
-    async checkHistory(): Promise<HistoryCheck | undefined> {
+    async checkHistory(): Promise<HistoryRepair | undefined> {
       const origin = await originOf(db).catch((error: unknown) => {
         if (error instanceof ChatError) throw error
         return undefined
       })
       if (origin === undefined || origin === knownOrigin) return undefined
-      const found = await translateErrors(() => client.$transaction((tx) => checkHistory(tx, origin)))
+      const repair = await translateErrors(() => client.$transaction((tx) => repairHistory(tx, origin)))
       knownOrigin = origin
-      return found
+      return repair
     },
 
     /** Resolves when the database answers and takes writes; rejects otherwise. */
