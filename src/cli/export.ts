@@ -1,8 +1,7 @@
 import { once } from 'node:events'
-import { type Arguments, type Command, integerUpTo, MAX_INT, UsageError } from './command.ts'
+import { type Arguments, type Command, integerUpTo, MAX_INT } from './command.ts'
+import { withDatabase } from './database.ts'
 import { OperatorError } from '../errors.ts'
-import { loadSettings } from '../settings.ts'
-import { openDatabase } from '../store/database/client.ts'
 import { EVERYTHING, everythingOf, type ExportSection } from '../store/exports.ts'
 import { migrate } from '../store/migrations/migrate.ts'
 import { createStore, type Snapshot } from '../store/store.ts'
@@ -68,17 +67,7 @@ async function writeAll(snapshot: Snapshot, sections: readonly ExportSection[], 
 async function run(given: Arguments): Promise<number> {
   const user = given.read('user', integerUpTo(MAX_INT))
   given.finish()
-  const { databaseUrl, dataDir, dbAcquireTimeoutMs } = loadSettings(process.env)
-  if (databaseUrl === undefined && dataDir === 'memory:')
-    throw new UsageError('DATA_DIR is memory: there is nothing to export. Set DATABASE_URL, or DATA_DIR to a folder.')
-  const database = await openDatabase({
-    databaseUrl,
-    dataDir,
-    poolSize: 2,
-    acquireTimeoutMs: dbAcquireTimeoutMs,
-    statementTimeoutMs: 600_000,
-  })
-  try {
+  return await withDatabase({ without: 'there is nothing to export' }, async (database) => {
     await migrate(database)
     const store = createStore(database)
     if (user !== undefined && !(await store.users.byIds([Number(user)])).has(Number(user)))
@@ -87,9 +76,7 @@ async function run(given: Arguments): Promise<number> {
     const lines = await store.snapshot((snapshot) => writeAll(snapshot, sections, process.stdout))
     console.error(`${lines} lines exported.`)
     return 0
-  } finally {
-    await database.close()
-  }
+  })
 }
 
 export const exportFile: Command = {

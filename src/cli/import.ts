@@ -5,9 +5,8 @@ import { IMPORT_TYPES, type ImportType, LineProblem, MAX_MESSAGE_ID, parseImport
 import { ChatError, OperatorError } from '../errors.ts'
 import { type Line, LineReader } from './line-reader.ts'
 import { type Arguments, type Command, integerUpTo, UsageError } from './command.ts'
-import { loadSettings } from '../settings.ts'
+import { withDatabase } from './database.ts'
 import { onStopSignal } from './signals.ts'
-import { openDatabase } from '../store/database/client.ts'
 import { migrate } from '../store/migrations/migrate.ts'
 import type { ImportProgress } from '../store/imports.ts'
 import { createStore, type Store } from '../store/store.ts'
@@ -295,23 +294,10 @@ async function run(options: Options): Promise<boolean> {
     summarize(counts, CHECKED, reader.number, since, NO_EARLIER)
     return conclude(options, countOf(counts, 'bad'), 0)
   }
-  const { databaseUrl, dataDir, dbAcquireTimeoutMs } = loadSettings(process.env)
-  if (databaseUrl === undefined && dataDir === 'memory:')
-    throw new UsageError('DATA_DIR is memory: nothing of the import would be kept. Set DATABASE_URL, or DATA_DIR to a folder.')
-  const database = await openDatabase({
-    databaseUrl,
-    dataDir,
-    poolSize: 2,
-    acquireTimeoutMs: dbAcquireTimeoutMs,
-    // A batch is thousands of rows, on a database that may be busy.
-    statementTimeoutMs: 600_000,
-  })
-  try {
+  return await withDatabase({ without: 'nothing of the import would be kept' }, async (database) => {
     await migrate(database)
     return await intoDatabase(options, createStore(database))
-  } finally {
-    await database.close()
-  }
+  })
 }
 
 /** The same error, in words for the person who gave the command where the import can go on later. */

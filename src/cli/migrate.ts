@@ -1,6 +1,5 @@
 import type { Arguments, Command } from './command.ts'
-import { loadSettings } from '../settings.ts'
-import { openDatabase } from '../store/database/client.ts'
+import { withDatabase } from './database.ts'
 import { migrate, missingMigrations } from '../store/migrations/migrate.ts'
 
 const HELP = `Brings an empty or older database to the schema of this version, as a start does, and ends: the migration as a step of its own,
@@ -27,32 +26,18 @@ const STATEMENT_TIMEOUT_MS = 2_147_483_647
 
 async function run(given: Arguments): Promise<number> {
   given.finish()
-  const { databaseUrl, dataDir, dbAcquireTimeoutMs } = loadSettings(process.env)
-  const database = await openDatabase({
-    databaseUrl,
-    dataDir,
-    poolSize: 1,
-    acquireTimeoutMs: dbAcquireTimeoutMs,
-    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
-  })
-  try {
+  const options = { without: 'there is nothing to migrate', statementTimeoutMs: STATEMENT_TIMEOUT_MS }
+  return await withDatabase(options, async (database) => {
     const missing = await missingMigrations(database)
+    const names = `\n  ${missing.join('\n  ')}`
     if (given.has('status')) {
-      console.log(
-        missing.length === 0 ? 'The database is at the schema of this version.' : `To be applied:\n  ${missing.join('\n  ')}`,
-      )
+      console.log(missing.length === 0 ? 'The database is at the schema of this version.' : `To be applied:${names}`)
       return missing.length === 0 ? 0 : 1
     }
     await migrate(database)
-    console.log(
-      missing.length === 0
-        ? 'Nothing to do: the database is at the schema of this version.'
-        : `Applied:\n  ${missing.join('\n  ')}`,
-    )
+    console.log(missing.length === 0 ? 'Nothing to do: the database is at the schema of this version.' : `Applied:${names}`)
     return 0
-  } finally {
-    await database.close()
-  }
+  })
 }
 
 export const migrateDatabase: Command = { help: HELP, options: OPTIONS, readsSettings: true, isHeldOpen: true, run }

@@ -5,13 +5,14 @@ import { OperatorError } from '../errors.ts'
 import { createApp, type App, type Started } from '../app.ts'
 import { loadSettings, readEnvironment, type Settings } from '../settings.ts'
 import { createLog } from '../telemetry/log.ts'
+import type { WorkerMetrics } from '../telemetry/metrics.ts'
 import { startTracing } from '../telemetry/tracing.ts'
 import { version } from '../telemetry/version.ts'
 import { HELP } from './server-help.ts'
 import { tellMisspelt } from '../lib/misspelt.ts'
 import type { Command } from './command.ts'
 import { onStopSignal } from './signals.ts'
-import { isWorker, startWorkers, WorkerLink } from './workers.ts'
+import { startWorkers, WorkerLink, type WorkerHandlers } from './workers.ts'
 
 /** Where the last traces can't be sent, nobody waits for them longer. */
 const TRACES_MS = 2000
@@ -19,8 +20,8 @@ const TRACES_MS = 2000
 /** Resolves when it serves; from then on signals end the process. */
 async function serve(): Promise<void> {
   const { settings, misspelt } = readEnvironment(process.env)
-  const log = createLog(settings.logLevel, undefined, isWorker() ? cluster.worker?.id : undefined)
-  if (!isWorker()) for (const each of misspelt) log.warn(each, tellMisspelt(each))
+  const log = createLog(settings.logLevel, undefined, cluster.worker?.id)
+  if (!cluster.isWorker) for (const each of misspelt) log.warn(each, tellMisspelt(each))
 
   // A process of which a part has failed unseen must not go on as if it were whole.
   const die = (error: unknown): void => {
@@ -30,62 +31,77 @@ async function serve(): Promise<void> {
   process.on('uncaughtException', die)
   process.on('unhandledRejection', die)
 
-  if (isWorker()) return await work(settings, log)
+  if (cluster.isWorker) return await work(settings, log)
   if (settings.workers > 1) {
     const { started } = startWorkers(settings, log)
     return greet(await started, settings)
   }
-  const flushTraces = await startTracing(process.env, { 'service.version': version })
-  const app = createApp(settings, log)
-  const stop = stopping(app, settings, log, flushTraces)
-  onStopSignal(stop)
-  process.on('SIGHUP', () => reloadTls(app, log))
-  greet(await app.start(), settings)
-  stop.hasStarted = true
+  const server = await openServer(settings, log)
+  onStopSignal((signal) => server.stop(signal))
+  process.on('SIGHUP', () => server.reload())
+  greet(await server.start(), settings)
 }
 
 /** One of several workers: it stops and reloads when the process that started it says so. */
 async function work(settings: Settings, log: Logger): Promise<void> {
-  const flushTraces = await startTracing(process.env, { 'service.version': version })
   const link = new WorkerLink()
-  const app = createApp(settings, log, { name: String(cluster.worker?.id), renderAll: () => link.allMetrics() })
-  const stop = stopping(app, settings, log, flushTraces)
-  link.listen({ stop, reload: () => reloadTls(app, log), metrics: () => app.metrics() })
-  link.started(await app.start())
-  stop.hasStarted = true
+  const server = await openServer(settings, log, { name: String(cluster.worker?.id), renderAll: () => link.allMetrics() })
+  link.listen(server)
+  link.started(await server.start())
 }
 
-interface Stop {
-  (signal: NodeJS.Signals): void
-  /** Before that there is nothing to finish. */
-  hasStarted: boolean
+async function openServer(settings: Settings, log: Logger, worker?: WorkerMetrics): Promise<Server> {
+  const flushTraces = await startTracing(process.env, { 'service.version': version })
+  return new Server(settings, log, createApp(settings, log, worker), flushTraces)
 }
 
-/** Ends the process: the first signal lets what runs finish, a second one does not wait. */
-function stopping(app: App, settings: Settings, log: Logger, flushTraces: () => Promise<unknown>): Stop {
-  let isStopping = false
-  const stop = (signal: NodeJS.Signals): void => {
-    if (isStopping || !state.hasStarted) process.exit(isStopping ? 1 : 0)
-    isStopping = true
-    log.info({ signal }, 'stopping')
-    setTimeout(() => process.exit(1), settings.drainMs + 500).unref()
-    void app
+/** The app as this process: what ends it, and what it reads again. */
+class Server implements WorkerHandlers {
+  readonly #settings: Settings
+  readonly #log: Logger
+  readonly #app: App
+  readonly #flushTraces: () => Promise<unknown>
+  #hasStarted = false
+  #isStopping = false
+
+  constructor(settings: Settings, log: Logger, app: App, flushTraces: () => Promise<unknown>) {
+    this.#settings = settings
+    this.#log = log
+    this.#app = app
+    this.#flushTraces = flushTraces
+  }
+
+  async start(): Promise<Started> {
+    const started = await this.#app.start()
+    this.#hasStarted = true
+    return started
+  }
+
+  /** Ends the process: the first signal lets what runs finish, a second one does not wait. Before the start there is nothing to finish. */
+  stop(signal: NodeJS.Signals): void {
+    if (this.#isStopping || !this.#hasStarted) process.exit(this.#isStopping ? 1 : 0)
+    this.#isStopping = true
+    this.#log.info({ signal }, 'stopping')
+    setTimeout(() => process.exit(1), this.#settings.drainMs + 500).unref()
+    void this.#app
       .stop()
-      .then(() => Promise.race([flushTraces().catch(() => undefined), wait(TRACES_MS)]))
+      .then(() => Promise.race([this.#flushTraces().catch(() => undefined), wait(TRACES_MS)]))
       .then(() => process.exit(0))
   }
-  const state: Stop = Object.assign(stop, { hasStarted: false })
-  return state
-}
 
-/** Certificates are renewed more often than servers are restarted: SIGHUP reads the files again. */
-function reloadTls(app: App, log: Logger): void {
-  try {
-    const { tls } = loadSettings(process.env)
-    if (tls) app.useTls(tls)
-    log.info(tls ? 'read the certificate again' : 'SIGHUP: there is no certificate to read again')
-  } catch (error) {
-    log.error({ err: error }, 'the certificate can not be used, the one before stays')
+  /** Certificates are renewed more often than servers are restarted: the files are read again. */
+  reload(): void {
+    try {
+      const { tls } = loadSettings(process.env)
+      if (tls) this.#app.useTls(tls)
+      this.#log.info(tls ? 'read the certificate again' : 'SIGHUP: there is no certificate to read again')
+    } catch (error) {
+      this.#log.error({ err: error }, 'the certificate can not be used, the one before stays')
+    }
+  }
+
+  metrics(): Promise<unknown> {
+    return this.#app.metrics()
   }
 }
 

@@ -11,10 +11,13 @@ import type { Started } from '../app.ts'
 import { onStopSignal } from './signals.ts'
 
 /** What a worker says to this process, and the other way round. */
-export type WorkerMessage =
+type WorkerMessage =
   | { kind: 'started'; started: Started }
   | { kind: 'metrics-request'; id: number }
-  | { kind: 'metrics'; id: number; text: string; metrics: unknown }
+  /** Of one worker, as prom-client's JSON. */
+  | { kind: 'metrics'; id: number; metrics: unknown }
+  /** Of all of them, in Prometheus' text format. */
+  | { kind: 'all-metrics'; id: number; text: string }
   | { kind: 'stop'; signal: NodeJS.Signals }
   | { kind: 'reload' }
 
@@ -24,9 +27,6 @@ const METRICS_MS = 2000
 const RESTART_MS = 250
 const RESTART_MAX_MS = 10_000
 const YOUNG_MS = 30_000
-
-/** Whether this process is one of several workers. */
-export const isWorker = (): boolean => cluster.isWorker
 
 export interface Workers {
   /** What the first of them serves; where it can't start, the process ends with its exit status. */
@@ -65,7 +65,7 @@ export function startWorkers(settings: Settings, log: Logger): Workers {
       part.map((metric) => ({ ...metric, aggregator: 'sum' })),
     )
     const text = await AggregatorRegistry.aggregate(all).metrics()
-    send(asking, { kind: 'metrics', id, text, metrics: undefined })
+    send(asking, { kind: 'all-metrics', id, text })
   }
 
   let hasStarted = false
@@ -148,8 +148,8 @@ export class WorkerLink {
       if (message.kind === 'stop') handlers.stop(message.signal)
       else if (message.kind === 'reload') handlers.reload()
       else if (message.kind === 'metrics-request') {
-        void handlers.metrics().then((metrics) => this.#send({ kind: 'metrics', id: message.id, text: '', metrics }))
-      } else if (message.kind === 'metrics') {
+        void handlers.metrics().then((metrics) => this.#send({ kind: 'metrics', id: message.id, metrics }))
+      } else if (message.kind === 'all-metrics') {
         this.#waiting.get(message.id)?.(message.text)
         this.#waiting.delete(message.id)
       }
