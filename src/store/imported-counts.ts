@@ -1,6 +1,6 @@
-import { pageAfter, pageBefore, type Db } from './database/sql.ts'
+import { pageBefore, type Db } from './database/sql.ts'
 import { Prisma as Sql } from './generated/client.ts'
-import { createReadPointerStore, isCounted, type MemberKey } from './read-pointers.ts'
+import { createReadPointerStore, readToAfter, type MemberKey } from './read-pointers.ts'
 
 /*
  * What is counted as messages are sent and read must be right for what is imported, too, whatever the order of the lines: in the end it
@@ -42,7 +42,6 @@ export async function recountLate(db: Db, stored: readonly { id: number; convers
       LEFT JOIN former_senders f ON f.conversation_id = c.id AND f.user_id = s.sender_id
       WHERE s.conversation_id = ANY(${ids}::text[])
     ) n WHERE n.id = m.id AND (m.seq, m.sender_seq) <> (n.seq, n.sender_seq)`
-  const reader = Sql.sql`m.user_id`
   await db.$executeRaw`
     UPDATE members t SET read_to = p.read_to, read_count = p.read_count, read_beyond = p.beyond,
       read_up_to = greatest(CASE WHEN t.read_up_to <= p.read_to THEN t.read_up_to END, p.reached)
@@ -54,19 +53,7 @@ export async function recountLate(db: Db, stored: readonly { id: number; convers
       JOIN members m ON m.conversation_id = k.id AND m.read_to >= k."from"
       JOIN conversations c ON c.id = k.id
       LEFT JOIN former_senders f ON false
-      LEFT JOIN LATERAL (
-        SELECT s.id FROM messages s WHERE ${pageAfter(
-          's.conversation_id',
-          's.id',
-          'm.conversation_id',
-          'm.marked_to',
-          Sql.sql`AND s.sender_id <> m.user_id AND s.deleted_at IS NULL AND NOT ${isCounted('s.id', reader)}`,
-        )} LIMIT 1
-      ) unread ON true
-      LEFT JOIN LATERAL (
-        SELECT s.id FROM messages s WHERE ${pageBefore('s.conversation_id', 's.id', 'm.conversation_id')} LIMIT 1
-      ) last ON true
-      CROSS JOIN LATERAL (SELECT greatest(m.marked_to, coalesce(unread.id - 1, last.id)) AS read_to) b
+      ${readToAfter('m.marked_to')}
       CROSS JOIN LATERAL (
         SELECT count(*) FILTER (WHERE message_id > b.read_to) AS beyond, max(message_id) FILTER (WHERE message_id <= b.read_to) AS reached
         FROM receipts r WHERE r.reader_id = m.user_id AND r.conversation_id = m.conversation_id AND NOT r.marked_unread

@@ -35,17 +35,14 @@ export interface ReadPosition {
   isCounted: boolean
 }
 
-/** The member `m` of statements. */
-const MEMBER = Sql.sql`m.user_id`
-
-/** Whether the message was read singly and not marked unread since: looked up by key, row by row. */
-export const isCounted = (message: string, reader: Sql.Sql): Sql.Sql => Sql.sql`
-  (SELECT NOT r.marked_unread FROM receipts r WHERE r.message_id = ${Sql.raw(message)} AND r.reader_id = ${reader}) IS TRUE`
+/** Whether the message was read singly by the member `m` and not marked unread since: looked up by key, row by row. */
+const isCounted = (message: string): Sql.Sql => Sql.sql`
+  (SELECT NOT r.marked_unread FROM receipts r WHERE r.message_id = ${Sql.raw(message)} AND r.reader_id = m.user_id) IS TRUE`
 
 /** How many deleted messages of others than `m` with `after < id <= until` were not read singly, of the conversation of `m`. */
 const deletedBetween = (after: Sql.Sql, until: Sql.Sql): Sql.Sql => Sql.sql`(
   SELECT count(*)::int FROM messages d WHERE d.conversation_id = m.conversation_id AND d.id > ${after} AND d.id <= ${until}
-    AND d.deleted_at IS NOT NULL AND d.sender_id <> m.user_id AND NOT ${isCounted('d.id', MEMBER)})`
+    AND d.deleted_at IS NOT NULL AND d.sender_id <> m.user_id AND NOT ${isCounted('d.id')})`
 
 const MAX_ID = Sql.sql`${Number.MAX_SAFE_INTEGER}::bigint`
 
@@ -62,7 +59,25 @@ export const unreadMentionsOf = (readerId: number): Sql.Sql => Sql.sql`CASE WHEN
     UNION SELECT id FROM messages WHERE conversation_id = m.conversation_id AND mentions_all AND id > m.read_to
   ) k CROSS JOIN LATERAL (
     SELECT FROM messages s WHERE s.id = k.id AND s.deleted_at IS NULL AND s.sender_id <> ${readerId} LIMIT 1
-  ) s WHERE NOT ${isCounted('k.id', MEMBER)}) END`
+  ) s WHERE NOT ${isCounted('k.id')}) END`
+
+/**
+ * Of members `m`, as `b.read_to`: up to where nothing of others is unread behind a pointer; own messages are passed over. To be joined.
+ */
+export const readToAfter = (pointer: 'm.read_to' | 'm.marked_to'): Sql.Sql => Sql.sql`
+  LEFT JOIN LATERAL (
+    SELECT s.id FROM messages s WHERE ${pageAfter(
+      's.conversation_id',
+      's.id',
+      'm.conversation_id',
+      pointer,
+      Sql.sql`AND s.sender_id <> m.user_id AND s.deleted_at IS NULL AND NOT ${isCounted('s.id')}`,
+    )} LIMIT 1
+  ) unread ON true
+  LEFT JOIN LATERAL (
+    SELECT s.id FROM messages s WHERE ${pageBefore('s.conversation_id', 's.id', 'm.conversation_id')} LIMIT 1
+  ) last ON true
+  CROSS JOIN LATERAL (SELECT greatest(${Sql.raw(pointer)}, coalesce(unread.id - 1, last.id)) AS read_to) b`
 
 /**
  * What each member has read: a pointer, and a counter of what was read singly beyond it. Nothing here depends on the length of the
@@ -124,19 +139,7 @@ export function createReadPointerStore(db: Db) {
         CROSS JOIN LATERAL (
           SELECT * FROM members WHERE conversation_id = k."conversationId" AND user_id = k."userId" AND read_beyond > 0 LIMIT 1
         ) m
-        LEFT JOIN LATERAL (
-          SELECT s.id FROM messages s WHERE ${pageAfter(
-            's.conversation_id',
-            's.id',
-            'm.conversation_id',
-            'm.read_to',
-            Sql.sql`AND s.sender_id <> m.user_id AND s.deleted_at IS NULL AND NOT ${isCounted('s.id', MEMBER)}`,
-          )} LIMIT 1
-        ) unread ON true
-        LEFT JOIN LATERAL (
-          SELECT s.id FROM messages s WHERE ${pageBefore('s.conversation_id', 's.id', 'm.conversation_id')} LIMIT 1
-        ) last ON true
-        CROSS JOIN LATERAL (SELECT greatest(m.read_to, coalesce(unread.id - 1, last.id)) AS read_to) b
+        ${readToAfter('m.read_to')}
         CROSS JOIN LATERAL (
           SELECT count(*)::int AS moved, max(message_id) AS reached FROM receipts r
           WHERE r.reader_id = m.user_id AND r.conversation_id = m.conversation_id
@@ -167,7 +170,7 @@ export function createReadPointerStore(db: Db) {
           m.history_after::float8 AS "historyAfter", m.read_to::float8 AS "readTo", m.read_count AS "readCount",
           m.read_beyond AS "readBeyond", m.read_up_to::float8 AS "readUpTo", coalesce(p.seq, n.seq - 1, c.message_count) AS "pointerSeq",
           x.id::float8 AS "messageId", x.seq, x.sender_id AS "senderId", x.sender_seq AS "senderSeq",
-          x.deleted_at IS NOT NULL AS "isDeleted", ${isCounted('x.id', MEMBER)} AS "isCounted"
+          x.deleted_at IS NOT NULL AS "isDeleted", ${isCounted('x.id')} AS "isCounted"
         FROM members m JOIN conversations c ON c.id = m.conversation_id
         CROSS JOIN LATERAL (SELECT * FROM messages x WHERE x.id = ${messageId} AND x.conversation_id = m.conversation_id LIMIT 1) x
         LEFT JOIN LATERAL (
