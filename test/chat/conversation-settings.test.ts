@@ -1,20 +1,14 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { ConversationFilter, ConversationPosition } from '../../src/chat/reads.ts'
 import type { ConversationSettings } from '../../src/store/conversation-settings.ts'
-import { createTestChat, type TestChat } from '../support/chat.ts'
+import { type TestChat, useChat } from '../support/chat.ts'
 import { describeEngines } from '../support/database.ts'
 
 const HOUR = 3_600_000
 
 describeEngines((on) => {
   let node: TestChat
-  beforeEach(() => {
-    node = createTestChat(on().store)
-  })
-  afterEach(async () => {
-    await node.expectLogPublished()
-    await node.close()
-  })
+  useChat(on, (opened) => (node = opened))
 
   const keep = (userId: number, id: string, changes: Partial<ConversationSettings>) =>
     node.chat.conversationSettings.update(userId, id, changes)

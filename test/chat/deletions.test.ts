@@ -1,17 +1,11 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { deleteMessages } from '../../src/chat/deletions.ts'
-import { codeOf, createTestChat, type TestChat } from '../support/chat.ts'
+import { codeOf, type TestChat, useChat } from '../support/chat.ts'
 import { describeEngines } from '../support/database.ts'
 
 describeEngines((on) => {
   let node: TestChat
-  beforeEach(() => {
-    node = createTestChat(on().store)
-  })
-  afterEach(async () => {
-    await node.expectLogPublished()
-    await node.close()
-  })
+  useChat(on, (opened) => (node = opened))
 
   const remove = async (userId: number, messageId: number, isAdmin = false) =>
     (await node.chat.deletions.delete({ userId, isAdmin }, messageId)).message

@@ -1,16 +1,10 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { codeOf, createTestChat, refusal, type TestChat } from '../support/chat.ts'
+import { expect, test } from 'vitest'
+import { codeOf, createTestChat, refusal, type TestChat, useChat } from '../support/chat.ts'
 import { describeEngines } from '../support/database.ts'
 
 describeEngines((on) => {
   let node: TestChat
-  beforeEach(() => {
-    node = createTestChat(on().store)
-  })
-  afterEach(async () => {
-    await node.expectLogPublished()
-    await node.close()
-  })
+  useChat(on, (opened) => (node = opened))
 
   const mentioned = async (messageId: number): Promise<number[]> => {
     const rows = await on().query(`SELECT user_id FROM mentions WHERE message_id = ${messageId} ORDER BY user_id`)

@@ -1,19 +1,13 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { ChatEvent } from '../../src/chat/events.ts'
-import { codeOf, createTestChat, newUserId, refusal, type Published, type TestChat } from '../support/chat.ts'
+import { codeOf, createTestChat, newUserId, refusal, type Published, type TestChat, useChat } from '../support/chat.ts'
 import { describeEngines, describeServer } from '../support/database.ts'
 
 const contentOf = ({ event }: Published): string => (event as Extract<ChatEvent, { kind: 'message_sent' }>).payload.content
 
 describeEngines((on) => {
   let node: TestChat
-  beforeEach(() => {
-    node = createTestChat(on().store)
-  })
-  afterEach(async () => {
-    await node.expectLogPublished()
-    await node.close()
-  })
+  useChat(on, (opened) => (node = opened))
 
   test('a direct message is published to the topics of both, as it is stored', async () => {
     const { chat, send, take, users } = node

@@ -1,18 +1,12 @@
 import type { Viewer } from '../../src/auth/verify.ts'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { NotificationRecord } from '../../src/store/notifications.ts'
-import { codeOf, createTestChat, newUserId, type Published, type TestChat } from '../support/chat.ts'
+import { codeOf, createTestChat, newUserId, type Published, type TestChat, useChat } from '../support/chat.ts'
 import { describeEngines } from '../support/database.ts'
 
 describeEngines((on) => {
   let node: TestChat
-  beforeEach(() => {
-    node = createTestChat(on().store)
-  })
-  afterEach(async () => {
-    await node.expectLogPublished()
-    await node.close()
-  })
+  useChat(on, (opened) => (node = opened))
 
   const page = (userId: number, before?: number, limit = 10): Promise<NotificationRecord[]> =>
     node.chat.reads.notificationPage(userId, before, limit)

@@ -1,19 +1,13 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { ReactionPayload } from '../../src/chat/events.ts'
-import { codeOf, createTestChat, type Published, type TestChat } from '../support/chat.ts'
+import { codeOf, createTestChat, type Published, type TestChat, useChat } from '../support/chat.ts'
 import { describeEngines, describeServer } from '../support/database.ts'
 
 const payloadOf = ({ event }: Published): ReactionPayload => event.payload as ReactionPayload
 
 describeEngines((on) => {
   let node: TestChat
-  beforeEach(() => {
-    node = createTestChat(on().store)
-  })
-  afterEach(async () => {
-    await node.expectLogPublished()
-    await node.close()
-  })
+  useChat(on, (opened) => (node = opened))
 
   test('adding and removing push what holds after the change, user ids ascending; a repeat pushes nothing', async () => {
     const { chat, send, take, users } = node

@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { codeOf, createTestChat, type Published, type TestChat } from '../support/chat.ts'
+import { expect, test } from 'vitest'
+import { codeOf, createTestChat, type Published, type TestChat, useChat } from '../support/chat.ts'
 import { describeEngines, describeServer } from '../support/database.ts'
 
 /** Whom receipts were pushed to, and of which messages. */
@@ -8,13 +8,7 @@ const receiptsIn = (published: readonly Published[]): [string, number][] =>
 
 describeEngines((on) => {
   let node: TestChat
-  beforeEach(() => {
-    node = createTestChat(on().store)
-  })
-  afterEach(async () => {
-    await node.expectLogPublished()
-    await node.close()
-  })
+  useChat(on, (opened) => (node = opened))
 
   test('a receipt is stored and pushed to the sender once; a repeat gives the first one', async () => {
     const { chat, send, take, users } = node

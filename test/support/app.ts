@@ -3,10 +3,11 @@ import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { inject } from 'vitest'
+import { afterAll, beforeAll, describe, inject } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import { signToken, type TokenClaims } from '../../src/auth/verify.ts'
 import { loadSettings } from '../../src/settings.ts'
+import { createServerDatabase, dropServerDatabase, skipServer } from './database.ts'
 import { connectGraphqlWs, connectHttp, type GraphqlClient } from './graphql-client.ts'
 import { connectLegacy, type ConnectOptions, type LegacyClient } from './legacy-client.ts'
 
@@ -122,4 +123,28 @@ export async function startApp(env: Record<string, string> = {}): Promise<TestAp
     },
   }
   return test
+}
+
+/** Runs a suite on each engine, with a server that is handed to `assign` before the tests. */
+export function describeApps(assign: (app: TestApp) => void, suite: () => void): void {
+  const engines = [
+    { name: 'the embedded database', isSkipped: false, createUrl: () => Promise.resolve(undefined) },
+    { name: 'PostgreSQL', isSkipped: skipServer, createUrl: () => createServerDatabase() },
+  ]
+  for (const { name, isSkipped, createUrl } of engines) {
+    describe.skipIf(isSkipped)(`${name}`, () => {
+      let app: TestApp
+      let url: string | undefined
+      beforeAll(async () => {
+        url = await createUrl()
+        app = await startApp(url === undefined ? {} : { DATABASE_URL: url })
+        assign(app)
+      })
+      afterAll(async () => {
+        await app.stop()
+        if (url !== undefined) await dropServerDatabase(url)
+      })
+      suite()
+    })
+  }
 }

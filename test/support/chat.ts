@@ -1,5 +1,5 @@
 import { createCounts } from '../../src/telemetry/counters.ts'
-import { expect } from 'vitest'
+import { afterEach, beforeEach, expect } from 'vitest'
 import { createChat, type Chat } from '../../src/chat/chat.ts'
 import { createCircleLoader, createWrites } from '../../src/core.ts'
 import type { Commits } from '../../src/chat/commit.ts'
@@ -177,3 +177,16 @@ export const refusal = async (attempt: Promise<unknown>): Promise<{ code: ErrorC
 }
 
 export const codeOf = async (attempt: Promise<unknown>): Promise<ErrorCode> => (await refusal(attempt)).code
+
+/** A chat for each test, handed to `assign`; at the end of each its log holds what was published. */
+export function useChat(on: () => { store: Store }, assign: (node: TestChat) => void): void {
+  let node: TestChat
+  beforeEach(() => {
+    node = createTestChat(on().store)
+    assign(node)
+  })
+  afterEach(async () => {
+    await node.expectLogPublished()
+    await node.close()
+  })
+}
