@@ -83,7 +83,7 @@ const SWEEP_AT_ONCE = 1000
 const RETENTION_EVERY_MS = 60_000
 /** As far back as the statistics go. */
 const STATISTICS_DAYS = 366
-/** How often a node looks for changed profiles that nobody was told of, as after another one died. */
+/** How often a node looks for changed profiles that were not announced, as after another one died. */
 const PROFILE_SWEEP_MS = 5000
 /** More hours than PostgreSQL's dates reach back are as good as all. */
 const MAX_RETENTION_HOURS = 1_000_000
@@ -521,7 +521,7 @@ async function beginRevocations({ settings, revocations, bans, connections, onSt
   if (settings.databaseUrl !== undefined) onStop(every(settings.positionCheckMs, () => refresh().catch(failed('revocations'))))
 }
 
-/** Tells of changed profiles that nobody was told of, now and then again. */
+/** Announces changed profiles that were not announced, now and every PROFILE_SWEEP_MS. */
 function beginProfileSweeps({ core, onStop, failed }: Node): void {
   const sweep = (): Promise<void> => core.chat.profileUpdates.sweep().catch(failed('profile update'))
   void sweep()

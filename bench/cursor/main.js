@@ -134,7 +134,7 @@ for (const [name, fields] of Object.entries(QUERIES)) {
   }
   const total = ({ node, database }) => node + database
   const ratio = median(measured.map((each) => total(each.with) / total(each.without)))
-  // The bare one is told of for what a transaction costs by itself.
+  // The bare one shows what a transaction costs by itself.
   if (name !== 'small' && ratio > TARGET) isDear = true
   results[name] = { ratio, measured }
   const figures = (which) => [

@@ -13,7 +13,7 @@ export class BannedError extends ChatError {
 
 /** Which users may not come in: those who are banned, and those who were erased. */
 export interface Bans {
-  /** What the user is told, `banned` or `banned until <time>`; undefined for one who is not banned now. */
+  /** The text for the user, `banned` or `banned until <time>`; undefined for one who is not banned now. */
   textOf(userId: number): string | undefined
   /** Takes note of what was stored, here or by another node; what is older than what is known changes nothing. */
   learn(ban: BanRecord): void

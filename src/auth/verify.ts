@@ -36,7 +36,7 @@ export interface AuthOptions {
   onOddClaim?: (oddity: { userId: number; claim: string; problem: string }) => void
   /** Whether an administrator has revoked the viewer's tokens of then. */
   isRevoked: (viewer: Viewer) => boolean
-  /** What a user is told who is banned; undefined for anybody else. */
+  /** The text for a user who is banned; undefined for anybody else. */
   banOf?: (userId: number) => string | undefined
   /** Called when the keys can't be fetched. */
   onError: (error: unknown) => void

@@ -25,7 +25,7 @@ export function parseDirectId(id: string, userId: number): { partnerId: number }
 /** The id of the direct conversation of two users that has no message yet. */
 export const directId = (a: number, b: number): string => `direct_${Math.min(a, b)}_${Math.max(a, b)}`
 
-/** Throws FORBIDDEN where a direct conversation is one of two users of whom either has blocked the other. */
+/** Throws FORBIDDEN for the direct conversation of two users, where one has blocked the other. */
 export async function refuseBlocked(
   { blocks }: Pick<StoreParts, 'blocks'>,
   { pair }: Pick<ConversationRecord, 'pair'>,

@@ -9,7 +9,7 @@ async function contactTopics({ conversations }: Pick<StoreParts, 'conversations'
 }
 
 /**
- * Runs a change that a user's contacts are told of in one transaction, which holds the locks of `topics`: those of the user and of
+ * Runs a change that a user's contacts receive in one transaction, which holds the locks of `topics`: those of the user and of
  * everybody who shares a conversation with them as long as the locks are held.
  */
 export async function changeForContacts<T>(

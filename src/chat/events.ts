@@ -94,7 +94,7 @@ export interface BlockPayload {
   blocked: boolean
   /** Whether there is a block between the two after the change, whichever of them made it. */
   isPairBlocked: boolean
-  /** Whether the two are told of each other's presence while there is none. */
+  /** Whether the two receive each other's presence while there is no block. */
   sharePresence: boolean
 }
 
@@ -166,7 +166,7 @@ export const EVENTS = {
   user_updated: durable('UserUpdated', nowhere as (payload: ProfilePayload) => null),
   notification_read: durable('NotificationRead', nowhere as (notification: NotificationRecord) => null),
   user_erased: durable('UserErased', nowhere as (payload: ErasurePayload) => null),
-  // In the topics of both, whose feeds then hide each other's presence; only the one who blocks is told of it.
+  // In the topics of both, whose feeds then hide each other's presence; only the one who blocks receives it.
   block_changed: durable('BlockChanged', nowhere as (payload: BlockPayload) => null),
   typing: ephemeral(
     'TypingChanged',
@@ -225,7 +225,7 @@ export const isDurable = ({ kind }: { kind: EventKind }): boolean => EVENTS[kind
 /** What an ephemeral event is coalesced by at a slow client. */
 export const coalescingKeyOf = ({ kind, payload }: ChatEvent): string => rowOf(kind).coalescingKey(payload)
 
-/** Whether a user who listens to its topic is to be told of it. */
+/** Whether it is delivered to a user who listens to its topic. */
 export const isFor = (event: ChatEvent, userId: number): boolean =>
   event.kind !== 'block_changed' || event.payload.blockerId === userId
 

@@ -72,7 +72,7 @@ export function createGroups({ store, commits, additionsPerDay, stopTyping }: Gr
   /** Brings users in one after the other, each told to the group and to the user. */
   async function admit(tx: Transaction, group: GroupRecord, userIds: readonly number[]): Promise<GroupRecord> {
     if (userIds.length === 0) return group
-    // Under the lock of their topics: who is renamed meanwhile is told of to the group either way.
+    // Under the lock of their topics: the group receives a name that changes meanwhile either way.
     const users = await tx.users.byIds(userIds)
     const topic = groupTopic(group.id)
     const beginning = await tx.groups.beginning(group)

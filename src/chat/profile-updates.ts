@@ -12,9 +12,9 @@ import type { ProfilePayload } from './events.ts'
 export interface ProfileUpdates {
   /** Tells of changes when they are due. */
   schedule(due: readonly DueAnnouncement[]): void
-  /** Tells of everything that is due and that nobody has told of yet, as after a node died. */
+  /** Announces everything that is due and was not announced yet, as after a node died. */
   sweep(): Promise<void>
-  /** Resolves when nothing is being told of. */
+  /** Resolves when no announcement is under way. */
   idle(): Promise<void>
   /** What is not due yet is left to the other nodes. */
   stop(): Promise<void>

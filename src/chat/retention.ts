@@ -5,7 +5,7 @@ import { emptyMessages } from './deletions.ts'
 export interface Retention {
   /**
    * Deletes messages for good that are older than `days`, with what belongs to them, in transactions of a few milliseconds; resolves with how
-   * many. Nobody is told: counts shrink. A message that younger ones of its conversation precede, as an import may bring, is emptied and
+   * many. There is no event: counts shrink. A message that younger ones of its conversation precede, as an import may bring, is emptied and
    * keeps its place until they go too. A call while another one runs resolves with that.
    */
   sweep(days: number): Promise<number>

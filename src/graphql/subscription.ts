@@ -163,7 +163,7 @@ export class Subscription implements SourceSink, OpenSource {
   }
 
   /**
-   * What a replay did is told after its last event, also where that is still being executed. Live events wait meanwhile, so what was
+   * The outcome of a replay comes after its last event, also where that is still being executed. Live events wait meanwhile, so what was
    * delivered since its beginning is what the client got of it.
    */
   #inSequence({ replayed, again }: SourceHooks): SourceHooks {

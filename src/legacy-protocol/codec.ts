@@ -44,7 +44,7 @@ interface RequestSpec {
 /** REQUESTS made ready for decoding, as far as the capabilities go; a Map, for it is looked up by what clients send. */
 class Plans {
   readonly byType: ReadonlyMap<string, RequestPlan>
-  /** What a `type` that is none of them is told. */
+  /** The error text for a `type` that is none of them. */
   readonly expected: string
 
   constructor(capabilities: CapabilitySet) {

@@ -69,7 +69,7 @@ export interface ConnectionsOptions {
   leewayMs?: number
   /** Whether the viewer's token was revoked after it was verified. */
   isRevoked: (viewer: Viewer) => boolean
-  /** What a user is told who was banned meanwhile; undefined for anybody else. */
+  /** The text for a user who was banned meanwhile; undefined for anybody else. */
   banOf?: (userId: number) => string | undefined
   onOpened: (userId: number, connectionId: string, protocol: Protocol) => void
   onClosed: (userId: number, connectionId: string, protocol: Protocol) => void

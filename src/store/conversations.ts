@@ -183,7 +183,7 @@ export function createConversationStore(db: Db) {
     members: async (conversationId: string, after: number, limit: number): Promise<MemberRecord[]> =>
       (await memberPages([{ conversationId, after, limit }]))[0] ?? [],
 
-    /** Whether two users are told of each other's presence: they share a conversation, and not just groups with more than `groupLimit` members. */
+    /** Whether two users receive each other's presence: they share a conversation, and not just groups with more than `groupLimit` members. */
     async sharePresence(a: number, b: number, groupLimit: number): Promise<boolean> {
       const [row] = await db.$queryRaw<{ shared: boolean }[]>`
         SELECT EXISTS (

@@ -195,7 +195,7 @@ async function positionsAfterEvent(db: Db, cursor: number, topics: readonly stri
 }
 
 /**
- * After a snapshot: what it shows of a topic is the beginning of it, since whoever appends holds the topic's lock until the commit.
+ * After a snapshot: what it shows of a topic is the beginning of it, since a writer holds the topic's lock until the commit.
  * A snapshot of the future is of a log that has lost its end since.
  */
 async function positionsAfterSnapshot(

@@ -228,7 +228,7 @@ export function createImportStore(db: Db) {
         ), back AS (
           DELETE FROM former_senders f USING new_people p WHERE f.conversation_id = p."conversationId" AND f.user_id = p."userId"
         ), come AS (
-          -- They begin as whoever joins now.
+          -- They begin as a member who joins now.
           INSERT INTO members (conversation_id, user_id, role, joined_at, since_seq, history_after, sent_count, read_to, marked_to, read_count)
           SELECT "conversationId", "userId", role, at, seq, CASE WHEN "historyVisible" THEN 0 ELSE last_id END, sent_count, last_id, last_id,
             message_count - sent_count

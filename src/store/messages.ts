@@ -67,7 +67,7 @@ export function createMessageStore(db: Db) {
     page: async (conversationId: string, before: number | undefined, limit: number): Promise<MessageRecord[]> =>
       (await pages([{ conversationId, before, limit }]))[0] ?? [],
 
-    /** The latest message of each conversation that has one, whoever may read it. */
+    /** The latest message of each conversation that has one; who may read it is decided by the caller. */
     async latest(conversationIds: readonly string[]): Promise<Map<string, MessageRecord>> {
       const rows = await db.$queryRaw<MessageRow[]>`
         SELECT ${messageColumns} FROM unnest(${[...conversationIds]}::text[]) AS k(id)

@@ -18,7 +18,7 @@ export interface UserProfile {
   saidAt?: number | 'now' | undefined
 }
 
-/** A user whose contacts are to be told of a change, and in how many milliseconds. */
+/** A user whose change is to be announced, and in how many milliseconds. */
 export interface DueAnnouncement {
   id: number
   inMs: number
@@ -106,7 +106,7 @@ export function createUserStore(db: Db) {
       return rows.map(({ id }) => id)
     },
 
-    /** Notes that others are told of a user's change now; the user as they are to be told of, undefined where nothing is due. */
+    /** Notes that a user's change is announced now; resolves with the user as announced, undefined where nothing is due. */
     async takeAnnouncement(id: number): Promise<Pick<UserRecord, 'id' | 'name' | 'avatar'> | undefined> {
       const [row] = await db.$queryRaw<Pick<UserRecord, 'id' | 'name' | 'avatar'>[]>`
         UPDATE users SET announce_due = NULL, announced_at = statement_timestamp()

@@ -78,7 +78,7 @@ test('HTTP and SSE requests are 403 FORBIDDEN, and a live stream ends with an er
   }
 })
 
-test('the reason is told to admins alone, in the audit log', async () => {
+test('only admins see the reason, in the audit log', async () => {
   const ann = await app.user()
   const client = await app.ready(ann)
   await ban(app, ann)

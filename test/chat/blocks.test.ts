@@ -173,7 +173,7 @@ describeEngines((on) => {
         key: null,
       })
 
-    test('only the one who blocks is told of it, live and by a replay', async () => {
+    test('only the one who blocks receives it, live and by a replay', async () => {
       await meet()
       const [first, second] = [await open(nodes[0], a), await open(nodes[1], b)]
       await nodes[1].chat.blocks.block(a, b)
@@ -190,7 +190,7 @@ describeEngines((on) => {
       expect(blocksOf((await others.resume(0)).events)).toEqual([])
     })
 
-    test('each is told once that the other is offline, sees nothing more, and is told how they are when it ends', async () => {
+    test('each receives once that the other is offline, nothing more, and the true state when it ends', async () => {
       await meet()
       const [first, second] = [await open(nodes[0], a), await open(nodes[1], b)]
       nodes[1].chat.presence.opened(b)
@@ -250,7 +250,7 @@ describeEngines((on) => {
       await second.until(() => presenceOf(second.events).length === 1)
     })
 
-    test('users who share no conversation are told of no presence when a block begins or ends', async () => {
+    test('users who share no conversation receive no presence when a block begins or ends', async () => {
       const first = await open(nodes[0], a)
       await nodes[1].chat.blocks.block(a, b)
       await nodes[1].chat.blocks.unblock(a, b)

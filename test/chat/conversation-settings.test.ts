@@ -170,7 +170,7 @@ describeEngines((on) => {
     expect(await idsOf(user, 'ALL')).toEqual([d, c, b, a])
   })
 
-  test('a notification that is marked read is told once to the user’s own connections', async () => {
+  test('a notification that is marked read reaches the user’s own connections once', async () => {
     const [user = 0] = await node.users(1)
     await node.chat.notifications.send('t', { n: 1 }, [user])
     const [{ id } = { id: 0 }] = await node.chat.reads.notificationPage(user, undefined, 1)

@@ -8,7 +8,7 @@ import { createNode, listen, type Listening, type TestNode } from '../support/li
 
 const AVATAR = 'https://example.org/a.png'
 
-/** What was told of a user: name and avatar, by topic. */
+/** What was announced of a user: name and avatar, by topic. */
 const told = (events: readonly { topic: string; event: ChatEvent }[]): unknown[] =>
   events.flatMap(({ topic, event }) =>
     event.kind === 'user_updated' ? [[topic, event.payload.user.name, event.payload.user.avatar]] : [],
@@ -82,7 +82,7 @@ describeEngines((on) => {
     expect(told(node.take())).toEqual([])
   })
 
-  test('what changes within 3 s of an announcement waits, and is told as the last state', async () => {
+  test('what changes within 3 s of an announcement waits, and is announced as the last state', async () => {
     expect(await rename('One')).toEqual([[`user:${a}`, 'One', null]])
     // However slow this test is.
     await on().query(`UPDATE users SET announced_at = announced_at + interval '1 hour' WHERE id = ${a}`)
@@ -99,7 +99,7 @@ describeEngines((on) => {
     expect(told(node.take())).toEqual([[`user:${a}`, 'Three', AVATAR]])
   })
 
-  test('it is told when the 3 s are over, without anybody asking', async () => {
+  test('it is announced when the 3 s are over, by itself', async () => {
     await rename('One')
     await rename('Two')
     const all = (): Extract<ChatEvent, { kind: 'user_updated' }>[] =>
@@ -110,7 +110,7 @@ describeEngines((on) => {
     expect(all()).toHaveLength(2)
   })
 
-  test('what a node that died was about to tell is told by another one, once', async () => {
+  test('what a node that died was about to announce is announced by another one, once', async () => {
     await rename('One')
     const dead = createTestChat(on().store)
     await dead.chat.users.upsert({ id: a, name: 'Two', avatar: undefined })
@@ -125,7 +125,7 @@ describeEngines((on) => {
 })
 
 describeServer((on) => {
-  test('who joins while a change is told hears of it, or is told the new name already', async () => {
+  test('a member who joins during an announcement receives it, or has the new name already', async () => {
     const node = createTestChat(on().store)
     const other = createTestChat((await on().another()).store)
     for (let round = 0; round < 10; round++) {
@@ -194,7 +194,7 @@ describeEngines((on) => {
     const namesIn = (events: readonly ChatEvent[]): string[] =>
       events.flatMap((event) => (event.kind === 'user_updated' ? [event.payload.user.name] : []))
 
-    test('is told once, live and by a replay', async () => {
+    test('receives it once, live and by a replay', async () => {
       const [mine, theirs] = [await open(a), await open(b)]
       await nodes[0].chat.users.upsert({ id: a, name: 'Ann', avatar: undefined })
       await nodes[0].chat.users.upsert({ id: b, name: 'Bob', avatar: undefined })

@@ -25,7 +25,7 @@ describeEngines((on) => {
   const unreadOf = async (userId: number, id: string): Promise<number> =>
     (await node.chat.reads.readStates(userId, [id])).get(id)?.unread ?? -1
 
-  test('old messages go for good, with what belongs to them, and nobody is told', async () => {
+  test('old messages go for good, with what belongs to them, without an event', async () => {
     const { chat, send, users, group } = node
     const [a = 0, b = 0] = await users(2)
     const groupId = await group(a, [b])

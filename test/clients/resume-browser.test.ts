@@ -84,7 +84,7 @@ describe.skipIf(skipBrowser)('a page in a browser', () => {
     await send(page, 'four')
     expect(await shownOn(page)).toEqual(['one'])
     await begin(page, url)
-    proxy.mend()
+    proxy.repair()
     const texts = ['one', 'two', 'three', 'four']
     await expect.poll(() => shownOn(page), { timeout: 60_000 }).toEqual(texts)
     await send(page, 'five')

@@ -88,7 +88,7 @@ describe.each([3, 0])('a subscription that resumes, over graphql-ws with %i retr
           proxy.cut()
         }
       }
-      proxy.mend()
+      proxy.repair()
       expect(await contents(inbox, 2)).toEqual(expected.slice(-2))
     }
     expect(inbox.waiting).toEqual([])
@@ -170,7 +170,7 @@ describe.each([3, 0])('a subscription that resumes, over graphql-ws with %i retr
     proxy.cut()
     const missed = Array.from({ length: RESUME_LIMIT + 5 }, (_, number) => `missed ${number}`)
     for (const text of missed) await say(app, bob, ann, text)
-    proxy.mend()
+    proxy.repair()
     expect(await contents(inbox, 1)).toEqual(['while it is loaded'])
     expect([...shown].toReversed()).toEqual(['before', ...missed])
     await say(app, bob, ann, 'live')
@@ -200,7 +200,7 @@ describe.each([3, 0])('a subscription that resumes, over graphql-ws with %i retr
     proxy.cut()
     await say(app, bob, two.conversation, 'b1')
     await say(app, bob, one.conversation, 'a2')
-    proxy.mend()
+    proxy.repair()
     expect(await contents(inboxes[0] as Inbox<Result>, 1)).toEqual(['a2'])
     expect(await contents(inboxes[1] as Inbox<Result>, 1)).toEqual(['b1'])
   })
@@ -340,7 +340,7 @@ test('over server-sent events too: a cut line, an expired token, and a refused o
   expect(reasons[0]).toMatchObject([{ extensions: { code: 'UNAUTHENTICATED' } }])
   proxy.cut()
   await say(app, bob, ann, 'three')
-  proxy.mend()
+  proxy.repair()
   expect(await contents(inbox, 1)).toEqual(['three'])
   stop()
   expect(await ended).toBeUndefined()
@@ -370,7 +370,7 @@ describe('an outbox', () => {
     const sends = texts.map((text) => box.mutate(to(bob, text)))
     await sends[5]
     proxy.cut()
-    setTimeout(() => proxy.mend(), 100)
+    setTimeout(() => proxy.repair(), 100)
     const results = await Promise.all(sends)
     expect(results.map(({ data }) => (data as Data).sendMessage.content)).toEqual(texts)
     expect(await textsOf(bob)).toEqual(texts)

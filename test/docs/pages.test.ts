@@ -6,7 +6,7 @@ import { anchorsOf, fencesOf, filesIn, pathOf, proseOf, read } from '../support/
 const PAGES = filesIn('').filter((path) => path.endsWith('.md'))
 /** Pages whose commands are run, or say why they are not. */
 const CHECKED = PAGES.filter((path) => /^(README|CONTRIBUTING)\.md$|^docs\//.test(path))
-/** What the reader is told to make. */
+/** Files that the reader is to make. */
 const MADE = new Set(['deploy/.env'])
 const FOLDERS = 'src|test|bench|docs|prisma|deploy|examples'
 

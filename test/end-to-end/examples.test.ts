@@ -119,7 +119,7 @@ describe.concurrent.each(EXAMPLES)('the example %s', (name, scheme, path) => {
         await send(5)
         const breaks = (): number => example.err().split('Coming back').length - 1
         await vi.waitFor(() => expect(breaks(), example.err()).toBeGreaterThan(round), { timeout: 10_000 })
-        line.mend()
+        line.repair()
         await send(5)
         await shown()
       }

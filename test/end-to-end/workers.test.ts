@@ -39,7 +39,7 @@ describe.skipIf(skipServer || skipRedis)('WORKERS=2', () => {
   const open = (userId: number) =>
     connectLegacy(`ws://127.0.0.1:${server.port}/ws/connect`, { headers: { authorization: `Bearer ${token(userId)}` } })
 
-  test('one port, one log, and the metrics of all in one answer, whoever gives it', async () => {
+  test('one port, one log, and the metrics of all in one answer of any worker', async () => {
     await expect.poll(async () => workersIn(await metrics()).length, { timeout: 20_000 }).toBe(2)
     for (let count = 0; count < 4; count++) expect(workersIn(await metrics())).toHaveLength(2)
     expect((await fetch(`${server.url}/ready`)).status).toBe(200)

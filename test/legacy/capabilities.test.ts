@@ -67,7 +67,7 @@ test('what a capability brings is read where it is enabled, and ignored as any u
   })
 })
 
-test('without capabilities an unknown type is told what it always was', () => {
+test('without capabilities an unknown type gets the error that it always got', () => {
   const types = 'message_sent, typing, message_read, reaction_added, reaction_removed, ping, heartbeat, auth, resume'
   expect(decodeRequest('{"type":"message_edited"}')).toMatchObject({
     error: `type is the string "message_edited", expected one of ${types}`,

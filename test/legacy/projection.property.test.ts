@@ -180,7 +180,7 @@ async function live(steps: readonly Step[]): Promise<void> {
   const state = await stateOf(cat, group)
   expect(new Set(state.keys())).toEqual(new Set(messages.map(({ id }) => id).filter((id) => !deleted.has(id))))
 
-  // Whoever is told of everything shows the same, whatever it came over and whenever it was away.
+  // A client that receives everything shows the same, whatever it came over and whenever it was away.
   for (const name of ['capable', 'socket', 'stream'] as const) expect([name, screens[name].shown]).toEqual([name, state])
 
   const { shown, rows } = screens.old

@@ -81,7 +81,7 @@ const cases: [what: string, input: Partial<ReplayInput>, ranges: string[], compl
     true,
   ],
   [
-    'all of a membership that the last connection had not been told of',
+    'all of a membership that the last connection did not know',
     { checkpoints: [checkpoint({ 'user:1 0': 5 })] },
     ['user:1 5 Infinity', 'group:1 10 Infinity'],
     true,

@@ -100,7 +100,7 @@ describe.skipIf(skipRedisServer)('what is wrong with REDIS_URL', () => {
     }
   }
 
-  test('is told in a sentence without its password, and whether to wait', async () => {
+  test('is described in a sentence without its password, and whether to wait', async () => {
     const { url } = await startRedis('--requirepass', 'hidden')
     const { host, port } = new URL(url)
     expect(await problemOf(`redis://:hidden-1@${host}`)).toEqual({
@@ -128,7 +128,7 @@ describe.skipIf(skipRedisServer)('what is wrong with REDIS_URL', () => {
     })
   })
 
-  test('is told where another kind of server answers', async () => {
+  test('is described where another kind of server answers', async () => {
     // As PostgreSQL does: it hangs up at what it does not know, and answers the request for TLS with a letter.
     const other = createServer((socket) => {
       socket.on('error', () => undefined)

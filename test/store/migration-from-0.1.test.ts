@@ -40,7 +40,7 @@ const FILL = `
     WHEN 3 THEN (s.id * 31) % 7 < 5
     ELSE s.id < 100 OR s.id % 3 = 0
   END;
-  -- Whoever left has receipts, too.
+  -- A member who left has receipts, too.
   INSERT INTO receipts (message_id, reader_id, conversation_id)
   SELECT id, 9, conversation_id FROM messages WHERE conversation_id = 'group_1' AND sender_id <> 9 AND id < 50;`
 

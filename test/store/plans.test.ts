@@ -147,7 +147,7 @@ describeServer((on) => {
     await connection.end()
   })
 
-  /** The statements that a call runs, each with its values, whoever runs them. */
+  /** The statements that a call runs, each with its values, by any connection. */
   async function statementsOf(call: () => Promise<unknown>): Promise<{ text: string; values: unknown[] }[]> {
     const query = vi.spyOn(pg.Client.prototype, 'query')
     try {

@@ -274,7 +274,7 @@ export function describeBehaviour(start: () => Promise<TestApp>): void {
       ])
     })
 
-    test('a changed name is told once to all who share a conversation, and the last one of a burst', async () => {
+    test('a changed name reaches all who share a conversation once, and the last one of a burst', async () => {
       const { ann, bob, stranger } = await people(app, 'ann', 'bob', 'stranger')
       await createGroup(app, ann, [bob])
       await createGroup(app, ann, [bob])
@@ -398,7 +398,7 @@ export function describeBehaviour(start: () => Promise<TestApp>): void {
       expect(await told({ a, a2, b, c, alien })).toEqual({ a: all, a2: all, b: all, c: all, alien: [] })
     })
 
-    test('who may not is refused with the same code everywhere, and nobody is told', async () => {
+    test('who may not is refused with the same code everywhere, and nobody receives anything', async () => {
       const { ann, bob, cat } = await people(app, 'ann', 'bob', 'cat')
       const { conversation } = await createGroup(app, ann, [bob])
       const { a, b, c } = await connectAll({ a: ann, b: bob, c: cat })
@@ -442,7 +442,7 @@ export function describeBehaviour(start: () => Promise<TestApp>): void {
       expect(await told({ a, b })).toEqual({ a: all, b: all })
     })
 
-    test('what is read on one device is told to the others', async () => {
+    test('what is read on one device reaches the others', async () => {
       const { ann, bob } = await people(app, 'ann', 'bob')
       const { a, b, b2 } = await connectAll({ a: ann, b: bob, b2: bob })
       for (const text of ['one', 'two', 'three']) await a.send({ to: bob }, text)
@@ -456,7 +456,7 @@ export function describeBehaviour(start: () => Promise<TestApp>): void {
       expect(b2.reads.drain().at(-1)).toEqual(last)
     })
 
-    test('each request that changes what is read is told once, marking unread too', async () => {
+    test('each request that changes what is read has one event, marking unread too', async () => {
       const { ann, bob } = await people(app, 'ann', 'bob')
       const { a, b, b2 } = await connectAll({ a: ann, b: bob, b2: bob })
       for (const text of ['one', 'two', 'three']) await a.send({ to: bob }, text)
@@ -520,7 +520,7 @@ export function describeBehaviour(start: () => Promise<TestApp>): void {
     })
   })
 
-  test('who asked for nothing on a legacy socket is told nothing of edits and deletions', async () => {
+  test('a legacy socket without capabilities receives nothing of edits and deletions', async () => {
     const { ann, bob } = await people(app, 'ann', 'bob')
     const [a, b] = await Promise.all([GRAPHQL_WS.connect(app, ann), LEGACY.connect(app, bob)])
     await a.send({ to: bob }, 'hi')

@@ -39,7 +39,7 @@ interface ShownMessage {
   isDeleted: boolean
   sender: string
   reactions: Map<string, string[]>
-  /** Only of the viewer's own messages: nobody else is told. */
+  /** Only of the viewer's own messages: receipts go to nobody else. */
   readers: Set<string>
 }
 
@@ -59,7 +59,7 @@ class ShownState {
   readonly viewer: string
   readonly #conversations = new Map<string, ShownConversation>()
   readonly #notifications = new Map<string, string>()
-  /** Receipts that came before their message, which is told of in another topic: those have no order among each other. */
+  /** Receipts that came before their message, which is in another topic: those have no order among each other. */
   readonly #early = new Map<string, string[]>()
   /** Contents of the messages that came. */
   readonly seen = new Set<string>()

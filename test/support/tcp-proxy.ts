@@ -46,7 +46,7 @@ export class TcpProxy {
       else socket.resume()
   }
 
-  mend(): void {
+  repair(): void {
     this.#isCut = false
   }
 

@@ -53,7 +53,7 @@ export function connectGraphql(line: Line, { userId, after, listener }: Connecti
   const client = resumable(
     createClient({
       url: async () => {
-        await line.mended()
+        await line.restored()
         if (!isClosed) listener.state('connecting')
         return GRAPHQL_URL
       },

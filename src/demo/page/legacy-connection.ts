@@ -11,7 +11,7 @@ const PATIENCE_MS = 600_000
 export function connectLegacy(line: Line, { userId, after, listener }: ConnectionOptions): Connection {
   const client = createLegacyClient({
     url: LEGACY_URL,
-    token: () => line.mended().then(() => freshToken(userId)),
+    token: () => line.restored().then(() => freshToken(userId)),
     webSocket: line.Socket,
     lastMessageId: after,
     capabilities: ['edits', 'replies'],

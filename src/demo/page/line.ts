@@ -13,9 +13,9 @@ export interface Line {
   readonly isCut: boolean
   /** Breaks what is open at once, as a network does: what comes afterwards is lost, and nobody says goodbye. */
   cut(): void
-  mend(): void
+  restore(): void
   /** Resolves when the line is not cut. */
-  mended(): Promise<void>
+  restored(): Promise<void>
   watch(watcher: (frame: Frame) => void): void
 }
 
@@ -73,11 +73,11 @@ export function createLine(): Line {
         socket.dispatchEvent(new CloseEvent('close', { code: 1006 }))
       }
     },
-    mend() {
+    restore() {
       isCut = false
       for (const resolve of waiting.splice(0)) resolve()
     },
-    mended: () => (isCut ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve()),
+    restored: () => (isCut ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve()),
     watch: (watcher) => void watchers.push(watcher),
   }
 }

@@ -310,7 +310,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
     const shown = line.isCut ? 'broken' : state
     element.dataset['state'] = shown
     status.textContent = text[shown]
-    cut.textContent = line.isCut ? text.mend : text.cut
+    cut.textContent = line.isCut ? text.reconnect : text.cut
     setAttributes(cut, { 'aria-pressed': String(line.isCut) })
   }
 
@@ -348,7 +348,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
 
   function setCut(isCut: boolean): void {
     if (isCut === line.isCut) return
-    if (!isCut) line.mend()
+    if (!isCut) line.restore()
     else {
       strip.clear()
       line.cut()

@@ -232,7 +232,7 @@ export const types = {
     editedAt: ({ editedAt }) => editedAt ?? null,
     deletedAt: ({ deletedAt }) => deletedAt ?? null,
     deletedBy: ({ deletedById }) => (deletedById === undefined ? null : { id: deletedById }),
-    // Whoever sees the answer sees what it quotes, from before their horizon too.
+    // A user who sees the answer sees what it quotes, from before their horizon too.
     replyTo: async (message, _, context) =>
       message.replyToId !== undefined && (await context.showsContents(message))
         ? ((await context.load.message.load(message.replyToId)) ?? null)

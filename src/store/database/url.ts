@@ -172,7 +172,7 @@ function readEncryption(take: Take, problems: string[]): readonly (false | Conne
   const ca = root === 'system' ? undefined : read('sslrootcert', root)
   const files = { cert: read('sslcert', cert), key: read('sslkey', key), ca }
   const common = Object.fromEntries(Object.entries(files).filter(([, text]) => text !== undefined)) as ConnectionOptions
-  // As libpq does: a given authority is checked, and without one whoever answers is trusted.
+  // As libpq does: a given authority is checked, and without one any server is trusted.
   const isChecked = ca !== undefined
   if (mode === 'verify-ca' && !isChecked) problems.push('sslmode=verify-ca needs sslrootcert, the path of a file')
   const loose: ConnectionOptions = { ...common, rejectUnauthorized: false }

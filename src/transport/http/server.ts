@@ -161,7 +161,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
 
     async drain(limitMs) {
-      // First of all, so that whoever asks /ready sends clients elsewhere; it is answered until the sockets are closed.
+      // First of all, so that a proxy that asks /ready sends clients elsewhere; it is answered until the sockets are closed.
       closed = 'draining'
       let limit: NodeJS.Timeout | undefined
       const cut = new Promise<void>((resolve) => {

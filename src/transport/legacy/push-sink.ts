@@ -37,7 +37,7 @@ function frameOf(result: ExecutionResult, capabilities: CapabilitySet): Buffer |
 
 /**
  * Where the feed of a connection goes: each result becomes a push (docs/protocol.md, section 4). It is there before the socket is, for
- * whoever is accepted shall miss nothing.
+ * a client that is accepted must miss nothing.
  */
 export class Pushes implements SubscriptionSink {
   readonly protocol = 'legacy'
