@@ -3,19 +3,19 @@ import type { PubSubEngine } from 'graphql-subscriptions'
 import type { SubscribeOptions } from '../pubsub/publisher.ts'
 import { hasMembers, isAbsentOr, isCount, isFlag, isNullOr, isText, isTime, isUserId } from '../lib/received.ts'
 
-/** What a live trace shows of: one user, one conversation, or one user in one conversation. */
+/** What a live trace covers: one user, one conversation, or one user in one conversation. */
 export interface ActivityFilter {
   userId: number | undefined
   conversationId: string | undefined
-  /** Whether it shows what was said. */
+  /** Whether message contents are shown. */
   contents: boolean
 }
 
-/** One thing that happened on a connection. */
+/** Something that happened on a connection. */
 export interface ActivityEntry {
   kind: 'opened' | 'closed' | 'frame' | 'operation' | 'delivery' | 'report' | 'audit'
   userId: number
-  /** Another user whom it concerns, whose watchers see it too. */
+  /** Another user it concerns; watches on that user show it too. */
   concerns?: number | undefined
   connectionId: string | null
   /** The frame's type, the operation's name, the event's kind, the protocol, the close code, or the field that an admin used. */
@@ -23,27 +23,27 @@ export interface ActivityEntry {
   /** `ok` or the code of the error; null where nothing can fail. */
   code: string | null
   conversationId: string | null
-  /** Made only where somebody may see it. */
+  /** Computed only if a watch shows it. */
   content: () => unknown
 }
 
-/** As it reaches whoever watches. `at` is in milliseconds since the epoch. */
+/** An entry as sent to the admin who watches. `at` is in milliseconds since the epoch. */
 export interface WatchedActivity extends Omit<ActivityEntry, 'content' | 'concerns'> {
   at: number
   node: string
-  /** Null unless contents were asked for. */
+  /** Null unless contents were requested. */
   content: unknown
-  /** How many entries were left out before this one, since there were too many. */
+  /** How many entries were dropped before this one because there were too many. */
   skipped: number
 }
 
 export interface Activity {
-  /** Whether anybody watches: asked before an entry is made. */
+  /** Whether anybody watches; checked before an entry is built. */
   readonly isWatched: boolean
   record(entry: ActivityEntry): void
-  /** Goes on showing a watch that any node holds, for a while. */
+  /** Keeps showing a watch that any node holds, until it expires. */
   learn(watch: Watch): void
-  /** Watches on all nodes; resolves with what ends it. */
+  /** Watches on all nodes; resolves with a function that ends the watch. */
   watch(filter: ActivityFilter, onEntry: (entry: WatchedActivity) => void): Promise<() => void>
   stop(): void
 }
@@ -55,12 +55,12 @@ export interface Watch extends ActivityFilter {
 export interface ActivityOptions {
   pubsub: PubSubEngine
   nodeId: string
-  /** Tells every node of a watch. */
+  /** Announces a watch to every node. */
   tellNodes: (watch: Watch) => Promise<unknown>
   onError: (error: unknown) => void
 }
 
-/** A watch is told of anew so often, and forgotten where that stops. */
+/** Watches are announced again at this interval, and expire when that stops. */
 const RENEW_MS = 5000
 const LEASE_MS = 3 * RENEW_MS
 const WATCH_LIMIT = 100
@@ -73,7 +73,7 @@ const KINDS: Readonly<Record<ActivityEntry['kind'], true>> = {
   report: true,
   audit: true,
 }
-/** More entries a second than anybody can read would cost the node more than what it does for its users. */
+/** More entries a second than anybody can read would cost the node more than serving its users. */
 const ENTRIES_PER_SECOND = 500
 
 interface Shown {
@@ -84,7 +84,7 @@ interface Shown {
   skipped: number
 }
 
-/** Whether what another node sent can be shown. */
+/** Whether an entry from another node is well formed. */
 const isWatchedActivity = hasMembers({
   at: isTime,
   node: isText,
@@ -97,7 +97,7 @@ const isWatchedActivity = hasMembers({
   skipped: isCount,
 })
 
-/** Whether what another node asks to be shown is a watch. */
+/** Whether another node's announcement is a watch. */
 export const isWatch = hasMembers<Watch>({
   id: isText,
   userId: isAbsentOr(isUserId),
@@ -107,7 +107,7 @@ export const isWatch = hasMembers<Watch>({
 
 const channelOf = (watchId: string): string => `activity:${watchId}`
 
-/** The live trace for support work: nothing is made or sent unless an administrator watches. */
+/** The live trace for support work: nothing is built or sent unless an administrator watches. */
 export function createActivity({ pubsub, nodeId, tellNodes, onError }: ActivityOptions): Activity {
   const shown = new Map<string, Shown>()
   const renewals = new Set<NodeJS.Timeout>()

@@ -34,14 +34,14 @@ export interface AdminOptions {
   rpc: NodeRpc
   revocations: Revocations
   activity: Activity
-  /** Takes note of a ban on this node. */
+  /** Applies a ban on this node. */
   applyBan: (ban: BanRecord) => void
   log: Pick<EventLog, 'heads'>
   commits: Pick<Commits, 'run'>
   store: Pick<Store, 'audit'>
-  /** Writes a line to the log about something that an admin did. */
+  /** Logs an admin's action. */
   note: (adminId: number, action: string, details: Readonly<Record<string, unknown>>) => void
-  /** Writes to the log who watches. */
+  /** Logs who starts a watch. */
   noteWatch: (watch: {
     adminId: number
     userId: number | undefined
@@ -50,10 +50,10 @@ export interface AdminOptions {
   }) => void
 }
 
-/** What admins ask and do, on all nodes. */
+/** What admins query and do, on all nodes. */
 export function createAdmin(options: AdminOptions): Admin {
   const { rpc, revocations, activity, applyBan: applyHere, log: ownLog, commits, store, note, noteWatch } = options
-  /** What ends the watches that are open over a connection. */
+  /** Functions that end the watches opened over a connection. */
   const watches = new Map<string | null, Set<() => void>>()
 
   function showEntry({ actorId, action, targetType, targetId, details }: NewAuditEntry): void {
@@ -113,7 +113,7 @@ export function createAdmin(options: AdminOptions): Admin {
     },
 
     async enforceBan(ban) {
-      // Here also while Redis is away.
+      // Works without Redis too.
       applyHere(ban)
       await rpc.request<number>('ban', ban, isCount)
     },

@@ -5,52 +5,55 @@ import type { EventLog } from '../store/event-log.ts'
 import type { ReportRecord } from '../store/reports.ts'
 import type { ActivityFilter, WatchedActivity } from './activity.ts'
 
-/** What admins do beyond the chat. */
+/** Admin operations beyond the chat. */
 export interface Admin {
   /**
-   * Does something that only admins may do: `act` commits the entry of the audit log with it. It is logged, and shown to those who watch,
-   * when it is done.
+   * Runs an action that only admins may take: `act` commits the audit log entry with it. Afterwards it is logged, and shown in
+   * watches.
    */
   audited<T>(entry: NewAuditEntry, act: (also: Also) => Promise<T>): Promise<T>
   /**
-   * Stores what an admin looked at, each thing once an hour. Rejects with UNAVAILABLE where the database does not answer: then it must not be
-   * shown.
+   * Stores what an admin looked at, each item once an hour. Rejects with UNAVAILABLE if the database does not answer; the data
+   * must not be shown then.
    */
   noteReadings(entries: readonly NewAuditEntry[]): Promise<void>
-  /** Shows a new report to those who watch. */
+  /** Shows a new report in watches. */
   showReport(report: ReportRecord): void
   /**
-   * Closes the user's connections on every node; resolves with how many. With `revokeBefore`, in milliseconds since the epoch,
-   * tokens that were issued earlier are no longer good.
+   * Closes the user's connections on every node; resolves with their number. With `revokeBefore`, in milliseconds since the
+   * epoch, tokens issued earlier are revoked.
    */
   disconnectUser(userId: number, reason: string | undefined, revokeBefore: number | undefined, also: Also): Promise<number>
   /**
-   * Tells every node of a ban that was stored, or that one was lifted: the connections of who is banned end. Resolves when the nodes have
-   * answered, a second later at the latest.
+   * Announces to every node that a ban was stored or lifted; a banned user's connections are closed. Resolves when the nodes
+   * have answered, after a second at the latest.
    */
   enforceBan(ban: BanRecord): Promise<void>
-  /** The nodes that live, the oldest first. */
+  /** The live nodes, oldest first. */
   nodes(): Promise<NodeRecord[]>
   /** The user's connections on all nodes, the oldest first. */
   connections(userId: number): Promise<ConnectionRecord[]>
-  /** A topic by its name; undefined where the log does not know it and nobody listens to it. `log` is where its head is read. */
+  /** A topic by its name; undefined if the log does not know it and nobody listens to it. `log` is where its head is read. */
   topic(name: string, log?: Pick<EventLog, 'heads'>): Promise<TopicRecord | undefined>
-  /** Shows what happens from now on; resolves with what ends that. It is logged, and with contents noted in the audit log. */
+  /**
+   * Shows what happens from now on; resolves with a function that ends the watch. The watch is logged, and audited if it shows
+   * contents.
+   */
   watch(watcher: Watcher, filter: ActivityFilter): Promise<() => void>
-  /** Ends what is shown over a connection, whose new token is no administrator's. */
+  /** Ends the watches of a connection whose new token is not an administrator's. */
   endWatches(connectionId: string): void
 }
 
-/** Who is shown what happens. */
+/** The admin who watches. */
 export interface Watcher {
   adminId: number
   connectionId: string | null
   entry(entry: WatchedActivity): void
-  /** It was ended for them. */
+  /** Called when the server ended the watch. */
   ended(): void
 }
 
-/** A node as it is now. */
+/** A node's current state. */
 export interface NodeRecord {
   id: string
   version: string
@@ -58,11 +61,11 @@ export interface NodeRecord {
   startedAt: number
   /** Open connections. */
   protocols: Readonly<Record<string, number>>
-  /** How late its event loop was, the 99th percentile since it was asked before, in milliseconds. */
+  /** Event loop delay since the last reading, 99th percentile, in milliseconds. */
   lagMs: number
-  /** The share of a core that it used since it was asked before. */
+  /** CPU use since the last reading, as a share of one core. */
   load: number
-  /** How many topics it listens to. */
+  /** Number of topics it listens to. */
   topics: number
 }
 
@@ -75,7 +78,7 @@ export interface ConnectionRecord {
   since: number
   expiresAt: number
   address: string
-  /** Bytes that wait for the client to read. */
+  /** Bytes buffered because the client has not read them yet. */
   queuedBytes: number
 }
 
@@ -83,6 +86,6 @@ export interface TopicRecord {
   name: string
   /** The last `seq` in the log. */
   head: number
-  /** The nodes that listen; `position` is the last `seq` that one delivered, null until it knows. */
+  /** The nodes that listen; `position` is the last `seq` a node delivered, null until known. */
   nodes: { node: string; subscribers: number; position: number | null }[]
 }

@@ -12,7 +12,7 @@ import type { ConnectionRecord, NodeRecord, TopicRecord } from './contract.ts'
 
 export type TopicOnNode = Pick<TopicRecord['nodes'][number], 'subscribers' | 'position'> | null
 
-/** The longest reason that a close frame holds, in bytes (RFC 6455, section 5.5). */
+/** Maximum length of a close frame's reason, in bytes (RFC 6455, section 5.5). */
 const REASON_LIMIT = 123
 
 interface Disconnect {
@@ -28,7 +28,7 @@ const isDisconnect = hasMembers<Disconnect>({
 
 const isBan = hasMembers<BanRecord>({ userId: isUserId, until: isNullOr(isTime), isErased: isFlag, changedAt: isTime })
 
-/** Takes note of a ban, or that one was lifted, and ends the connections of who is banned; returns how many. */
+/** Applies a ban, or the lifting of one, and closes the connections of a banned user; returns how many. */
 export function applyBan({ bans, connections }: { bans: Bans; connections: Connections }, ban: BanRecord): number {
   bans.learn(ban)
   const text = bans.textOf(ban.userId)
@@ -44,7 +44,7 @@ export interface NodeAnswersParts {
   activity: Activity
 }
 
-/** Answers what admins ask of this node, from any node; returns what ends the measuring that it needs. */
+/** Handles admin requests from any node; returns a function that stops the measurements it needs. */
 export function answerAdmins({ rpc, connections, topics, revocations, bans, activity }: NodeAnswersParts): () => void {
   const startedAt = Date.now()
   const delay = monitorEventLoopDelay({ resolution: 20 })
@@ -52,7 +52,7 @@ export function answerAdmins({ rpc, connections, topics, revocations, bans, acti
   let before = process.cpuUsage()
   let beforeAt = process.hrtime.bigint()
 
-  /** The share of a core since the last time. */
+  /** CPU share of one core since the last reading. */
   function load(): number {
     const used = process.cpuUsage(before)
     const now = process.hrtime.bigint()
@@ -70,7 +70,7 @@ export function answerAdmins({ rpc, connections, topics, revocations, bans, acti
   })
   rpc.handle('ban', (ban: unknown): number => (isBan(ban) ? applyBan({ bans, connections }, ban) : 0))
   rpc.handle('node', (): Omit<NodeRecord, 'id'> => {
-    // The monitor itself waits 20 ms.
+    // The monitor's own resolution is 20 ms.
     const lagMs = Math.max(0, delay.percentile(99) / 1e6 - 20)
     delay.reset()
     return { version, startedAt, protocols: connections.counts(), lagMs, load: load(), topics: topics.size() }

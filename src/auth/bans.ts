@@ -4,24 +4,24 @@ import { LAST_TIME } from '../ids.ts'
 import type { BanRecord } from '../store/bans.ts'
 import type { Store } from '../store/store.ts'
 
-/** A user who may not come in, whatever token they have. The message tells until when, and nothing of why. */
+/** A user who may not connect, whatever token they have. The message says until when, and never why. */
 export class BannedError extends ChatError {
   constructor(text: string) {
     super('FORBIDDEN', text)
   }
 }
 
-/** Which users may not come in: those who are banned, and those who were erased. */
+/** Which users may not connect: those who are banned, and those who were erased. */
 export interface Bans {
-  /** The text for the user, `banned` or `banned until <time>`; undefined for one who is not banned now. */
+  /** The text for the user, `banned` or `banned until <time>`; undefined if not banned now. */
   textOf(userId: number): string | undefined
-  /** Takes note of what was stored, here or by another node; what is older than what is known changes nothing. */
+  /** Applies a record stored here or by another node; a record older than the known one is ignored. */
   learn(ban: BanRecord): void
-  /** Reads what was stored since the last time; resolves with the users who are banned by it. */
+  /** Reads what was stored since the last call; resolves with the users it bans. */
   refresh(): Promise<number[]>
 }
 
-/** Kept in the database and, since there are few, in the memory of each node. */
+/** Stored in the database; bans are few, so each node holds all of them in memory. */
 export function createBans(store: Pick<Store, 'bans'>): Bans {
   const byUser = new Map<number, BanRecord>()
   let readUntil = 0

@@ -8,9 +8,9 @@ const FILE = 'parley.dev-secret'
 const BYTES = 32
 
 /**
- * The secret that signs and verifies tokens where no key is set, which is for development only: kept in the data folder, so
- * that tokens outlive a restart and the token command makes those that the server takes. Nothing is kept for `memory:`.
- * Throws SettingsError where the folder can't hold it.
+ * The secret that signs and verifies tokens if no key is set, for development only. It is stored in the data folder, so that
+ * tokens survive a restart and the token command signs tokens that the server accepts. Nothing is stored for `memory:`. Throws
+ * SettingsError if the folder can't hold it.
  */
 export async function devSecret(dataDir: string): Promise<KeyObject> {
   if (dataDir === 'memory:') return createSecretKey(randomBytes(BYTES))
@@ -37,7 +37,9 @@ const read = (folder: string): Promise<string | undefined> =>
     throw error
   })
 
-/** Server and token command may come here at once: the file appears whole, the first one stays, and both take that. */
+/**
+ * Server and token command may create it at the same time: the file appears complete, the first one wins, and both use that.
+ */
 async function create(folder: string): Promise<string> {
   await makeFolder(folder)
   const path = join(folder, FILE)

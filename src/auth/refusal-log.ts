@@ -1,9 +1,11 @@
 import type { Logger } from 'pino'
 
-/** Lines a second: enough to see what goes on, and no way to fill a disk from outside. */
+/** Lines a second: enough to see what goes on, too few for outsiders to fill a disk. */
 const LINES_PER_SECOND = 20
 
-/** Logs refused tokens, with the reason and the client's address and nothing of the token. What is left out is counted in the next line. */
+/**
+ * Logs rejected tokens with the reason and the client's address, never the token. Suppressed lines are counted in the next one.
+ */
 export function createRefusalLog(log: Logger, now: () => number = Date.now): (reason: string, address: string) => void {
   let second = 0
   let lines = 0

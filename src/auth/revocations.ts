@@ -1,18 +1,20 @@
 import type { Store, Transaction } from '../store/store.ts'
 import type { Viewer } from './verify.ts'
 
-/** Which tokens an administrator has revoked: those of a user that were issued before a time. */
+/** Revoked tokens: all tokens of a user that were issued before a given time. */
 export interface Revocations {
   isRevoked(viewer: Pick<Viewer, 'userId' | 'issuedAt'>): boolean
-  /** Stores that the user's tokens from before `before`, in milliseconds since the epoch, are no longer good, and in the same transaction what `also` writes. */
+  /**
+   * Revokes the user's tokens issued before `before`, in milliseconds since the epoch, and runs `also` in the same transaction.
+   */
   revoke(userId: number, before: number, also?: (tx: Transaction) => Promise<void>): Promise<void>
-  /** Takes note of what was stored by another node. */
+  /** Applies a revocation that another node stored. */
   learn(userId: number, before: number): void
-  /** Reads what was stored since the last time; resolves with the users whose revocation this node did not know. */
+  /** Reads what was stored since the last call; resolves with the users whose revocation is new to this node. */
   refresh(): Promise<number[]>
 }
 
-/** Kept in the database and, since there are few, in the memory of each node. */
+/** Stored in the database; revocations are few, so each node holds all of them in memory. */
 export function createRevocations(store: Store): Revocations {
   const byUser = new Map<number, number>()
   let readUntil = 0
@@ -24,7 +26,7 @@ export function createRevocations(store: Store): Revocations {
   }
 
   return {
-    // Tokens count in whole seconds: one of the second in which it was revoked is from before.
+    // `iat` is in whole seconds: a token issued in the second of the revocation counts as issued before it.
     isRevoked: ({ userId, issuedAt }) => issuedAt < (byUser.get(userId) ?? 0),
     learn: (userId, before) => void learn(userId, before),
 

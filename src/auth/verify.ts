@@ -5,49 +5,52 @@ import { ChatError } from '../errors.ts'
 import { BannedError } from './bans.ts'
 import { problemWithName, problemWithUrl } from '../limits.ts'
 
-/** Who asks, from a verified token. `expiresAt` is in milliseconds since the epoch. */
+/** The caller, from a verified token. `expiresAt` is in milliseconds since the epoch. */
 export interface Viewer {
   userId: number
-  /** Undefined where the token says nothing of it. */
+  /** Undefined if the token has no such claim. */
   name: string | undefined
   avatar: string | null | undefined
   isAdmin: boolean
-  /** When the token was issued, in milliseconds since the epoch; 0 where it does not say. */
+  /** When the token was issued, in milliseconds since the epoch; 0 without `iat`. */
   issuedAt: number
   expiresAt: number
 }
 
-/** The key and the one algorithm that goes with its kind, so that a token can't choose. */
+/** A key and the one algorithm for its kind, so that the token can't choose the algorithm. */
 export interface TokenKey {
   kind: 'HS256' | 'RS256' | 'ES256'
   key: KeyObject
 }
 
-/** A key, or where to get those that the tokens name (RFC 7517). */
+/** A key, or the URL of a key set (RFC 7517). */
 export type AuthKey = TokenKey | { kind: 'JWKS'; url: string; key?: undefined }
 
 export interface AuthOptions {
   key: AuthKey
   issuer: string | undefined
   audience: string | undefined
-  /** How far the clocks of issuer and server may differ where a token begins and ends to be good; 0 if absent. */
+  /** Tolerated clock difference between issuer and server for `nbf` and `exp`; 0 if absent. */
   leewaySeconds?: number
-  /** Told where a claim is left out, or looks like a mistake of the issuer: once for a user, or once at all. Never holds the token. */
+  /**
+   * Called when a claim is ignored or looks like a mistake of the issuer: once for each user, or once at all. Never contains
+   * the token.
+   */
   onOddClaim?: (oddity: { userId: number; claim: string; problem: string }) => void
-  /** Whether an administrator has revoked the viewer's tokens of then. */
+  /** Whether an administrator has revoked the viewer's tokens issued at that time. */
   isRevoked: (viewer: Viewer) => boolean
-  /** The text for a user who is banned; undefined for anybody else. */
+  /** The text for a banned user; undefined for everyone else. */
   banOf?: (userId: number) => string | undefined
   /** Called when the keys can't be fetched. */
   onError: (error: unknown) => void
-  /** Called with each refusal; the reason contains nothing of the token. */
+  /** Called for each rejected token; the reason contains nothing of the token. */
   onRefused?: (reason: string, address: string) => void
 }
 
 export interface Auth {
   /**
-   * Verifies a token that came from a client's address. Rejects with UNAUTHENTICATED and a reason that contains nothing of the token, or with UNAVAILABLE where
-   * its key can't be fetched now. A banned user's is FORBIDDEN (BannedError).
+   * Verifies a token sent from a client's address. Rejects with UNAUTHENTICATED and a reason that contains nothing of the
+   * token, with UNAVAILABLE if its key can't be fetched now, or with FORBIDDEN (BannedError) for a banned user.
    */
   verify(token: string, address?: string): Promise<Viewer>
   /** Verifies the value of an `Authorization` header, `Bearer <jwt>`. */
@@ -56,15 +59,15 @@ export interface Auth {
 
 const refuse = (reason: string): ChatError => new ChatError('UNAUTHENTICATED', reason)
 
-/** Longest token that is looked at. */
+/** Tokens longer than this are rejected unread. */
 const TOKEN_LIMIT = 8192
-/** From this `exp` on, in seconds, there is no such date. */
+/** An `exp` from here on, in seconds, is not a date that JavaScript can represent. */
 const EXP_LIMIT = 8.64e12
 /** An `exp` beyond this, the year 5138, was most likely given in milliseconds. */
 const EXP_DOUBTFUL = 1e11
-/** Of how many users it is remembered that a claim of theirs was left out. */
+/** For how many users to remember that a warning about a claim was logged. */
 const TOLD_LIMIT = 10_000
-/** Of names from tokens, which nobody checked before: what does not show, or breaks lines. */
+/** Names from tokens are unchecked input: invisible characters and line breaks are removed. */
 const UNPRINTABLE_NAME = /^\s*$|[\p{Cc}\u2028\u2029]/u
 
 type Claims = jsonwebtoken.JwtPayload | JWTPayload
@@ -130,7 +133,7 @@ interface ClaimLimits {
 }
 
 function byKey({ kind, key }: TokenKey, limits: ClaimLimits): (token: string) => Claims {
-  // jsonwebtoken makes a key object of a string or PEM at each call, at 50 times the cost.
+  // jsonwebtoken builds a key object from a string or PEM at each call, at 50 times the cost.
   const options: jsonwebtoken.VerifyOptions & { complete?: false } = { algorithms: [kind], ...limits }
   return (token) => {
     let claims: string | jsonwebtoken.JwtPayload
@@ -144,12 +147,12 @@ function byKey({ kind, key }: TokenKey, limits: ClaimLimits): (token: string) =>
   }
 }
 
-/** Largest key set that is read. */
+/** Maximum size of a key set. */
 const KEY_SET_LIMIT = 1_048_576
-/** How long the keys are not asked for again after that failed. */
+/** Pause before keys are fetched again after a failure. */
 const PAUSE_MS = 5000
 
-/** As `fetch`, but the answer is read here, and only so much of it. */
+/** `fetch` with a bounded response body. */
 async function fetchBounded(url: string, init: RequestInit): Promise<Response> {
   const response = await fetch(url, init)
   const chunks: Uint8Array[] = []
@@ -163,8 +166,8 @@ async function fetchBounded(url: string, init: RequestInit): Promise<Response> {
 }
 
 /**
- * Keys are fetched when a token first names one that is not known, at most every half minute, and kept for ten minutes; while
- * they can't be fetched again those of before stay good, so that an outage of the provider is none of the chat.
+ * Keys are fetched when a token first names an unknown key, at most every half minute, and cached for ten minutes. While they
+ * can't be refreshed the cached ones stay valid, so that an outage of the provider does not affect the chat.
  */
 function remoteKeys(url: string, onError: (error: unknown) => void): JWTVerifyGetKey {
   const durations = { timeoutDuration: 5000, cooldownDuration: 30_000, cacheMaxAge: 600_000 }
@@ -180,7 +183,7 @@ function remoteKeys(url: string, onError: (error: unknown) => void): JWTVerifyGe
       } catch (error) {
         if (isAboutToken(error)) throw error
         const known = remote.jwks()
-        // Those who waited for the same answer are told of it once.
+        // Report a failure once, not for each caller that waited for the same fetch.
         if (!failure || Date.now() >= failure.until) onError(error)
         failure = { error, until: Date.now() + PAUSE_MS, before: known && createLocalJWKSet(known) }
       }
@@ -190,7 +193,7 @@ function remoteKeys(url: string, onError: (error: unknown) => void): JWTVerifyGe
     try {
       return await before(header, token)
     } catch {
-      // A key that was not known before may be a new one.
+      // An unknown key may be a new one.
       throw error
     }
   }
@@ -219,7 +222,7 @@ const KEY_SET_REASONS: Readonly<Record<string, string>> = {
 
 const isAboutToken = (error: unknown): boolean => Object.hasOwn(KEY_SET_REASONS, (error as { code?: string }).code ?? '')
 
-/** What jose says, as reasons of our own; anything else is a failure to get the keys. */
+/** Maps jose's errors to reasons; anything else is a failure to fetch the keys. */
 function keySetError(error: unknown): ChatError {
   const { code = '', claim } = error as { code?: string; claim?: string }
   if (code === 'ERR_JWT_CLAIM_VALIDATION_FAILED') {
@@ -237,7 +240,7 @@ interface OddClaim {
   problem: string
 }
 
-/** The viewer, and the claims that were left out or are doubtful. */
+/** The viewer, and the claims that were ignored or look wrong. */
 function toViewer({ sub, exp, iat, name, avatar, role }: Record<string, unknown>): { viewer: Viewer; odd: OddClaim[] } {
   const userId = typeof sub === 'string' && /^[1-9]\d{0,9}$/.test(sub) ? Number(sub) : (sub as unknown)
   if (typeof userId !== 'number' || !Number.isInteger(userId) || userId < 1 || userId > 2_147_483_647) {
@@ -251,7 +254,7 @@ function toViewer({ sub, exp, iat, name, avatar, role }: Record<string, unknown>
       claim: 'exp',
       problem: 'exp lies thousands of years ahead: it may be in milliseconds, expected seconds since 1970',
     })
-  // What decorates must keep nobody out.
+  // Invalid optional claims must not keep a user out.
   const claimed = (value: unknown, claim: string, check: (value: string, claim: string) => string | null): string | undefined => {
     if (value === undefined || value === null) return undefined
     const problem = typeof value === 'string' ? check(value, claim) : `${claim} is not a string`
@@ -273,7 +276,7 @@ function toViewer({ sub, exp, iat, name, avatar, role }: Record<string, unknown>
 const problemWithClaimedName = (name: string, claim: string): string | null =>
   problemWithName(name, claim) ?? (UNPRINTABLE_NAME.test(name) ? `${claim} is blank or has control characters` : null)
 
-/** jsonwebtoken's messages as reasons of our own: a closed list, so that nothing of a token gets out. */
+/** Maps jsonwebtoken's messages to a closed list of reasons, so that nothing of a token leaks. */
 function reasonOf({ name, message }: Error): string {
   if (name === 'TokenExpiredError') return 'the token has expired'
   if (name === 'NotBeforeError') return 'the token is not valid yet'

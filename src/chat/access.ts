@@ -6,7 +6,7 @@ import type { StoreParts } from '../store/store.ts'
 import { groupTopic, userTopic } from './events.ts'
 import { BLOCKED } from './refusals.ts'
 
-/** Who takes part in a message's conversation, as topics: the group, or the two users of a direct conversation. */
+/** The topics of a message's conversation: the group's, or those of the two users of a direct conversation. */
 export function topicsOf({ groupId, pair }: Pick<ConversationRecord, 'groupId' | 'pair'>): string[] {
   if (groupId !== null) return [groupTopic(groupId)]
   return pair ? [userTopic(pair[0]), userTopic(pair[1])] : []
@@ -25,7 +25,7 @@ export function parseDirectId(id: string, userId: number): { partnerId: number }
 /** The id of the direct conversation of two users that has no message yet. */
 export const directId = (a: number, b: number): string => `direct_${Math.min(a, b)}_${Math.max(a, b)}`
 
-/** Throws FORBIDDEN for the direct conversation of two users, where one has blocked the other. */
+/** Throws FORBIDDEN for a direct conversation in which one user has blocked the other. */
 export async function refuseBlocked(
   { blocks }: Pick<StoreParts, 'blocks'>,
   { pair }: Pick<ConversationRecord, 'pair'>,
@@ -35,7 +35,7 @@ export async function refuseBlocked(
 
 export interface Access {
   /**
-   * A message in a conversation that the user is in, whose history is not hidden. Throws NOT_FOUND for any other, or where `isGroup`
+   * A message in a conversation of the user, within the history they may read. Throws NOT_FOUND otherwise, or if `isGroup`
    * disagrees.
    */
   message(
@@ -44,62 +44,61 @@ export interface Access {
     isGroup?: boolean | null,
   ): Promise<{ message: MessageRecord; conversation: ConversationRecord }>
   /**
-   * A conversation that the user is in; a direct one that has no message yet is found by its canonical id, with
-   * `stored` false. Throws NOT_FOUND; for an existing group that the user is not a member of, FORBIDDEN to those who want to
-   * say something there.
+   * A conversation of the user; a direct one without messages is found by its canonical id, with `stored` false. Throws
+   * NOT_FOUND; when the user wants to post, FORBIDDEN for an existing group that they are not a member of.
    */
   conversation(userId: number, id: string, purpose: 'say' | 'see'): Promise<ConversationRecord & { stored: boolean }>
 }
 
-/** Look-ups that the read rules are decided by; the caller may batch and cache them. */
+/** The look-ups behind the read rules; the caller may batch and cache them. */
 export interface ReadLookups {
   conversation(id: string): Promise<ConversationRecord | undefined>
   message(id: number): Promise<MessageRecord | undefined>
-  /** The message after which the viewer may read in the conversation; undefined for those who are not in it. */
+  /** The message after which the viewer may read the conversation; undefined if they are not in it. */
   horizon(conversationId: string): Promise<number | undefined>
-  /** The viewer's role in the group; undefined for those who are not in it. */
+  /** The viewer's role in the group; undefined if they are not in it. */
   role(groupId: number): Promise<Role | undefined>
-  /** For an admin, who reads all. Absent for everybody else, and where admins read as others do. */
+  /** Set for an admin, who may read everything. Absent for everyone else, and where admins read as others do. */
   admin?: AdminLookups
 }
 
 export interface AdminLookups {
-  /** The conversation of a group; undefined where there is none. */
+  /** The conversation of a group; undefined if there is none. */
   conversationOf(groupId: number): Promise<string | undefined>
-  /** Notes that a conversation is read by somebody who is not in it, and by which field of the query where that is known. */
+  /** Records that an admin reads a conversation they are not in, and through which query field if known. */
   note(conversationId: string, field: string | undefined): void
 }
 
 /**
- * What one viewer may read. Every field below a conversation, message or group is decided here, whatever way the parent was
- * reached: an event, a repeated send or a reply may show an object of a conversation that the viewer is not in any more.
+ * What one viewer may read. Every field below a conversation, message or group is decided here, however the parent was reached:
+ * an event, a repeated send or a reply may carry an object of a conversation that the viewer has left.
  */
 export interface ReadAccess {
   /** A conversation that the viewer is in; undefined for any other. */
   conversation(id: string): Promise<ConversationRecord | undefined>
-  /** A message of a conversation that the viewer is in, whose history is not hidden; undefined for any other. */
+  /** A message of a conversation that the viewer is in and whose history they may read; undefined otherwise. */
   message(id: number, field?: string): Promise<MessageRecord | undefined>
-  /** Whether the viewer may read what is in a conversation: members and counts. */
+  /** Whether the viewer may read members and counts of a conversation. */
   contents(conversationId: string): Promise<boolean>
   /**
-   * The message after which the viewer may read in a conversation, 0 where all of it; undefined where nothing. `field` is the one of
-   * the query that leads there.
+   * The message after which the viewer may read a conversation, 0 for all of it; undefined for nothing. `field` is the query
+   * field that leads there.
    */
   history(conversationId: string, field?: string): Promise<number | undefined>
-  /** Whether the viewer may read what belongs to a message: reactions and receipts. */
+  /** Whether the viewer may read reactions and receipts of a message. */
   messageContents(message: Pick<MessageRecord, 'id' | 'conversationId'>): Promise<boolean>
-  /** Whether the viewer may read what only members see of a group. */
+  /** Whether the viewer may read what a group shows to members only. */
   groupContents(groupId: number): Promise<boolean>
-  /** Whether the viewer may read who asked to join a group. */
+  /** Whether the viewer may read a group's join requests. */
   joinRequests(groupId: number): Promise<boolean>
 }
 
-/** Whether a role may decide who joins. */
+/** Whether a role may decide on join requests. */
 export const isManager = (role: Role | undefined): boolean => role === 'OWNER' || role === 'ADMIN'
 
 export function createReadAccess(look: ReadLookups): ReadAccess {
   const { admin } = look
-  /** Admins read everything, and it is noted where it would be hidden from them otherwise. */
+  /** Admins read everything; what would otherwise be hidden from them is audited. */
   async function history(conversationId: string, field?: string): Promise<number | undefined> {
     const horizon = await look.horizon(conversationId)
     if (!admin || horizon === 0) return horizon
@@ -161,7 +160,7 @@ export function createAccess(store: StoreParts): Access {
       const direct = parseDirectId(id, userId)
       if (direct) {
         const stored = await store.conversations.byPair(userId, direct.partnerId)
-        // An imported conversation has one id, the one it came with.
+        // An imported conversation keeps the id it was imported with.
         if (!stored && (await store.users.byIds([direct.partnerId])).has(direct.partnerId)) {
           const pair = [Math.min(userId, direct.partnerId), Math.max(userId, direct.partnerId)] as const
           return { id, isGroup: false, groupId: null, pair, stored: false }

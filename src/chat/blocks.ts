@@ -9,11 +9,11 @@ import type { Typing } from './typing.ts'
 
 export interface Blocks {
   /**
-   * From now on the two can't write, react or type to each other directly, and neither sees the other's presence; a repeat changes
-   * nothing. Returns the other user. Throws NOT_FOUND, BAD_USER_INPUT for oneself and past the limit.
+   * Blocks a user: the two can't write, react or type to each other directly, and neither sees the other's presence. A repeat
+   * changes nothing. Returns the other user. Throws NOT_FOUND, and BAD_USER_INPUT for oneself or past the limit.
    */
   block(userId: number, otherId: number): Promise<UserRecord>
-  /** Takes the user's own block back; a repeat changes nothing. Throws as `block` does. */
+  /** Removes the user's own block; a repeat changes nothing. Throws as `block` does. */
   unblock(userId: number, otherId: number): Promise<UserRecord>
 }
 
@@ -21,7 +21,7 @@ export interface BlocksOptions {
   store: Pick<StoreParts, 'conversations'>
   commits: Commits
   typing: Pick<Typing, 'stop'>
-  /** Presence is not told to the members of larger groups. */
+  /** Members of larger groups get no presence events. */
   presenceGroupLimit: number
 }
 
@@ -33,12 +33,13 @@ export function createBlocks({ store, commits, typing, presenceGroupLimit }: Blo
     return true
   }
 
-  /** `isChanged`: whether there was anything to change. */
+  /** `isChanged`: whether anything changed. */
   async function change(userId: number, otherId: number, blocked: boolean): Promise<{ user: UserRecord; isChanged: boolean }> {
     if (userId === otherId) throw badInput('userId is yourself, expected another user')
     const topics = [userTopic(userId), userTopic(otherId)]
     return await commits.run(async (tx) => {
-      // Both, so that the order of the two users' blocks is the same for each of them, and a send that waits for the lock looks again.
+      // Lock both topics, so that both users see their blocks in the same order, and a send that waits for the lock checks
+      // again.
       await tx.lock(topics)
       const user = (await tx.users.byIds([otherId])).get(otherId)
       if (!user) throw notFound(`there is no user ${otherId}`)

@@ -28,7 +28,7 @@ import { createSnapshots, type Snapshots } from './snapshots.ts'
 import { createTyping, type Typing, type TypingChange } from './typing.ts'
 import { createUsers, type Users } from './users.ts'
 
-/** The domain as its callers see it. */
+/** The chat's public interface. */
 export interface Chat {
   access: Access
   blocks: Blocks
@@ -58,26 +58,26 @@ export interface ChatOptions {
   commits: Commits
   publisher: Publisher
   wheel: TimerWheel
-  /** Whom a user shares conversations with; calls of one turn are gathered. */
+  /** The contacts of a user; calls of one turn are batched. */
   loadCircle: (userId: number) => Promise<Circle>
   counts: Counts
-  /** How many queries with a cursor may read at once, each on a connection of its own; one where it is absent. */
+  /** How many queries with a cursor may read at the same time, each on its own connection; 1 if absent. */
   snapshotLimit?: number
-  /** How long a message may be edited after it was sent, in hours; 0: for ever. */
+  /** How long after sending a message may be edited, in hours; 0: no limit. */
   messageEditHours: number
   /** How long a user stays online after the last connection closed, in milliseconds. */
   presenceGraceMs: number
-  /** Presence is not told to the members of larger groups. */
+  /** Members of larger groups get no presence events. */
   presenceGroupLimit: number
-  /** How often a day others may put a user into a group; 0: as often as they like, as where it is absent. */
+  /** How often a day others may add a user to a group; 0 or absent: no limit. */
   groupAdditionsPerDay?: number
   /** Which users are on which nodes. */
   registry: PresenceRegistry
-  /** Tells the other nodes who types, where there are any. */
+  /** Relays typing state to the other nodes, if there are any. */
   tellTyping: (change: TypingChange) => void
-  /** Gives an event that is not kept to this node's own clients. */
+  /** Delivers an ephemeral event to this node's own clients. */
   deliverLocally: (topic: string, event: EphemeralEvent) => void
-  /** Told of what failed behind nobody's request. */
+  /** Called for failures in the background. */
   onError: (stage: string, error: unknown) => void
 }
 

@@ -2,15 +2,18 @@ import type { Publisher } from '../pubsub/publisher.ts'
 import type { LogEntry } from '../store/event-log.ts'
 import type { Store, Transaction } from '../store/store.ts'
 
-/** Called with what a transaction has logged, after its commit. Must not throw, and must not wait: the caller's answer waits for it. */
+/**
+ * Called after the commit with the events that the transaction logged. Must not throw or block: the caller's response waits for
+ * it.
+ */
 export type CommitListener = (entries: readonly LogEntry[]) => void
 
-/** What is committed with a change: that an admin made it. */
+/** A statement committed with a change, such as an audit entry of an admin. */
 export type Also = (tx: Transaction) => Promise<void>
 
 /**
- * The only place where a change and its events are committed and then published (docs/architecture.md, rule 1). The events are in
- * the log before anybody hears of them; what can't be published is found there.
+ * The only place where a change and its events are committed and then published (docs/architecture.md, rule 1). Events are
+ * logged before they are published; receivers find an unpublished one in the log.
  */
 export class Commits {
   readonly #store: Pick<Store, 'transaction'>
@@ -23,8 +26,8 @@ export class Commits {
   }
 
   /**
-   * Runs `change`, and what is to be committed with it, in one transaction and publishes the events that it appended. Rejects with what they
-   * or the store reject with.
+   * Runs `change`, and what is committed with it, in one transaction, then publishes the events it appended. Rejects with the
+   * error of either or of the store.
    */
   async run<T>(change: (tx: Transaction) => Promise<T>, also?: Also): Promise<T> {
     const { result, entries } = await this.#store.transaction(async (tx) => {
@@ -36,14 +39,14 @@ export class Commits {
     return result
   }
 
-  /** For a statement that commits its events by itself: publishes them. */
+  /** Publishes the events of a statement that commits by itself. */
   publish(entries: readonly LogEntry[]): void {
     if (entries.length === 0) return
     this.#publisher.entries(entries)
     for (const listener of this.#listeners) listener(entries)
   }
 
-  /** Calls `listener` after every commit of this node, in the order of the registrations. */
+  /** Calls `listener` after every commit of this node; listeners run in the order of registration. */
   onCommit(listener: CommitListener): void {
     this.#listeners.push(listener)
   }

@@ -2,15 +2,15 @@ import type { StoreParts, Transaction } from '../store/store.ts'
 import type { Commits } from './commit.ts'
 import { userTopic } from './events.ts'
 
-/** The topics of a user and of everybody who shares a conversation with them; who listens to several gets an event once (see `goesToContacts`). */
+/** The topics of a user and their contacts; a subscriber to several of them gets an event once (see `goesToContacts`). */
 async function contactTopics({ conversations }: Pick<StoreParts, 'conversations'>, userId: number): Promise<string[]> {
   const circle = (await conversations.circles([userId])).get(userId)
   return [userTopic(userId), ...(circle?.partners ?? []), ...(circle?.groups ?? []).map(({ topic }) => topic)]
 }
 
 /**
- * Runs a change that a user's contacts receive in one transaction, which holds the locks of `topics`: those of the user and of
- * everybody who shares a conversation with them as long as the locks are held.
+ * Runs a change whose event goes to a user's contacts in one transaction that holds the locks of `topics`: those of the user
+ * and of everyone who shares a conversation with them while the locks are held.
  */
 export async function changeForContacts<T>(
   { store, commits }: { store: Pick<StoreParts, 'conversations'>; commits: Commits },
@@ -20,8 +20,8 @@ export async function changeForContacts<T>(
   for (let locked = await contactTopics(store, userId); ;) {
     const outcome = await commits.run(async (tx) => {
       await tx.lock(locked)
-      // Conversations begin and end under the lock of the user's topic or the group's. One that began before it was there has to be locked
-      // together with the others, since all lock in one order.
+      // Conversations begin and end under the lock of the user's topic or the group's. If one began before the lock was
+      // acquired, all topics are locked again together, since locks are always taken in the same order.
       const topics = await contactTopics(tx, userId)
       return topics.every((topic) => locked.includes(topic)) ? { result: await change(tx, topics) } : { topics }
     })

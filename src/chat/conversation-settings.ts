@@ -4,9 +4,12 @@ import type { Access } from './access.ts'
 import type { Commits } from './commit.ts'
 import { userTopic, type ConversationSettingsPayload } from './events.ts'
 
-/** How users keep their conversations (docs/graphql.md, Keeping conversations). */
+/** A user's own settings of conversations (docs/graphql.md, Keeping conversations). */
 export interface ConversationSettingsRules {
-  /** Changes what is given; what changes nothing pushes nothing. Throws NOT_FOUND for a conversation that the user is not in. */
+  /**
+   * Changes the settings that are present; if nothing changes, nothing is pushed. Throws NOT_FOUND for a conversation that the
+   * user is not in.
+   */
   update(userId: number, conversationId: string, changes: Partial<ConversationSettings>): Promise<void>
 }
 
@@ -17,10 +20,10 @@ export function createConversationSettings({ access, commits }: { access: Access
       await commits.run(async (tx) => {
         await tx.lock([userTopic(userId)])
         const before = (await tx.conversationSettings.byIds(userId, [id])).get(id)
-        // A direct conversation without a message is not stored.
+        // A direct conversation without messages is not stored.
         if (!before) throw notFound(`there is no conversation ${id.slice(0, 64)}`)
         const after = { ...before, ...changes }
-        // A time that is past mutes nothing.
+        // A time in the past mutes nothing.
         if (after.mutedUntil !== null && after.mutedUntil <= Date.now()) after.mutedUntil = null
         const { mutedUntil, pinned, archived } = after
         if (mutedUntil === before.mutedUntil && pinned === before.pinned && archived === before.archived) return

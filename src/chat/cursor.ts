@@ -6,9 +6,9 @@ import type { ReadPosition } from '../store/installation.ts'
 import type { Store } from '../store/store.ts'
 
 /**
- * The text form of a snapshot position: base64url of
- *   version (1 byte) | epoch (16) | at | lastId | xmin | xmax - xmin | the gaps between the running transactions | MAC (16)
- * with numbers as LEB128. The version makes the first character a letter, so that no cursor looks like an event id.
+ * The text form of a snapshot position: base64url of version (1 byte) | epoch (16) | at | lastId | xmin | xmax - xmin | the
+ * gaps between the running transactions | MAC (16), with numbers as LEB128. The version makes the first character a letter, so
+ * that no cursor looks like an event id.
  */
 const VERSION = 1
 const EPOCH_BYTES = 16
@@ -26,7 +26,7 @@ function pushNumber(bytes: number[], value: bigint): void {
   bytes.push(Number(rest))
 }
 
-/** The cursor of a position; undefined where so many transactions ran that it would be too long. */
+/** The cursor of a position; undefined if so many transactions were running that it would be too long. */
 export function encodeCursor({ epoch, at, lastId, snapshot }: SnapshotPosition, key: Uint8Array): string | undefined {
   const [xmin = '', xmax = '', running = ''] = snapshot.split(':')
   const bytes = [VERSION, ...Buffer.from(epoch.replaceAll('-', ''), 'hex')]
@@ -45,7 +45,7 @@ export function encodeCursor({ epoch, at, lastId, snapshot }: SnapshotPosition, 
   return Buffer.concat([body, macOf(body, key)]).toString('base64url')
 }
 
-/** A cursor as it was given, of which nothing is known to be true but an event id. */
+/** A cursor as received; only an event id has been validated. */
 export type UncheckedCursor = number | { body: Buffer; mac: Buffer }
 
 const malformed = () =>
@@ -53,9 +53,9 @@ const malformed = () =>
     'after is neither an event id nor a cursor of this server: expected a decimal number such as "1041", "0" for all that is kept, or what Query.cursor gave',
   )
 
-/** What a client resumes after. Throws BAD_USER_INPUT for a text that can be neither an event's id nor a cursor. */
+/** Parses the position to resume after. Throws BAD_USER_INPUT for a text that is neither an event id nor a cursor. */
 export function parseCursor(text: string): UncheckedCursor
-/** The same, undefined where there is none. */
+/** The same, undefined for a missing value. */
 export function parseCursor(text: string | null | undefined): UncheckedCursor | undefined
 export function parseCursor(text: string | null | undefined): UncheckedCursor | undefined {
   if (text == null) return undefined
@@ -64,12 +64,12 @@ export function parseCursor(text: string | null | undefined): UncheckedCursor | 
   if (text.length > MAX_CURSOR || !/^[A-Za-z0-9_-]+$/.test(text)) throw malformed()
   const bytes = Buffer.from(text, 'base64url')
   const end = bytes.length - MAC_BYTES
-  // Only the spelling that was given out: the decoder ignores spare bits.
+  // Only the canonical spelling: the decoder ignores spare bits.
   if (bytes[0] !== VERSION || end <= 1 + EPOCH_BYTES || bytes.toString('base64url') !== text) throw malformed()
   return { body: bytes.subarray(0, end), mac: bytes.subarray(end) }
 }
 
-/** Throws BAD_USER_INPUT where the cursor was not made with this key: it is mangled, or of another installation. */
+/** Throws BAD_USER_INPUT if the cursor was not signed with this key: it was altered, or comes from another installation. */
 export function checkCursor(cursor: UncheckedCursor, key: Uint8Array): EventCursor {
   if (typeof cursor === 'number') return cursor
   const { body, mac } = cursor
@@ -95,23 +95,25 @@ function readNumbers(bytes: Uint8Array): bigint[] {
   return numbers
 }
 
-/** What a stream that resumes begins with. */
+/** Start of a stream that resumes. */
 export interface ResumePoint {
   after: EventCursor
-  /** Where the database stood before the stream was opened, or before the transaction `xid` and all that run, as a cursor. */
+  /**
+   * The database's position before the stream was opened, or before the transaction `xid` and all running ones, as a cursor.
+   */
   positionBefore(xid?: number): string
 }
 
 export interface Cursors {
   /**
-   * Reads what a client resumes after, and where the database stands now: to be called before a stream is opened. Rejects with
-   * BAD_USER_INPUT for a cursor that is mangled, or of another installation.
+   * Reads the position to resume after, and the database's current position; call it before opening a stream. Rejects with
+   * BAD_USER_INPUT for a cursor that was altered or comes from another installation.
    */
   resumePoint(after: UncheckedCursor): Promise<ResumePoint>
 }
 
 export function createCursors(store: Pick<Store, 'installation'>): Cursors {
-  // Those that resume at once read it once.
+  // Concurrent resumes share one read.
   const readPosition = createBatchLoader<undefined, ReadPosition>(async (calls) => {
     const position = await store.installation.position()
     return calls.map(() => position)
@@ -124,7 +126,7 @@ export function createCursors(store: Pick<Store, 'installation'>): Cursors {
         positionBefore(xid = Infinity) {
           const oldest = Math.min(xid, Number(position.snapshot.split(':')[0]))
           const earlier = (): string | undefined => encodeCursor({ ...position, snapshot: `${oldest}:${oldest}:` }, key)
-          // The earlier one may repeat what was committed meanwhile, and always fits.
+          // The earlier position may repeat what was committed since, and always fits.
           return (xid < Infinity ? earlier() : (encodeCursor(position, key) ?? earlier())) as string
         },
       }

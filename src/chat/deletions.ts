@@ -6,24 +6,24 @@ import { isManager, topicsOf, type Access } from './access.ts'
 import type { Also, Commits } from './commit.ts'
 import type { DeletionPayload } from './events.ts'
 
-/** Who deletes. */
+/** The user who deletes. */
 export interface Deleter {
   userId: number
   isAdmin: boolean
 }
 
 export interface Deletion {
-  /** As it is now. */
+  /** The message's current state. */
   message: MessageRecord
-  /** Whether only an administrator could do this: neither the sender nor owner or admin of the group. */
+  /** Whether only an administrator could delete it: the user is neither the sender nor an owner or admin of the group. */
   byAdmin: boolean
 }
 
 export interface Deletions {
   /**
-   * Deletes a message: the sender's own while they are a member, any of the group by owner and admins, any at all by administrators. A
-   * repeat changes and pushes nothing. `also` is committed with a deletion that only an administrator could do. Throws NOT_FOUND and
-   * FORBIDDEN.
+   * Deletes a message: senders their own while they are members, owner and admins any of the group, administrators any. A
+   * repeat changes and pushes nothing. `also` is committed with a deletion that only an administrator could make. Throws
+   * NOT_FOUND and FORBIDDEN.
    */
   delete(deleter: Deleter, messageId: number, isGroup?: boolean | null, also?: Also): Promise<Deletion>
 }
@@ -35,7 +35,7 @@ export interface DeletionsOptions {
 }
 
 export function createDeletions({ store, access, commits }: DeletionsOptions): Deletions {
-  /** Administrators find any message, also of a group that is closed. */
+  /** Administrators find any message, including those of a closed group. */
   async function find({ userId, isAdmin }: Deleter, messageId: number, isGroup?: boolean | null): Promise<ConversationRecord> {
     if (!isAdmin) return (await access.message(userId, messageId, isGroup)).conversation
     const message = (await store.messages.byIds([messageId])).get(messageId)
@@ -72,15 +72,15 @@ export function createDeletions({ store, access, commits }: DeletionsOptions): D
 }
 
 /**
- * Deletes messages of any conversations, for administrators: to be called in a transaction that has locked nothing yet, with so few at
- * a time that their conversations can wait for it. Returns the ids of those that were not deleted before, each of which is pushed.
+ * Deletes messages of any conversations, for administrators. Call it in a transaction that holds no locks yet, with few
+ * messages at a time, since their conversations wait. Returns the ids of those newly deleted, each of which is pushed.
  */
 export async function deleteMessages(tx: Transaction, messageIds: readonly number[], deletedById: number): Promise<number[]> {
   const { messages, conversations } = await lockConversations(tx, messageIds)
   return await deleteLocked(tx, messages, conversations, deletedById)
 }
 
-/** The same without a push for each: of a user who was erased, which says it all, and by retention, which is nobody. */
+/** The same without a push for each message: an erased user is announced once, and retention is not announced. */
 export async function emptyMessages(
   tx: Transaction,
   messageIds: readonly number[],
@@ -90,7 +90,7 @@ export async function emptyMessages(
   return await tx.messages.delete(messageIds, deletedById)
 }
 
-/** Locks the topics of all conversations that the messages are in. */
+/** Locks the topics of all conversations of the messages. */
 async function lockConversations(tx: Transaction, messageIds: readonly number[]) {
   const messages = [...(await tx.messages.byIds(messageIds)).values()]
   const conversations = await tx.conversations.ofMessages(messages)
@@ -98,7 +98,7 @@ async function lockConversations(tx: Transaction, messageIds: readonly number[])
   return { messages, conversations }
 }
 
-/** The same where the topics of the conversations are locked. */
+/** The same with the topics already locked. */
 async function deleteLocked(
   tx: Transaction,
   messages: readonly MessageRecord[],

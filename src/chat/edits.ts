@@ -11,27 +11,27 @@ import { indexed } from './search-index.ts'
 export interface EditInput {
   messageId: number
   content: string
-  /** Members of the conversation; null or absent: as they were. */
+  /** Members of the conversation; null or absent: unchanged. */
   mentionIds?: readonly number[] | null | undefined
-  /** Where given, must agree with the message's conversation. */
+  /** If given, must match the message's conversation. */
   isGroup?: boolean | null | undefined
 }
 
 export interface Edits {
   /**
-   * Changes a message of the user's own by the rules of sending; returns it as it is then. What changes nothing pushes nothing. Throws
-   * NOT_FOUND for a deleted message, FORBIDDEN for another's and for one that is too old.
+   * Edits one of the user's own messages by the rules of sending; returns its new state. If nothing changes, nothing is pushed.
+   * Throws NOT_FOUND for a deleted message, FORBIDDEN for someone else's or one that is too old.
    */
   edit(userId: number, input: EditInput): Promise<MessageRecord>
 }
 
 const HOUR_MS = 3_600_000
 
-/** `editHours`: how long after it was sent a message may be edited; 0: for ever. */
+/** `editHours`: how long after sending a message may be edited; 0: no limit. */
 export function createEdits(options: { access: Access; commits: Commits; editHours: number }): Edits {
   const { access, commits, editHours } = options
 
-  /** The message as it is under the lock. Throws where the user may not change it. */
+  /** The message as read under the lock. Throws if the user may not edit it. */
   async function ownMessage(tx: Transaction, userId: number, messageId: number): Promise<MessageRecord> {
     const message = (await tx.messages.byIds([messageId])).get(messageId)
     if (!message) throw notFound(`there is no message ${messageId}`)
@@ -50,7 +50,7 @@ export function createEdits(options: { access: Access; commits: Commits; editHou
   return {
     async edit(userId, { messageId, content, mentionIds: given, isGroup }) {
       const mentionIds = given == null ? undefined : [...new Set(given)]
-      // An empty content depends on the message; whatever else is wrong with it is said first.
+      // Whether content may be empty depends on the message; other problems are reported first.
       const problem = problemWithContent(content, true) ?? problemWithMentions(mentionIds)
       if (problem !== null) throw badInput(problem)
       const { conversation } = await access.message(userId, messageId, isGroup)

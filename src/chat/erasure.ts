@@ -9,16 +9,17 @@ import type { Groups } from './groups.ts'
 
 export interface Erasure {
   /**
-   * Takes everything of a user away that is not a message's place or an id; resolves with how many messages were emptied. A repeat goes on
-   * where one before was interrupted. `enforce` shuts the user out, once that is stored. Throws NOT_FOUND, and BAD_USER_INPUT for oneself.
+   * Erases everything of a user except ids and the places of messages; resolves with the number of emptied messages. A repeat
+   * continues an interrupted erasure. `enforce` shuts the user out once that is stored. Throws NOT_FOUND, and BAD_USER_INPUT
+   * for oneself.
    */
   erase(adminId: number, userId: number, enforce: (ban: BanRecord) => Promise<void>, also: Also): Promise<number>
 }
 
-/** How many messages one transaction empties: their conversations wait for it. */
+/** Messages emptied in one transaction; their conversations wait for it. */
 const MESSAGES_AT_ONCE = 100
 const ROWS_AT_ONCE = 5000
-/** The log is gone through in so many parts, or hour by hour. */
+/** The log is processed in this many parts, or hour by hour. */
 const PARTS = 200
 const HOUR_MS = 3_600_000
 
@@ -51,7 +52,7 @@ export function createErasure(options: { store: Store; commits: Commits; groups:
     async erase(adminId, userId, enforce, also) {
       if (userId === adminId) throw badInput('userId is yourself, expected another user')
       if (!(await store.users.byIds([userId])).has(userId)) throw notFound(`there is no user ${userId}`)
-      // First of all, so that nothing comes after what is taken away.
+      // First, so that nothing new is added after the erasure.
       const ban = await commits.run((tx) => tx.bans.setErased(userId, true), also)
       if (ban) await enforce(ban)
       const count = await emptyAll(adminId, userId)
@@ -64,7 +65,7 @@ export function createErasure(options: { store: Store; commits: Commits; groups:
       })
       const { groups: memberships = [] } = (await store.conversations.circles([userId])).get(userId) ?? {}
       for (const { topic } of memberships) await groups.expelErased(userId, Number(topic.slice('group:'.length)))
-      // Again: the memberships that ended.
+      // Again, for the memberships that just ended.
       await store.erasure.belongings(userId)
       await eraseFromLog(userId)
       return count

@@ -4,9 +4,9 @@ import type { GroupRecord } from '../store/groups.ts'
 import type { MessageRecord } from '../store/messages.ts'
 import type { NotificationRecord } from '../store/notifications.ts'
 
-/** The topic of what concerns one user: direct messages, receipts of their messages, notifications, new memberships. */
+/** The topic for events of one user: direct messages, receipts of their messages, notifications, new memberships. */
 export const userTopic = (userId: number): string => `user:${userId}`
-/** The topic of a group's traffic. */
+/** The topic for events of a group. */
 export const groupTopic = (groupId: number): string => `group:${groupId}`
 
 export interface UserSnapshot {
@@ -29,7 +29,7 @@ export interface ReadPayload {
   readerId: number
 }
 
-/** What a reader has read of a conversation, after they read, or unread, something. */
+/** A reader's own state of a conversation after they marked something read or unread. */
 export interface ConversationReadPayload {
   conversationId: string
   readUpTo: number | null
@@ -48,17 +48,17 @@ export interface ReactionPayload {
   isGroup: boolean
   userId: number
   reaction: string
-  /** Who gives this reaction after the change, ids ascending. */
+  /** Users with this reaction after the change, ids ascending. */
   userIds: number[]
-  /** Set where the event is read from the log and the message is deleted by then. */
+  /** Set if the event is read from the log and the message has been deleted since. */
   messageDeleted?: true
 }
 
-/** The start of a membership: in the member's own topic it says from where in the group's topic events are theirs. */
+/** The start of a membership: in the member's own topic it carries the `seq` after which the group's events are theirs. */
 export interface Opening {
   topic: string
   sinceSeq: number
-  /** The horizon: what happens to messages with ids up to it is not the member's to see. Absent: all of them are. */
+  /** The horizon: events about messages with ids up to it are hidden from the member. Absent: nothing is hidden. */
   historyAfter?: number
 }
 
@@ -73,9 +73,9 @@ export interface MembershipPayload {
   conversationId: string
   user: UserSnapshot
   memberCount: number
-  /** With a real start; absent in an event that is pushed again. */
+  /** Set when the membership starts; absent in an event that is republished. */
   opens?: Opening
-  /** With a real end: whose feeds of the group's topic end with this event. */
+  /** Set when the membership ends: the member's feeds of the group's topic end with this event. */
   closes?: number
 }
 
@@ -89,10 +89,10 @@ export interface ErasurePayload {
 
 export interface BlockPayload {
   blockerId: number
-  /** The one who was blocked or unblocked. */
+  /** The user who was blocked or unblocked. */
   user: UserSnapshot
   blocked: boolean
-  /** Whether there is a block between the two after the change, whichever of them made it. */
+  /** Whether either of the two has blocked the other after the change. */
   isPairBlocked: boolean
   /** Whether the two receive each other's presence while there is no block. */
   sharePresence: boolean
@@ -113,18 +113,18 @@ export interface PresencePayload {
 }
 
 export interface ResumeIncompletePayload {
-  /** The cursor after which the stream goes on. */
+  /** The cursor after which the stream continues. */
   position: string
 }
 
 interface EventRow<Type extends string, Delivery extends 'durable' | 'ephemeral', Payload> {
-  /** The type in schema.graphql that tells of it. */
+  /** The type in schema.graphql. */
   type: Type
-  /** A durable event never gets lost between the log and a client; of an ephemeral one a slow client gets the latest only. */
+  /** A durable event is never lost between the log and a client; of an ephemeral one a slow client gets only the latest. */
   delivery: Delivery
-  /** The conversation that it belongs to; null where it belongs to none. */
+  /** The conversation it belongs to; null if none. */
   conversation: (payload: Payload) => string | null
-  /** Of an ephemeral event: one with the same key replaces one that still waits for a slow client. */
+  /** The coalescing key of an ephemeral event: an event replaces a queued one with the same key. */
   coalescingKey: (payload: Payload) => string
 }
 
@@ -143,12 +143,12 @@ const nowhere = (): null => null
 const inConversation = ({ conversationId }: { conversationId: string }): string => conversationId
 
 /**
- * Every kind of event. What else depends on the kind is derived from this table: the types of the schema, the models of its resolvers,
- * the delivery. "To add a kind of event" in docs/architecture.md says what a new row needs besides.
+ * Every kind of event. Everything that depends on the kind is derived from this table: the types of the schema, the models of
+ * its resolvers, the delivery. "A kind of event" in docs/architecture.md lists what else a new row needs.
  */
 export const EVENTS = {
   message_sent: durable('MessageSent', inConversation as (message: MessageRecord) => string),
-  // As the message is when the event is read: its content may be gone since.
+  // With the message's state when the event is read: its content may have been deleted since.
   message_edited: durable('MessageEdited', inConversation as (message: MessageRecord) => string),
   message_deleted: durable('MessageDeleted', inConversation as (payload: DeletionPayload) => string),
   message_read: durable('MessageRead', inConversation as (payload: ReadPayload) => string),
@@ -166,7 +166,7 @@ export const EVENTS = {
   user_updated: durable('UserUpdated', nowhere as (payload: ProfilePayload) => null),
   notification_read: durable('NotificationRead', nowhere as (notification: NotificationRecord) => null),
   user_erased: durable('UserErased', nowhere as (payload: ErasurePayload) => null),
-  // In the topics of both, whose feeds then hide each other's presence; only the one who blocks receives it.
+  // In the topics of both users, whose feeds then hide each other's presence; only the user who blocks receives it.
   block_changed: durable('BlockChanged', nowhere as (payload: BlockPayload) => null),
   typing: ephemeral(
     'TypingChanged',
@@ -174,7 +174,7 @@ export const EVENTS = {
     ({ conversationId, user }) => `typing ${conversationId} ${user.id}`,
   ),
   presence: ephemeral('OnlineStatusChanged', nowhere as (payload: PresencePayload) => null, ({ userId }) => `presence ${userId}`),
-  // Made by a feed whose resume could not be complete, and not in the log.
+  // Created by a feed whose resume was incomplete; not in the log.
   resume_incomplete: durable('ResumeIncomplete', nowhere as (payload: ResumeIncompletePayload) => null),
 }
 
@@ -182,11 +182,11 @@ export type EventKind = keyof typeof EVENTS
 type PayloadOf<K extends EventKind> = Parameters<(typeof EVENTS)[K]['conversation']>[0]
 type KindsBy<Delivery> = { [K in EventKind]: (typeof EVENTS)[K]['delivery'] extends Delivery ? K : never }[EventKind]
 
-/** Kinds that are in the log. */
+/** Kinds stored in the log. */
 export type DurableKind = Exclude<KindsBy<'durable'>, 'resume_incomplete'>
 type EphemeralKind = KindsBy<'ephemeral'> | 'resume_incomplete'
 
-/** An event of the log: `id` is the resume cursor, `at` in milliseconds since the epoch. */
+/** An event from the log: `id` is the resume cursor, `at` is in milliseconds since the epoch. */
 export type DurableEvent = { [K in DurableKind]: { id: number; at: number; kind: K; payload: PayloadOf<K> } }[DurableKind]
 
 /** An event that is not in the log. */
@@ -194,10 +194,10 @@ export type EphemeralEvent = { [K in EphemeralKind]: { id: null; at: number; kin
 
 export type ChatEvent = DurableEvent | EphemeralEvent
 
-/** The type in schema.graphql for each kind, and the other way round. */
+/** The type in schema.graphql for each kind, and the reverse. */
 export type EventType = (typeof EVENTS)[EventKind]['type']
 export type KindOf<Type extends EventType> = { [K in EventKind]: (typeof EVENTS)[K]['type'] extends Type ? K : never }[EventKind]
-/** The event that a type of the schema tells of. */
+/** The event for a type of the schema. */
 export type EventOf<Type extends EventType> = Extract<ChatEvent, { kind: KindOf<Type> }>
 
 interface AnyRow {
@@ -207,37 +207,37 @@ interface AnyRow {
 }
 const rowOf = (kind: EventKind): AnyRow => EVENTS[kind] as unknown as AnyRow
 
-/** Gives a logged event its type: the log holds nothing but what this module's writers appended. */
+/** Types a logged event: the log holds only what this module's writers appended. */
 export const asChatEvent = (event: StoredEvent): DurableEvent => event as DurableEvent
 
 /** The conversation that an event belongs to; null for one that belongs to none. */
 export const conversationOf = ({ kind, payload }: ChatEvent): string | null => rowOf(kind).conversation(payload)
 
-/** The message that an event tells of; undefined where it tells of none. */
+/** The message that an event refers to; undefined if none. */
 export function messageIdOf({ kind, payload }: ChatEvent): number | undefined {
   if (kind === 'message_sent' || kind === 'message_edited') return payload.id
   return 'messageId' in payload ? payload.messageId : undefined
 }
 
-/** Whether an event must not get lost on its way to a client. */
+/** Whether an event is durable. */
 export const isDurable = ({ kind }: { kind: EventKind }): boolean => EVENTS[kind].delivery === 'durable'
 
-/** What an ephemeral event is coalesced by at a slow client. */
+/** The coalescing key of an ephemeral event. */
 export const coalescingKeyOf = ({ kind, payload }: ChatEvent): string => rowOf(kind).coalescingKey(payload)
 
-/** Whether it is delivered to a user who listens to its topic. */
+/** Whether it is delivered to a subscriber of its topic. */
 export const isFor = (event: ChatEvent, userId: number): boolean =>
   event.kind !== 'block_changed' || event.payload.blockerId === userId
 
-/** Whether it is logged in the topics of all who share a conversation with somebody: who listens to several of them is to be told once. */
+/** Whether it is logged in the topics of all contacts of a user; a subscriber to several of them must get it once. */
 export const goesToContacts = ({ kind }: ChatEvent): boolean => kind === 'user_updated' || kind === 'user_erased'
 
-/** Where a membership starts with this event, for those who receive it in their own topic. */
+/** The start of a membership, for those who receive it in their own topic. */
 export function openingOf(event: DurableEvent): Opening | undefined {
   return event.kind === 'member_joined' || event.kind === 'group_updated' ? event.payload.opens : undefined
 }
 
-/** Whose membership ends with this event. */
+/** The member whose membership ends with this event. */
 export function closingOf(event: DurableEvent): number | undefined {
   return event.kind === 'member_left' ? event.payload.closes : undefined
 }

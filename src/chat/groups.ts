@@ -7,7 +7,7 @@ import type { Also, Commits } from './commit.ts'
 import { groupTopic, userTopic, type GroupPayload, type MembershipPayload } from './events.ts'
 import { problemWithAnnouncement, problemWithName, problemWithUrl } from '../limits.ts'
 
-/** A membership as it is; `joinedAt` in milliseconds since the epoch. */
+/** A membership; `joinedAt` in milliseconds since the epoch. */
 export interface GroupMember {
   groupId: number
   userId: number
@@ -15,7 +15,10 @@ export interface GroupMember {
   joinedAt: number
 }
 
-/** The rules of groups (docs/graphql.md, Groups): each change is one transaction under the group's topic, with the events it makes. */
+/**
+ * The rules of groups (docs/graphql.md, Groups): each change is one transaction under the lock of the group's topic, together
+ * with its events.
+ */
 export interface Groups {
   create(ownerId: number, info: GroupInfo, memberIds: readonly number[]): Promise<GroupRecord>
   update(userId: number, groupId: number, info: Partial<GroupInfo>): Promise<GroupRecord>
@@ -23,13 +26,13 @@ export interface Groups {
   decide(userId: number, groupId: number, candidateId: number, approve: boolean): Promise<GroupRecord>
   invite(userId: number, groupId: number, userIds: readonly number[]): Promise<GroupRecord>
   leave(userId: number, groupId: number): Promise<void>
-  /** Ends the membership of a user who was erased; an owner's group goes to the admin, else the member, who is in longest. */
+  /** Ends the membership of an erased user; a group they owned goes to its longest-standing admin, or else member. */
   expelErased(userId: number, groupId: number): Promise<void>
   remove(userId: number, groupId: number, memberId: number): Promise<GroupRecord>
   setRole(userId: number, groupId: number, memberId: number, role: Role): Promise<GroupRecord>
   /**
-   * Mutes a plain member until a time, in milliseconds since the epoch, or lifts that with null. `also` is committed with it where the user
-   * could not do it as owner or admin of the group, but as an administrator.
+   * Mutes a plain member until a time, in milliseconds since the epoch, or unmutes with null. `also` is committed with it if
+   * the caller acts as an administrator, not as owner or admin of the group.
    */
   mute(actor: { userId: number; also?: Also }, groupId: number, memberId: number, until: number | null): Promise<GroupMember>
 }
@@ -39,16 +42,16 @@ const MEMBERS_AT_ONCE = 1000
 export interface GroupsOptions {
   store: Store
   commits: Commits
-  /** How often a day others may put a user into a group; 0: as often as they like. */
+  /** How often a day others may add a user to a group; 0: no limit. */
   additionsPerDay: number
-  /** Ends that a user is typing. */
+  /** Ends a user's typing state. */
   stopTyping: (userId: number, conversationId: string) => void
 }
 
 export function createGroups({ store, commits, additionsPerDay, stopTyping }: GroupsOptions): Groups {
   /**
-   * Runs a change of a group under the lock of its topic, and of `others`; the roles are those of the moment.
-   * Throws NOT_FOUND for a group that does not exist or is closed.
+   * Runs a change of a group under the lock of its topic and of `others`; roles are read under the lock. Throws NOT_FOUND for a
+   * group that does not exist or is closed.
    */
   async function change<T>(
     groupId: number,
@@ -69,10 +72,10 @@ export function createGroups({ store, commits, additionsPerDay, stopTyping }: Gr
     tx.append({ topics: [groupTopic(group.id)], kind: 'group_updated', payload, changesAccess: true })
   }
 
-  /** Brings users in one after the other, each told to the group and to the user. */
+  /** Adds users one after the other, with an event for the group and for each user. */
   async function admit(tx: Transaction, group: GroupRecord, userIds: readonly number[]): Promise<GroupRecord> {
     if (userIds.length === 0) return group
-    // Under the lock of their topics: the group receives a name that changes meanwhile either way.
+    // Under the lock of their topics: a concurrent change of a name reaches the group either way.
     const users = await tx.users.byIds(userIds)
     const topic = groupTopic(group.id)
     const beginning = await tx.groups.beginning(group)
@@ -109,7 +112,7 @@ export function createGroups({ store, commits, additionsPerDay, stopTyping }: Gr
     return left
   }
 
-  /** The users by id, in the order given and without repeats. Throws NOT_FOUND that names those who do not exist. */
+  /** The users by id, in the given order and without duplicates. Throws NOT_FOUND naming those who do not exist. */
   async function findUsers(userIds: readonly number[]): Promise<UserRecord[]> {
     const ids = [...new Set(userIds)]
     if (ids.length > MEMBERS_AT_ONCE) throw badInput(`${ids.length} users at once, expected at most ${MEMBERS_AT_ONCE}`)
@@ -119,7 +122,7 @@ export function createGroups({ store, commits, additionsPerDay, stopTyping }: Gr
     return ids.map((id) => users.get(id) as UserRecord)
   }
 
-  /** Counts that others put users into a group. Throws RATE_LIMITED where one of them was put into too many today. */
+  /** Counts additions to groups by others. Throws RATE_LIMITED if one of the users was added too often today. */
   async function countAdditions(tx: Transaction, users: readonly UserRecord[]): Promise<void> {
     if (additionsPerDay === 0 || users.length === 0) return
     const ids = users.map(({ id }) => id)
@@ -205,7 +208,7 @@ export function createGroups({ store, commits, additionsPerDay, stopTyping }: Gr
         if (!isManager(role) && !group.allowInvitation) throw forbidden('only owner and admins may invite to this group')
         const invited = users.filter(({ id }) => !roles.has(id))
         const needsApproval = group.joinApprovalRequired && !isManager(role)
-        // Also where another one has yet to approve of it: they are not asked.
+        // Also if another one still needs approval: those who are added need not request it.
         const pending = needsApproval ? new Set((await tx.groups.joinRequests([groupId])).get(groupId)) : new Set<number>()
         const added = invited.filter(({ id }) => !pending.has(id))
         const addedIds = added.map(({ id }) => id)

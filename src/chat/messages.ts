@@ -19,7 +19,7 @@ export interface SendInput {
   messageType: string
   mediaUrl: string | null
   key: string | null
-  /** A message of the same conversation that this one answers. */
+  /** The message of the same conversation that this one replies to. */
   replyToId?: number | null
   /** Members of the conversation. */
   mentionIds?: readonly number[] | null
@@ -29,11 +29,11 @@ export interface SendInput {
 
 export interface Messages {
   /**
-   * Sends a message (docs/protocol.md, section 3.1); resolves when it is committed. The order of a sender's calls is kept.
-   * The same key again resolves with the message stored first, CONFLICT where it had another content or conversation.
+   * Sends a message (docs/protocol.md, section 3.1); resolves when it is committed. Calls of one sender keep their order. A
+   * repeated key resolves with the message stored first, or rejects with CONFLICT if content or conversation differ.
    */
   send(senderId: number, input: SendInput): Promise<MessageRecord>
-  /** Resolves when every send so far is written. */
+  /** Resolves when all sends so far are written. */
   idle(): Promise<void>
 }
 
@@ -59,12 +59,12 @@ export function createMessages({ store, commits, access, typing, counts }: Messa
       for (const outcome of outcomes) {
         if (outcome.status === 'sent') typing.stop(outcome.message.senderId, outcome.message.conversationId)
       }
-      // What was delivered in this turn has been written by then.
+      // Deliveries of this turn have been written by then.
       setImmediate(() => counts.committedToWritten((performance.now() - committedAt) / 1000))
     },
     laneOf: ({ senderId }) => senderId,
     keyOf: ({ senderId, key }) => (key === null ? null : `${senderId}:${key}`),
-    // More than one in flight was measured to gain nothing.
+    // More than one statement in flight was measured to gain nothing.
     lanes: 1,
     limit: 512,
     capacity: 100_000,
@@ -108,7 +108,7 @@ export function createMessages({ store, commits, access, typing, counts }: Messa
         return write({ ...rest, receiverId, conversationId: conversationId === '' ? null : conversationId })
       }
       if (conversationId === null) return Promise.reject(badInput('neither a conversation nor a receiver is given'))
-      // Decided without waiting where it can be, so that a sender's messages keep their order.
+      // Synchronous if possible, so that a sender's messages keep their order.
       const direct = isGroup === true ? undefined : parseDirectId(conversationId, senderId)
       if (direct) return write({ ...rest, receiverId: direct.partnerId, conversationId })
       if (isGroup === true || /^group_\d+$/.test(conversationId)) return write({ ...rest, receiverId: null, conversationId })
@@ -121,7 +121,7 @@ export function createMessages({ store, commits, access, typing, counts }: Messa
   }
 }
 
-/** What a message answers and mentions, where it does. */
+/** The reply and mentions of a message, if any. */
 function quotes({ replyToId, mentionIds, mentionAll }: SendInput): Pick<NewMessage, 'replyToId' | 'mentionIds' | 'mentionsAll'> {
   return {
     ...(replyToId == null ? {} : { replyToId }),
@@ -130,9 +130,9 @@ function quotes({ replyToId, mentionIds, mentionAll }: SendInput): Pick<NewMessa
   }
 }
 
-/** Whether a key's first message had the same content and went where this one would go. */
+/** Whether a key's first message had the same content and conversation. */
 function isSame(sent: NewMessage, { message, conversationId }: { message: MessageRecord; conversationId: string }): boolean {
-  // What it was is no longer known; the sender gets the message as it is now.
+  // The original content is gone; the sender gets the message's current state.
   if (message.editedAt !== undefined || message.deletedAt !== undefined) return true
   return (
     sent.content === message.content &&

@@ -9,27 +9,27 @@ import type { Also, Commits } from './commit.ts'
 import { deleteMessages } from './deletions.ts'
 import { userTopic } from './events.ts'
 
-/** What admins do about users, and what members tell them of. `also` is committed with the change. */
+/** Bans and reports. `also` is committed with the change. */
 export interface Moderation {
-  /** Bans a user until a time, in milliseconds since the epoch; undefined: for good. Throws NOT_FOUND, BAD_USER_INPUT. */
+  /** Bans a user until a time, in milliseconds since the epoch; undefined: permanently. Throws NOT_FOUND, BAD_USER_INPUT. */
   ban(adminId: number, userId: number, until: number | undefined, reason: string, also: Also): Promise<BanRecord>
   unban(userId: number, also: Also): Promise<BanRecord>
   /**
-   * Reports a message that the user can read; a repeat changes nothing, and gives the first report. Throws NOT_FOUND for a deleted message,
+   * Reports a message that the user can read; a repeat returns the first report. Throws NOT_FOUND for a deleted message,
    * BAD_USER_INPUT for one's own.
    */
   report(userId: number, messageId: number, reason: string): Promise<{ report: ReportRecord; isNew: boolean }>
-  /** Decides on a report, and notifies the reporter. Throws NOT_FOUND, and CONFLICT where it was decided otherwise. */
+  /** Resolves a report and notifies the reporter. Throws NOT_FOUND, and CONFLICT if it was resolved differently. */
   resolve(adminId: number, id: number, status: ReportStatus, note: string | null, also: Also): Promise<ReportRecord>
-  /** Deletes what a user has sent since a time, in milliseconds since the epoch; resolves with how many messages. */
+  /** Deletes what a user has sent since a time, in milliseconds since the epoch; resolves with the number of messages. */
   deleteMessagesOf(adminId: number, userId: number, since: number, also: Also): Promise<number>
 }
 
-/** How many messages one transaction deletes: their conversations wait for it. */
+/** Messages deleted in one transaction; their conversations wait for it. */
 const DELETED_AT_ONCE = 100
 const TEXT_LENGTH = 1000
 
-/** Throws BAD_USER_INPUT for a reason or note that is too long, or empty where it must not be. */
+/** Throws BAD_USER_INPUT for a reason or note that is too long, or is empty but required. */
 function requireText(text: string, field: string, min: 0 | 1): void {
   const problem = problemWithText(text, field, min, TEXT_LENGTH)
   if (problem !== null) throw badInput(problem)
@@ -90,7 +90,7 @@ export function createModeration(options: { store: Store; commits: Commits; acce
       await requireUser(userId)
       const ids = await store.messages.sentSince(userId, since)
       let count = 0
-      // Also where there is nothing to delete.
+      // Even if there is nothing to delete.
       await commits.run(also)
       for (let start = 0; start < ids.length; start += DELETED_AT_ONCE) {
         const some = ids.slice(start, start + DELETED_AT_ONCE)

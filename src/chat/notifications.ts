@@ -8,7 +8,9 @@ import { problemWithText } from '../limits.ts'
 export interface Notifications {
   /** Stores a notification for each user and pushes it. Throws BAD_USER_INPUT or NOT_FOUND. */
   send(type: string, data: unknown, userIds: readonly number[], also?: Also): Promise<void>
-  /** Marks one of the user's notifications read and tells the user's connections; a repeat changes nothing. Throws NOT_FOUND. */
+  /**
+   * Marks one of the user's notifications read and notifies the user's connections; a repeat changes nothing. Throws NOT_FOUND.
+   */
   markRead(userId: number, id: number): Promise<NotificationRecord>
 }
 
@@ -27,7 +29,7 @@ export function createNotifications({ store, commits }: { store: Store; commits:
           ? `userIds has ${ids.length} users, expected 1 to ${USERS_AT_ONCE}`
           : null)
       if (problem !== null) throw badInput(problem)
-      // The database's JSON forgets the order of members; whoever is told right away gets it as it was given.
+      // jsonb does not preserve the order of members; a live push keeps the order it was sent in.
       const given: unknown = JSON.parse(JSON.stringify(data))
       await commits.run(async (tx) => {
         const users = await tx.users.byIds(ids)
@@ -56,10 +58,10 @@ export function createNotifications({ store, commits }: { store: Store; commits:
 
 function problemWithData(data: unknown): string | null {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return 'data is not a JSON object'
-  // Before anything that recurses: writing it as JSON and the database's reading of it both do.
+  // Before anything recursive: both JSON.stringify and the database's parser recurse.
   if (isDeeperThan(data, DATA_DEPTH)) return `data is nested more than ${DATA_DEPTH} levels deep`
   const text = JSON.stringify(data)
-  // The database's JSON can hold neither; a lone surrogate and NUL are the only characters that JSON.stringify writes so.
+  // jsonb can hold neither; JSON.stringify escapes only lone surrogates and NUL this way.
   if (/(^|[^\\])(\\\\)*\\u(0000|d[89a-f])/.test(text))
     return 'data has a NUL character or a lone surrogate, expected Unicode text without'
   return text.length > DATA_LENGTH ? `data is longer than ${DATA_LENGTH} characters of JSON` : null

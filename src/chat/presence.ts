@@ -9,25 +9,25 @@ import { userTopic } from './events.ts'
 export interface Presence {
   /** A live connection of the user opened on this node. */
   opened(userId: number): void
-  /** It closed; the last one starts the grace. */
+  /** A connection closed; the user's last one starts the grace period. */
   closed(userId: number): void
-  /** Those of the users who are online, on any node. */
+  /** Those of the users who are online on any node. */
   online(userIds: readonly number[]): Promise<Set<number>>
-  /** How a user is now; `lastActive` in milliseconds since the epoch, null for one who never connected. */
+  /** A user's current presence; `lastActive` in milliseconds since the epoch, null if they never connected. */
   stateOf(userId: number): Promise<{ online: boolean; lastActive: number | null }>
-  /** All users who are online, on any node. */
+  /** All users online on any node. */
   everyone(): Promise<number[]>
-  /** The users who are online on this node. */
+  /** Users online on this node. */
   here(): number[]
-  /** Notes that the users on this node were active on this day. */
+  /** Records today as a day of activity for the users on this node. */
   noteActive(): Promise<void>
-  /** Tells again of users on this node whom the other nodes took for offline. */
+  /** Announces again users of this node whom the other nodes took for offline. */
   returned(userIds: readonly number[]): void
-  /** Tells that a user is offline whose node died; `lastSeen` in milliseconds since the epoch. */
+  /** Announces that a user of a dead node is offline; `lastSeen` in milliseconds since the epoch. */
   lost(userId: number, lastSeen: number): void
-  /** Brings to the registry what it could not be told before. */
+  /** Retries registry updates that failed. */
   resync(): void
-  /** Writes what is still to be written. Who does not come back elsewhere goes offline when the other nodes miss this one. */
+  /** Flushes pending writes. The other nodes announce users who do not reconnect elsewhere once this node is gone. */
   stop(): Promise<void>
 }
 
@@ -39,7 +39,7 @@ export interface PresenceOptions {
   loadCircle: (userId: number) => Promise<Circle>
   /** How long a user stays online after the last connection closed, in milliseconds. */
   graceMs: number
-  /** Groups with more members are not told. */
+  /** Members of larger groups get no presence events. */
   groupLimit: number
   onError: (error: unknown) => void
 }
@@ -47,20 +47,20 @@ export interface PresenceOptions {
 interface State {
   connections: number
   lastActive: number
-  /** Runs while there is no connection: the grace. */
+  /** Set while there is no connection: the grace period. */
   offline: Deadline | undefined
 }
 
-/** Who is online (docs/protocol.md, section 1): told to those who share a conversation, when it changes. */
+/** Presence (docs/protocol.md, section 1): changes are announced to everyone who shares a conversation. */
 export function createPresence(options: PresenceOptions): Presence {
   const { store, publisher, registry, wheel, loadCircle, graceMs, groupLimit, onError } = options
   const states = new Map<number, State>()
-  /** What is done for each user, one after the other, so that the last one told is the last that happened. */
+  /** Per user one operation at a time, so that the last announcement matches the last change. */
   const running = new Map<number, Promise<void>>()
-  /** Users of whom the registry could not be told. */
+  /** Users whose registry update failed. */
   const unsettled = new Set<number>()
 
-  /** The calls of one user come one after the other, so that none is twice in a batch. */
+  /** Calls of one user never overlap, so no user is in a batch twice. */
   const touch = createBatchLoader<readonly [userId: number, lastActive: number], void>(async (active) => {
     await Promise.all([store.users.touch(new Map(active)), store.directory.noteActive(new Map(active))])
     return active.map(() => undefined)
@@ -84,7 +84,7 @@ export function createPresence(options: PresenceOptions): Presence {
     publisher.audience(topics, { id: null, at: Date.now(), kind: 'presence', payload: { userId, online, lastActive } })
   }
 
-  /** Enters or leaves, and tells where that changed something for the others. */
+  /** Enters or leaves the registry, and announces the change if others can see one. */
   function register(userId: number, isHere: boolean, lastActive: number): void {
     inTurn(userId, async () => {
       let isChange: boolean
@@ -163,7 +163,7 @@ export function createPresence(options: PresenceOptions): Presence {
 
     lost(userId, lastSeen) {
       inTurn(userId, async () => {
-        // Meanwhile the user may have come here.
+        // The user may have connected here meanwhile.
         if (!states.has(userId)) await announce(userId, false, lastSeen)
       })
     },

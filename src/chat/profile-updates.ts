@@ -6,17 +6,17 @@ import { changeForContacts } from './contacts.ts'
 import type { ProfilePayload } from './events.ts'
 
 /**
- * Tells contacts of changed names and avatars, each user's at most once in 3 s, the last state. That there is something to tell is stored
- * with the change; the node that made it tells of it, or else any node's sweep.
+ * Announces changed names and avatars to contacts, for each user at most once in 3 s with the latest state. The pending
+ * announcement is stored with the change; the node that made it announces it, or else any node's sweep.
  */
 export interface ProfileUpdates {
-  /** Tells of changes when they are due. */
+  /** Announces changes when they are due. */
   schedule(due: readonly DueAnnouncement[]): void
-  /** Announces everything that is due and was not announced yet, as after a node died. */
+  /** Announces everything due that has not been announced, as after a node died. */
   sweep(): Promise<void>
-  /** Resolves when no announcement is under way. */
+  /** Resolves when no announcement is in progress. */
   idle(): Promise<void>
-  /** What is not due yet is left to the other nodes. */
+  /** Announcements not due yet are left to the other nodes. */
   stop(): Promise<void>
 }
 
@@ -27,10 +27,10 @@ export interface ProfileUpdatesOptions {
   onError: (error: unknown) => void
 }
 
-/** Clocks of node and database may differ a little in how long a moment is. */
+/** Tolerance for the difference between the clocks of node and database. */
 const MARGIN_MS = 20
 const SWEEP_LIMIT = 100
-/** What is more is left to the sweep. */
+/** Beyond this the sweep does it. */
 const QUEUE_LIMIT = 10_000
 
 export function createProfileUpdates({ store, commits, wheel, onError }: ProfileUpdatesOptions): ProfileUpdates {
@@ -42,14 +42,14 @@ export function createProfileUpdates({ store, commits, wheel, onError }: Profile
   async function announce(userId: number): Promise<void> {
     await changeForContacts({ store, commits }, userId, async (tx, topics) => {
       const user = await tx.users.takeAnnouncement(userId)
-      // Another node was faster, or it is not due any more.
+      // Another node has announced it, or it is no longer due.
       if (!user) return
       const payload: ProfilePayload = { user }
       tx.append({ topics, kind: 'user_updated', payload })
     })
   }
 
-  /** One after the other: a storm of changes must not take the connections of everything else. */
+  /** One after the other: a burst of changes must not use up the connections. */
   async function work(): Promise<void> {
     for (let next; (next = queue.values().next().value) !== undefined;) {
       queue.delete(next)

@@ -7,15 +7,19 @@ import type { ReactionPayload } from './events.ts'
 import { LIMITS, problemWithReaction, reactionKey } from '../limits.ts'
 
 export interface Reactions {
-  /** Adds a reaction; a repeat changes and pushes nothing. Returns who gives it now (docs/protocol.md, section 3.4). */
+  /**
+   * Adds a reaction; a repeat changes and pushes nothing. Returns the users who have it now (docs/protocol.md, section 3.4).
+   */
   add(userId: number, messageId: number, reaction: string, isGroup?: boolean | null): Promise<ReactionRecord>
-  /** Takes a reaction back; a repeat changes and pushes nothing. Returns who gives it now (docs/protocol.md, section 3.5). */
+  /**
+   * Removes a reaction; a repeat changes and pushes nothing. Returns the users who have it now (docs/protocol.md, section 3.5).
+   */
   remove(userId: number, messageId: number, reaction: string, isGroup?: boolean | null): Promise<ReactionRecord>
 }
 
 const tooMany = `too many reactions, expected at most ${LIMITS.reactionsOfUser} different ones of a user to a message`
 
-/** Adds a reaction; false where the user gave it already. Throws NOT_FOUND where the message is deleted. */
+/** Adds a reaction; false if the user has added it before. Throws NOT_FOUND if the message is deleted. */
 async function add(tx: Transaction, messageId: number, userId: number, reaction: string): Promise<boolean> {
   const outcome = await tx.reactions.add(messageId, userId, reaction)
   if (outcome === 'no_message') throw notFound(`message ${messageId} is deleted`)
@@ -35,15 +39,15 @@ export function createReactions({ access, commits }: { access: Access; commits: 
     const { conversation } = await access.message(userId, messageId, isGroup)
     const topics = topicsOf(conversation)
     return await commits.run(async (tx) => {
-      // Under the topic's lock, so that the count is the one after this change and no other.
+      // Under the topic's lock, so that the count is exactly the one after this change.
       await tx.lock(topics)
-      // A member who was removed while this waited for the lock adds nothing after that.
+      // A member removed while this waited for the lock adds nothing.
       const isMember = !conversation.isGroup || (await tx.conversations.memberOf(userId, [conversation.id])).size > 0
       if (!isMember) throw notFound(`there is no message ${messageId}`)
       if (kind === 'reaction_added') await refuseBlocked(tx, conversation)
       const given = await tx.reactions.given(messageId, userId)
       const same = given.find((other) => reactionKey(other.reaction) === reactionKey(reaction))
-      // Another spelling of a reaction is that reaction, shown as it was first given.
+      // Another spelling of a stored reaction counts as that reaction and is shown with the stored spelling.
       const shown = same?.reaction ?? reaction
       if (kind === 'reaction_added' && !same?.isOwn) {
         const own = given.filter(({ isOwn }) => isOwn).length

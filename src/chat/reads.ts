@@ -14,7 +14,7 @@ export type { BanRecord } from '../store/bans.ts'
 export type { ReportRecord } from '../store/reports.ts'
 export type { UserRecord } from '../store/users.ts'
 
-/** What can be read without changing anything; who may see it is decided by whoever asks. */
+/** The chat's queries. Callers decide who may see the results. */
 export type Reads = ReturnType<typeof createReads>
 
 export const createReads = (store: StoreParts) => ({

@@ -6,20 +6,22 @@ import type { Access } from './access.ts'
 import type { Commits } from './commit.ts'
 import { userTopic, type ConversationReadPayload, type ReadPayload } from './events.ts'
 
-/** What users have read (docs/graphql.md, Reading): receipts, which senders see, and the reader's own pointer and counts. */
+/** Reading (docs/graphql.md, Reading): receipts, which senders see, and the reader's own pointer and counts. */
 export interface Receipts {
-  /** Marks another user's message read; a repeat gives the first receipt and pushes nothing (docs/protocol.md, section 3.3). */
+  /**
+   * Marks someone else's message read; a repeat returns the first receipt and pushes nothing (docs/protocol.md, section 3.3).
+   */
   markMessage(readerId: number, messageId: number, isGroup?: boolean | null): Promise<ReceiptRecord>
   /**
-   * Marks all messages of others up to `upTo`; returns how many are newly read. Of the newest 1000 up to it, those without a receipt
-   * get one, each pushed to its sender.
+   * Marks all messages of others up to `upTo`; returns how many are newly read. Of the newest 1000 up to it, those without a
+   * receipt get one, which is pushed to its sender.
    */
   markConversation(readerId: number, conversationId: string, upTo: number): Promise<number>
-  /** Counts `from` and what came after as unread again, for the reader alone; returns the unread count. */
+  /** Marks `from` and everything after it unread, for the reader alone; returns the unread count. */
   markConversationUnread(readerId: number, conversationId: string, from: number): Promise<number>
 }
 
-/** How many receipts one request makes at most. */
+/** Maximum number of receipts for one request. */
 const RECEIPTS_LIMIT = 1000
 
 interface Unread {
@@ -28,23 +30,23 @@ interface Unread {
 }
 
 export function createReceipts({ store, access, commits }: { store: Store; access: Access; commits: Commits }): Receipts {
-  /** Runs a change under the locks of the reader's own topic, of the senders' and of the reader's membership. */
+  /** Runs a change under the locks of the reader's own topic, of the senders' topics and of the reader's membership. */
   async function change<T>(
     { readerId, conversationId, messageId }: { readerId: number; conversationId: string; messageId: number },
     senders: readonly Unread[],
     run: (tx: Transaction, position: ReadPosition) => Promise<T>,
   ): Promise<T> {
     return await commits.run(async (tx) => {
-      // Topics before members everywhere, so that writers can't block each other for ever.
+      // Topics before members everywhere, so that writers can't deadlock.
       await tx.lock([...new Set([readerId, ...senders.map(({ senderId }) => senderId)])].map(userTopic))
       const position = await tx.readPointers.lock(readerId, conversationId, messageId)
-      // Left meanwhile.
+      // The reader has left meanwhile.
       if (!position) throw notFound(`there is no message ${messageId}`)
       return await run(tx, position)
     })
   }
 
-  /** Stores the receipts that are missing and tells the senders; returns the new ones. */
+  /** Stores missing receipts and notifies the senders; returns the new ones. */
   async function addReceipts(
     tx: Transaction,
     readerId: number,
@@ -61,7 +63,10 @@ export function createReceipts({ store, access, commits }: { store: Store; acces
     return added
   }
 
-  /** Tells the reader's connections what is read now; `before` is what the pointer was, `changes` whether counts did. Returns the unread count. */
+  /**
+   * Sends the reader's connections the new read state; `before` is the old pointer, `changes` whether counts changed. Returns
+   * the unread count.
+   */
   async function tellReader(
     tx: Transaction,
     { readerId, conversationId }: { readerId: number; conversationId: string },
@@ -116,7 +121,7 @@ export function createReceipts({ store, access, commits }: { store: Store; acces
       }
       const about = { readerId, conversationId, messageId: upTo }
       return await change(about, unread, async (tx, position) => {
-        // Before the receipts, which would count as read singly.
+        // Before the receipts, which would otherwise count as read one by one.
         const count = await tx.readPointers.moveTo(readerId, conversationId, position)
         await addReceipts(tx, readerId, conversation, unread)
         await tellReader(tx, about, { before: position, changes: count > 0 })
@@ -139,7 +144,7 @@ export function createReceipts({ store, access, commits }: { store: Store; acces
   }
 }
 
-/** Throws where there is none, which nothing takes away from a message that is there. */
+/** Throws if there is none; a stored message always has one. */
 function receiptOf(found: ReceiptRecord | undefined): ReceiptRecord {
   if (!found) throw new Error('a receipt is gone')
   const { messageId, readerId, readAt } = found

@@ -3,10 +3,10 @@ import { LIMITS } from '../limits.ts'
 import type { NewMessage } from '../store/messages.ts'
 import type { SendRefusal } from '../store/sql/send-messages.ts'
 
-/** What both of a blocked pair are told, so that it does not say who blocked whom. */
+/** The same text for both users of a block, so that it does not reveal who blocked whom. */
 export const BLOCKED = 'messages between you two are blocked'
 
-/** Why something can't be written to a conversation, as an error for the client. */
+/** Why the user can't post to a conversation, as an error for the client. */
 export function refusalError(
   refusal: SendRefusal,
   about: Pick<NewMessage, 'senderId' | 'receiverId' | 'conversationId' | 'replyToId'>,
@@ -35,12 +35,12 @@ export function refusalError(
   }
 }
 
-/** What is wrong with a list of mentions; null if nothing is. */
+/** What is wrong with a list of mentions; null if nothing. */
 export const problemWithMentions = (mentionIds: readonly number[] | null | undefined): string | null =>
   mentionIds != null && mentionIds.length > LIMITS.mentions
     ? `mentionIds has ${mentionIds.length} users, expected at most ${LIMITS.mentions}`
     : null
 
-/** Whether two lists without repeats have the same ids. */
+/** Whether two lists without duplicates hold the same ids. */
 export const isSameSet = (a: readonly number[] = [], b: readonly number[] = []): boolean =>
   a.length === b.length && a.every((id) => b.includes(id))

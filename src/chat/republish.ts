@@ -5,7 +5,10 @@ import type { Also, Commits } from './commit.ts'
 import { groupTopic, userTopic, type GroupPayload, type MembershipPayload } from './events.ts'
 import type { Notifications } from './notifications.ts'
 
-/** The server-side push API (docs/protocol.md, section 7): each call is a new event. Throws NOT_FOUND where there is nothing to push. */
+/**
+ * The server-side push API (docs/protocol.md, section 7): each call publishes a new event. Throws NOT_FOUND if there is nothing
+ * to push.
+ */
 export interface Republish {
   newMessage(messageId: number, isGroup: boolean, also?: Also): Promise<void>
   groupUpdate(groupId: number, also?: Also): Promise<void>
@@ -36,7 +39,7 @@ export function createRepublish(options: { commits: Commits; notifications: Noti
         user: { id: userId, name: user.name, avatar: user.avatar } satisfies Pick<UserRecord, 'id' | 'name' | 'avatar'>,
         memberCount: group.memberCount,
       }
-      // A user who is not a member does not receive the group's topic.
+      // Only members receive the group's topic.
       tx.append({ topics: isMember ? [groupTopic(groupId)] : [groupTopic(groupId), userTopic(userId)], kind, payload })
     }, also)
   }
@@ -51,7 +54,7 @@ export function createRepublish(options: { commits: Commits; notifications: Noti
         }
         const topics = topicsOf(conversation)
         await tx.lock(topics)
-        // Again under the lock: it may have been edited or deleted meanwhile.
+        // Read again under the lock: it may have been edited or deleted meanwhile.
         const message = (await tx.messages.byIds([messageId])).get(messageId)
         if (!message || message.deletedAt !== undefined) throw notFound(`message ${messageId} is deleted`)
         tx.append({ topics, kind: 'message_sent', payload: null, message })

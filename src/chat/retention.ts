@@ -4,9 +4,9 @@ import { emptyMessages } from './deletions.ts'
 
 export interface Retention {
   /**
-   * Deletes messages for good that are older than `days`, with what belongs to them, in transactions of a few milliseconds; resolves with how
-   * many. There is no event: counts shrink. A message that younger ones of its conversation precede, as an import may bring, is emptied and
-   * keeps its place until they go too. A call while another one runs resolves with that.
+   * Deletes messages older than `days` for good, with everything that belongs to them, in transactions of a few milliseconds;
+   * resolves with their number. There is no event: counts shrink. A message preceded by younger ones of its conversation, as an
+   * import may create, is emptied and deleted after them. A concurrent call resolves with the result of the running one.
    */
   sweep(days: number): Promise<number>
 }
@@ -16,7 +16,7 @@ const MEMBERS_AT_ONCE = 200
 const DAY_MS = 86_400_000
 
 export function createRetention({ store, commits }: { store: Store; commits: Commits }): Retention {
-  /** The pointers go first, on their own: who sends waits for the row of their membership at most. */
+  /** Pointers first, in their own transaction: senders wait at most for the row of their membership. */
   async function movePointers(conversationId: string, messageId: number): Promise<void> {
     for (;;) {
       const moved = await commits.run(async (tx) => {
@@ -28,7 +28,7 @@ export function createRetention({ store, commits }: { store: Store; commits: Com
     }
   }
 
-  /** Deletes the beginning of a conversation as far as it is old. */
+  /** Deletes a conversation's messages from its beginning as far as they are old. */
   async function removeBeginning(conversationId: string, before: number): Promise<number> {
     for (let count = 0; ;) {
       const ids = await store.retention.beginning(conversationId, before, MESSAGES_AT_ONCE)

@@ -17,24 +17,24 @@ export interface SnapshotReads {
 
 export interface Snapshots {
   /**
-   * Reads one state of the database. `read` must read by what it is given alone. Rejects with UNAVAILABLE where too many wait for the
-   * same, or no cursor of such a state can be made now.
+   * Reads one state of the database. `read` must use only the store it is passed. Rejects with UNAVAILABLE if too many callers
+   * wait, or no cursor for such a state can be made now.
    */
   read<T>(userId: number, read: (snapshot: SnapshotReads) => Promise<T>): Promise<T>
 }
 
-/** How often a snapshot is taken that no cursor has room for: hundreds of transactions run then. */
+/** How often to retry a snapshot whose cursor would be too long: hundreds of transactions are running then. */
 const ATTEMPTS = 5
 const RETRY_MS = 20
-/** How many may wait for a slot, and how long. */
+/** How many callers may wait for a slot, and how long. */
 const WAITING_LIMIT = 1000
 const WAIT_MS = 5000
 
 const unavailable = (reason: string): ChatError => new ChatError('UNAVAILABLE', `${reason}; try again in a second`)
 
 /**
- * Each holds a connection for as long as it reads, so `limit` of them read at once and the rest of the pool is for everything else. The
- * embedded database has one connection: there one reads at a time, and a write waits for it.
+ * Each holds a connection while it reads, so `limit` of them read at the same time and the rest of the pool serves everything
+ * else. The embedded database has one connection: one reads at a time, and writes wait.
  */
 export function createSnapshots({ store, limit }: { store: Pick<Store, 'snapshot'>; limit: number }): Snapshots {
   const slots = new Slots(limit, WAITING_LIMIT)

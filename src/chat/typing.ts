@@ -7,30 +7,33 @@ import { groupTopic, userTopic, type EphemeralEvent, type TypingPayload } from '
 
 export interface Typing {
   /**
-   * Sets whether the user is typing in a conversation (docs/protocol.md, section 3.2). `connectionId` is the connection
-   * that said so, whose closing ends it; null where there is none to close.
+   * Sets whether the user is typing in a conversation (docs/protocol.md, section 3.2). `connectionId` is the connection it came
+   * over, whose closing ends it; null for none.
    */
   set(userId: number, connectionId: string | null, conversationId: string, typing: boolean): Promise<void>
-  /** Ends the user's typing in the conversation, on whatever node it was said: a message has come, or the user may not write there any more. */
+  /**
+   * Ends the user's typing in the conversation, on whichever node it started: a message was sent, or the user may no longer
+   * post there.
+   */
   stop(userId: number, conversationId: string): void
-  /** Ends what this connection was the last to say. */
+  /** Ends the typing states that this connection set last. */
   connectionClosed(connectionId: string): void
-  /** A change on another node: the state of a user and conversation belongs to the node that received the last `true`. */
+  /** Applies a change on another node: the node that received the last `true` owns the state of a user and conversation. */
   onRemoteChange(change: TypingChange): void
 }
 
-/** What nodes tell each other: that a user began to type on one of them, pushed again, or stopped. */
+/** What nodes send each other: a user started typing, was announced again, or stopped. */
 export interface TypingChange {
-  /** Of the user and the conversation. */
+  /** Of user and conversation. */
   key: string
   typing: boolean
-  /** When it was said, in milliseconds since the epoch. */
+  /** When the client sent it, in milliseconds since the epoch. */
   at: number
   /** When `true` was pushed last. */
   pushedAt: number
-  /** With `true`: what to push when it ends, for where the node that pushed it has died. Older nodes leave it out. */
+  /** With `true`: what to push when it ends, in case the owning node dies. Older nodes omit it. */
   place?: Place
-  /** With `false`: whether that was pushed. */
+  /** With `false`: whether it was pushed. */
   isPushed?: boolean
 }
 
@@ -40,20 +43,20 @@ interface Place {
   about: Omit<TypingPayload, 'typing'>
 }
 
-/** How long after the last `true` typing ends by itself. */
+/** Typing ends by itself this long after the last `true`. */
 const TYPING_MS = 10_000
-/** When nodes that heard of the last `true` take the node that said it for dead; docs/protocol.md allows 15 s. */
+/** When other nodes that know of the last `true` assume that the owning node is dead; docs/protocol.md allows 15 s. */
 const FORGOTTEN_MS = 13_000
-/** How often a repeated `true` is pushed at most. */
+/** A repeated `true` is pushed at most this often. */
 const REPEAT_MS = 3_000
 
-/** How many conversations of users are remembered, to type on while the database is away. */
+/** How many typing targets are cached, so that typing works while the database is down. */
 const KNOWN_LIMIT = 10_000
 
 interface State {
   place: Place
   connectionId: string | null
-  /** When the last `true` was said. */
+  /** When the last `true` arrived. */
   saidAt: number
   pushedAt: number
   deadline: Deadline
@@ -64,23 +67,23 @@ export interface TypingOptions {
   access: Access
   publisher: Publisher
   wheel: TimerWheel
-  /** Tells the other nodes, where there are any. */
+  /** Relays to the other nodes, if there are any. */
   tell: (change: TypingChange) => void
-  /** Gives an event to this node's own clients. */
+  /** Delivers an event to this node's own clients. */
   deliverLocally: (topic: string, event: EphemeralEvent) => void
 }
 
 export function createTyping({ store, access, publisher, wheel, tell, deliverLocally }: TypingOptions): Typing {
   const states = new Map<string, State>()
   const byConnection = new Map<string, Set<string>>()
-  /** For each key what was said last and is still being looked up: what overtakes it takes it away. */
+  /** For each key the latest request still being looked up; a newer request replaces it. */
   const lookups = new Map<string, { connectionId: string | null }>()
 
-  /** What another node holds: when it pushed `true` last, and until when it is believed to live. */
+  /** State owned by other nodes: when they last pushed `true`, and how long they are assumed to live. */
   const elsewhere = new Map<string, { pushedAt: number; place: Place | undefined; deadline: Deadline }>()
   const known = new Map<string, Place>()
 
-  /** The conversation that the user may type in; what was found before does where the database is away. */
+  /** The conversation that the user may type in; the cached one while the database is down. */
   async function lookUp(key: string, userId: number, conversationId: string): Promise<Place> {
     try {
       const conversation = await access.conversation(userId, conversationId, 'say')
@@ -108,7 +111,7 @@ export function createTyping({ store, access, publisher, wheel, tell, deliverLoc
     }
   }
 
-  /** Resolves with what `look` finds, or with undefined where something overtook it. */
+  /** Resolves with the result of `look`, or with undefined if a newer request replaced it. */
   async function unlessOvertaken<T>(key: string, connectionId: string | null, look: () => Promise<T>): Promise<T | undefined> {
     const lookup = { connectionId }
     lookups.set(key, lookup)
@@ -143,7 +146,7 @@ export function createTyping({ store, access, publisher, wheel, tell, deliverLoc
     if (keys?.delete(key) && keys.size === 0) byConnection.delete(connectionId)
   }
 
-  /** Takes the state away without a word; undefined where there is none here. */
+  /** Removes the state silently; undefined if there is none here. */
   function take(key: string): State | undefined {
     const state = states.get(key)
     if (!state) return undefined
@@ -153,7 +156,7 @@ export function createTyping({ store, access, publisher, wheel, tell, deliverLoc
     return state
   }
 
-  /** Takes away what another node holds; undefined where it holds nothing. */
+  /** Removes another node's state; undefined if there is none. */
   function takeElsewhere(key: string): { pushedAt: number; place: Place | undefined } | undefined {
     const other = elsewhere.get(key)
     other?.deadline.cancel()
@@ -161,7 +164,7 @@ export function createTyping({ store, access, publisher, wheel, tell, deliverLoc
     return other
   }
 
-  /** Ends the state, wherever it is. It is pushed here, since a node that holds it may have died. */
+  /** Ends the state, whichever node owns it. Pushed from here, since the owning node may have died. */
   function end(key: string): void {
     const here = take(key)
     const other = takeElsewhere(key)
@@ -171,7 +174,7 @@ export function createTyping({ store, access, publisher, wheel, tell, deliverLoc
     tell({ key, typing: false, at: Date.now(), pushedAt: 0, isPushed: place !== undefined })
   }
 
-  /** Ends what a node held that has said nothing for too long, for the clients of this one: all others do the same. */
+  /** Ends a state whose owning node has been silent too long, for this node's clients; every other node does the same. */
   function forget(key: string): void {
     const place = takeElsewhere(key)?.place
     if (place) deliverLocally(place.topic, eventOf(place, false))
@@ -215,7 +218,7 @@ export function createTyping({ store, access, publisher, wheel, tell, deliverLoc
 
     onRemoteChange({ key, typing, at, pushedAt, place, isPushed }) {
       const state = states.get(key)
-      // Said before what was said here: the other node hears of that, too.
+      // Older than the local state: the other node will receive ours too.
       if (state && state.saidAt > at) return
       take(key)
       takeElsewhere(key)

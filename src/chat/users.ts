@@ -8,21 +8,21 @@ import { problemWithName, problemWithUrl } from '../limits.ts'
 
 export interface Users {
   /**
-   * Creates the viewer's user from the token's claims, or brings name and avatar to what they say, unless a token that was issued
-   * later or an admin has said something else.
+   * Creates the viewer's user from the token's claims, or updates name and avatar, unless a token issued later or an admin has
+   * set them.
    */
   ensure(viewer: Viewer): Promise<void>
-  /** Creates or changes a user, as an admin. An undefined avatar stays as it is, null takes it away. */
+  /** Creates or changes a user, as an admin. An undefined avatar stays, null removes it. */
   upsert(profile: { id: number; name: string; avatar: string | null | undefined }, also?: Also): Promise<UserRecord>
 }
 
-/** How many users' claims are remembered as stored, so that not every connection asks the database. */
+/** For how many users the stored claims are cached, so that not every connection queries the database. */
 const KNOWN_LIMIT = 50_000
 
-/** What this node knows to be stored of a user, or to be older than what is. */
+/** What this node knows to be stored for a user, or to be older than what is stored. */
 interface Known {
   claims: string
-  /** Up to when tokens say nothing new of the name and the avatar. */
+  /** Tokens issued up to this time bring nothing new for name and avatar. */
   nameAt: number
   avatarAt: number
 }
@@ -30,7 +30,7 @@ interface Known {
 export interface UsersOptions {
   store: Store
   commits: Commits
-  /** Called with the users of whose changes others are to be told. */
+  /** Called with the users whose changes are to be announced. */
   onChanged: (due: readonly DueAnnouncement[]) => void
 }
 
@@ -53,7 +53,7 @@ export function createUsers({ store, commits, onChanged }: UsersOptions): Users 
 
   return {
     async ensure({ userId, name, avatar, issuedAt }) {
-      // A token from the future is as good as one of now.
+      // A token issued in the future counts as issued now.
       const at = Math.min(issuedAt, Date.now())
       const claims = JSON.stringify([name, avatar])
       const before = known.get(userId)
@@ -76,7 +76,7 @@ export function createUsers({ store, commits, onChanged }: UsersOptions): Users 
   }
 }
 
-/** The profiles, each of them once, in as few rounds as it takes for no user to be in a round twice. */
+/** The profiles without duplicates, in as few rounds as possible so that no user is in a round twice. */
 function rounds(profiles: readonly UserProfile[]): UserProfile[][] {
   const found: UserProfile[][] = []
   const next = new Map<number, number>()

@@ -5,26 +5,26 @@ import { groupTopic } from '../events.ts'
 import { reactionKey } from '../../limits.ts'
 import { IMPORT_TYPES, type ImportedRead, type ImportRecord, type ImportType, type ImportValues } from './lines.ts'
 
-/** A line of the file that could be read. */
+/** A line of the file that was parsed. */
 export type NumberedRecord = ImportRecord & { readonly number: number }
 
 export interface RecordOutcome {
   number: number
   type: ImportType
   status: 'added' | 'present' | 'changed' | 'bad'
-  /** Why it is bad. */
+  /** Why it is invalid. */
   reason: string | null
 }
 
 export interface Importer {
   /**
-   * Stores what a batch of lines holds and how far the file is done, in one transaction; a line that can't be stored takes
-   * no other with it. Throws UNAVAILABLE where the database does not answer, and then nothing of it is stored.
+   * Stores a batch of lines and the file's progress in one transaction; a line that can't be stored fails alone. Throws
+   * UNAVAILABLE if the database does not answer; nothing is stored then.
    */
   write(records: readonly NumberedRecord[], progress: (bad: number) => ImportProgress): Promise<RecordOutcome[]>
 }
 
-/** `update`: users and groups that are there get what the file says of them, else they stay as they are. */
+/** `update`: existing users and groups are updated from the file, otherwise they stay as they are. */
 export function createImporter(store: Store, { update }: { update: boolean }): Importer {
   async function storeOnce(
     records: readonly NumberedRecord[],
@@ -45,7 +45,7 @@ export function createImporter(store: Store, { update }: { update: boolean }): I
     return result
   }
 
-  /** What the database refuses as a whole is tried again in halves, until the line at fault is alone. */
+  /** A batch that the database rejects is split in halves until the bad line is found. */
   async function split(records: readonly NumberedRecord[]): Promise<RecordOutcome[]> {
     try {
       return await storeOnce(records)
@@ -75,7 +75,7 @@ export function createImporter(store: Store, { update }: { update: boolean }): I
 
 const countBad = (outcomes: readonly RecordOutcome[]): number => outcomes.filter(({ status }) => status === 'bad').length
 
-/** In one call, for what is there already: what is sent meanwhile waits, so that it is numbered and counted after the imported messages. */
+/** In one call for all that exist: concurrent sends wait, so that they are numbered and counted after the imported messages. */
 async function lockTopics(tx: Transaction, records: readonly NumberedRecord[], update: boolean): Promise<void> {
   const groups = new Set<string>()
   const conversations = new Set<string>()
@@ -88,7 +88,7 @@ async function lockTopics(tx: Transaction, records: readonly NumberedRecord[], u
   await tx.lock([...new Set([...groups, ...(await tx.imports.topicsOf([...conversations], [...messages]))])])
 }
 
-/** What must not come twice in one statement. */
+/** The key that must be unique within one statement. */
 function keysOf({ type, value }: ImportRecord): string[] {
   switch (type) {
     case 'user':
@@ -107,7 +107,7 @@ function keysOf({ type, value }: ImportRecord): string[] {
   }
 }
 
-/** The records in as few rounds as it takes for no key to be in a round twice; what is repeated comes later. */
+/** Splits records into as few rounds as possible so that no key occurs twice in a round; repeats come in later rounds. */
 function rounds(records: readonly NumberedRecord[]): NumberedRecord[][] {
   const found: NumberedRecord[][] = []
   const seen = new Map<string, number>()
@@ -126,7 +126,7 @@ async function add(
   records: readonly NumberedRecord[],
   update: boolean,
 ): Promise<ImportResult[]> {
-  // All are of this type.
+  // All records have this type.
   const values = <T extends ImportType>(): ImportValues[T][] => records.map(({ value }) => value as ImportValues[T])
   switch (type) {
     case 'user':
@@ -145,7 +145,7 @@ async function add(
       )
     }
     case 'message':
-      // Their ids may lie behind what is indexed for search already.
+      // Their ids may be lower than what the search index has covered.
       await tx.search.indexFrom(Math.min(...values<'message'>().map(({ id }) => id)))
       return await tx.imports.messages(values<'message'>())
     case 'receipt':
@@ -160,7 +160,7 @@ async function add(
   }
 }
 
-/** Moves a pointer up to a message, if it is not there yet. */
+/** Advances a pointer to a message if it is behind. */
 async function moveRead(tx: Transaction, { conversationId, userId, messageId, isGroup }: ImportedRead): Promise<ImportResult> {
   const position = await tx.readPointers.lock(userId, conversationId, messageId)
   if (!position) {
@@ -169,12 +169,12 @@ async function moveRead(tx: Transaction, { conversationId, userId, messageId, is
     return { status: 'not_in', detail: String(userId) }
   }
   if (position.isGroup !== isGroup) return { status: 'wrong_kind', detail: conversationId }
-  // Also where receipts have moved it there: it is kept that the member said so.
+  // Even if receipts moved it there: this records that the member marked it read.
   await tx.readPointers.moveTo(userId, conversationId, position)
   return { status: (position.readUpTo ?? 0) >= messageId ? 'present' : 'added', detail: null }
 }
 
-/** The reactions with one spelling for each that a message has: the one stored already, else the first. */
+/** Reactions with one spelling for each message: the stored one, or else the first. */
 async function spellAlike(tx: Transaction, reactions: readonly ImportValues['reaction'][]): Promise<ImportValues['reaction'][]> {
   const keyOf = (messageId: number, reaction: string): string => `${messageId} ${reactionKey(reaction)}`
   const stored = await tx.reactions.spellings([...new Set(reactions.map(({ messageId }) => messageId))])

@@ -21,7 +21,7 @@ import type {
   ImportedUser,
 } from '../../store/imports.ts'
 
-/** What a line of an import holds (docs/migration.md), by its type. */
+/** The types of lines in an import (docs/migration.md). */
 export interface ImportValues {
   user: ImportedUser
   conversation: ImportedConversation
@@ -32,7 +32,7 @@ export interface ImportValues {
   read: ImportedRead
 }
 
-/** Up to where somebody has read a conversation. */
+/** How far someone has read a conversation. */
 export interface ImportedRead {
   conversationId: string
   userId: number
@@ -44,18 +44,18 @@ export type ImportType = keyof ImportValues
 
 export type ImportRecord = { [T in ImportType]: { type: T; value: ImportValues[T] } }[ImportType]
 
-/** In the order in which one may need what another brings. */
+/** In dependency order: a type comes after those it refers to. */
 export const IMPORT_TYPES: readonly ImportType[] = ['user', 'conversation', 'group', 'message', 'receipt', 'reaction', 'read']
 
 const MAX_INT = 2_147_483_647
-/** Leaves the messages to come as many ids again that JavaScript can count. */
+/** Leaves future messages as many ids as JavaScript can represent. */
 export const MAX_MESSAGE_ID = 2 ** 52
 const ID_LENGTH = 200
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/
 const DAY_LENGTH = 'yyyy-mm-dd'.length
 const YEAR = /^(?!0000)\d{4}-/
 
-/** What is wrong with a line. */
+/** Why a line is invalid. */
 export class LineProblem extends Error {}
 
 /** Reads a line. Throws LineProblem with the first thing that is wrong with it. */
@@ -200,11 +200,11 @@ const PARSERS: {
   },
 }
 
-/** A time in UTC; undefined for what is none, or not in the years 1 to 9999. */
+/** A time in UTC; undefined for an invalid one or a year outside 1 to 9999. */
 function parseTime(text: string): string | undefined {
   const time = new Date(text)
   if (!TIME.test(text) || Number.isNaN(time.getTime())) return undefined
-  // A day that its month does not have would be taken for one of the next.
+  // A day that does not exist would roll over into the next month.
   const day = text.slice(0, DAY_LENGTH)
   if (!new Date(`${day}T00:00:00Z`).toISOString().startsWith(day)) return undefined
   const utc = time.toISOString()
@@ -216,7 +216,7 @@ const isId = (value: unknown): value is number =>
 
 const problemWithId = (id: string, field: string): string | null => problemWithText(id, field, 1, ID_LENGTH)
 
-/** The members of an object, each asked for once; null counts as absent. */
+/** An object's members, each read once; null counts as absent. */
 class Fields {
   readonly #object: Record<string, unknown>
   readonly #path: string
@@ -238,7 +238,7 @@ class Fields {
     throw new LineProblem(`${this.#path}${name} ${came}, expected ${expected}`)
   }
 
-  /** Throws for members that nobody asked for: a misspelt name must not lose what it holds. */
+  /** Throws for unknown members: data under a misspelt name must not be lost silently. */
   finish(): void {
     const unknown = Object.keys(this.#object).find((name) => !this.#known.has(name))
     if (unknown !== undefined)
@@ -255,7 +255,7 @@ class Fields {
     return this.#take(name) == null ? null : this.integer(name, max)
   }
 
-  /** The ids of users; none where it is absent. */
+  /** User ids; empty if absent. */
   optionalIds(name: string): number[] {
     const value = this.#take(name) ?? []
     if (Array.isArray(value) && value.every(isId)) return value
