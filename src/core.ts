@@ -1,6 +1,4 @@
-/**
- * What a node is without its transports: storage, bus, chat and live events. The server, the push API and the tests are made of it.
- */
+/** A node without its transports: storage, bus, chat and live events. Used by the server, the push API and the tests. */
 import type { PubSubEngine } from 'graphql-subscriptions'
 import { createChat, type Chat, type ChatOptions } from './chat/chat.ts'
 import { Commits } from './chat/commit.ts'
@@ -14,7 +12,7 @@ import type { Circle } from './store/conversations.ts'
 import type { Store } from './store/store.ts'
 import type { Counts } from './telemetry/counters.ts'
 
-/** What failed where nobody waits for an answer. */
+/** Called for failures in the background. */
 export type ReportFailure = (stage: string, error: unknown) => void
 
 /** How changes get into the database and out to the subscribers. */
@@ -23,13 +21,13 @@ export interface Writes {
   commits: Commits
 }
 
-/** Enough for a process that only writes, such as the push API. */
+/** Sufficient for a process that only writes, such as the push API. */
 export function createWrites(store: Store, pubsub: PubSubEngine, onError: ReportFailure): Writes {
   const publisher = createPublisher(pubsub, (error) => onError('publish', error))
   return { publisher, commits: new Commits(store, publisher) }
 }
 
-/** Loads the conversations and contacts of users; calls of one turn are gathered. */
+/** Loads the conversations and contacts of users; calls of one turn are batched. */
 export const createCircleLoader = (store: Store): ((userId: number) => Promise<Circle>) =>
   createBatchLoader(async (userIds) => {
     const circles = await store.conversations.circles(userIds)
@@ -37,7 +35,7 @@ export const createCircleLoader = (store: Store): ((userId: number) => Promise<C
   })
 
 export interface CoreSettings {
-  /** How many queries with a cursor may read at once; one where it is absent. */
+  /** How many queries with a cursor may read at the same time; 1 if absent. */
   snapshotLimit?: number
   messageEditHours: number
   presenceGraceMs: number
@@ -49,7 +47,7 @@ export interface CoreSettings {
   overlapMs: number
 }
 
-/** What a core is made of. */
+/** The parts that a core is built from. */
 export interface CoreParts {
   store: Store
   pubsub: PubSubEngine
@@ -57,7 +55,7 @@ export interface CoreParts {
   counts: Counts
   registry: ChatOptions['registry']
   checkpoints?: FeedsOptions['checkpoints']
-  /** Passes on to the other nodes who types. */
+  /** Relays typing state to the other nodes. */
   relayTyping: ChatOptions['tellTyping']
   onError: ReportFailure
 }
@@ -70,7 +68,7 @@ export interface Core extends Writes {
   searchIndex: SearchIndex
 }
 
-/** Puts a node together; resolves when it receives what other nodes publish. */
+/** Assembles a node; resolves when it receives what other nodes publish. */
 export async function createCore(settings: CoreSettings, parts: CoreParts): Promise<Core> {
   const { store, pubsub, wheel, counts, onError } = parts
   const { log } = store

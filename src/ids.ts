@@ -10,12 +10,12 @@ export const MAX_INT_ID = 2_147_483_647
 export const FIRST_TIME = Date.parse('0001-01-01T00:00:00.000Z')
 export const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z')
 
-/** A user's or group's id; undefined where the text can't be one, so that there is none to be found. */
+/** A user's or group's id; undefined if the text can't be one, so that nothing is found. */
 export const parseIntId = (id: string): number | undefined => parse(id, MAX_INT_ID)
-/** A message's or notification's id; undefined where the text can't be one. */
+/** A message's or notification's id; undefined if the text can't be one. */
 export const parseBigId = (id: string): number | undefined => parse(id, Number.MAX_SAFE_INTEGER)
 
-/** The ids that a mutation names. Throws NOT_FOUND for a text that can't be one. */
+/** The ids in a mutation's input. Throws NOT_FOUND for a text that can't be one. */
 export function requireIntId(id: string, what: 'user' | 'group'): number {
   const value = parseIntId(id)
   if (value === undefined) throw notFound(`there is no ${what} ${JSON.stringify(id.slice(0, 40))}`)
@@ -28,22 +28,22 @@ export function requireBigId(id: string, what: 'message' | 'notification' | 'rep
   return value
 }
 
-/** What the database had committed at one moment, as a reader saw it. */
+/** What the database had committed at one moment, as seen by a reader. */
 export interface SnapshotPosition {
-  /** PostgreSQL's `pg_snapshot` as text: xmin, xmax, and the transactions between them that were running. */
+  /** PostgreSQL's `pg_snapshot` as text: xmin, xmax, and the running transactions between them. */
   snapshot: string
-  /** No event that the reader saw has a higher id. */
+  /** No event visible to the reader has a higher id. */
   lastId: number
-  /** When it was taken by the database's clock, in milliseconds since the epoch. */
+  /** When it was taken, by the database's clock, in milliseconds since the epoch. */
   at: number
-  /** Of which history of the database: a UUID, see `Installation` in schema.prisma. */
+  /** The history of the database it belongs to: a UUID, see `Installation` in schema.prisma. */
   epoch: string
 }
 
-/** Where a stream goes on: after an event, by its id, or after what a snapshot shows. An id too high to be known is Infinity. */
+/** Where a stream continues: after an event, by its id, or after a snapshot. An id too high to exist is Infinity. */
 export type EventCursor = number | SnapshotPosition
 
-/** The event id in a decimal number; undefined for any other text. An id too high to be known is Infinity. */
+/** The event id in a decimal number; undefined for any other text. An id too high to exist is Infinity. */
 export function parseEventId(text: string): number | undefined {
   if (!/^\d{1,19}$/.test(text)) return undefined
   const value = Number(text)

@@ -1,4 +1,4 @@
-/** What clients' texts may be (for messages docs/protocol.md, sections 2 and 3): one place for the domain and for the transports. */
+/** Limits of clients' texts (for messages docs/protocol.md, sections 2 and 3), shared by the domain and the transports. */
 export const LIMITS = {
   /** Unicode code points */
   content: 5000,
@@ -14,7 +14,7 @@ export const LIMITS = {
   key: 64,
   /** Users whom one user may block */
   blocksOfUser: 10_000,
-  /** Members whom a message mentions by name */
+  /** Members mentioned by name */
   mentions: 50,
 } as const
 
@@ -36,10 +36,10 @@ const INVISIBLE = [
 export const VISIBLE = new RegExp(`[^${INVISIBLE}]`, 'u')
 const UNPRINTABLE = /[\p{Cc}\p{Surrogate}\p{Bidi_Control}\u2028\u2029]/gu
 const EXCERPT_LENGTH = 40
-/** And not Node's Buffer, for browsers run this too. */
+/** Not Buffer, since browsers run this too. */
 const utf8 = new TextEncoder()
 
-/** The beginning of a client's text in quotes, fit for an error message: at most 40 code points, nothing unprintable. */
+/** The beginning of a client's text in quotes, safe for an error message: at most 40 code points, nothing unprintable. */
 export const excerpt = (text: string): string => `"${beginning(text)}"`
 
 /** The same without quotes. */
@@ -48,7 +48,7 @@ export function beginning(text: string): string {
   return `${start.replace(UNPRINTABLE, '\ufffd')}${start.length < text.length ? '…' : ''}`
 }
 
-/** Whether the text has more code points than that; counts only where the number of UTF-16 units leaves it open. */
+/** Whether the text has more code points than that; counts only if the number of UTF-16 units does not decide it. */
 function isLongerThan(text: string, codePoints: number): boolean {
   if (text.length <= codePoints) return false
   if (text.length > 2 * codePoints) return true
@@ -57,9 +57,9 @@ function isLongerThan(text: string, codePoints: number): boolean {
   return false
 }
 
-/*
- * Each function returns what is wrong with the value, as a sentence that begins with the field's name ("content is
- * empty, expected ..."), or null if nothing is. The names default to those of the GraphQL API.
+/**
+ * Each function returns what is wrong with the value, as a sentence that begins with the field's name ("content is empty,
+ * expected ..."), or null if nothing. The names default to those of the GraphQL API.
  */
 
 /** A text of `min` to `max` code points that the database can hold: without NUL and lone surrogates. */
@@ -106,7 +106,7 @@ export function problemWithReaction(reaction: string, field = 'reaction'): strin
   )
 }
 
-/** Reactions with the same key are one reaction: spellings that differ in composition or variation selectors only. */
+/** Reactions with the same key are one reaction: spellings that differ only in composition or variation selectors. */
 export const reactionKey = (reaction: string): string => reaction.normalize('NFC').replaceAll(/[\ufe0e\ufe0f]/g, '')
 
 /** The sender's idempotency key: `message_id` of the legacy protocol, `clientMessageId` of GraphQL. */

@@ -1,6 +1,6 @@
 /**
  * The server-side push API for other processes that share the database and Redis (docs/protocol.md, section 7): the package
- * export `parley/push`. Each function makes a new event and tells whether that succeeded; none of them throws.
+ * export `parley/push`. Each function publishes a new event and returns whether that succeeded; none of them throws.
  */
 import { randomUUID } from 'node:crypto'
 import { createNotifications } from './chat/notifications.ts'
@@ -14,7 +14,7 @@ import { createStore } from './store/store.ts'
 export interface OpenDbOptions {
   /** PostgreSQL, as DATABASE_URL of the servers. */
   databaseUrl: string
-  /** Redis, as REDIS_URL of the servers. Without it, they find the pushes when they next compare with the log. */
+  /** Redis, as REDIS_URL of the servers. Without it, the servers find the pushes at their next comparison with the log. */
   redisUrl?: string | undefined
   /** As REDIS_PREFIX of the servers. */
   redisPrefix?: string | undefined
@@ -22,14 +22,14 @@ export interface OpenDbOptions {
 
 /** An open handle on the database and Redis. */
 export interface PushDb {
-  /** Lets what runs finish and gives everything back. A second call does nothing. */
+  /** Lets running pushes finish and closes everything. A second call does nothing. */
   close(): Promise<void>
 }
 
 const republishers = new WeakMap<PushDb, Republish>()
 let lastOpened: PushDb | undefined
 
-/** Opens the database that the servers have migrated. Rejects with what is wrong; a Redis that is away is no reason to. */
+/** Opens the database that the servers have migrated. Rejects with what is wrong; an unreachable Redis is tolerated. */
 export async function openDb({ databaseUrl, redisUrl, redisPrefix = 'chat:' }: OpenDbOptions): Promise<PushDb> {
   const database = await openDatabase({
     databaseUrl,
@@ -39,7 +39,7 @@ export async function openDb({ databaseUrl, redisUrl, redisPrefix = 'chat:' }: O
     statementTimeoutMs: 4000,
   })
   const store = createStore(database)
-  // What Redis does not take is found by the servers when they next compare with the log.
+  // Publishes that Redis refuses are found by the servers at their next comparison with the log.
   const ignore = (): void => undefined
   const redis =
     redisUrl === undefined
@@ -69,7 +69,7 @@ async function succeeds(db: PushDb | undefined, push: (republish: Republish) => 
   }
 }
 
-/** Pushes a stored message to its conversation; `isGroup` must say what kind that is. */
+/** Pushes a stored message to its conversation; `isGroup` must match the conversation's kind. */
 export const wsPushNewMessage = (db: PushDb, messageId: number, isGroup: boolean): Promise<boolean> =>
   succeeds(db, (push) => push.newMessage(messageId, isGroup))
 
@@ -81,11 +81,11 @@ export const wsPushGroupUpdate = (db: PushDb, groupId: number): Promise<boolean>
 export const wsPushMemberJoined = (db: PushDb, groupId: number, userId: number): Promise<boolean> =>
   succeeds(db, (push) => push.memberJoined(groupId, userId))
 
-/** Pushes to the members and the user that the user left. */
+/** Pushes to the members and to the user that the user left. */
 export const wsPushMemberLeft = (db: PushDb, groupId: number, userId: number): Promise<boolean> =>
   succeeds(db, (push) => push.memberLeft(groupId, userId))
 
-/** Pushes a notification, which is stored, to users; uses the handle that was opened last. */
+/** Stores and pushes a notification for users; uses the handle opened last. */
 export const wsPushSystemNotification = (
   notificationType: string,
   data: Record<string, unknown>,

@@ -17,10 +17,10 @@ export interface TlsFiles {
 /** Rows whose value depends on others. */
 type Dependent = 'nodeEnv' | 'jwtSecret' | 'jwtPublicKey' | 'tlsCert' | 'tlsKey' | 'metricsHost' | 'demo' | 'graphiql'
 
-/** The environment, read once at start. Names and units are those of the variables; the table says what each is. */
+/** The environment, read once at start. Names and units are those of the variables; the table describes each. */
 export interface Settings extends Omit<Values, Dependent> {
   readonly production: boolean
-  /** Absent only outside production: then the server makes a secret for development. */
+  /** Absent only outside production: the server then creates a secret for development. */
   readonly jwt: JwtKey | undefined
   /** Absent: plain HTTP. */
   readonly tls: TlsFiles | undefined
@@ -34,11 +34,11 @@ export interface Environment {
   readonly settings: Settings
   /** The names of all settings. */
   readonly names: ReadonlySet<string>
-  /** Variables that are no settings, with names close to those of settings. */
+  /** Unknown variables with names close to those of settings. */
   readonly misspelt: readonly Misspelt[]
 }
 
-/** Carries every problem of the environment at once; holds no secret and no password. */
+/** All problems of the environment at once; contains no secret and no password. */
 export class SettingsError extends OperatorError {
   readonly problems: readonly string[]
 
@@ -51,7 +51,7 @@ export class SettingsError extends OperatorError {
 
 const ROWS = Object.entries(TABLE) as [keyof Values, Setting<unknown>][]
 const SECRETS = ROWS.flatMap(([, { variable, isSecret }]) => (isSecret ? [variable] : []))
-/** Variables that may be given, secrets as the path of a file too. */
+/** Variables that may be set, secrets as the path of a file too. */
 const NAMES: ReadonlySet<string> = new Set([
   ...SECRETS.map((name) => `${name}_FILE`),
   ...ROWS.map(([, { variable }]) => variable),
@@ -68,7 +68,7 @@ function withSecretFiles(env: NodeJS.ProcessEnv, problems: string[]): NodeJS.Pro
     if ((env[name] ?? '') !== '') problems.push(`${name}, ${file}: came both, expected only one of them`)
     const expected = `the path of a file that holds ${name}`
     try {
-      // Editors and most tools end a file with a line end.
+      // Editors and most tools end a file with a newline.
       result[name] = readFileSync(path, 'utf8').replace(/\r?\n$/, '')
       if (result[name] === '') problems.push(`${file}: came ${shown(path)}, which is empty, expected ${expected}`)
     } catch {
@@ -78,7 +78,7 @@ function withSecretFiles(env: NodeJS.ProcessEnv, problems: string[]): NodeJS.Pro
   return result
 }
 
-/** Each row by itself. A refused value counts as absent: its problem is noted and the others are still looked for. */
+/** Each row by itself. A rejected value counts as absent: its problem is recorded and the others are still checked. */
 function readTable(env: NodeJS.ProcessEnv, problems: string[]): Values {
   const read = ({ variable, parse, absent }: Setting<unknown>): unknown => {
     const value = env[variable]
@@ -96,7 +96,7 @@ function readTable(env: NodeJS.ProcessEnv, problems: string[]): Values {
 
 type Has = (variable: string) => boolean
 
-/** What production and keys ask of other settings. */
+/** Requirements of production and of keys on other settings. */
 function checkTogether(production: boolean, has: Has, problems: string[]): void {
   const given = KEYS.filter(has)
   if (given.length > 1)
@@ -124,10 +124,10 @@ function tlsOf(
 }
 
 /**
- * Reads and checks every variable; an empty one counts as absent. Tells besides which other variables have names so close to
- * a setting's that they were probably meant for it.
+ * Reads and checks every variable; an empty one counts as absent. Also returns unknown variables whose
+ * names are so close to a setting's that they are probably misspelt.
  *
- * @throws SettingsError with all problems, where there is any
+ * @throws SettingsError with all problems, if there are any
  */
 export function readEnvironment(environment: NodeJS.ProcessEnv): Environment {
   const problems: string[] = []
@@ -158,5 +158,5 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): Environment {
   return { settings: Object.freeze(settings), names: NAMES, misspelt }
 }
 
-/** Reads and checks every variable. Throws SettingsError with all problems, where there is any. */
+/** Reads and checks every variable. Throws SettingsError with all problems, if there are any. */
 export const loadSettings = (env: NodeJS.ProcessEnv): Settings => readEnvironment(env).settings

@@ -8,7 +8,7 @@ import { runCommand } from './command.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const SHOWN = 10
-/** Shorter ones are not of interest. */
+/** Shorter functions are not listed. */
 const FUNCTION_LINES = 30
 const FILE_LINES = 100
 const IMPORT = /^(?:import|export)\s[^'"]*?from\s+'(\.[^']+)'|^import\s+'(\.[^']+)'|\bimport\('(\.[^']+)'\)/gm
@@ -40,7 +40,7 @@ function isOfTypes(statement: string): boolean {
   return names !== undefined && names.every((name) => name.trim().startsWith('type '))
 }
 
-/** What each source file imports of the others. */
+/** The imports of each source file. */
 function readImports(): Graph {
   const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
     .map((path) => path.replaceAll('\\', '/'))
@@ -58,10 +58,10 @@ function readImports(): Graph {
   )
 }
 
-/** The folder in src/, or the name of a file that is in none. */
+/** The folder in src/, or the file's name if it is directly in src/. */
 const layerOf = (file: string): string => (file.includes('/') ? `${file.split('/', 1)[0]}/` : file)
 
-/** Folder by folder whom it imports; in parentheses where it is types only. */
+/** Imports by folder; in parentheses if they are of types only. */
 function layers(graph: Graph): string[] {
   const found = new Map<string, Map<string, boolean>>()
   for (const [file, imports] of graph) {
@@ -79,7 +79,7 @@ function layers(graph: Graph): string[] {
   })
 }
 
-/** One cycle for each file that closes one; imports of types count. */
+/** One cycle for each file that closes one; type imports count. */
 function cycles(graph: Graph): string[] {
   const done = new Set<string>()
   const found: string[] = []
@@ -126,7 +126,7 @@ function longest(): { functions: string[]; files: string[] } {
   }
 }
 
-/** The linter's report; its exit status says that there is something to report. */
+/** The linter's report; it exits with an error because there is something to report. */
 function lint(config: string): string {
   const script = join(ROOT, 'node_modules/oxlint/bin/oxlint')
   try {

@@ -3,29 +3,29 @@ import { OperatorError } from '../errors.ts'
 
 export type OptionTypes = Readonly<Record<string, { readonly type: 'string' | 'boolean' }>>
 
-/** The command was given something that it can't do: one line for each problem. */
+/** Invalid arguments: one line for each problem. */
 export class UsageError extends OperatorError {
   override name = 'UsageError'
 }
 
 export interface Command {
-  /** What `--help` prints: usage, options, settings, examples. */
+  /** The text of `--help`: usage, options, settings, examples. */
   readonly help: string
-  /** Its options besides `--help` and `--env-file`. */
+  /** Options besides `--help` and `--env-file`. */
   readonly options: OptionTypes
-  /** How many other arguments it takes; 0 if absent. */
+  /** Number of positional arguments; 0 if absent. */
   readonly positionals?: number
-  /** Whether it reads settings, and so takes `--env-file`. */
+  /** Whether it reads settings, and so accepts `--env-file`. */
   readonly readsSettings: boolean
-  /** Whether something that nobody waits for would keep the process alive after `run`. */
+  /** Whether background work would keep the process alive after `run`. */
   readonly isHeldOpen?: boolean
-  /** Does it; resolves with the exit status. Throws OperatorError for what the caller can put right. */
+  /** Runs it; resolves with the exit status. Throws OperatorError for what the user can correct. */
   run(given: Arguments): Promise<number>
 }
 
 /**
  * Runs a command as this process: the file of `--env-file`, the options, `--help`, then the command itself. The exit status is
- * what the command resolves with, or 1 after an error: an OperatorError prints its message, any other one its stack.
+ * the command's, or 1 after an error: of an OperatorError only the message is printed, of any other error the stack.
  */
 export async function runCommand(command: Command, args: readonly string[]): Promise<void> {
   try {
@@ -49,25 +49,25 @@ function printHelp({ help }: Command): number {
 
 export const MAX_INT = 2_147_483_647
 
-/** What is wrong with an option's value, as a sentence that begins with its name; null if nothing is. */
+/** What is wrong with an option's value, as a sentence that begins with its name; null if nothing. */
 export type Check = (value: string, field: string) => string | null
 
-/** The arguments of a command. Problems are gathered, so that all of them are told at once. */
+/** A command's parsed arguments. Problems are collected, so that all are reported at once. */
 export interface Arguments {
   readonly isHelp: boolean
   readonly positionals: readonly string[]
   has(name: string): boolean
-  /** An option's value after its check, undefined where it is absent or was found bad. */
+  /** An option's value after its check; undefined if absent or invalid. */
   read(name: string, check: Check): string | undefined
-  /** Notes a problem of a name, if there is none yet. */
+  /** Records a problem for a name, unless it has one. */
   refuse(name: string, problem: string): void
-  /** Throws UsageError with all problems, where there is any. */
+  /** Throws UsageError with all problems, if there are any. */
   finish(): void
 }
 
-/** Reads options of these types, and as many other arguments as `positionals` says. */
+/** Parses options of these types and up to `positionals` other arguments. */
 function readArguments(args: readonly string[], types: OptionTypes, positionals = 0): Arguments {
-  // Not strict: that would stop at the first problem.
+  // Not strict: parseArgs would stop at the first problem.
   const { tokens } = parseArgs({ args: [...args], options: types, strict: false, allowPositionals: true, tokens: true })
   const values = new Map<string, string>()
   const problems = new Map<string, string>()
@@ -111,7 +111,7 @@ function problemWithOption(types: OptionTypes, name: string, value: string | und
   const type = Object.hasOwn(types, name) ? types[name]?.type : undefined
   if (type === undefined) return `expected ${optionNames(types)}`
   if (type === 'boolean') return value === undefined ? null : 'came with a value, expected none'
-  // What looks like the next option is not taken for the value of this one.
+  // What looks like the next option is not this one's value.
   return value === undefined || (!isInline && value.startsWith('--')) ? 'came without a value, expected one' : null
 }
 
@@ -131,8 +131,8 @@ export const integerUpTo =
 const ENV_FILE = '--env-file'
 
 /**
- * Reads the file of `--env-file FILE`, which every command takes that reads settings, into the environment; variables that are
- * set there already stay. Returns the other arguments. Throws UsageError.
+ * Loads the file of `--env-file FILE`, an option of every command that reads settings, into the environment; variables already
+ * set win. Returns the other arguments. Throws UsageError.
  */
 function takeEnvFile(args: readonly string[]): string[] {
   const at = args.findIndex((arg) => arg === ENV_FILE || arg.startsWith(`${ENV_FILE}=`))

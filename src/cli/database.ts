@@ -2,12 +2,12 @@ import { loadSettings } from '../settings.ts'
 import { openDatabase, type Database } from '../store/database/client.ts'
 import { UsageError } from './command.ts'
 
-/** A batch of an import, or a migration, is slow on a large or busy database. */
+/** A batch of an import, or a migration, may be slow on a large or busy database. */
 const STATEMENT_TIMEOUT_MS = 600_000
 
 /**
- * Runs a command on the database of the settings and closes it. `without` says what is pointless with a database that is in memory.
- * Throws UsageError for such a one, DatabaseStartError where it can't be opened.
+ * Runs a command on the configured database and closes it. `without` says what is pointless with an in-memory database. Throws
+ * UsageError for an in-memory database, DatabaseStartError if it can't be opened.
  */
 export async function withDatabase<T>(
   { without, statementTimeoutMs = STATEMENT_TIMEOUT_MS }: { without: string; statementTimeoutMs?: number },

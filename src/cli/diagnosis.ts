@@ -14,7 +14,7 @@ import { diagnoseDatabase, type DatabaseFacts } from '../store/database/diagnose
 import { missingMigrations } from '../store/migrations/migrate.ts'
 import { engines } from '../telemetry/version.ts'
 
-/** `fail`: a server would not start, or would not do what it promises; `warn`: worth a look. */
+/** `fail`: a server would not start, or would not keep its guarantees; `warn`: worth a look. */
 export interface Finding {
   level: 'ok' | 'warn' | 'fail'
   area: string
@@ -23,16 +23,16 @@ export interface Finding {
   advice?: string
 }
 
-/** Beyond it a clock makes tokens and presence wrong in a way that users see. */
+/** A larger clock difference makes errors of tokens and presence visible to users. */
 const CLOCK_FAIL_MS = 30_000
 const CLOCK_WARN_MS = 1000
 const LATENCY_WARN_MS = 5
 const TLS_WARN_DAYS = 30
 const DAY_MS = 86_400_000
-/** What a server needs before the first connection, and what it may need for each, sends and buffers included. */
+/** Memory a server needs before the first connection, and may need for each one, sends and buffers included. */
 const BASE_BYTES = 250 * 1024 * 1024
 const BYTES_PER_CONNECTION = 50 * 1024
-/** Files that are open besides connections of clients and to the database. */
+/** Open files besides connections of clients and to the database. */
 const OTHER_FILES = 64
 const WEAK_BITS = 100
 const GUESSABLE = /secret|passw|change.?me|example|qwert|12345|abcdef/i
@@ -40,7 +40,7 @@ const GUESSABLE = /secret|passw|change.?me|example|qwert|12345|abcdef/i
 const ms = (value: number): string => `${value.toFixed(value < 10 ? 1 : 0)} ms`
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1024 / 1024)} MiB`
 
-/** Looks at everything that a server with these settings relies on; changes nothing that stays. */
+/** Checks everything that a server with these settings depends on; changes nothing permanently. */
 export async function* diagnose(settings: Settings, connections: number, token?: string): AsyncGenerator<Finding> {
   yield { level: 'ok', area: 'Node.js', text: `${process.versions.node}; ${engines.node} is supported` }
   yield* checkSettings(settings)
@@ -115,7 +115,9 @@ function* checkKey({ jwt, jwksUrl, production, jwtIssuer, jwtAudience }: Setting
   } else yield { level: 'ok', area, text: `HS256, ${secret.length} bytes${suffix}` }
 }
 
-/** Whether the server would take a token, and what of it looks like a mistake of its issuer. Never shows the token. */
+/**
+ * Whether the server would accept a token, and which of its claims look like mistakes of the issuer. Never prints the token.
+ */
 async function checkToken(settings: Settings, token: string): Promise<Finding[]> {
   const area = 'token'
   const { jwt, jwksUrl, jwtIssuer: issuer, jwtAudience: audience, jwtLeewaySeconds: leewaySeconds } = settings
@@ -140,7 +142,7 @@ function strengthOf(key: KeyObject): string {
   return modulusLength === undefined ? 'P-256' : `RSA of ${modulusLength} bits`
 }
 
-/** Whether a secret says so itself: few different bytes, a short text over and over, or a word that everybody tries. */
+/** Whether a secret is obviously weak: few distinct bytes, a short text repeated, or a word that everybody tries. */
 export function isGuessable(secret: Buffer): boolean {
   const counts = new Map<number, number>()
   for (const byte of secret) counts.set(byte, (counts.get(byte) ?? 0) + 1)
@@ -211,7 +213,7 @@ function* checkLimits({ dbPoolSize, databaseUrl }: Settings, connections: number
     }
 }
 
-/** Of this process, which is the server's where both are started alike; undefined where the system tells none. */
+/** This process's limit, which is the server's if both are started alike; undefined if the system has none. */
 function openFilesLimit(): number | undefined {
   const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft: number | string } } }
   const soft = userLimits?.open_files?.soft
@@ -219,7 +221,7 @@ function openFilesLimit(): number | undefined {
   return soft === 'unlimited' ? Infinity : Number(soft)
 }
 
-/** Of the container; 0 and numbers beyond all memory mean that there is none. */
+/** The container's limit; 0 and numbers beyond all memory mean no limit. */
 function memoryLimit(): number {
   const limit = process.constrainedMemory()
   return limit > 0 ? limit : Infinity
@@ -234,7 +236,7 @@ async function checkDatabase(settings: Settings): Promise<Finding[]> {
     const problem = await problemWithFolder(folder)
     if (problem !== undefined)
       return [{ level: 'fail', area, text: problem, advice: 'correct that or set DATA_DIR to another folder' }]
-    // To open it would make it.
+    // Opening it would create it.
     if (!existsSync(folder) || readdirSync(folder).every((name) => name === 'parley.dev-secret'))
       return [{ level: 'ok', area, text: `embedded: the first start makes it in ${folder}` }]
   }
@@ -265,7 +267,7 @@ async function checkDatabase(settings: Settings): Promise<Finding[]> {
   }
 }
 
-/** Whether others on this machine may read the embedded database. */
+/** Whether other users of this machine may read the embedded database. */
 function rightsFindings({ databaseUrl, dataDir }: Settings): Finding[] {
   const folder = resolve(dataDir)
   if (databaseUrl !== undefined || dataDir === 'memory:' || (statSync(folder).mode & 0o077) === 0) return []
@@ -306,7 +308,7 @@ function databaseFindings({ databaseUrl, dbPoolSize }: Settings, facts: Database
     text: `answers within ${ms(facts.latencyMs)}`,
     ...(slow ? { advice: 'put nodes and database into one network: every request waits for several answers' } : {}),
   })
-  // One for migrations and one for psql besides the pool.
+  // One for migrations and one for psql, besides the pool.
   const each = dbPoolSize + 2
   const nodes = Math.floor(facts.maxConnections / each)
   const text = `connections: DB_POOL_SIZE=${dbPoolSize}, of ${facts.maxConnections} that it takes ${facts.usedConnections} are in use; room for ${nodes} nodes in all`
@@ -339,7 +341,7 @@ function* clockFindings(whose: string, { clockAheadMs }: Pick<DatabaseFacts, 'cl
   else yield { level: 'ok', area, text }
 }
 
-/** Those before 6.2 were not tried. */
+/** Versions before 6.2 are untested. */
 export function isOldRedis(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   return major < 6 || (major === 6 && minor < 2)

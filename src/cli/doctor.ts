@@ -52,7 +52,7 @@ async function run(given: Arguments): Promise<number> {
   return counts.fail === 0 ? 0 : 1
 }
 
-/** Undefined where they are bad: then nothing else can be looked at. */
+/** Undefined if the settings are invalid: nothing else can be checked then. */
 function readSettings(print: (finding: Finding) => void): Settings | undefined {
   try {
     const { settings, misspelt } = readEnvironment(process.env)

@@ -29,14 +29,14 @@ Examples:
 const OPTIONS = { user: { type: 'string' } } as const
 const LINES_AT_ONCE = 1000
 
-/** The members in their order, without those that are null. */
+/** The members in order, without null ones. */
 function textOf(line: Record<string, unknown>): string {
   const clean = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(clean)
     if (typeof value !== 'object' || value === null) return value
     return Object.fromEntries(Object.entries(value).flatMap(([name, each]) => (each === null ? [] : [[name, clean(each)]])))
   }
-  // What somebody else put into a notification is kept as it is.
+  // A notification's payload is the application's own and stays as it is.
   const { data, ...rest } = line
   return `${JSON.stringify({ ...(clean(rest) as object), ...(data === undefined ? {} : { data }) })}\n`
 }
@@ -49,7 +49,7 @@ async function writeAll(snapshot: Snapshot, sections: readonly ExportSection[], 
     for (const section of sections) {
       for (let after = section.start; ;) {
         const rows = await snapshot.exports.page(section, after, LINES_AT_ONCE)
-        // As fast as it is read.
+        // At the reader's pace.
         if (!to.write(rows.map(({ line }) => textOf(line)).join(''))) await once(to, 'drain')
         lines += rows.length
         progress.show(Math.min(1, lines / expected), lines, `  ${section.name}`)
@@ -83,7 +83,7 @@ export const exportFile: Command = {
   help: HELP,
   options: OPTIONS,
   readsSettings: true,
-  // What applied the migrations keeps a timer for 10 seconds more.
+  // Prisma's schema engine keeps a timer for another 10 seconds.
   isHeldOpen: true,
   run,
 }

@@ -50,9 +50,9 @@ const OPTIONS = {
 const MAX_LINE_BYTES = 16 * 1024 * 1024
 const BATCH_LINES = 2000
 const BATCH_CHARACTERS = 4 * 1024 * 1024
-/** Of the file's beginning: enough to tell files apart. */
+/** Bytes of the file's beginning: enough to tell files apart. */
 const HEAD_BYTES = 4096
-/** So many stored lines change what the database's planner should know. */
+/** After this many stored lines the planner's statistics should be refreshed. */
 const ANALYZE_FROM = 1000
 
 interface Options {
@@ -65,7 +65,7 @@ interface Options {
   reserve: number | undefined
 }
 
-/** Lines by type and by what became of them; `unreadable` are those whose type could not be told. */
+/** Lines by type and outcome; `unreadable` are those whose type is unknown. */
 type Counts = Record<ImportType | 'unreadable', Record<'added' | 'changed' | 'present' | 'bad', number>>
 
 interface Batch {
@@ -74,7 +74,7 @@ interface Batch {
   characters: number
 }
 
-/** Tells that the import did not come to its end, and that giving the command again goes on. */
+/** Reports that the import was interrupted, and that running the command again continues it. */
 class Interrupted extends Error {}
 
 async function parseOptions(given: Arguments): Promise<Options> {
@@ -110,7 +110,7 @@ async function sizeOf(file: string): Promise<number> {
   throw new UsageError(`${file}: no regular file, which an import needs to go on where it was interrupted`)
 }
 
-/** Names the import of a file with these options: one that goes on must do the same. */
+/** Identifies the import of a file with these options; only the same options continue it. */
 async function importId({ file, update, groupMessageOffset }: Options): Promise<string> {
   const handle = await open(file)
   try {
@@ -122,13 +122,13 @@ async function importId({ file, update, groupMessageOffset }: Options): Promise<
 }
 
 const stop = { isAsked: false }
-/** The second time it ends at once, which is safe: every batch is stored as a whole. */
+/** The second signal ends it at once, which is safe: every batch is stored atomically. */
 const askToStop = (): void => {
   if (stop.isAsked) process.exit(1)
   stop.isAsked = true
 }
 
-/** Where lines go: into the database, or nowhere for `--check`. */
+/** Where lines go: the database, or nowhere for `--check`. */
 interface Target {
   id: string
   write: Importer['write']
@@ -139,7 +139,7 @@ const checkOnly: Target = {
   write: (records) => Promise.resolve(records.map(({ number, type }) => ({ number, type, status: 'present', reason: null }))),
 }
 
-/** Reads and stores what is left of the file; resolves with how many lines were bad, those of interrupted imports included. */
+/** Reads and stores the rest of the file; resolves with the number of bad lines, those of interrupted runs included. */
 async function importLines(options: Options, target: Target, reader: LineReader, badBefore: number): Promise<Counts> {
   const counts = Object.fromEntries(
     [...IMPORT_TYPES, 'unreadable'].map((type) => [type, { added: 0, changed: 0, present: 0, bad: 0 }]),
@@ -173,7 +173,7 @@ async function importLines(options: Options, target: Target, reader: LineReader,
   const flush = async (): Promise<void> => {
     await writing
     writing = write(batch, reader.offset, reader.number, reader.digest())
-    // Whoever waits for it next hears of its failure.
+    // Its failure is reported when it is awaited next.
     writing.catch(() => undefined)
     batch = { records: [], bad: [], characters: 0 }
   }
@@ -218,7 +218,7 @@ const CHECKED: Titles = { present: 'good', bad: 'bad' }
 type Earlier = Pick<ImportProgress, 'lines' | 'bad'>
 const NO_EARLIER: Earlier = { lines: 0, bad: 0 }
 
-/** Prints what became of the lines of this run, in columns with these titles, and of all lines where it was not the first. */
+/** Prints the outcomes of this run's lines in columns with these titles, and of all lines unless it was the first run. */
 function summarize(counts: Counts, titles: Titles, lines: number, since: number, earlier: Earlier): void {
   const isResumed = earlier.lines > 0
   const seconds = (Date.now() - since) / 1000
@@ -245,7 +245,7 @@ const countAll = (count: Counts[ImportType]): number => Object.values(count).red
 const countOf = (counts: Counts, what: keyof Counts[ImportType]): number =>
   Object.values(counts).reduce((sum, count) => sum + count[what], 0)
 
-/** Tells how it ended; resolves with whether everything is stored. */
+/** Prints how it ended; resolves with whether everything is stored. */
 function conclude(options: Options, bad: number, badBefore: number): boolean {
   const paint = createPaint(process.stdout, process.env)
   const verb = options.isCheck ? 'read' : 'stored'
@@ -278,13 +278,13 @@ async function intoDatabase(options: Options, store: Store): Promise<boolean> {
   const first = reader.number
   const counts = await importLines(options, { id, ...createImporter(store, options) }, reader, before.bad)
   if (countOf(counts, 'added') >= ANALYZE_FROM) await store.imports.analyze()
-  // From now on the file is done: whoever gives it again wants all of it looked at.
+  // The file is complete from here on: importing it again starts from the beginning.
   await store.imports.removeProgress(id)
   summarize(counts, STORED, reader.number - first, since, before)
   return conclude(options, countOf(counts, 'bad'), before.bad)
 }
 
-/** Resolves with whether everything is stored, or can be. */
+/** Resolves with whether everything is stored, or could be. */
 async function run(options: Options): Promise<boolean> {
   onStopSignal(askToStop)
   if (options.isCheck) {
@@ -300,7 +300,7 @@ async function run(options: Options): Promise<boolean> {
   })
 }
 
-/** The same error, in words for the person who gave the command where the import can go on later. */
+/** The same error in words for the user, if the import can be continued later. */
 function explain(error: unknown): unknown {
   const isLost = error instanceof ChatError && error.code === 'UNAVAILABLE'
   if (!isLost && !(error instanceof Interrupted)) return error
@@ -313,7 +313,7 @@ export const importFile: Command = {
   options: OPTIONS,
   positionals: 1,
   readsSettings: true,
-  // What applied the migrations keeps a timer for 10 seconds more.
+  // Prisma's schema engine keeps a timer for another 10 seconds.
   isHeldOpen: true,
   async run(given) {
     try {

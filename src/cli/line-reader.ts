@@ -1,18 +1,18 @@
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 
-/** A line of a file, counted from 1. `text` is null where it can't be read; `problem` then says why. */
+/** A line of a file, counted from 1. `text` is null if it can't be read; `problem` says why. */
 export type Line = { number: number; text: string; problem: null } | { number: number; text: null; problem: string }
 
 const NEWLINE = 0x0a
 const CHUNK_BYTES = 256 * 1024
 
 /**
- * Reads a file line by line in bounded memory, however long it and its lines are. When a line was given, position and
- * digest are those right after it.
+ * Reads a file line by line in bounded memory, however long the file and its lines are. After a line was returned, position and
+ * digest are those right behind it.
  */
 export class LineReader {
-  /** Bytes that were read, and lines. */
+  /** Bytes and lines read. */
   offset = 0
   number = 0
   readonly #path: string
@@ -29,7 +29,10 @@ export class LineReader {
     return this.#hash.copy().digest('hex')
   }
 
-  /** Goes on after the first `offset` bytes, if these have that digest; else stays at the beginning and resolves with false. */
+  /**
+   * Continues after the first `offset` bytes if they have that digest; otherwise stays at the beginning and resolves with
+   * false.
+   */
   async skip(offset: number, lines: number, digest: string): Promise<boolean> {
     const hash = createHash('sha256')
     let length = 0
@@ -76,7 +79,7 @@ export class LineReader {
         start = end + 1
         yield finish()
       }
-      // A copy, since what is left of a chunk must not keep all of it.
+      // A copy: a slice would keep the whole chunk in memory.
       if (start < buffer.length) take(Buffer.from(buffer.subarray(start)))
     }
     if (length > 0) yield finish()

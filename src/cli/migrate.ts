@@ -21,7 +21,7 @@ Examples:
   DATABASE_URL=postgresql://parley:secret@127.0.0.1:5432/parley parley migrate`
 
 const OPTIONS = { status: { type: 'boolean' } } as const
-/** A migration of a large database takes minutes. */
+/** Migrating a large database may take minutes. */
 const STATEMENT_TIMEOUT_MS = 2_147_483_647
 
 async function run(given: Arguments): Promise<number> {

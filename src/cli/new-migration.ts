@@ -5,7 +5,7 @@ import { openDatabase } from '../store/database/client.ts'
 import { migrate } from '../store/migrations/migrate.ts'
 import { diffToSchema, MIGRATIONS_FOLDER } from '../store/migrations/schema-engine.ts'
 
-/** `npm run migration -- NAME`: writes the migration from what the migrations make to what schema.prisma says. */
+/** `npm run migration -- NAME`: writes a migration from the state after all migrations to schema.prisma. */
 async function newMigration(name: string): Promise<string> {
   const database = await openDatabase({
     databaseUrl: undefined,
@@ -23,7 +23,7 @@ async function newMigration(name: string): Promise<string> {
     const folder = new URL(`${timestamp}_${name}/`, MIGRATIONS_FOLDER)
     await mkdir(folder)
     await writeFile(new URL('migration.sql', folder), script)
-    // Prisma's own tools want it.
+    // Required by Prisma's own tools.
     await writeFile(new URL('migration_lock.toml', MIGRATIONS_FOLDER), 'provider = "postgresql"\n')
     return `Wrote ${fileURLToPath(folder)}migration.sql. Read it before committing: it may drop data.`
   } finally {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import '../../check-node.cjs'
 
-/** A Node.js that the check refuses must get as far as the check: everything else is loaded after it. */
+/** On an unsupported Node.js the check must run first, so everything else is loaded after it. */
 const COMMANDS = {
   start: {
     summary: 'starts the server',

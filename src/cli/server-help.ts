@@ -1,6 +1,6 @@
 import { settingsHelp } from '../settings/reference.ts'
 
-/** `npm start -- --help`. docs/settings.md tells more of each setting. */
+/** `npm start -- --help`. docs/settings.md has more on each setting. */
 export const HELP = `Starts the server: GraphQL on /graphql, the legacy protocol on /ws/connect, and /health, /ready, /metrics; in the demo a
 page to try both on /.
 

@@ -1,13 +1,13 @@
-/** At most, between the signal from the terminal and the same one passed on by npm. */
+/** Maximum time between the terminal's signal and the same one passed on by npm. */
 const SAME_SIGNAL_MS = 500
 const PARENT_CHECK_MS = 1000
 
 type Stop = (signal: NodeJS.Signals) => void
 
 /**
- * Calls `stop` for SIGTERM and SIGINT. Under npm there are two more cases: Ctrl-C reaches this process twice, from the
- * terminal and from npm, and counts once; and when npm is killed without passing anything on, that counts as SIGTERM, so that
- * nothing is left behind that holds the port and the folder.
+ * Calls `stop` for SIGTERM and SIGINT. Under npm there are two more cases: Ctrl-C arrives twice, from the terminal and from
+ * npm, and counts once; and when npm is killed without passing a signal on, that counts as SIGTERM, so that no process stays
+ * behind that holds the port and the folder.
  */
 export function onStopSignal(stop: Stop, env: NodeJS.ProcessEnv = process.env): void {
   const isUnderNpm = ['start', 'dev', 'import'].includes(env['npm_lifecycle_event'] ?? '')

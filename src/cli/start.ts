@@ -14,7 +14,7 @@ import type { Command } from './command.ts'
 import { onStopSignal } from './signals.ts'
 import { startWorkers, WorkerLink, type WorkerHandlers } from './workers.ts'
 
-/** Where the last traces can't be sent, nobody waits for them longer. */
+/** How long to wait for the last traces to be sent. */
 const TRACES_MS = 2000
 
 /** Resolves when it serves; from then on signals end the process. */
@@ -23,7 +23,7 @@ async function serve(): Promise<void> {
   const log = createLog(settings.logLevel, undefined, cluster.worker?.id)
   if (!cluster.isWorker) for (const each of misspelt) log.warn(each, tellMisspelt(each))
 
-  // A process of which a part has failed unseen must not go on as if it were whole.
+  // After an unexpected failure in the background the process must not go on in an unknown state.
   const die = (error: unknown): void => {
     log.fatal({ err: error }, 'unexpected failure, the process ends')
     process.exit(1)
@@ -42,7 +42,7 @@ async function serve(): Promise<void> {
   greet(await server.start(), settings)
 }
 
-/** One of several workers: it stops and reloads when the process that started it says so. */
+/** One of several workers: it stops and reloads when the supervisor says so. */
 async function work(settings: Settings, log: Logger): Promise<void> {
   const link = new WorkerLink()
   const server = await openServer(settings, log, { name: String(cluster.worker?.id), renderAll: () => link.allMetrics() })
@@ -55,7 +55,7 @@ async function openServer(settings: Settings, log: Logger, worker?: WorkerMetric
   return new Server(settings, log, createApp(settings, log, worker), flushTraces)
 }
 
-/** The app as this process: what ends it, and what it reads again. */
+/** The app as a process: signals that end it, and files it reloads. */
 class Server implements WorkerHandlers {
   readonly #settings: Settings
   readonly #log: Logger
@@ -77,7 +77,7 @@ class Server implements WorkerHandlers {
     return started
   }
 
-  /** Ends the process: the first signal lets what runs finish, a second one does not wait. Before the start there is nothing to finish. */
+  /** Ends the process: the first signal drains, a second one does not wait. Before the start there is nothing to drain. */
   stop(signal: NodeJS.Signals): void {
     if (this.#isStopping || !this.#hasStarted) process.exit(this.#isStopping ? 1 : 0)
     this.#isStopping = true
@@ -105,7 +105,7 @@ class Server implements WorkerHandlers {
   }
 }
 
-/** What a person who starts the server wants to know. */
+/** Printed for the person who starts the server. */
 function greet({ host, port, metricsPort, demoTokens }: Started, { tls, graphiql: hasGraphiql }: Settings): void {
   const isTls = tls !== undefined
   const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`
@@ -130,7 +130,7 @@ function greet({ host, port, metricsPort, demoTokens }: Started, { tls, graphiql
   console.log(lines.join('\n'))
 }
 
-/** Why nothing can be served there, in words; undefined if the error is another one. */
+/** Why the address can't be listened on, in words; undefined for any other error. */
 function problemWithListening({ code = '', syscall = '', ...rest }: NodeJS.ErrnoException): string | undefined {
   const { address, port, hostname } = rest as { address?: string; port?: number; hostname?: string }
   if (syscall !== 'listen' && syscall !== 'getaddrinfo') return undefined

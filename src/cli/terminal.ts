@@ -22,15 +22,18 @@ const REDRAW_MS = 100
 const PLAIN_EVERY_MS = 5000
 
 export interface Progress {
-  /** Shows how far it is, if it is time to; `fraction` is 0 to 1. */
+  /** Shows the progress, if it is time to; `fraction` is 0 to 1. */
   show(fraction: number, lines: number, note: string): void
-  /** Writes a line of its own, above the bar. */
+  /** Writes a line above the bar. */
   print(line: string): void
-  /** Takes the bar away. */
+  /** Removes the bar. */
   end(): void
 }
 
-/** A bar with rate and time left on a terminal (figures alone on a narrow one), a plain line every few seconds elsewhere. `since`: when it began, and with how much done. */
+/**
+ * A bar with rate and time left on a terminal (only figures on a narrow one), a plain line every few seconds elsewhere.
+ * `since`: when it began, and how much had been done by then.
+ */
 export function createProgress(
   stream: NodeJS.WriteStream,
   since: { fraction: number; lines: number },
@@ -58,7 +61,7 @@ export function createProgress(
       if (!isTerminal) return void stream.write(`${text.trimStart()}\n`)
       const full = Math.round(fraction * WIDTH)
       const bar = `[${'#'.repeat(full)}${'-'.repeat(WIDTH - full)}] `
-      // A terminal that does not tell its width says 0.
+      // A terminal of unknown width reports 0.
       const room = (stream.columns || DEFAULT_COLUMNS) - 1
       stream.write(bar.length + text.length <= room ? bar + text : text.slice(0, room))
       isDrawn = true

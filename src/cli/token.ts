@@ -31,7 +31,7 @@ const OPTIONS = {
   ttl: { type: 'string' },
 } as const
 
-/** Reads the arguments; every bad one is reported at once. */
+/** Parses the arguments and reports all invalid ones at once. */
 function parseClaims(given: Arguments): TokenClaims {
   const sub = given.read('sub', integerUpTo(MAX_INT))
   const name = given.read('name', problemWithName)

@@ -1,6 +1,6 @@
 /**
- * `WORKERS`: several server processes that share the port. This one only starts them, passes signals on and puts their metrics together; to each
- * other they are nodes like any others.
+ * `WORKERS`: several server processes that share the port. The supervisor only starts them, passes signals on and merges their
+ * metrics; to each other they are nodes like any others.
  */
 import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
@@ -10,30 +10,30 @@ import type { Settings } from '../settings.ts'
 import type { Started } from '../app.ts'
 import { onStopSignal } from './signals.ts'
 
-/** What a worker says to this process, and the other way round. */
+/** Messages between a worker and the supervisor. */
 type WorkerMessage =
   | { kind: 'started'; started: Started }
   | { kind: 'metrics-request'; id: number }
-  /** Of one worker, as prom-client's JSON. */
+  /** One worker's metrics, as prom-client's JSON. */
   | { kind: 'metrics'; id: number; metrics: unknown }
-  /** Of all of them, in Prometheus' text format. */
+  /** All workers' metrics, in Prometheus' text format. */
   | { kind: 'all-metrics'; id: number; text: string }
   | { kind: 'stop'; signal: NodeJS.Signals }
   | { kind: 'reload' }
 
-/** How long a worker may take to say its metrics. */
+/** How long a worker may take to report its metrics. */
 const METRICS_MS = 2000
-/** A worker that dies is replaced after a pause, which grows as long as its followers die young. */
+/** A worker that dies is replaced after a pause, which grows while its successors die young. */
 const RESTART_MS = 250
 const RESTART_MAX_MS = 10_000
 const YOUNG_MS = 30_000
 
 export interface Workers {
-  /** What the first of them serves; where it can't start, the process ends with its exit status. */
+  /** How the first worker starts; if it can't, the process ends with its exit status. */
   started: Promise<Started>
 }
 
-/** Starts the workers, one first, since it brings the database to the schema and finds what is wrong with the settings. */
+/** Starts the workers, the first one alone, since it migrates the database and finds mistakes in the settings. */
 export function startWorkers(settings: Settings, log: Logger): Workers {
   const { workers: count, drainMs } = settings
   let isStopping = false
@@ -60,7 +60,7 @@ export function startWorkers(settings: Settings, log: Logger): Workers {
   /** The metrics of all workers, each series with the worker's number. */
   async function answerMetrics(asking: Worker, id: number): Promise<void> {
     const parts = await Promise.all([...running].map((worker) => metricsOf(worker)))
-    // Each series has its worker's label, so that nothing is merged: summing is the reader's.
+    // Each series has its worker's label, so nothing is merged: summing is the reader's job.
     const all = (parts.filter((part) => part !== undefined) as object[][]).map((part) =>
       part.map((metric) => ({ ...metric, aggregator: 'sum' })),
     )
@@ -70,7 +70,7 @@ export function startWorkers(settings: Settings, log: Logger): Workers {
 
   let hasStarted = false
   const first = fork()
-  // It has said what is wrong.
+  // It has printed what is wrong.
   first.once('exit', (code) => hasStarted || process.exit(code ?? 1))
   const started = messageFrom(first, 'started').then((message) => {
     hasStarted = true
@@ -118,7 +118,7 @@ function messageFrom<K extends WorkerMessage['kind']>(
 
 let lastRequest = 0
 
-/** Undefined where the worker does not answer in time. */
+/** Undefined if the worker does not answer in time. */
 async function metricsOf(worker: Worker): Promise<unknown> {
   const id = ++lastRequest
   const answer = messageFrom(worker, 'metrics', (message) => message.id === id)
@@ -128,7 +128,7 @@ async function metricsOf(worker: Worker): Promise<unknown> {
   return found?.metrics
 }
 
-/** What a worker does for the process that started it. */
+/** What a worker does for the supervisor. */
 export interface WorkerHandlers {
   stop(signal: NodeJS.Signals): void
   reload(): void
@@ -136,11 +136,11 @@ export interface WorkerHandlers {
   metrics(): Promise<unknown>
 }
 
-/** The side of a worker. */
+/** The worker's side. */
 export class WorkerLink {
   readonly #waiting = new Map<number, (text: string) => void>()
 
-  /** Signals reach a whole process group: only the process that started the workers takes them. */
+  /** Signals reach the whole process group; only the supervisor handles them. */
   listen(handlers: WorkerHandlers): void {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
     process.on('disconnect', () => handlers.stop('SIGTERM'))

@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from 'ioredis'
 
-/** The checkpoints of closed connections, as texts: the last few of each user, for a while. */
+/** Checkpoints of closed connections, as texts: the last few of each user, for a limited time. */
 export interface CheckpointStore {
   save(userId: number, text: string): void
   load(userId: number): Promise<string[]>

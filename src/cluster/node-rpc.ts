@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto'
 import type { PubSubEngine } from 'graphql-subscriptions'
 import { hasMembers, isObject, isText } from '../lib/received.ts'
 
-/** Requests between the nodes: each node answers, and the caller gets all responses. */
+/** Requests between nodes: each node responds, and the caller gets all responses. */
 export interface NodeRpc {
   /**
-   * Sends a request to every node, this one included; resolves with the results by node, without those that did not come in time
-   * or that `accepts` refuses.
+   * Sends a request to every node, this one included; resolves with the results by node, without late ones and those that
+   * `accepts` rejects.
    */
   request<T>(kind: string, payload: object, accepts: (result: unknown) => boolean): Promise<Map<string, T>>
-  /** Says how this node answers requests of a kind. What comes in is unchecked; the result must be JSON. */
+  /** Registers this node's handler for requests of a kind. Its input is unchecked; the result must be JSON. */
   handle(kind: string, handler: Handler): void
   stop(): void
 }
@@ -19,7 +19,7 @@ type Handler = (payload: never) => unknown
 export interface NodeRpcOptions {
   pubsub: PubSubEngine
   nodeId: string
-  /** The nodes that live; an empty list where there is only this one. */
+  /** The live nodes; an empty list if there is only this one. */
   nodes: () => Promise<readonly string[]>
   onError: (error: unknown) => void
 }
@@ -43,13 +43,13 @@ const isResponse = hasMembers({ id: isText, node: isText })
 const REQUESTS = 'control'
 const responsesTo = (nodeId: string): string => `control:${nodeId}`
 
-/** A request is sent again until every node has answered, since a publish may be lost. */
+/** A request is repeated until every node has answered, since a publish may be lost. */
 const REPEAT_MS = 150
 const TIMEOUT_MS = 900
-/** How many responses are remembered for requests that come again. */
+/** How many responses are remembered for repeated requests. */
 const REMEMBERED = 1000
 
-/** Requests and responses over pub/sub. A request that comes twice is carried out once. */
+/** Requests and responses over pub/sub. A repeated request is executed once. */
 export async function createNodeRpc({ pubsub, nodeId, nodes, onError }: NodeRpcOptions): Promise<NodeRpc> {
   const handlers = new Map<string, Handler>()
   const pending = new Map<string, (response: Response) => void>()

@@ -5,49 +5,51 @@ import type { PresenceRegistry } from './presence-registry.ts'
 
 export interface RedisRegistryOptions {
   redis: Redis | Cluster
-  /** Before every key. */
+  /** Prefix of every key. */
   prefix: string
   nodeId: string
-  /** How long a node counts as living after it last said so, in milliseconds. */
+  /** How long a node counts as alive after its last heartbeat, in milliseconds. */
   leaseMs: number
 }
 
-/** A user whom a node that died had, and who is on no other. */
+/** A user of a dead node who is on no other node. */
 export interface LostUser {
   userId: number
-  /** When the node was last known to live, in milliseconds since the epoch. */
+  /** The node's last heartbeat, in milliseconds since the epoch. */
   lastSeen: number
 }
 
 /**
- * What Redis knew of this node before it was renewed: that it lives, nothing because it lost everything, or nothing because
- * the others took the node for dead.
+ * State of this node's lease before it was renewed: valid; missing because Redis lost everything; or missing because the other
+ * nodes considered this one dead.
  */
 export type Lease = 'kept' | 'forgotten' | 'taken'
 
 export interface RedisRegistry extends PresenceRegistry {
-  /** Says that this node lives. */
+  /** Renews this node's lease. */
   renew(): Promise<Lease>
-  /** Enters users again of whom Redis knows nothing any more; resolves with those who were on no node. */
+  /** Adds users again that Redis no longer knows; resolves with those who were on no node. */
   restore(userIds: readonly number[]): Promise<number[]>
-  /** Takes the users of nodes that died off them; each is given to one caller on one node only. */
+  /** Removes the users of dead nodes; each user is returned to one caller on one node only. */
   reap(): Promise<LostUser[]>
-  /** The nodes that live, this one included. */
+  /** The live nodes, this one included. */
   nodes(): Promise<string[]>
-  /** This node stops: those of its users who do not come back elsewhere within `graceMs` are the others' to take over then. */
+  /**
+   * This node stops: those of its users who do not reconnect elsewhere within `graceMs` are left to the other nodes to reap.
+   */
   deregister(graceMs: number): Promise<void>
 }
 
 const USERS_AT_ONCE = 1000
 
 /**
- * Presence in Redis: for each user a set of nodes, for each node a set of users, and one sorted set of nodes by when each
- * last said that it lives. A node renews one entry, however many users it has; times are those of Redis.
+ * Presence in Redis: a set of nodes for each user, a set of users for each node, and one sorted set of nodes by last heartbeat.
+ * A node renews one entry, however many users it has; times are those of Redis.
  */
 export function createRedisRegistry({ redis, prefix, nodeId, leaseMs }: RedisRegistryOptions): RedisRegistry {
   // In one slot of a cluster, since they change together.
   const nodesKey = `${prefix}{presence}:nodes`
-  /** Its value is another one after Redis lost everything. */
+  /** Its value differs after Redis lost everything. */
   const epochKey = `${prefix}{presence}:epoch`
   const nodeKey = (node: string): string => `${prefix}{presence}:node:${node}`
   const userKey = (userId: number | string): string => `${prefix}{presence}:user:${userId}`
@@ -66,7 +68,7 @@ export function createRedisRegistry({ redis, prefix, nodeId, leaseMs }: RedisReg
     return results.map(([, result]) => result)
   }
 
-  /** Takes users off a node; resolves with those who are on no other. */
+  /** Removes users from a node; resolves with those who are on no other. */
   async function release(node: string, userIds: readonly (number | string)[]): Promise<Set<string>> {
     const commands = redis.multi()
     for (const userId of userIds) commands.srem(userKey(userId), node).srem(nodeKey(node), userId).scard(userKey(userId))
@@ -131,9 +133,10 @@ export function createRedisRegistry({ redis, prefix, nodeId, leaseMs }: RedisReg
       const lost: LostUser[] = []
       for (let index = 0; index < dead.length; index += 2) {
         const node = dead[index] as string
-        // Neither is anything that Redis holds taken for what it should be.
+        // Values from Redis are validated, too.
         const lastSeen = Math.max(0, Number(dead[index + 1]) || 0)
-        // Several nodes may be at it: each user comes off the dead node once, so one of them has the user.
+        // Several nodes may reap at the same time: each user is removed from the dead node once, so exactly one node gets the
+        // user.
         for (;;) {
           const users = await redis.srandmember(nodeKey(node), USERS_AT_ONCE)
           if (users.length === 0) break

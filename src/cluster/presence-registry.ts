@@ -1,4 +1,4 @@
-/** Which users are on which nodes. Calls of one user must not overlap. */
+/** Which users are on which nodes. Calls for one user must not overlap. */
 export interface PresenceRegistry {
   /** The user is on this node from now on; resolves with whether they were on no node before. */
   enter(userId: number): Promise<boolean>
@@ -10,7 +10,7 @@ export interface PresenceRegistry {
   everyone(): Promise<number[]>
 }
 
-/** The registry of a node that is alone. */
+/** The registry of a single node. */
 export function createLocalRegistry(): PresenceRegistry {
   const users = new Set<number>()
   return {

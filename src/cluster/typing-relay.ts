@@ -1,12 +1,12 @@
 import type { PubSubEngine } from 'graphql-subscriptions'
 import { hasMembers, isText } from '../lib/received.ts'
 
-/** The channel on which nodes tell each other who types. */
+/** The channel on which nodes relay who types. */
 const CHANNEL = 'typing'
 
-/** Passes on changes of typing between the nodes. */
+/** Relays changes of typing state between nodes. */
 export interface TypingRelay<Change> {
-  /** Sends a change of this node to the others; a failure is reported, and the state on them ends by itself. */
+  /** Sends a change of this node to the others; a failure is reported, and the state on them expires by itself. */
   send(change: Change): void
   /** Calls `onChange` with the changes of the other nodes. */
   receive(onChange: (change: Change) => void): Promise<void>
@@ -15,7 +15,7 @@ export interface TypingRelay<Change> {
 export interface TypingRelayOptions {
   pubsub: PubSubEngine
   nodeId: string
-  /** Whether what came over the bus is a change. */
+  /** Whether a received message is a change. */
   accepts: (change: unknown) => boolean
   onError: (error: unknown) => void
 }

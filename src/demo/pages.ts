@@ -20,10 +20,10 @@ export interface DemoPagesOptions {
   lastEventId: () => Promise<number>
 }
 
-/** Gives what is at a path; undefined where nothing is. */
+/** The content at a path; undefined if none. */
 export type DemoPages = (path: string) => Promise<DemoPage | undefined>
 
-/** The same from the sources and from what was compiled. */
+/** The same path from the sources and from the compiled files. */
 const ROOT = new URL('../../', import.meta.url)
 const GRAPHQL_WS = pathToFileURL(createRequire(import.meta.url).resolve('graphql-ws/client'))
 
@@ -54,10 +54,10 @@ export function createDemoPages({ users, graphiql, lastEventId }: DemoPagesOptio
 
   return async (path) => {
     if (path === '/demo/config.json') return pageOf('application/json', JSON.stringify(await config()))
-    // Looked up by what browsers ask for, so nothing but these files can be read.
+    // Keyed by request path, so only these files can be read.
     assets ??= loadAssets().catch((error: unknown) => {
       assets = undefined
-      // An installation may leave the page out, or not have built it.
+      // An installation may omit the page, or not have built it.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map<string, DemoPage>()
       throw error
     })
@@ -65,7 +65,7 @@ export function createDemoPages({ users, graphiql, lastEventId }: DemoPagesOptio
   }
 }
 
-/** Reads all that the page loads, some 200 KB, when somebody looks for the first time. */
+/** Reads all that the page loads, some 200 KB, at the first request. */
 async function loadAssets(): Promise<Map<string, DemoPage>> {
   const assets = new Map<string, DemoPage>()
   const add = async (path: string, file: URL, type: string): Promise<void> =>
@@ -90,7 +90,7 @@ async function loadAssets(): Promise<Map<string, DemoPage>> {
 
 const IMPORT = /^(?:import|export)\b[^'";]*['"](\.[^'"]+)['"]/gm
 
-/** The operations behind the legacy protocol, as texts: the documents that the endpoint itself executes. */
+/** The operations behind the legacy protocol, as texts: the documents that the endpoint executes. */
 function describeLegacy(): Pick<DemoConfig, 'operations' | 'events'> {
   const operations = (Object.values(legacy) as DocumentNode[]).flatMap((document) => {
     const operation = document.definitions.find((definition) => definition.kind === Kind.OPERATION_DEFINITION)

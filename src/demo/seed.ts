@@ -12,9 +12,9 @@ const [ALICE, BEN, MING, DANA] = [
   { id: 4, name: 'Dana Levy' },
 ] as const
 
-/** The demo's users; main prints a token for each. */
+/** The demo's users; a token is printed for each. */
 export const DEMO_USERS: readonly DemoUser[] = [ALICE, BEN, MING, DANA]
-/** In the demo's group too, so that GraphiQL shows what goes on there. */
+/** Also in the demo's group, so that GraphiQL shows its events. */
 export const DEMO_ADMIN: DemoUser & { readonly isAdmin: true } = { id: 100, name: 'Admin', isAdmin: true }
 
 /** Banned, so that admins have a ban to look at; has no token. */
@@ -30,7 +30,7 @@ interface Talk {
   /** The pair of a direct conversation; null for the group. */
   pair: readonly [DemoUser, DemoUser] | null
   lines: readonly Line[]
-  /** How many of the lines each has read; who is not named has read nothing. */
+  /** How many of the lines each user has read; a user not named has read nothing. */
   read: readonly (readonly [DemoUser, number])[]
 }
 
@@ -70,11 +70,10 @@ const TALKS: readonly Talk[] = [
 ]
 
 /**
- * Puts the demo data in; false where there is nothing to do, because it is there or because the users' ids belong to others.
- * What a start that was killed left half done is completed.
+ * Inserts the demo data; false if it exists or the users' ids belong to others. Completes what a killed start left unfinished.
  */
 export async function seedDemo(chat: Chat): Promise<boolean> {
-  // The last step, so it tells that all others were done.
+  // The last step: if it is done, all others are.
   if ((await chat.reads.notificationPage(ALICE.id, undefined, 1)).length > 0) return false
   const users = [...DEMO_USERS, DEMO_ADMIN, BOT]
   const stored = await chat.reads.users(users.map(({ id }) => id))
@@ -137,7 +136,7 @@ async function createGroup(chat: Chat): Promise<number> {
   return id
 }
 
-/** Sends each conversation's lines in their order, the conversations at the same time. */
+/** Sends each conversation's lines in order, the conversations concurrently. */
 async function sendAll(chat: Chat, groupId: number): Promise<{ id: number; conversationId: string }[][]> {
   const send = ({ pair }: Talk, { from, text }: Line, key: string) =>
     chat.messages.send(from.id, {
@@ -155,7 +154,7 @@ async function sendAll(chat: Chat, groupId: number): Promise<{ id: number; conve
       for (const [at, line] of talk.lines.entries()) {
         const message = send(talk, line, `demo-${index + 1}-${at + 1}`)
         messages.push(message)
-        // A sender's own messages keep their order without waiting, and go together.
+        // A sender's messages keep their order without waiting, and share a batch.
         if (talk.lines[at + 1]?.from !== line.from) await message
       }
       return await Promise.all(messages)

@@ -10,7 +10,7 @@ export type DemoSigner = (user: DemoUser) => string
 
 const TOKEN_SECONDS = 7 * 24 * 3600
 
-/** Undefined outside of the demo, and where the server has no secret to sign with. */
+/** Undefined outside of the demo, and if the server has no secret to sign with. */
 export function createDemoSigner(
   { demo, jwtIssuer: issuer, jwtAudience: audience }: Pick<Settings, 'demo' | 'jwtIssuer' | 'jwtAudience'>,
   key: { kind: string; key?: KeyObject | undefined },

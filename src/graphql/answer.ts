@@ -1,12 +1,12 @@
 import { ChatError } from '../errors.ts'
 
-/** MAX_RESPONSE_BYTES, where it is not set. */
+/** MAX_RESPONSE_BYTES, if not set. */
 export const MAX_RESPONSE_BYTES = 4_194_304
 
-/** So many times the bytes of an answer may be read for it: not all that is read is asked for. */
+/** At most this many times the bytes of an answer are read for it: not everything read is selected. */
 const READ_FACTOR = 4
 
-/** No item of a list takes less in an answer. */
+/** The minimum size of a list item in an answer. */
 const ITEM_BYTES = 12
 
 export class AnswerTooLarge extends ChatError {
@@ -19,21 +19,21 @@ export class AnswerTooLarge extends ChatError {
 }
 
 /**
- * The answer of one operation while it is being made. It is counted as it grows, so that one that becomes too large is given up early,
- * whatever would still be added to it, and nothing is read for it any more.
+ * The answer of one operation while it is being built. It is counted as it grows, so that one that becomes too large is
+ * abandoned early, whatever would still be added to it, and nothing more is read for it.
  */
 export class Answer {
   readonly #maxBytes: number
   #bytes = 0
   #readBytes = 0
-  /** Settles when what is being read now is there. */
+  /** Settles when the current read is complete. */
   #reading: Promise<unknown> = Promise.resolve()
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
   }
 
-  /** Counts what is put into the answer. Throws AnswerTooLarge. */
+  /** Counts bytes added to the answer. Throws AnswerTooLarge. */
   add(bytes: number, what: string): void {
     this.#bytes += bytes
     if (this.#bytes > this.#maxBytes) throw new AnswerTooLarge(this.#maxBytes, what)
@@ -45,17 +45,17 @@ export class Answer {
     return text
   }
 
-  /** The most items that a list can have, one more than fit. */
+  /** The maximum number of items of a list, one more than fit. */
   get maxItems(): number {
     return Math.ceil(this.#maxBytes / ITEM_BYTES) + 1
   }
 
-  /** Throws AnswerTooLarge where a list was cut at `maxItems`. */
+  /** Throws AnswerTooLarge if a list was cut at `maxItems`. */
   checkItems(count: number, what: string): void {
     if (count >= this.maxItems) throw new AnswerTooLarge(this.#maxBytes, what)
   }
 
-  /** Reads what may be large: one after the other, and no more once enough was read. Rejects with AnswerTooLarge. */
+  /** Runs reads that may be large one after the other, and none after enough was read. Rejects with AnswerTooLarge. */
   read<T>(what: string, load: () => Promise<T>, sizeOf: (loaded: T) => number): Promise<T> {
     const reading = this.#reading.then(async () => {
       if (this.#bytes > this.#maxBytes || this.#readBytes > READ_FACTOR * this.#maxBytes)
@@ -69,12 +69,13 @@ export class Answer {
   }
 }
 
-/** Of values of the scalar JSON: more would be too deep for the stack. */
+/** Deeper values of the scalar JSON could overflow the stack. */
 const MAX_DEPTH = 1000
 
 /**
- * Where a value as JSON has more than `maxBytes` bytes: the path at which that was found; undefined where it has not. Stops there, so that
- * it costs no more than what may be sent. Every result goes through it, so counting allocates nothing; the path is found in a second walk.
+ * If a value as JSON has more than `maxBytes` bytes: the path at which the limit was passed; undefined otherwise. Stops there,
+ * so that it costs no more than what may be sent. Every result goes through it, so counting allocates nothing; the path is
+ * found in a second walk.
  */
 export function overflowOf(value: unknown, maxBytes: number): string | undefined {
   if (bytesAfter(value, maxBytes, 0) >= 0) return undefined
@@ -84,7 +85,7 @@ export function overflowOf(value: unknown, maxBytes: number): string | undefined
 const hasToJson = (value: object): value is { toJSON(): unknown } =>
   'toJSON' in value && typeof (value as { toJSON: unknown }).toJSON === 'function'
 
-/** How many of `left` bytes are left after a value as JSON; a negative number, at once, where they are not enough or it is too deep. */
+/** How many of `left` bytes remain after a value as JSON; negative, at once, if they do not suffice or it is too deep. */
 function bytesAfter(value: unknown, left: number, depth: number): number {
   if (depth > MAX_DEPTH) return -1
   if (typeof value === 'string') return left - bytesOf(value)
@@ -108,7 +109,7 @@ function bytesAfter(value: unknown, left: number, depth: number): number {
   return left
 }
 
-/** The path at which the bytes are not enough, for a value of which that is known. */
+/** The path at which the bytes do not suffice, for a value known to be too large. */
 function pathOfOverflow(value: unknown, maxBytes: number): string {
   let left = maxBytes
   const path: string[] = []

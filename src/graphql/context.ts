@@ -10,46 +10,46 @@ import { Answer, MAX_RESPONSE_BYTES } from './answer.ts'
 import { createLoaders, createViewerLoaders, type Loaders, type ViewerLoaders } from './loaders.ts'
 import type { MessageModel } from './models.ts'
 
-/** What resolvers get. In a shared execution there is no viewer: whatever asks for one fails there. */
+/** The resolvers' context. In a shared execution there is no viewer: a resolver that asks for one fails. */
 export interface OperationContext {
   readonly chat: Chat
   readonly feeds: Feeds
   readonly admin: Admin
   readonly tokens: Tokens
   readonly load: Loaders
-  /** What is being made of it. */
+  /** The answer being built. */
   readonly answer: Answer
   readonly viewer: Viewer
   readonly viewerLoad: ViewerLoaders
   /** What the viewer may read. */
   readonly read: ReadAccess
-  /** Of a query of an admin, who may read what is not theirs: where that is noted. */
+  /** Set for an admin's query, which may read what is not theirs: where that is recorded. */
   readonly readings: Readings | undefined
-  /** Whether the result is one of a subscription: there an error would take the event with it. */
+  /** Whether the result belongs to a subscription: an error would take the event with it. */
   readonly isEvent: boolean
   /**
-   * Whether what belongs to a message may be shown. True in a shared execution: its event goes to members only,
-   * and what is replayed from an earlier membership is executed for that subscriber alone.
+   * Whether what belongs to a message may be shown. True in a shared execution: its event goes to members only, and replayed
+   * events of an earlier membership are executed for that subscriber alone.
    */
   showsContents(message: Pick<MessageModel, 'id' | 'conversationId'>): boolean | Promise<boolean>
-  /** The state that the operation reads, where it selects `cursor`: all that it reads of the database, it reads from there. */
+  /** The state that the operation reads, if it selects `cursor`: all its reads of the database go there. */
   readonly snapshot: SnapshotReads | undefined
-  /** What the client of a subscription received last; wins over the argument `after`. */
+  /** What the client of a subscription received last; takes precedence over the argument `after`. */
   readonly lastEventId: string | undefined
-  /** The connection that the operation came over; null for a single HTTP request. */
+  /** The connection of the operation; null for a single HTTP request. */
   readonly connectionId: string | null
   /**
-   * To be awaited before so many items are resolved: undefined, or a promise where the viewer's operations had enough of this turn of
-   * the event loop.
+   * Await it before resolving this many items: undefined, or a promise if the viewer's operations have used up their share of
+   * this turn of the event loop.
    */
   turn(items: number): Promise<void> | undefined
 }
 
-/** Tokens of living connections. */
+/** Tokens of open connections. */
 export interface Tokens {
   /**
-   * Lets a connection go on with another token of the same user; resolves with when that expires, in milliseconds since the
-   * epoch. Rejects with UNAUTHENTICATED for a bad token, FORBIDDEN for another user's, NOT_FOUND where the connection has ended.
+   * Continues a connection with another token of the same user; resolves with its expiry, in milliseconds since the epoch.
+   * Rejects with UNAUTHENTICATED for an invalid token, FORBIDDEN for another user's, NOT_FOUND if the connection has ended.
    */
   refresh(connectionId: string, token: string): Promise<number>
 }
@@ -59,13 +59,13 @@ export interface Services {
   feeds: Feeds
   admin: Admin
   tokens: Tokens
-  /** How large an answer may be; 4 MiB unless set. */
+  /** Maximum size of an answer; 4 MiB unless set. */
   maxResponseBytes?: number
 }
 
 const answerOf = ({ maxResponseBytes = MAX_RESPONSE_BYTES }: Services): Answer => new Answer(maxResponseBytes)
 
-/** The context of one operation of a viewer. Loaders are made when a resolver first wants them. */
+/** The context of one operation of a viewer. Loaders are created on first use. */
 export function createContext(
   services: Services,
   viewer: Viewer,
@@ -193,7 +193,7 @@ class SharedContext implements OperationContext {
   showsContents(): boolean {
     return true
   }
-  /** What one event may resolve is bounded. */
+  /** The cost of one event is bounded. */
   turn(): undefined {
     return undefined
   }

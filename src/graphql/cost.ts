@@ -17,7 +17,7 @@ import {
 } from 'graphql'
 import type { Variables } from './execute.ts'
 
-/** How often a selection is resolved for each parent: a number, or what the variables say. */
+/** How often a selection is resolved for each parent: a number, or a function of the variables. */
 type Size = number | ((variables: Variables) => number)
 
 /** A field with a selection, and how often that selection is resolved for each parent. */
@@ -27,18 +27,18 @@ interface CostNode {
   children: { size: Size; node: CostNode }[]
 }
 
-/** A size below 1 is refused later; until then it must not make the rest look cheap. */
+/** A size below 1 is rejected later; until then it must not make the rest look cheap. */
 const atLeastOne = (size: unknown): number => (Number(size) >= 1 ? Number(size) : 1)
 
-/** What a list costs that has no `first`, as multiple of one of its items. */
+/** The assumed size of a list without `first`. */
 const PLAIN_LIST = 5
 
-/** A number, or a function of the operation's variables as execution has them (coerced, with their defaults). */
+/** A number, or a function of the operation's variables as execution sees them (coerced, with defaults). */
 export type Cost = number | ((variables: Variables) => number)
 
 /**
- * How many fields an operation may resolve at most: each field counts once for each item of the pages around it. To be called with a
- * valid document.
+ * How many fields an operation may resolve at most: each field counts once for each item of the pages around it. The document
+ * must be valid.
  */
 export function costOf(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode): Cost {
   let isFixed = true
@@ -50,7 +50,7 @@ export function costOf(schema: GraphQLSchema, document: DocumentNode, operation:
   for (const definition of document.definitions) {
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)
   }
-  /** Null counts as absent: that is how the resolvers take it. */
+  /** Null counts as absent, as in the resolvers. */
   const sizeOf = (value: ValueNode | undefined, absent: number): Size => {
     if (value?.kind === Kind.INT) return atLeastOne(value.value)
     if (value?.kind !== Kind.VARIABLE) return absent
@@ -58,7 +58,7 @@ export function costOf(schema: GraphQLSchema, document: DocumentNode, operation:
     return ofVariables((variables) => atLeastOne(variables[name] ?? absent))
   }
 
-  /** How large a page a field is asked for: its argument `first`, or that in an input object; undefined where it takes none. */
+  /** The requested page size of a field: its argument `first`, or that in an input object; undefined if it has none. */
   function pageSizeOf(field: GraphQLField<unknown, unknown> | undefined, args: readonly ArgumentNode[]): Size | undefined {
     for (const definition of field?.args ?? []) {
       const value = args.find(({ name }) => name.value === definition.name)?.value
@@ -77,7 +77,7 @@ export function costOf(schema: GraphQLSchema, document: DocumentNode, operation:
     return undefined
   }
 
-  /** How often a selection counts, by its @skip and @include: 1 or 0, or what the variables say; undefined where it always does. */
+  /** How often a selection counts, by its @skip and @include: 1 or 0, or a function of the variables; undefined if always. */
   function conditionOf({ directives = [] }: SelectionNode): Size | undefined {
     const conditions: ((variables: Variables) => boolean)[] = []
     for (const { name, arguments: args } of directives) {
@@ -91,7 +91,7 @@ export function costOf(schema: GraphQLSchema, document: DocumentNode, operation:
     return ofVariables((variables) => (conditions.every((holds) => holds(variables)) ? 1 : 0))
   }
 
-  /** Each fragment once: those that spread others twice would double with every level. */
+  /** Compile each fragment once: fragments that spread others twice would double with every level. */
   const compiled = new Map<string, CostNode>()
 
   function compileFragment(name: string): CostNode {

@@ -28,16 +28,16 @@ import { interpreted, type Execute, type Variables } from './execute.ts'
 import { TextsRule } from './input-texts.ts'
 import { checkOf } from './variables.ts'
 
-/** What a refused text is prepared to. */
+/** The operations of a rejected text. */
 const NO_DOCUMENT: DocumentNode = { kind: Kind.DOCUMENT, definitions: [] }
 const NO_OPERATIONS: PreparedDocument['operations'] = new Map()
 
-/** A parsed and validated document, and what the transports need to know of it. Made once for each text. */
+/** A parsed and validated document with everything that transports need to know of it, prepared once for each text. */
 export interface PreparedDocument {
   document: DocumentNode
-  /** What parsing or validation refused; then nothing may be executed. */
+  /** Errors of parsing or validation; if there are any, nothing may be executed. */
   errors: readonly GraphQLError[]
-  /** Whether it asks for the schema itself. */
+  /** Whether it queries the schema itself. */
   usesIntrospection: boolean
   operations: ReadonlyMap<string, PreparedOperation>
 }
@@ -47,19 +47,19 @@ export interface PreparedOperation {
   /** Whether every subscriber of the same event gets the same result: no field is @viewerDependent. */
   isShared: boolean
   /**
-   * The variables that its result for an event depends on: those used anywhere but in the arguments of a
-   * subscription's root field, which only choose the events.
+   * The variables that its result for an event depends on: those used anywhere but in the arguments of a subscription's root
+   * field, which only select events.
    */
   resultVariables: readonly string[]
-  /** Whether it is a query for the position of the event log that its answer reflects. */
+  /** Whether it selects `cursor`, the position of the event log that its answer reflects. */
   selectsCursor: boolean
-  /** Whether it is a subscription whose field takes `after`, what to resume after. */
+  /** Whether it is a subscription whose field takes `after`. */
   takesAfter: boolean
-  /** Whether it is given a token, which nobody else may see. */
+  /** Whether an argument is a token, which nobody else may see. */
   takesToken: boolean
   /** How many fields it may resolve at most. */
   cost: Cost
-  /** Whether variables are as declared beyond doubt; where not, they are to be looked at closely. */
+  /** Whether variables certainly have their declared types; if unsure, they must be checked closely. */
   check: (variables: Variables) => boolean
   execute: Execute
 }
@@ -69,32 +69,32 @@ export interface DocumentLimits {
   aliases: number
   tokens: number
   directives: number
-  /** Fields that may be resolved. */
+  /** Maximum number of resolved fields. */
   cost: number
 }
 
-/** More is refused before execution (docs/graphql.md, Pages and limits). */
+/** More are rejected before execution (docs/graphql.md, Pages and limits). */
 export const DOCUMENT_LIMITS: DocumentLimits = { depth: 12, aliases: 30, tokens: 1000, directives: 50, cost: 100_000 }
 
-/** An error as it is kept: message, locations and code. */
+/** An error as cached: message, locations and code. */
 const asBadInput = ({ message, locations, path }: GraphQLError, suggestions: boolean): GraphQLError => {
-  // The limits call what they refuse a syntax error.
+  // The limits report what they reject as a syntax error.
   const text = withShortValues(message.replace(/^Syntax Error: (?=.* limit )/, ''))
-  // A copy: a part of a text keeps the whole of it.
+  // A copy: a substring keeps the whole text in memory.
   const error = reworded({ locations, path }, Buffer.from(text).toString(), { code: 'BAD_USER_INPUT' })
   return suggestions ? error : withoutSuggestion(error)
 }
 
-/** What documents and refused texts may hold in memory, about. */
+/** Approximate memory for documents and rejected texts. */
 const DOCUMENTS_BYTES = 16 * 1_048_576
 const REFUSED_BYTES = 1_048_576
 
-/** What an entry holds besides its text, what each token of a document adds to it, and each error. Measured, and rounded up. */
+/** Memory of an entry besides its text, of each token of a document, and of each error. Measured, and rounded up. */
 const ENTRY_BYTES = 8192
 const TOKEN_BYTES = 400
 const ERROR_BYTES = 2000
 
-/** Parses and validates documents, keeping the last ones used by their text, as far as memory for them goes. */
+/** Parses and validates documents and caches those used last by their text, bounded by memory. */
 export function createDocuments(schema: GraphQLSchema, options: { suggestions: boolean }): (text: string) => PreparedDocument {
   const { depth: n, aliases, tokens, directives } = DOCUMENT_LIMITS
   const quiet = { exposeLimits: true, propagateOnRejection: true } as const
@@ -111,7 +111,7 @@ export function createDocuments(schema: GraphQLSchema, options: { suggestions: b
     OverlappingFieldsCanBeMergedRule,
   ]
   const kept = createByteCache<PreparedDocument>(DOCUMENTS_BYTES)
-  // Of their own, so that they push out no documents.
+  // Separate, so that they evict no documents.
   const refusals = createByteCache<PreparedDocument>(REFUSED_BYTES)
 
   function prepare(text: string): PreparedDocument {
@@ -146,7 +146,7 @@ export function createDocuments(schema: GraphQLSchema, options: { suggestions: b
         ? exceeded
         : validate(schema, document, rules, { maxErrors: MAX_ERRORS, hideSuggestions: !options.suggestions })
     } catch (error) {
-      // The guards throw what they find where they are told to go on.
+      // The guards throw if they are configured to continue after an error.
       return [error instanceof GraphQLError ? error : new GraphQLError((error as Error).message)]
     }
   }
@@ -157,7 +157,7 @@ export function createDocuments(schema: GraphQLSchema, options: { suggestions: b
 /** How often one response name may be selected side by side: each is compared with each. */
 const REPEATS = 50
 
-/** Refuses a selection set that selects one response name many times. */
+/** Rejects a selection set that selects one response name too often. */
 const RepeatsRule: ValidationRule = (context) => ({
   SelectionSet({ selections }) {
     if (selections.length <= REPEATS) return
@@ -174,7 +174,9 @@ const RepeatsRule: ValidationRule = (context) => ({
   },
 })
 
-/** The library looks for names that are like one it does not know, which takes long for a long one; and answers repeat names. */
+/**
+ * For an unknown name the library looks for similar ones, which takes long for a long name; and error messages repeat names.
+ */
 const NAME_CHARACTERS = 200
 
 const tooLong = ({ start, end, line, column }: Token): GraphQLError =>
@@ -188,7 +190,7 @@ function tokensOf({ loc }: DocumentNode): Token[] {
   return tokens
 }
 
-/** Lets go of a document's tokens, which nobody reads again. */
+/** Releases a document's tokens, which are not read again. */
 function dropTokens(document: DocumentNode): void {
   const none = new Token(TokenKind.SOF, 0, 0, 0, 0)
   visit(document, {
@@ -198,7 +200,7 @@ function dropTokens(document: DocumentNode): void {
   })
 }
 
-/** What there is to know of a valid document, and how its operations are executed. */
+/** Properties of a valid document, and how its operations are executed. */
 export function analyse(schema: GraphQLSchema, document: DocumentNode, executorOf = interpreted): PreparedDocument {
   const fragments = new Map<string, FragmentDefinitionNode>()
   for (const definition of document.definitions)

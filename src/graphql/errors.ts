@@ -2,15 +2,15 @@ import { GraphQLError, type ExecutionResult } from 'graphql'
 import { ChatError, ERROR_STATUS, withoutStack, type ErrorCode } from '../errors.ts'
 import { AnswerTooLarge, MAX_RESPONSE_BYTES, overflowOf } from './answer.ts'
 
-/** Told of an error that no client may see, once for each time it happened, and what it was about. */
+/** Called with each error that clients may not see, and its context. */
 export type ReportError = (error: unknown, about?: { eventId: number; event: string }) => void
 
 const reported = new WeakSet<object>()
 
-/** How many errors of a document or of its variables are told at once. */
+/** Maximum number of reported errors of a document or of its variables. */
 export const MAX_ERRORS = 10
 
-/** How much of a value an error shows, and how long its message may be at all. */
+/** How much of a value an error shows, and the maximum length of a message. */
 const VALUE_CHARACTERS = 100
 const MESSAGE_CHARACTERS = 1000
 
@@ -20,7 +20,7 @@ const UNQUOTED = new RegExp(`((?:value:|value|found) [{[].{${VALUE_CHARACTERS}})
 export const cut = (text: string, characters = VALUE_CHARACTERS): string =>
   text.length > characters ? `${text.slice(0, characters)}…` : text
 
-/** The message with long values cut: the libraries repeat in it what they were given, however long that is. */
+/** The message with long values cut: the libraries repeat input values of any length. */
 export const withShortValues = (message: string): string =>
   message.length <= VALUE_CHARACTERS
     ? message
@@ -32,22 +32,22 @@ export const withShortValues = (message: string): string =>
       )
 
 /**
- * A copy of the error with another text and other extensions, which holds nothing but what clients are told: no stack, and neither the
- * document nor the values that it is about.
+ * A copy of the error with another message and extensions that holds only what clients see: no stack, and neither the document
+ * nor the values concerned.
  */
 export function reworded(
   { locations, path }: Pick<GraphQLError, 'locations' | 'path'>,
   message: string,
   extensions: Record<string, unknown>,
 ): GraphQLError {
-  // A stack keeps everything alive that was being worked on, and is never read.
+  // A stack keeps alive everything that was in scope, and is never read.
   const error = withoutStack(() => new GraphQLError(message, { ...(path ? { path } : {}), extensions: { ...extensions } }))
   return locations ? Object.assign(error, { locations: locations.slice(0, MAX_ERRORS) }) : error
 }
 
 /**
- * The error as clients may see it, always with `extensions.code`: a ChatError with its own, what the document or its
- * variables do wrong as BAD_USER_INPUT, anything else masked and reported once.
+ * The error as clients may see it, always with `extensions.code`: a ChatError with its own, mistakes in the document or
+ * variables as BAD_USER_INPUT, anything else masked and reported once.
  */
 export function toClientError(error: unknown, report: ReportError): GraphQLError {
   const graphqlError =
@@ -59,7 +59,7 @@ export function toClientError(error: unknown, report: ReportError): GraphQLError
     return reworded(graphqlError, message, retryAfterMs === undefined ? { code } : { code, retryAfterMs })
   }
   if (cause instanceof GraphQLError) {
-    // What a library puts there of the error that it caught is not for clients.
+    // What a library copies from the error it caught is not for clients.
     const { code, originalError, ...extensions } = cause.extensions
     if (originalError === undefined && typeof code === 'string' && Object.hasOwn(ERROR_STATUS, code)) return graphqlError
     const text = withShortValues(graphqlError.message)
@@ -73,14 +73,14 @@ export function toClientError(error: unknown, report: ReportError): GraphQLError
 }
 
 export interface AnswerRules {
-  /** Whether what the variables do wrong may name parts of the schema. */
+  /** Whether errors about variables may name parts of the schema. */
   suggestions?: boolean
   maxBytes?: number | undefined
 }
 
 /**
- * An execution's result with its errors as clients may see them, or BAD_USER_INPUT where it is too large; at once where it is there
- * already.
+ * An execution's result with its errors as clients may see them, or BAD_USER_INPUT if it is too large; synchronous if the
+ * result is there.
  */
 export function toClientResult(
   result: ExecutionResult | Promise<ExecutionResult>,
@@ -92,10 +92,10 @@ export function toClientResult(
 
 const NO_ERRORS: readonly GraphQLError[] = []
 
-/** How many errors an answer may have: more are not worth the time to make them. */
+/** Maximum number of errors in an answer. */
 const ERRORS_LIMIT = 1000
 
-/** The same for a result that is there. */
+/** The same for a settled result. */
 export function clientResult(
   result: ExecutionResult,
   report: ReportError,
@@ -117,11 +117,11 @@ function withClientErrors(result: ExecutionResult, report: ReportError, suggesti
   return { ...result, errors: suggestions || 'data' in result ? errors : errors.map(withoutSuggestion) }
 }
 
-/** The error without the names that graphql-js thinks were meant. */
+/** The error without the names that graphql-js suggests. */
 export const withoutSuggestion = (error: GraphQLError): GraphQLError =>
   reworded(error, error.message.replace(/ ?Did you mean .+\?$/, ''), error.extensions)
 
-/** The code of a client's error, and its status; errors of the transports need both. */
+/** A client error's code and status; errors of the transports need both. */
 export function statusOf(error: GraphQLError): { code: ErrorCode; status: number } {
   const code = error.extensions['code']
   const known = typeof code === 'string' && Object.hasOwn(ERROR_STATUS, code) ? (code as ErrorCode) : 'INTERNAL_SERVER_ERROR'

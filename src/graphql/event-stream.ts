@@ -2,23 +2,23 @@ import type { ExecutionResult } from 'graphql'
 import type { FetchAPI } from 'graphql-yoga'
 import { resumeIdOf, type ResultStream } from './result-stream.ts'
 
-/** How often a comment keeps proxies from closing a stream on which nothing happens. */
+/** How often a comment keeps proxies from closing an idle stream. */
 const PING_MS = 12_000
 const PING = ':\n\n'
 
-/** A result as a server-sent event (GraphQL over SSE, distinct connections mode), with the id that a client resumes after. */
+/** A result as a server-sent event (GraphQL over SSE, distinct connections mode), with the id to resume after. */
 function encode(result: ExecutionResult): string {
   const id = resumeIdOf(result)
   return `event: next\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(result)}\n\n`
 }
 
-/** The response of a subscription over server-sent events. Results are taken from the stream as fast as the client reads. */
+/** The response of a subscription over server-sent events. Results are taken from the stream at the client's pace. */
 export function processEventStream(results: ResultStream, { ReadableStream, Response, TextEncoder }: FetchAPI): Response {
   const encoder = new TextEncoder()
   let pings: NodeJS.Timeout | undefined
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
-      // Some clients take a response for begun when something of its body has come.
+      // Some clients consider a response started only when a part of its body has arrived.
       controller.enqueue(encoder.encode(PING))
       pings = setInterval(() => {
         if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(PING))

@@ -11,14 +11,14 @@ import type { OperationContext } from './context.ts'
 
 export type Variables = Readonly<Record<string, unknown>>
 
-/** Executes an operation; at once where no resolver waits. Never throws or rejects. */
+/** Executes an operation; synchronous if no resolver waits. Never throws or rejects. */
 export type Execute = (
   rootValue: unknown,
   contextValue: OperationContext,
   variables: Variables,
 ) => Promise<ExecutionResult> | ExecutionResult
 
-/** Walks the document each time, as graphql-js does. */
+/** Interprets the document each time, with graphql-js. */
 export function interpreted(schema: GraphQLSchema, document: DocumentNode, { name }: OperationDefinitionNode): Execute {
   const operationName = name === undefined ? {} : { operationName: name.value }
   return (rootValue, contextValue, variableValues) =>
@@ -26,8 +26,8 @@ export function interpreted(schema: GraphQLSchema, document: DocumentNode, { nam
 }
 
 /**
- * Makes a function of the operation when it is first executed: half the time and a fifth of the garbage. For the server's own
- * documents: what clients send makes no code.
+ * Compiles the operation at its first execution: half the time and a fifth of the garbage. For the server's own documents only:
+ * clients' documents are never compiled.
  */
 export function compiled(schema: GraphQLSchema, document: DocumentNode, { name }: OperationDefinitionNode): Execute {
   let run: Execute | undefined
@@ -48,7 +48,10 @@ function compiledQueryOf(schema: GraphQLSchema, document: DocumentNode, operatio
   return query
 }
 
-/** What a resolver's value is not allowed to be has no cause here, and with graphql-js it has: so nobody takes it for a client's fault. */
+/**
+ * For an invalid resolver value graphql-jit sets no cause and graphql-js does; with one it is not mistaken for a client's
+ * mistake.
+ */
 function withCauses(result: ExecutionResult): ExecutionResult {
   if (!result.errors || !('data' in result)) return result
   const errors = result.errors.map((error) =>

@@ -6,10 +6,10 @@ const USER_TURN = 1000
 const ALL_TURN = 4000
 /** How many executions of one user may wait for the database. */
 const RUNNING_LIMIT = 8
-/** How many executions of one user may wait for their turn. */
+/** How many executions of one user may be queued. */
 const WAITING_LIMIT = 5000
 
-/** An execution that waits for its user's turn. */
+/** A queued execution. */
 export class WaitingExecution<T> {
   readonly cost: number
   readonly result: Promise<T>
@@ -42,19 +42,19 @@ interface User {
 }
 
 /**
- * Spreads the executions of subscriptions over turns of the event loop, so that the expensive ones of one user make nobody else
- * wait. Within the bounds, where nearly everything is, an execution starts at once.
+ * Spreads the executions of subscriptions over turns of the event loop, so that one user's expensive ones do not delay other
+ * users. Within the bounds, which is nearly always, an execution starts at once.
  */
 export class ExecutionTurns {
   readonly #users = new Map<number, User>()
-  /** Users whose executions wait, who comes next first. */
+  /** Users with queued executions, next first. */
   readonly #queue = new Set<User>()
-  /** The cost of what was started in this turn, and what is given back at its end. */
+  /** The cost of what was started in this turn, and what is released at its end. */
   #spent = 0
   #finished: { user: User; cost: number }[] = []
   #isScheduled = false
 
-  /** The result, or what waits for it; undefined where too much of the user waits already. `execute` must not throw. */
+  /** The result, or a promise of it; undefined if too many of the user's executions are queued. `execute` must not throw. */
   run<T extends object>(
     userId: number,
     cost: number,
@@ -70,7 +70,7 @@ export class ExecutionTurns {
     return execution
   }
 
-  /** Starts what waits for the turn of another user where this user, who wants the same result, has room for it. */
+  /** Starts an execution queued for another user if this user, who wants the same result, has room for it. */
   promote<T extends object>(execution: WaitingExecution<T>, userId: number): void {
     if (execution.isStarted) return
     const user = this.#userOf(userId)
@@ -125,7 +125,7 @@ export class ExecutionTurns {
     for (const user of [...this.#queue]) {
       this.#queue.delete(user)
       this.#startWaiting(user)
-      // To the end: the others are next.
+      // Move to the end: the others are next.
       if (user.waiting.length > 0) this.#queue.add(user)
     }
     for (const { user } of finished) {
@@ -142,5 +142,5 @@ export class ExecutionTurns {
   }
 }
 
-/** What is too large by itself has a turn of its own. */
+/** An execution that exceeds the bound alone has a turn of its own. */
 const isWithin = (spent: number, cost: number, limit: number): boolean => spent === 0 || spent + cost <= limit

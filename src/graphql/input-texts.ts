@@ -6,11 +6,11 @@ const problemIn = (name: string): string =>
   `${beginning(name)} has a NUL character or a lone surrogate, expected Unicode text without`
 
 /**
- * What is wrong with the texts of a request's variables, the names in JSON included; null if nothing is. The database can
- * store neither NUL nor a lone surrogate: refused here, no statement meets one, whatever the argument is for.
+ * What is wrong with the strings in a request's variables, names in JSON included; null if nothing. The database can store
+ * neither NUL nor lone surrogates: rejected here, they reach no statement, whatever the argument.
  */
 export function problemWithTexts(variables: Variables): string | null {
-  // A list instead of recursion: the nesting is the client's.
+  // A stack instead of recursion: clients control the depth.
   const values: unknown[] = [variables]
   const names: string[] = ['variables']
   while (values.length > 0) {
@@ -34,7 +34,7 @@ export function problemWithTexts(variables: Variables): string | null {
   return null
 }
 
-/** The same for texts that the document itself holds. */
+/** The same for strings in the document. */
 export const TextsRule = (context: ValidationContext): ASTVisitor => ({
   StringValue(node) {
     if (NUL_OR_SURROGATE.test(node.value)) context.reportError(new GraphQLError(problemIn('a text'), { nodes: [node] }))

@@ -2,18 +2,18 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ExecutionResult } from 'graphql'
 import type { PreparedRequest } from './requests.ts'
 
-/** What may resolve no more fields than this has a small answer. */
+/** Operations that resolve at most this many fields have small answers. */
 export const SMALL_COST = 100
 
 /** Instead of a result: its client has to read first. */
 const NOT_NOW: ExecutionResult = {}
 
 /**
- * Makes the large answers of each user one after the other, and each when its client has read most of what came before: so few are in
- * memory.
+ * Builds the large answers of each user one after the other, each when the client has read most of the previous one, so that
+ * few are in memory.
  */
 export class LargeAnswers {
-  /** Settles when the last one so far of a user is made. */
+  /** Settles when a user's last queued answer is built. */
   readonly #lastOf = new Map<number, Promise<void>>()
 
   /** `execute` must not throw or reject. */
@@ -24,7 +24,7 @@ export class LargeAnswers {
     for (;;) {
       for (let room = reader?.ready(); room; room = reader?.ready()) await room
       const result = await this.#inTurn(userId, async () => {
-        // The answer before this one is on its way to its transport, which then says what waits there.
+        // The previous answer is on its way to its transport, which then reports what is unread there.
         await nextTurn()
         return reader?.ready() ? NOT_NOW : execute()
       })

@@ -13,7 +13,7 @@ import type {
   ReplyPageKey,
 } from '../chat/reads.ts'
 
-/** Batched, cached reads for one operation (or one shared execution): nothing here depends on who asks. */
+/** Batched, cached reads for one operation (or one shared execution): nothing here depends on the viewer. */
 export type Loaders = ReturnType<typeof createLoaders>
 /** Batched reads of what only the viewer sees. */
 export type ViewerLoaders = ReturnType<typeof createViewerLoaders>
@@ -33,14 +33,14 @@ const groupBy = <V extends { messageId: number }>(
     return ids.map((id) => groups.get(id) as V[])
   })
 
-/** Keys that are objects: those with the same members are the same. */
+/** For keys that are objects: equal members make equal keys. */
 const byKey = <K extends object, V>(load: (keys: readonly K[]) => Promise<readonly V[]>): DataLoader<K, V, string> =>
   new DataLoader<K, V, string>(load, { cacheKeyFn: (key) => JSON.stringify(key) })
 
-/** How many rows with contents one statement brings. */
+/** How many rows with contents one statement reads. */
 const ROWS = 1000
 
-/** Loads a part of the keys after the other, each of about so many rows, as far as the answer has room. */
+/** Loads the keys in parts, each of about this many rows, as long as the answer has room. */
 const inParts =
   <K, V>(
     { answer, what, rowsOf, sizeOf }: { answer: Answer; what: string; rowsOf: (key: K) => number; sizeOf: (value: V) => number },
@@ -76,7 +76,7 @@ const inOrder =
 
 const bytesOf = (message: MessageRecord | undefined): number => (message ? message.content.length + 200 : 0)
 
-/** A list that is cut where no answer has room for it. */
+/** A list that is cut where the answer has no more room. */
 const upTo =
   <K, V>(
     { answer, what, lengthOf }: { answer: Answer; what: string; lengthOf: (value: V) => number },

@@ -13,7 +13,7 @@ import {
 } from 'graphql'
 import type { OperationContext } from './context.ts'
 
-/** Texts that may be long; all others are counted only when the answer is complete. */
+/** Strings that may be long; all others are counted only when the answer is complete. */
 const LONG_TEXTS: Readonly<Record<string, readonly string[]>> = {
   Message: ['content', 'mediaUrl'],
   Group: ['announcement'],
@@ -22,10 +22,12 @@ const LONG_TEXTS: Readonly<Record<string, readonly string[]>> = {
 
 type Field = GraphQLField<unknown, OperationContext | undefined>
 
-/** Has the items of every list, and long texts, counted while an answer grows: each may hold much that its query does not show. */
+/**
+ * Counts the items of every list, and long strings, while an answer grows: an item may hold much that its query does not show.
+ */
 export function meter(schema: GraphQLSchema): GraphQLSchema {
   for (const type of Object.values(schema.getTypeMap())) {
-    // The library's own are those of every schema of this process.
+    // graphql-js shares its own types between all schemas of a process.
     if (!isObjectType(type) || type === schema.getSubscriptionType()) continue
     if (type.name.startsWith('__')) {
       if (metered.has(type)) continue
@@ -67,13 +69,13 @@ const itemsCounted: Counter = (value, context, info) => {
   if (Array.isArray(value)) context?.answer.add(value.length * itemBytes(info), whatOf(info))
 }
 
-/** The field of a page is named, which is what was asked for. */
+/** The error names the page's field, which the query selects. */
 const whatOf = ({ fieldName, path }: GraphQLResolveInfo): string =>
   fieldName === 'edges' ? String(path.prev?.key ?? fieldName).slice(0, 100) : fieldName
 
 const known = new WeakMap<FieldNode, number>()
 
-/** The least that an item of a list takes: its keys, with a character for each value. */
+/** The minimum size of a list item: its keys, with a character for each value. */
 function itemBytes(info: GraphQLResolveInfo): number {
   if (isLeafType(getNamedType(info.returnType))) return 2
   let bytes = 2
@@ -85,7 +87,7 @@ function itemBytes(info: GraphQLResolveInfo): number {
   return bytes
 }
 
-/** Fragments are left out: which of them hold depends on the item. */
+/** Fragments are ignored: which of them apply depends on the item. */
 function keysOf({ selections }: SelectionSetNode): number {
   let bytes = 0
   for (const selection of selections) {

@@ -15,9 +15,9 @@ import type {
   UserRecord,
 } from '../chat/reads.ts'
 
-/*
- * What resolvers hand to each other. An event carries part of what it tells of, so that most subscriptions need no
- * query: what is not there is loaded by id.
+/**
+ * The parent objects of resolvers. An event carries part of the objects it refers to, so that most subscriptions need no query:
+ * the rest is loaded by id.
  */
 
 export type UserModel = Pick<UserRecord, 'id'> & Partial<UserRecord>
@@ -40,7 +40,7 @@ export interface GroupMemberModel {
 export type EventModel = ChatEvent
 
 export type ActivityModel = WatchedActivity
-/** As it goes through a subscription's source. */
+/** An event on its way through a subscription's source. */
 export interface ActivityEvent {
   id: null
   at: number

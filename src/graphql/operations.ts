@@ -27,46 +27,46 @@ export type OpenSubscription = OpenSource
 
 /** How every transport runs an operation. */
 export interface Operations {
-  /** Parses and validates, with limits; the same text is worked on once. */
+  /** Parses and validates, with limits; results are cached by text. */
   parse(text: string): PreparedDocument
   /**
-   * What of a request's parameters is executed, and nothing else of them: the text, or that of the persisted document that is named, and the
-   * variables that it declares. Throws BAD_USER_INPUT where there is no text.
+   * The parameters of a request that are executed, without anything else: the text, or that of the named persisted document,
+   * and the variables that it declares. Throws BAD_USER_INPUT if there is no text.
    */
   accept(parameters: RequestParameters): AcceptedParameters
-  /** What `run` and `subscribe` take, or why the request can't be executed at all. */
+  /** The input of `run` and `subscribe`, or why the request can't be executed. */
   prepare(request: OperationRequest): PreparedRequest | Refused
-  /** Notes that a document was refused before there was a request to execute. */
+  /** Counts a document rejected before there was a request to execute. */
   noteRefused(errors: readonly GraphQLError[]): void
   /** Executes a query or mutation; never rejects. */
   run(request: PreparedRequest): Promise<ExecutionResult> | ExecutionResult
   /** Prepares a query or mutation and executes it; never rejects. */
   execute(request: OperationRequest): Promise<ExecutionResult> | ExecutionResult
-  /** Resolves when no query or mutation is running any more; undefined where none is. */
+  /** Resolves when no query or mutation is running; undefined if none is. */
   idle(): Promise<void> | undefined
-  /** Opens a subscription, whose events wait for `start`; a result is why it could not be opened. */
+  /** Opens a subscription, whose events wait for `start`; returns a result if it could not be opened. */
   subscribe(request: PreparedRequest, sink: SubscriptionSink): Promise<OpenSubscription | ExecutionResult>
   /** An error as clients may see it. */
   failure(error: unknown): GraphQLError
 }
 
-/** The part of the live trace that tells it what happens. */
+/** The part of the live trace that records operations. */
 export type ActivityRecorder = Pick<Activity, 'isWatched' | 'record'>
 
 export interface OperationsOptions {
   schema: GraphQLSchema
   services: Services
   report: ReportError
-  /** The only documents of those who are no admins, by their ids; undefined: any. */
+  /** The only documents that non-admins may use, by id; undefined: any. */
   persisted?: ReadonlyMap<string, string> | undefined
-  /** Where admins watch; told of operations and deliveries while they do. */
+  /** The live trace; receives operations and deliveries while an admin watches. */
   activity: ActivityRecorder
   counts?: Counts
-  /** Introspection for everyone, and suggestions of field names in errors; else introspection for admins only. */
+  /** Introspection for everyone, and suggestions of field names in errors; otherwise introspection for admins only. */
   open: boolean
 }
 
-/** How the operations that go well are counted. */
+/** How successful operations are counted. */
 const OK = { query: 'query ok', mutation: 'mutation ok', subscription: 'subscription ok' } as const
 
 const hasErrors = ({ errors }: ExecutionResult): boolean => errors !== undefined
@@ -80,18 +80,18 @@ export function createOperations(options: OperationsOptions): Operations {
   const parts = { report, activity, budget, counts }
   const rules = { suggestions: open, maxBytes: services.maxResponseBytes }
   const largeAnswers = new LargeAnswers()
-  /** Queries and mutations that are being executed, and who waits for the last of them. */
+  /** Queries and mutations in progress, and who waits for them to end. */
   let running = 0
   const waiting: (() => void)[] = []
 
-  /** Counts what came of an operation, and tells those who watch. */
+  /** Counts the outcome of an operation, and shows it in watches. */
   function recordOperation(request: PreparedRequest, result: ExecutionResult): ExecutionResult {
     const { node, takesToken } = request.operation
     const code = (result.errors?.[0]?.extensions['code'] as string | undefined) ?? 'ok'
     countIn(counts.operations, code === 'ok' ? OK[node.operation] : `${node.operation} ${code}`)
     if (!activity.isWatched) return result
     const name = node.name?.value ?? node.operation
-    // A ping says nothing.
+    // Pings are not traced.
     if (name === 'LegacyPing') return result
     const { viewer, connectionId, variables } = request
     activity.record({
@@ -113,7 +113,7 @@ export function createOperations(options: OperationsOptions): Operations {
     return operation.execute(undefined, createContext(services, viewer, connectionId), variables)
   }
 
-  /** An admin's query is answered when it is noted which conversations of others it read. */
+  /** An admin's query is answered after it is audited which conversations of others it read. */
   async function executeForAdmin(request: PreparedRequest): Promise<ExecutionResult> {
     const { operation, viewer, connectionId, variables } = request
     const readings = new Readings(viewer.userId)
@@ -128,7 +128,7 @@ export function createOperations(options: OperationsOptions): Operations {
     return result
   }
 
-  /** Executes a query that selects `cursor`: all that it reads is one state of the database, the one of the cursor. */
+  /** Executes a query that selects `cursor`: all of its reads see one state of the database, that of the cursor. */
   async function executeInSnapshot(request: PreparedRequest, readings?: Readings): Promise<ExecutionResult> {
     const { operation, viewer, connectionId, variables } = request
     try {
@@ -144,7 +144,7 @@ export function createOperations(options: OperationsOptions): Operations {
     return request.cost <= SMALL_COST ? executeNow(request) : largeAnswers.make(request, () => executeNow(request))
   }
 
-  /** An operation that is executed for its subscriber alone. */
+  /** An operation executed for its subscriber alone. */
   function unshared(cost: number, execute: (event: SourceEvent) => ExecutionResult | Promise<ExecutionResult>): SharedOperation {
     let isReleased = false
     const result: SharedOperation['result'] = (event, { userId }) => {
@@ -203,7 +203,7 @@ export function createOperations(options: OperationsOptions): Operations {
       })
       if (!(source instanceof Source)) return toClientResult(source as ExecutionResult, report, rules)
       const { userId } = viewer
-      // The server's own documents are cheap, and a connection that is allowed must not be refused for what others do.
+      // The server's own documents are cheap, and an admitted connection must not be refused because of others.
       const cost = isOwn ? 0 : request.cost
       try {
         budget.acquire(userId, connectionId, cost)
@@ -230,7 +230,7 @@ export function createOperations(options: OperationsOptions): Operations {
 
 const nameOf = ({ node }: PreparedOperation): string => [node.operation, node.name?.value].filter(Boolean).join(' ')
 
-/** Where an operation is about a conversation, its id. */
+/** The id of the conversation that an operation is about, if any. */
 function conversationIn(variables: Variables): string | null {
   const { conversationId, input } = variables as { conversationId?: unknown; input?: { conversationId?: unknown } | null }
   const id = conversationId ?? input?.conversationId

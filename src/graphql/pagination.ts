@@ -1,7 +1,9 @@
 import { badInput } from '../errors.ts'
 import { FIRST_TIME, LAST_TIME, MAX_INT_ID } from '../ids.ts'
 
-/** How many to read: one more than asked for tells whether another page follows. Throws BAD_USER_INPUT outside 1 to 100. */
+/**
+ * How many rows to read: one more than requested shows whether another page follows. Throws BAD_USER_INPUT outside 1 to 100.
+ */
 export function pageSize(first: number | null | undefined, whenAbsent: number): number {
   const size = first ?? whenAbsent
   if (size < 1 || size > 100) throw badInput(`first is ${size}, expected 1 to 100`)
@@ -10,7 +12,7 @@ export function pageSize(first: number | null | undefined, whenAbsent: number): 
 
 const encode = (kind: string, key: unknown): string => Buffer.from(JSON.stringify([kind, key])).toString('base64url')
 
-/** The key in a cursor of this kind; undefined where there is no cursor. Throws BAD_USER_INPUT for anything else. */
+/** The key in a cursor of this kind; undefined without a cursor. Throws BAD_USER_INPUT for anything else. */
 export function decodeCursor<K>(
   kind: string,
   after: string | null | undefined,
@@ -30,7 +32,7 @@ export function decodeCursor<K>(
 export const isId = (key: unknown): key is number => Number.isSafeInteger(key) && (key as number) > 0
 /** A key that is the id of a user. */
 export const isUserId = (key: unknown): key is number => isId(key) && key <= MAX_INT_ID
-/** A key that is a time which the database can hold, in milliseconds since the epoch. */
+/** A key that is a time within the database's range, in milliseconds since the epoch. */
 export const isTime = (key: unknown): key is number => typeof key === 'number' && key >= FIRST_TIME && key <= LAST_TIME
 
 export interface Page<T> {
@@ -38,7 +40,7 @@ export interface Page<T> {
   pageInfo: { hasNextPage: boolean; hasPreviousPage: boolean; startCursor: string | null; endCursor: string | null }
 }
 
-/** A page of `size` out of the rows read, which are one more where another page follows. */
+/** A page of `size` rows out of those read, which are one more if another page follows. */
 export function toPage<R, T>(
   kind: string,
   rows: readonly R[],

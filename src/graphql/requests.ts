@@ -9,25 +9,25 @@ import { problemWithTexts } from './input-texts.ts'
 import { coerceVariables, declaredOf } from './variables.ts'
 
 export interface OperationRequest {
-  /** The document's text, or a document of the server's own, which is known to be valid. */
+  /** The document's text, or one of the server's own documents, which is known to be valid. */
   document: string | DocumentNode
   operationName?: string | null | undefined
   variables?: Variables | null | undefined
   viewer: Viewer
-  /** The connection that it came over; null for a single HTTP request. */
+  /** The connection it arrived on; null for a single HTTP request. */
   connectionId: string | null
-  /** Who reads the answer; absent: at once. */
+  /** The reader of the answer; if absent, it reads at once. */
   reader?: AnswerReader | undefined
-  /** What a client that reads server-sent events received last; wins over the argument `after` of a subscription that takes it. */
+  /** What a client of server-sent events received last; takes precedence over the argument `after` of a subscription. */
   lastEventId?: string | undefined
 }
 
 export interface AnswerReader {
-  /** Resolves when what waits to be read is little; undefined where it is. */
+  /** Resolves when little is left unread; undefined if that is the case now. */
   ready(): Promise<void> | undefined
 }
 
-/** What a client sends. */
+/** A client's request. */
 export interface RequestParameters {
   query?: string | null | undefined
   operationName?: string | null | undefined
@@ -36,7 +36,7 @@ export interface RequestParameters {
 }
 
 export interface AcceptedParameters {
-  /** One and the same text for all who send it, as long as its document is kept. */
+  /** The text; the same string object for all clients while its document is cached. */
   document: string
   operationName: string | undefined
   variables: Variables
@@ -47,11 +47,11 @@ export interface Refused {
   errors: readonly GraphQLError[]
 }
 
-/** A request that was found executable, and all that is needed to execute it. */
+/** A request that can be executed, with all that its execution needs. */
 export interface PreparedRequest {
   readonly document: PreparedDocument
   readonly operation: PreparedOperation
-  /** As they came: execution coerces them. */
+  /** As received: execution coerces them. */
   readonly variables: Variables
   /** How many fields it may resolve with its variables. */
   readonly cost: number
@@ -67,15 +67,15 @@ export interface RequestsOptions {
   schema: GraphQLSchema
   report: ReportError
   counts: Pick<Counts, 'operations'>
-  /** The only documents of those who are no admins, by their ids; undefined: any. */
+  /** The only documents that non-admins may use, by id; undefined: any. */
   persisted: ReadonlyMap<string, string> | undefined
-  /** Introspection for everyone, and suggestions of field names in errors; else introspection for admins only. */
+  /** Introspection for everyone, and suggestions of field names in errors; otherwise introspection for admins only. */
   open: boolean
 }
 
 const NO_VARIABLES: Variables = {}
 
-/** What of the requests of all transports is executed, and with which of their parameters. */
+/** Decides which requests of all transports are executed, and with which of their parameters. */
 export class Requests {
   readonly #options: RequestsOptions
   readonly #documents: (text: string) => PreparedDocument
@@ -88,14 +88,14 @@ export class Requests {
     this.#persistedTexts = new Set(options.persisted?.values())
   }
 
-  /** Parses and validates, with limits; the same text is worked on once. */
+  /** Parses and validates, with limits; results are cached by text. */
   parse(text: string): PreparedDocument {
     return this.#documents(text)
   }
 
   /**
-   * What of a request's parameters is executed, and nothing else of them: the text, or that of the persisted document that is named, and the
-   * variables that it declares. Throws BAD_USER_INPUT where there is no text.
+   * The parameters of a request that are executed, without anything else: the text, or that of the named persisted document,
+   * and the variables that it declares. Throws BAD_USER_INPUT if there is no text.
    */
   accept({ query, operationName, variables, extensions }: RequestParameters): AcceptedParameters {
     const text = query ? query : this.#persistedText(extensions)
@@ -108,13 +108,13 @@ export class Requests {
     }
   }
 
-  /** What executes a request, or why it can't be executed, which is counted. */
+  /** The request ready for execution, or why it can't be executed, which is counted. */
   prepare(request: OperationRequest): PreparedRequest | Refused {
     const found = this.#check(request)
     return 'errors' in found ? this.refuse(found) : found
   }
 
-  /** Counts a refusal. */
+  /** Counts a rejected request. */
   refuse<R extends Refused>(refused: R): R {
     countIn(this.#options.counts.operations, `refused ${String(refused.errors[0]?.extensions['code'])}`)
     return refused
@@ -151,9 +151,9 @@ export class Requests {
   /** The operation's cost with these variables, or what is wrong with them. */
   #costOf({ node, cost, check }: PreparedOperation, given: Variables, isOwn: boolean): number | Refused {
     const { schema, open } = this.#options
-    // The server's own documents come with variables that are as they are declared.
+    // Variables of the server's own documents have their declared types.
     if (isOwn) return typeof cost === 'number' ? cost : cost(given)
-    // Execution coerces them once more: mostly there is no need to do it here.
+    // Execution coerces them again: usually it need not be done here.
     if (typeof cost === 'number' && check(given)) return cost
     const coerced = coerceVariables(schema, node, given, open)
     if ('errors' in coerced) return coerced
@@ -169,7 +169,7 @@ export class Requests {
   #documentOf(document: string | DocumentNode): PreparedDocument {
     if (typeof document !== 'string') return this.#trusted(document)
     const found = this.#documents(document)
-    // The operator's own, as good as the server's.
+    // Persisted documents are the operator's own, and as trusted as the server's.
     return this.#persistedTexts.has(document) && found.errors.length === 0 ? this.#trusted(found.document) : found
   }
 

@@ -7,24 +7,26 @@ import type { PreparedRequest } from './requests.ts'
 
 /** A subscription's results for transports that iterate. */
 export interface ResultStream extends AsyncGenerator<ExecutionResult, void, void> {
-  /** Ends it with an error from outside, which is its last result. */
+  /** Ends it with an external error, which becomes its last result. */
   fail(error: GraphQLError): void
-  /** Bytes of the results that wait to be asked for. */
+  /** Bytes of queued results. */
   queuedBytes(): number
 }
 
 export interface ResultStreamOptions {
-  /** How many bytes may wait for a slow reader. */
+  /** How many bytes may be queued for a slow reader. */
   maxBufferedBytes: number
   counts: Pick<Counts, 'ephemeralDropped' | 'tooSlow'>
   /** Called once, however it ends. */
   onEnd: () => void
 }
 
-/** Where a client resumes that has received a result: an event's id, or a cursor. */
+/** Where a client resumes after a result: an event id or a cursor. */
 const resumeIds = new WeakMap<ExecutionResult, string>()
 
-/** The id of a result in a stream of server-sent events; undefined where its subscription does not resume, or its event has none. */
+/**
+ * The id of a result in a stream of server-sent events; undefined if its subscription does not resume, or its event has none.
+ */
 export const resumeIdOf = (result: ExecutionResult): string | undefined => resumeIds.get(result)
 
 function idOf(event: SourceEvent): string | undefined {
@@ -34,7 +36,7 @@ function idOf(event: SourceEvent): string | undefined {
 
 const TOO_SLOW = 'too many results wait for this client: resume after the last event received'
 
-/** The last result that had to wait, and its size: the other streams of an event get the same one right after. */
+/** The last queued result and its size: the other streams of an event get the same one right after. */
 let lastSized: { result: ExecutionResult; bytes: number } | undefined
 
 function sizeOf(result: ExecutionResult): number {
@@ -43,9 +45,9 @@ function sizeOf(result: ExecutionResult): number {
 }
 
 /**
- * Opens a subscription as an async iterator whose waiting results are bounded, by class: a durable one beyond the limit ends
- * it with an error instead of all that waits, never with a hole; from half the limit on an ephemeral one waits until there
- * is room, and only the latest of those with the same key. An error is the last result. Events come as soon as it is open.
+ * Opens a subscription as an async iterator with a bounded queue, by delivery class: a durable result beyond the limit ends it
+ * with an error in place of the whole queue, never with a gap; from half the limit on ephemeral results wait until there is
+ * room, and only the latest for each key. An error is the last result. Events flow as soon as it is open.
  */
 export async function openResultStream(
   operations: Operations,
@@ -56,7 +58,7 @@ export async function openResultStream(
   let waitingBytes = 0
   const latest = new CoalescingBuffer<ExecutionResult>(counts)
   let readers: ((result: IteratorResult<ExecutionResult, void>) => void)[] = []
-  /** Who goes on with a replay when there is room. */
+  /** Callbacks of replays that wait for room. */
   let blocked: (() => void)[] = []
   let open: OpenSubscription | undefined
   let ended = false

@@ -8,7 +8,7 @@ import type { Variables } from './execute.ts'
 import { WaitingExecution, type ExecutionTurns } from './execution-turns.ts'
 import type { SourceEvent } from './delivery.ts'
 
-/** What nobody waits for any more. */
+/** Marks a result that nobody waits for any more. */
 export const NO_RESULT: ExecutionResult = { data: null }
 
 /** How many failed events of a document are remembered. */
@@ -16,22 +16,22 @@ const FAILED_LIMIT = 1000
 
 export interface SharedOperation {
   /**
-   * The result for an event: executed once, however many subscribers there are. The same object for each of them; undefined
-   * where too many executions of the viewer wait.
+   * The result for an event: executed once, however many subscribers there are. The same object for each of them; undefined if
+   * too many executions of the viewer are queued.
    */
   result(event: SourceEvent, viewer: Viewer): ExecutionResult | Promise<ExecutionResult> | undefined
-  /** The result for one viewer alone, of an event whose other subscribers may see more than they do. */
+  /** The result for one viewer alone, of an event whose other subscribers may see more. */
   resultFor(
     event: SourceEvent,
     viewer: Viewer,
     connectionId: string | null,
   ): ExecutionResult | Promise<ExecutionResult> | undefined
-  /** To be called once by each who got the operation, when they are done with it. */
+  /** Each subscriber that acquired the operation must release it once. */
   release(): void
 }
 
 export interface SharedExecution {
-  /** The operation that all subscribers with this document and these variables share. */
+  /** The operation shared by all subscribers with this document and these variables. */
   share(prepared: PreparedDocument, operation: PreparedOperation, variables: Variables, cost: number): SharedOperation
 }
 
@@ -51,7 +51,7 @@ export function createSharedExecution({
     references: number
   }
   const byDocument = new Map<DocumentNode, Map<string, Entry>>()
-  /** Events whose execution failed unexpectedly. Each replay of one fails again, which is reported once. */
+  /** Events whose execution failed unexpectedly. Each replay of one fails again and is reported once. */
   const failedEvents = new WeakMap<DocumentNode, Set<number>>()
 
   function reportOnce(document: DocumentNode, { id, kind }: SourceEvent): ReportError {
@@ -70,13 +70,13 @@ export function createSharedExecution({
     document: DocumentNode
     operation: PreparedOperation
     variables: Variables
-    /** 0 for the server's own documents, which don't wait for a turn. */
+    /** 0 for the server's own documents, which are not queued. */
     cost: number
     forget: () => void
   }
 
   function createEntry({ document, operation, variables, cost, forget }: EntryOptions): Entry {
-    /** An event reaches its subscribers one after the other, so that only the last result is asked for again. */
+    /** Subscribers get an event one after the other, so caching the last result suffices. */
     let last:
       | {
           event: SourceEvent
@@ -86,7 +86,7 @@ export function createSharedExecution({
       | undefined
 
     function execute(event: SourceEvent, context: OperationContext): ExecutionResult | Promise<ExecutionResult> {
-      // Its subscribers may have gone while it waited.
+      // All subscribers may have left while it waited.
       if (entry.references === 0) return NO_RESULT
       counts.executions++
       return toClientResult(operation.execute(event, context, variables), reportOnce(document, event), {

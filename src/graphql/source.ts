@@ -6,43 +6,43 @@ import type { SourceEvent } from './delivery.ts'
 import type { FeedEnd, FeedScope, Feeds, FeedSink } from '../live/feed.ts'
 import type { GoesOnAfter } from '../live/replay-plan.ts'
 
-/** What a subscription takes from the viewer's feed. */
+/** What a subscription uses of the viewer's feed. */
 export interface SourceOptions {
   feeds: Feeds
   cursors: Cursors
   userId: number
   scope: FeedScope
-  /** What to resume after. */
+  /** The position to resume after. */
   after?: UncheckedCursor | undefined
-  /** Which of the feed's events the subscription field tells of. */
+  /** Which of the feed's events the subscription field emits. */
   accepts: (event: ChatEvent) => boolean
 }
 
-/** The stream ends with an error where it could not go on. `isFormer` comes with an event of a membership that has ended. */
+/** Ends with an error if it can't continue. `isFormer` is set for an event of an ended membership. */
 export type SourceSink = EventSink<SourceEvent, boolean, ChatError | undefined>
 
-/** What a replay did, for a transport that tells its client so. */
+/** The progress of a replay, for a transport that reports it to its client. */
 export interface SourceHooks {
   /** Called before the first event of the replay. */
   begins?: () => void
-  /** Which of the events that went through the stream before come again: the transport has not sent them. None if absent. */
+  /** Which of the events delivered before are delivered again, because the transport has not sent them. None if absent. */
   again?: ((type: EventType, id: number | null) => boolean) | undefined
   replayed?: (replay: { replayed: number; complete: boolean }) => void
 }
 
 /** An open source stream. */
 export interface OpenSource {
-  /** Lets events come; before that they wait. With an `after`, first what was missed. */
+  /** Starts delivery. With an `after`, missed events come first. */
   start(hooks?: SourceHooks): Promise<void>
-  /** Gives what was missed after another cursor, by its text, between the live ones. */
+  /** Replays what was missed after another cursor, given as text, between the live events. */
   resume(after: string, hooks: SourceHooks): Promise<void>
   close(): void
 }
 
 /**
- * The source stream of a subscription (GraphQL specification, section 6.2.3.1) as a callback instead of an iterator:
- * an event reaches all of its subscribers in one turn, at the cost of a call for each. It is also an async iterable, so that
- * graphql-js takes it for what it is; nothing iterates it.
+ * The source stream of a subscription (GraphQL specification, section 6.2.3.1) as a callback instead of an iterator: an event
+ * reaches all of its subscribers in one turn, at the cost of a call for each. It is also an async iterable, so that graphql-js
+ * accepts it; nothing iterates it.
  */
 export class Source implements AsyncIterable<ChatEvent> {
   /** Attaches to what the subscription listens to; resolves when nothing can be missed any more. */
@@ -57,7 +57,7 @@ export class Source implements AsyncIterable<ChatEvent> {
   }
 }
 
-/** A source that takes from a feed. */
+/** A source that reads from a feed. */
 export function feedSource(options: SourceOptions): Source {
   return new Source(async (sink) => {
     const stream = new FeedStream(options, sink)
@@ -66,7 +66,7 @@ export function feedSource(options: SourceOptions): Source {
   })
 }
 
-/** An open source that takes from a feed, whose events it passes on. */
+/** An open source on a feed, whose events it passes on. */
 class FeedStream implements FeedSink, OpenSource {
   readonly #sink: SourceSink
   readonly #accepts: SourceOptions['accepts']
@@ -133,7 +133,7 @@ class FeedStream implements FeedSink, OpenSource {
   }
 }
 
-/** The cursor after which a stream goes on whose resume was not complete. */
+/** The cursor after which a stream continues whose resume was incomplete. */
 function positionOf(goesOnAfter: GoesOnAfter, point: ResumePoint): string {
   if (goesOnAfter.kind === 'event') return String(goesOnAfter.id)
   return point.positionBefore(goesOnAfter.kind === 'transactions' ? goesOnAfter.xid : undefined)

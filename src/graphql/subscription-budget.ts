@@ -1,14 +1,14 @@
 import { ChatError } from '../errors.ts'
 
-/** How many fields one event may resolve: of all subscriptions that are open on a connection, and of a user's on this node. */
+/** How many fields one event may resolve: for all open subscriptions of a connection, and of a user on this node. */
 export const SUBSCRIPTION_LIMITS = { connection: 5000, user: 20_000 } as const
 
-/** What an event costs by the open subscriptions of each connection and user: it is paid again on each event. */
+/** What an event costs for the open subscriptions of each connection and user: the cost recurs with each event. */
 export class SubscriptionBudget {
   readonly #ofConnections = new Map<string, number>()
   readonly #ofUsers = new Map<number, number>()
 
-  /** Counts a subscription in. Throws BAD_USER_INPUT where it costs too much by itself, RATE_LIMITED where all together do. */
+  /** Adds a subscription. Throws BAD_USER_INPUT if it costs too much by itself, RATE_LIMITED if all together do. */
   acquire(userId: number, connectionId: string | null, cost: number): void {
     const { connection, user } = SUBSCRIPTION_LIMITS
     if (cost > connection) {

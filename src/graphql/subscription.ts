@@ -12,13 +12,13 @@ import type { EventSink } from '../lib/event-sink.ts'
 import type { Protocol } from '../live/connections.ts'
 import type { Counts } from '../telemetry/counters.ts'
 
-/** Where a transport writes a subscription's results. It ends with an error where it could not go on. */
+/** Where a transport writes a subscription's results. Ends with an error if it can't continue. */
 export interface SubscriptionSink extends EventSink<ExecutionResult, Delivery, GraphQLError | undefined> {
   /** What its deliveries are counted as. */
   readonly protocol: Protocol
   /**
-   * Called in the order of the events. Subscribers of a shared operation get the same result, so that what is made of it (an encoding) can be
-   * kept with it. Returns whether the client gets it.
+   * Called in the order of the events. Subscribers of a shared operation get the same result object, so that a derived value
+   * (an encoding) can be cached with it. Returns whether the client gets it.
    */
   event(result: ExecutionResult, delivery: Delivery): boolean
 }
@@ -26,7 +26,7 @@ export interface SubscriptionSink extends EventSink<ExecutionResult, Delivery, G
 /** What all subscriptions have in common. */
 export interface SubscriptionParts {
   report: ReportError
-  /** Where admins watch. */
+  /** The live trace. */
   activity: Pick<Activity, 'isWatched' | 'record'>
   budget: SubscriptionBudget
   counts: Pick<Counts, 'deliveries'>
@@ -35,9 +35,9 @@ export interface SubscriptionParts {
 export interface SubscriptionOptions {
   viewer: Viewer
   connectionId: string | null
-  /** What makes results of events. */
+  /** Executes events into results. */
   executed: SharedOperation
-  /** What an event costs, which is given back to the budget when the subscription is over. */
+  /** Its share of the budget, released when the subscription ends. */
   cost: number
   sink: SubscriptionSink
 }
@@ -46,8 +46,8 @@ export interface SubscriptionOptions {
 const WAITING_LIMIT = 10_000
 
 /**
- * An open subscription: its source's events become results, which are passed on in the order of the events, at once where
- * they are there already. One for each subscriber, and each event goes through all of them: hence no function of its own for each.
+ * An open subscription: its source's events become results, which are passed on in order, synchronously if they are ready.
+ * There is one for each subscriber, and each event goes through all of them: hence methods instead of closures.
  */
 export class Subscription implements SourceSink, OpenSource {
   readonly #parts: SubscriptionParts
@@ -57,9 +57,9 @@ export class Subscription implements SourceSink, OpenSource {
   readonly #cost: number
   readonly #sink: SubscriptionSink
   #source: OpenSource | undefined
-  /** Settles when everything so far was passed on; undefined where it was. */
+  /** Settles when everything so far was passed on; undefined if it was. */
   #tail: Promise<void> | undefined
-  /** How many results are still being executed, or wait for those. */
+  /** How many results are being executed, or wait for those. */
   #waiting = 0
   #delivered = 0
   #isStopped = false
@@ -112,7 +112,7 @@ export class Subscription implements SourceSink, OpenSource {
     this.#sink.end(new GraphQLError(message, { extensions: { code: 'UNAVAILABLE' } }))
   }
 
-  /** Calls after everything that came so far was passed on. */
+  /** Calls after everything received so far was passed on. */
   #after(step: () => void | Promise<void>): void {
     const now: Promise<void> = (this.#tail ?? Promise.resolve()).then(step).finally(() => {
       if (this.#tail === now) this.#tail = undefined
@@ -121,7 +121,7 @@ export class Subscription implements SourceSink, OpenSource {
   }
 
   #notifyWatchers(event: SourceEvent): void {
-    // Else who watches would be shown what they are shown.
+    // Otherwise a watch would show its own entries.
     if (event.kind === 'activity') return
     const { kind, payload } = event
     const about = {
@@ -163,8 +163,8 @@ export class Subscription implements SourceSink, OpenSource {
   }
 
   /**
-   * The outcome of a replay comes after its last event, also where that is still being executed. Live events wait meanwhile, so what was
-   * delivered since its beginning is what the client got of it.
+   * A replay's outcome follows its last event, even if that is still being executed. Live events wait meanwhile, so what was
+   * delivered since its beginning is what the client received of it.
    */
   #inSequence({ replayed, again }: SourceHooks): SourceHooks {
     if (!replayed) return {}

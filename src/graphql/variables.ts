@@ -24,12 +24,12 @@ import { NUL_OR_SURROGATE } from '../limits.ts'
 import { cut, MAX_ERRORS, reworded, withShortValues } from './errors.ts'
 import type { Variables } from './execute.ts'
 
-/** The values that an operation is executed with, or what is wrong with those that came. */
+/** The values that an operation is executed with, or what is wrong with the received ones. */
 export type Coerced = { values: Variables } | { errors: readonly GraphQLError[] }
 
 const NONE: Variables = {}
 
-/** Only those that the operation declares, so that nothing else of a request is kept; the same object where that is all. */
+/** Only the declared variables, so that nothing else of a request is kept; the same object if there are no others. */
 export function declaredOf({ variableDefinitions = [] }: OperationDefinitionNode, given: Variables): Variables {
   if (variableDefinitions.length === 0) return NONE
   const names = new Set(variableDefinitions.map(({ variable }) => variable.name.value))
@@ -43,7 +43,7 @@ type Check = (value: unknown) => boolean
 const never: Check = () => false
 const isStorable: Check = (value) => typeof value === 'string' && !NUL_OR_SURROGATE.test(value)
 
-/** Of other scalars nothing is known without calling them. */
+/** Nothing is known of other scalars without calling them. */
 const SCALARS: ReadonlyMap<GraphQLInputType, Check> = new Map<GraphQLInputType, Check>([
   [GraphQLString, isStorable],
   [GraphQLID, (value) => Number.isInteger(value) || isStorable(value)],
@@ -52,8 +52,8 @@ const SCALARS: ReadonlyMap<GraphQLInputType, Check> = new Map<GraphQLInputType, 
 ])
 
 /**
- * A check of an operation's variables that allocates nothing: true where they certainly are as declared, and hold no text that can't be
- * stored. Where it is false, `coerceVariables` and `problemWithTexts` say what is wrong, if anything is.
+ * A check of an operation's variables that allocates nothing: true if they certainly have their declared types and contain no
+ * text that can't be stored. If false, `coerceVariables` and `problemWithTexts` say what is wrong, if anything.
  */
 export function checkOf(
   schema: GraphQLSchema,
@@ -88,7 +88,7 @@ function checkOfNonNull(type: GraphQLInputType): Check {
   if (type.isOneOf) return never
   const fields = Object.values(type.getFields())
   const required = fields.filter(isRequiredInputField).map(({ name }) => name)
-  /** Made when first needed: a type may hold itself. */
+  /** Created on first use: a type may contain itself. */
   const checks = new Map<string, Check | undefined>(fields.map(({ name }) => [name, undefined]))
   const checkField = (name: string, value: unknown): boolean => {
     let check = checks.get(name)
@@ -106,12 +106,12 @@ function checkOfNonNull(type: GraphQLInputType): Check {
   }
 }
 
-/** Thrown to stop a coercion that has found enough. */
+/** Thrown to stop a coercion that has found enough errors. */
 const ENOUGH = new Error('enough errors')
 
 /**
- * Makes of an operation's variables what execution makes of them: defaults where a variable is absent, null where it is null. At most ten
- * errors, in which values are cut: the library would repeat a large value in each.
+ * Coerces an operation's variables as execution does: defaults for absent ones, null for null. At most ten errors, in which
+ * values are cut: the library would repeat a large value in each.
  */
 export function coerceVariables(
   schema: GraphQLSchema,
@@ -155,7 +155,7 @@ export function coerceVariables(
   return errors.length > 0 ? { errors } : { values }
 }
 
-/** A value as an error shows it, however large or deep it is. */
+/** A value as shown in an error, however large or deep it is. */
 function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(cut(value))
   return cut(inspect(value, { depth: 1, maxArrayLength: 10, maxStringLength: 100, breakLength: Infinity }))

@@ -8,13 +8,13 @@ import type { AnswerReader, OperationRequest, RequestParameters } from './reques
 import { processEventStream } from './event-stream.ts'
 import type { ResultStream } from './result-stream.ts'
 
-/** What the HTTP transport hands over with a request that it has authenticated. */
+/** What the HTTP transport passes with a request that it has authenticated. */
 export interface HttpContext {
   viewer: Viewer
   reader: AnswerReader
-  /** The header Last-Event-ID; undefined where it is missing or empty. */
+  /** The header Last-Event-ID; undefined if it is missing or empty. */
   lastEventId: string | undefined
-  /** Opens a subscription as a stream that the transport knows as a connection of the viewer. */
+  /** Opens a subscription as a stream that the transport counts as a connection of the viewer. */
   openStream(request: OperationRequest): Promise<ResultStream | ExecutionResult>
 }
 
@@ -35,7 +35,7 @@ export function createHttpHandler({ schema, operations, report }: YogaOptions): 
     batching: false,
     multipart: false,
     logging: false,
-    // The transport decides on origins.
+    // The transport checks origins.
     cors: false,
     healthCheckEndpoint: '/graphql/health-is-elsewhere',
     parserAndValidationCache: false,
@@ -46,7 +46,7 @@ export function createHttpHandler({ schema, operations, report }: YogaOptions): 
   })
 }
 
-/** Refuses what is no GraphQL request with status 400, whatever the client accepts. */
+/** Refuses anything that is not a GraphQL request with status 400, whatever the client accepts. */
 function useWellFormedRequests(operations: Operations): Plugin<HttpContext> {
   return {
     onRequestParse({ requestParser, setRequestParser }) {
@@ -63,7 +63,7 @@ function useWellFormedRequests(operations: Operations): Plugin<HttpContext> {
         }
         if ('status' in params || Array.isArray(params)) return params
         try {
-          // The rest is looked at when Yoga has found it well-formed.
+          // The rest is checked after Yoga has found it well-formed.
           return { ...params, query: operations.accept({ query: params.query, extensions: params.extensions }).document }
         } catch (error) {
           const { code, status } = statusOf(operations.failure(error))
@@ -77,14 +77,14 @@ function useWellFormedRequests(operations: Operations): Plugin<HttpContext> {
 const malformed = (message: string, code: ErrorCode = 'BAD_USER_INPUT', status = 400): GraphQLError =>
   new GraphQLError(withShortValues(message), { extensions: { code, http: { status } } })
 
-/** Parses, validates and executes the way every transport does. */
+/** Parses, validates and executes as every transport does. */
 function useOperations(operations: Operations): Plugin<HttpContext> {
   return {
     onParse({ params, context, setParsedDocument }) {
       const { document, errors } = operations.parse(String(params.source))
       if (errors.length > 0) {
         operations.noteRefused(errors)
-        // Copies: Yoga writes into them, and they are kept for all transports.
+        // Copies: Yoga modifies them, and all transports share them.
         throw new AggregateError(errors.map((error) => reworded(error, error.message, error.extensions)))
       }
       // Yoga keeps them as long as a stream is open.
@@ -118,7 +118,7 @@ const requestOf = ({ document, operationName, variableValues }: Args) => ({
 
 /**
  * SSE is for subscriptions: a query or mutation whose Accept also lists JSON is answered in JSON. A subscription of a client
- * that does not accept SSE is answered with 406, and nobody would read its stream.
+ * that does not accept SSE gets 406; otherwise its stream would have no reader.
  */
 function useAcceptedTypes(): Plugin<HttpContext> {
   return {
@@ -137,8 +137,8 @@ function useAcceptedTypes(): Plugin<HttpContext> {
 }
 
 /**
- * The status of a request that gave no data (GraphQL over HTTP, section 6.4): its error's own for
- * application/graphql-response+json; for the other media types only where the server is at fault, else 200.
+ * The status of a response without data (GraphQL over HTTP, section 6.4): its error's own for
+ * application/graphql-response+json; for other media types only if the server is at fault, otherwise 200.
  */
 function useStatus(): Plugin<HttpContext> {
   const withStatus = (error: GraphQLError): GraphQLError => {
@@ -153,7 +153,9 @@ function useStatus(): Plugin<HttpContext> {
   }
 }
 
-/** Server-sent events through proxies: nginx and those like it are not to collect them, and `none` is no encoding that HTTP knows. */
+/**
+ * Server-sent events through proxies: nginx and similar ones must not buffer them, and `none` is not a content coding in HTTP.
+ */
 function useStreamHeaders(): Plugin<HttpContext> {
   return {
     onResponse({ response }) {

@@ -1,11 +1,13 @@
-/** Text of frames to requests, and responses to text: the legacy protocol without a socket (docs/protocol.md, sections 1 to 6). */
+/**
+ * Text of frames to requests, and responses to text: the legacy protocol without a socket (docs/protocol.md, sections 1 to 6).
+ */
 import { came, isJsonObject, ownMember } from './fields.ts'
 import type { Field, Fields, JsonObject } from './fields.ts'
 import { capabilityNames, hasCapability, NO_CAPABILITIES, type Capability, type CapabilitySet } from './capabilities.ts'
 import { ECHO, REQUESTS, TEXTS } from './frames.ts'
 import type { AlsoFields, LegacyRequest, PushData, PushType, RequestType } from './frames.ts'
 
-/** What an `error` frame says: status, status text for users, and the reason for developers (section 5). */
+/** The contents of an `error` frame: status, status text for users, and the reason for developers (section 5). */
 export interface LegacyError {
   readonly code: number
   readonly msg: string
@@ -29,7 +31,7 @@ const planOf = (fields: Fields): Plan =>
 
 interface RequestPlan {
   readonly failure: string
-  /** Null where `data` is not read. */
+  /** Null if `data` is not read. */
   readonly fields: Plan | null
   readonly groupFields: Plan | null
 }
@@ -41,10 +43,10 @@ interface RequestSpec {
   readonly also?: AlsoFields
 }
 
-/** REQUESTS made ready for decoding, as far as the capabilities go; a Map, for it is looked up by what clients send. */
+/** REQUESTS prepared for decoding, for a set of capabilities; a Map, since keys come from clients. */
 class Plans {
   readonly byType: ReadonlyMap<string, RequestPlan>
-  /** The error text for a `type` that is none of them. */
+  /** The error text for an unknown `type`. */
   readonly expected: string
 
   constructor(capabilities: CapabilitySet) {
@@ -56,7 +58,7 @@ class Plans {
         return [type, { failure, fields: plan, groupFields: groupFields ? planOf({ ...groupFields, ...more }) : plan }]
       }),
     )
-    // Who never asked for one reads what they always read.
+    // Clients that never asked for capabilities get the original text.
     const names = [...this.byType.keys()].filter((type) => capabilities !== NO_CAPABILITIES || type !== 'capabilities')
     this.expected = `expected one of ${names.join(', ')}`
   }
@@ -68,8 +70,8 @@ const plansOf = (capabilities: CapabilitySet): Plans => (PLANS[capabilities] ??=
 const refused = (msg: string, error: string, echo?: Echo): DecodedRequest => ({ ok: false, code: 400, msg, error, echo })
 
 /**
- * Reads one text frame of a client. Never throws: what is wrong comes back as the 400 to answer with, whose reason names
- * the field, what came and what was expected, and holds at most the first 40 characters of one value. What needs other than the given
+ * Decodes one text frame of a client. Never throws: mistakes are returned as the 400 to respond with, whose reason names the
+ * field, what was received and what was expected, with at most the first 40 characters of one value. A request that needs other
  * capabilities is unknown.
  */
 export function decodeRequest(text: string, capabilities: CapabilitySet = NO_CAPABILITIES): DecodedRequest {
@@ -103,7 +105,7 @@ export function decodeRequest(text: string, capabilities: CapabilitySet = NO_CAP
   return { ok: true, request: request as unknown as LegacyRequest }
 }
 
-/** Copies the planned members of `data` into the request; returns the first problem, if there is one. */
+/** Copies the planned members of `data` into the request; returns the first problem, if any. */
 function readInto(request: Record<string, unknown>, data: JsonObject, plan: Plan): string | null {
   for (const { member, path, name, field } of plan) {
     const value = ownMember(data, member)
@@ -118,7 +120,7 @@ function readInto(request: Record<string, unknown>, data: JsonObject, plan: Plan
   return null
 }
 
-/** `WSGenericResponse`, in documented key order; `message_id` comes last, or not at all. */
+/** `WSGenericResponse`, in documented key order; `message_id` comes last, if present. */
 function encode(type: string, code: number, msg: string, data: unknown, messageId: Echo): string {
   return JSON.stringify({ type, code, msg, data, message_id: messageId })
 }
@@ -129,7 +131,7 @@ export function encodeConnectionEstablished(about: { userId: number; connectionI
   return encode('connection_established', 200, TEXTS.connected, data, undefined)
 }
 
-/** The response to a request that was carried out (section 3). */
+/** The response to a request that was executed (section 3). */
 export function encodeSuccess(type: Exclude<RequestType, 'resume' | 'auth' | 'capabilities'>, echo: Echo): string {
   const { response } = REQUESTS[type]
   return encode(response.type, 200, TEXTS.success, response.data, echo)
@@ -150,18 +152,18 @@ export function encodeEnabled(enabled: CapabilitySet, echo: Echo): string {
   return encode(type, 200, TEXTS.success, { ...data, enabled: capabilityNames(enabled) }, echo)
 }
 
-/** The response to `auth`: until when the new token is good. */
+/** The response to `auth`: until when the new token is valid. */
 export function encodeAuthenticated(expiresAt: Date | string, echo: Echo): string {
   const { type, data } = REQUESTS.auth.response
   return encode(type, 200, TEXTS.success, { ...data, expires_at: formatTimestamp(expiresAt) }, echo)
 }
 
-/** An `error` frame (section 5). What `error` says goes to the client as it is: never an internal. */
+/** An `error` frame (section 5). The error is sent as it is, so it must hold no internals. */
 export function encodeError({ code, msg, error }: LegacyError, echo: Echo): string {
   return encode('error', code, msg, { code, message: msg, details: { error } }, echo)
 }
 
-/** The `msg` of every error that answers a request of this type (section 5). */
+/** The `msg` of every error response to a request of this type (section 5). */
 export const failureText = (type: RequestType): string => REQUESTS[type].failure
 
 /** A push; `messageId` is the id of a durable event (sections 2 and 4). */
@@ -169,7 +171,7 @@ export function encodePush<T extends PushType>(type: T, data: PushData<T>, messa
   return encode(type, 200, TEXTS.success, data, messageId)
 }
 
-/** ISO 8601 UTC to the second, cut off, never rounded; takes ISO text, milliseconds since 1970 or a Date (section 2). */
+/** ISO 8601 UTC to the second, truncated; takes ISO text, milliseconds since 1970 or a Date (section 2). */
 export function formatTimestamp(time: Date | string | number): string {
   return new Date(time).toISOString().replace(/\.\d{3}Z$/, 'Z')
 }

@@ -1,4 +1,7 @@
-/** The legacy protocol for machines: JSON Schemas of all frames and an AsyncAPI document, made from the tables of frames.ts. */
+/**
+ * The legacy protocol for machines: JSON Schemas of all frames and an AsyncAPI document, generated from the tables of
+ * frames.ts.
+ */
 import { CLOSE } from './close-codes.ts'
 import { objectSchema, requiredNames, type Fields, type JsonSchema } from './fields.ts'
 import type { Capability } from './capabilities.ts'
@@ -29,7 +32,7 @@ const constants = (values: Readonly<Record<string, unknown>>): JsonSchema =>
 const eitherOf = (schemas: readonly JsonSchema[]): JsonSchema =>
   schemas.length === 1 ? (schemas[0] as JsonSchema) : { oneOf: schemas }
 
-/** What the server closes with. */
+/** The server's close codes. */
 const closeCodes = (): JsonSchema[] =>
   Object.values(CLOSE)
     .filter(({ code }) => code !== CLOSE.normal.code)
@@ -42,14 +45,14 @@ interface Spec<F extends Fields | null> {
   readonly also?: AlsoFields
 }
 
-/** The schemas of a table's entry: one, or two where `is_group` decides. What a capability adds is not required. */
+/** The schemas of a table row: one, or two if `is_group` decides. Fields added by a capability are not required. */
 function variantsOf(spec: Spec<Fields>, required: (fields: Fields) => string[]): JsonSchema[] {
   const more = Object.assign({}, ...Object.values(spec.also ?? {})) as Fields
   const variants = spec.groupFields === undefined ? [spec.fields] : [spec.fields, spec.groupFields]
   return variants.map((fields) => objectSchema({ ...fields, ...more }, required(fields)))
 }
 
-/** What is said of frames that belong to a capability (section 9). */
+/** The note on frames that belong to a capability (section 9). */
 function capabilityNote({ needs, also }: Spec<Fields | null>): string {
   const with_ = Object.entries(also ?? {}).map(
     ([name, fields]) => ` With the capability ${name} also ${Object.keys(fields).join(', ')}.`,
@@ -84,7 +87,7 @@ function serverFrame(name: string, type: string, summary: string, members: JsonS
       type: 'object',
       properties: { type: { const: type }, ...rest, ...(hasId !== false && { message_id }) },
       required: hasId === true ? [...required, 'message_id'] : required,
-      // What is not an event has no id, and no answer to echo one of.
+      // An ephemeral push has no id, and no response to echo one from.
       ...(hasId === false && { not: { required: ['message_id'] } }),
     },
   }
@@ -120,7 +123,7 @@ function pushFrame(type: PushType): FrameSpec {
 
 const REQUEST_TYPES = Object.keys(REQUESTS) as RequestType[]
 const REQUEST_FRAMES = REQUEST_TYPES.map(requestFrame)
-/** By name, for ping and heartbeat have one answer. */
+/** By name, since ping and heartbeat share a response. */
 const RESPONSE_FRAMES = new Map(REQUEST_TYPES.map(responseFrame).map((frame) => [frame.name, frame]))
 const PUSH_FRAMES = (Object.keys(PUSHES) as PushType[]).map(pushFrame)
 const ESTABLISHED_FRAME = serverFrame(
@@ -142,7 +145,7 @@ const SERVER_FRAMES = [ESTABLISHED_FRAME, ERROR_FRAME, ...RESPONSE_FRAMES.values
 const schemasOf = (frames: readonly FrameSpec[]): JsonSchema =>
   Object.fromEntries(frames.map(({ name, schema }) => [name, schema]))
 
-/** All frames as one JSON Schema (draft 7): each by its name, and `Request` and `ServerFrame`, which are one of them. */
+/** All frames as one JSON Schema (draft 7): each by its name, and `Request` and `ServerFrame`, the unions of them. */
 export function frameSchemas(): JsonSchema {
   const oneOf = (frames: readonly FrameSpec[]): JsonSchema => ({
     oneOf: frames.map(({ name }) => ({ $ref: `#/definitions/${name}` })),

@@ -1,15 +1,15 @@
-/** The feed's events as pushes (docs/protocol.md, section 4): from what a GraphQL client gets to what a legacy client gets. */
+/** The feed's events as pushes (docs/protocol.md, section 4): from a GraphQL result to a legacy frame. */
 import { capabilitySet, hasCapability, NO_CAPABILITIES, type Capability, type CapabilitySet } from './capabilities.ts'
 import { encodePush, formatTimestamp } from './codec.ts'
 import { PUSHES, type AlsoFields, type PushData, type PushType } from './frames.ts'
 import type { Fields } from './fields.ts'
 import type { LegacyFeedSubscription } from './operations.generated.ts'
 
-/** What the subscription `LegacyFeed` (operations.graphql) yields as `events`. */
+/** The type of `events` in the subscription `LegacyFeed` (operations.graphql). */
 export type FeedEvent = LegacyFeedSubscription['events']
 type Of<Type extends FeedEvent['__typename']> = Extract<FeedEvent, { __typename: Type }>
 
-/** The type of the push that tells of each event. */
+/** The push type for each event. */
 export const PUSH_OF = {
   MessageSent: 'message_sent',
   MessageEdited: 'message_edited',
@@ -27,7 +27,7 @@ export const PUSH_OF = {
   NotificationReceived: 'notification',
 } as const satisfies Record<PushedEvent['__typename'], PushType>
 
-/** Events without a push: those of GraphQL alone, and `ResumeIncomplete`, which the response to `resume` tells. */
+/** Events without a push: those of GraphQL alone, and `ResumeIncomplete`, which the response to `resume` reports. */
 type Pushless = 'BlockChanged' | 'ConversationSettingsChanged' | 'NotificationRead' | 'UserErased' | 'ResumeIncomplete'
 type PushedEvent = Exclude<FeedEvent, { __typename: Pushless }>
 const isPushed = (event: FeedEvent): event is PushedEvent => Object.hasOwn(PUSH_OF, event.__typename)
@@ -38,13 +38,13 @@ interface PushSpec {
 }
 const specOf = (event: PushedEvent): PushSpec => PUSHES[PUSH_OF[event.__typename]]
 
-/** The capability without which an event of this type of the schema is not pushed; undefined where it needs none, or has no push. */
+/** The capability required for pushing an event of this type of the schema; undefined if it needs none, or has no push. */
 export function neededBy(type: string): Capability | undefined {
   const spec: PushSpec | undefined = Object.hasOwn(PUSH_OF, type) ? PUSHES[PUSH_OF[type as PushedEvent['__typename']]] : undefined
   return spec?.needs
 }
 
-/** The capabilities that a push depends on, by the type of its event: other ones make no difference to its bytes. */
+/** The capabilities that a push depends on, by the type of its event: others do not change its bytes. */
 const RELEVANT = new Map<string, CapabilitySet>(
   Object.entries(PUSH_OF).map(([type, push]) => {
     const { needs, also = {} }: PushSpec = PUSHES[push]
@@ -52,13 +52,13 @@ const RELEVANT = new Map<string, CapabilitySet>(
   }),
 )
 
-/** Of the capabilities of a connection those that matter for an event: the push is the same wherever they are. */
+/** Those of a connection's capabilities that matter for an event: connections with the same ones get the same bytes. */
 export const relevantTo = ({ __typename }: FeedEvent, capabilities: CapabilitySet): CapabilitySet =>
   capabilities & (RELEVANT.get(__typename) ?? NO_CAPABILITIES)
 
 /**
- * The push that tells a legacy client with these capabilities of an event. Null where there is none, where it needs another capability, and
- * for what a replay brings of a message that is deleted by now.
+ * The push for an event and a legacy client with these capabilities. Null if there is none, if it needs another capability, or
+ * for a replayed event about a message that has been deleted since.
  */
 export function encodeEvent(event: FeedEvent, capabilities: CapabilitySet = NO_CAPABILITIES): string | null {
   if (!isPushed(event) || isGone(event)) return null
@@ -66,7 +66,7 @@ export function encodeEvent(event: FeedEvent, capabilities: CapabilitySet = NO_C
   return needs && !hasCapability(capabilities, needs) ? null : encodePushed(event, capabilities)
 }
 
-/** Whether it tells something of a message that is deleted by now. */
+/** Whether it refers to a message that has been deleted since. */
 function isGone(event: PushedEvent): boolean {
   if (event.__typename === 'MessageSent' || event.__typename === 'MessageEdited') return event.message.deletedAt !== null
   return (event.__typename === 'ReactionAdded' || event.__typename === 'ReactionRemoved') && event.messageDeleted
@@ -151,7 +151,7 @@ function encodePushed(event: PushedEvent, capabilities: CapabilitySet): string {
 
 type Message = Of<'MessageSent' | 'MessageEdited'>['message']
 
-/** What `replies` adds to a message. */
+/** The fields that `replies` adds to a message. */
 function quotesOf({ replyToId, mentions }: Message, capabilities: CapabilitySet) {
   if (!hasCapability(capabilities, 'replies')) return {}
   return {

@@ -1,43 +1,43 @@
-/** What a member of a frame can be: one value carries its check, its JSON Schema and its TypeScript type. */
+/** Field types of a frame: one value carries the check, the JSON Schema and the TypeScript type. */
 import { excerpt } from '../limits.ts'
 
 export type JsonSchema = Readonly<Record<string, unknown>>
 export type JsonObject = Readonly<Record<string, unknown>>
 
-/** One member of a frame's `data`; T is its type after decoding, what null or nothing stands for included. */
+/** One member of a frame's `data`; T is its type after decoding, defaults included. */
 export interface Field<T> {
   readonly schema: JsonSchema
   /**
-   * What is wrong with a value, as a sentence that begins with its `path`; null if nothing is. `data` is the object that
-   * holds it, for rules that span two members.
+   * What is wrong with a value, as a sentence that begins with its `path`; null if nothing. `data` is the containing object,
+   * for rules that span two members.
    */
   readonly problem: (value: unknown, path: string, data: JsonObject) => string | null
-  /** What `schema` can't say because it spans two members: what the object must satisfy that holds this field. */
+  /** What `schema` can't express because it spans two members: a schema for the object that contains this field. */
   readonly rule?: JsonSchema
-  /** What null or nothing stands for; a field without is required. */
+  /** The value for null or a missing member; a field without it is required. */
   readonly absent?: T
   /** Whether the empty string counts as absent too. */
   readonly emptyIsAbsent?: boolean
 }
 
-/** A field that can be left out. */
+/** An optional field. */
 export interface OptionalField<T> extends Field<T> {
   readonly absent: T
 }
 
 export type Fields = Readonly<Record<string, Field<unknown>>>
 
-/** The type of an object that has these fields. */
+/** The type of an object with these fields. */
 export type Values<F extends Fields> = { readonly [K in keyof F]: F[K] extends Field<infer T> ? T : never }
 
 type OptionalNames<F> = { [K in keyof F]: F[K] extends { readonly absent: unknown } ? K : never }[keyof F]
 
-/** The type of an object that has these fields as a client may send it: what can be left out may be null or missing. */
+/** The type of an object with these fields as a client may send it: optional ones may be null or missing. */
 export type WireValues<F extends Fields> = { readonly [K in Exclude<keyof F, OptionalNames<F>>]: Values<F>[K] } & {
   readonly [K in OptionalNames<F>]?: Values<F>[K] | null
 }
 
-/** An object's own member; what is inherited does not count. */
+/** An object's own member; inherited ones do not count. */
 export function ownMember(object: JsonObject, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined
 }
@@ -46,7 +46,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Says what came, for an error's reason: the type, and no more than the beginning of the value. */
+/** Describes a received value for an error's reason: its type, and at most the beginning of the value. */
 export function came(value: unknown): string {
   if (value === undefined) return 'is missing'
   if (value === null) return 'is null'
@@ -74,7 +74,7 @@ export function variant<const T extends boolean>(which: T): Field<T> {
   return field({ const: which }, 'true or false', (value) => value === which)
 }
 
-/** A text that is always the same. */
+/** A constant text. */
 export function literal<const T extends string>(text: T): Field<T> {
   return field({ const: text }, JSON.stringify(text), (value) => value === text)
 }
@@ -84,7 +84,7 @@ export function oneOf<const T extends string>(texts: readonly T[]): Field<T> {
   return field({ enum: [...texts] }, texts.join(', '), (value) => texts.includes(value as T))
 }
 
-/** A string, with what else can be wrong with it and how a JSON Schema says so. */
+/** A string with further checks and their JSON Schema. */
 export function string(
   problemWith?: (text: string, path: string, data: JsonObject) => string | null,
   schema: JsonSchema = {},
@@ -104,7 +104,7 @@ export function array<T>(items: Field<T>): Field<readonly T[]> {
   return field({ type: 'array', items: items.schema }, 'an array', Array.isArray)
 }
 
-/** An array of at most `maxItems` items that are checked, each by itself. */
+/** An array of at most `maxItems` items, each checked by itself. */
 export function list<T>(items: Field<T>, maxItems: number): Field<readonly T[]> {
   return {
     schema: { type: 'array', items: items.schema, maxItems },
@@ -138,7 +138,7 @@ export function nullableOrEmpty(inner: Field<string>): OptionalField<string | nu
   return { schema, problem: inner.problem, absent: null, emptyIsAbsent: true }
 }
 
-/** The names of the fields that a client can't leave out. */
+/** The names of required fields. */
 export function requiredNames(fields: Fields): string[] {
   return Object.keys(fields).filter((name) => fields[name]?.absent === undefined)
 }

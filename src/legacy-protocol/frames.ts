@@ -1,6 +1,6 @@
 /**
- * The frames of the legacy protocol as tables: names, fields and literal texts (docs/protocol.md, sections 1 to 6). The one
- * source of truth: the codec reads and writes by it, the types are inferred from it, and every field has its JSON Schema.
+ * The frames of the legacy protocol as tables: names, fields and literal texts (docs/protocol.md, sections 1 to 6). The single
+ * source: the codec reads and writes by them, the types are inferred from them, and every field has its JSON Schema.
  */
 import {
   DEFAULT_MESSAGE_TYPE,
@@ -38,10 +38,10 @@ import { CAPABILITIES, type Capability } from './capabilities.ts'
 
 const MAX_INT = 2_147_483_647
 const MAX_SESSION_ID = 128
-/** An event's id, or what `Query.cursor` gave, which is longer than any text that is meant to be an id. */
+/** An event id, or a value of `Query.cursor`, which is longer than any text meant as an id. */
 export const CURSOR = /^([0-9]{1,19}|(?=[0-9]*[A-Za-z_-])[A-Za-z0-9_-]{40,1024})$/
 
-/** What `problemWithText` checks, as a JSON Schema: lengths are of code points there too. */
+/** What `problemWithText` checks, as a JSON Schema, whose lengths are in code points, too. */
 function unicode(minLength: number, maxLength: number): JsonSchema {
   return { minLength, maxLength, not: { pattern: NUL_OR_SURROGATE.source } }
 }
@@ -58,16 +58,16 @@ const timestamp = string(undefined, {
 })
 const isGroup = optional(bool, false)
 const sessionId = string((id, path) => problemWithText(id, path, 1, MAX_SESSION_ID), unicode(1, MAX_SESSION_ID))
-/** Beside the receiver, who decides: of any length, so that the refusal of a wrong one can name the one that was expected. */
+/** Checked against the receiver: any length is accepted here, so that the error for a wrong one can name the expected one. */
 const directSessionId = string((id, path) => problemWithText(id, path, 0, Infinity), {
   not: { pattern: NUL_OR_SURROGATE.source },
 })
 const TOKEN_LIMIT = 8192
-/** A token: what is wrong with it must not show it. */
+/** A token: errors must not show it. */
 const token = string((value, path) => problemWithText(value, path, 1, TOKEN_LIMIT), unicode(1, TOKEN_LIMIT))
 const cursor = string(problemWithCursor, { pattern: CURSOR.source })
 
-/** What is wrong with an event id to resume after (section 6); null if nothing is. */
+/** What is wrong with an event id to resume after (section 6); null if nothing. */
 export function problemWithCursor(id: string, path: string): string | null {
   return CURSOR.test(id) ? null : `${path} is ${excerpt(id)}, expected a string of 1 to 19 decimal digits`
 }
@@ -76,8 +76,8 @@ export function problemWithCursor(id: string, path: string): string | null {
 export const ECHO = nullable(string(problemWithKey, unicode(1, LIMITS.key)))
 
 /**
- * Formats of the JSON Schemas for the two rules that keywords can't express: what the WHATWG URL parser accepts, and a
- * length in bytes. Who does not know a format ignores it.
+ * Formats of the JSON Schemas for two rules that keywords can't express: what the WHATWG URL parser accepts, and a length in
+ * bytes. Validators that do not know a format ignore it.
  */
 export const FORMATS = { url: 'http-url', reaction: `max-${LIMITS.reaction}-utf8-bytes` } as const
 
@@ -136,10 +136,11 @@ const replyTo = nullable(messageId)
 const mentions = nullable(list(userId, LIMITS.mentions))
 
 /**
- * Requests: the fields of `data` in the order of their checks (null: `data` is not read), the text of failure and the
- * response: its fixed `data`, and `fields` that come with it. `groupFields` takes the place of `fields` where `is_group` is true. `ping` and `heartbeat` have no text of
- * failure of their own: all that can be wrong is a malformed `message_id`, and the text about the frame's form is nearest. Section 9: a request with
- * `needs` is unknown to a connection without that capability, and fields in `also` are read where theirs is enabled.
+ * Requests: the fields of `data` in the order of their checks (null: `data` is not read), the error text, and the response: its
+ * fixed `data`, and the `fields` that come with it. `groupFields` replaces `fields` if `is_group` is true. `ping` and
+ * `heartbeat` have no error text of their own: only `message_id` can be malformed, and the text about the frame's form fits
+ * best. Section 9: a request with `needs` is unknown to a connection without that capability, and fields in `also` are read if
+ * theirs is enabled.
  */
 export const REQUESTS = {
   message_sent: {
@@ -260,9 +261,9 @@ const groupPush = { ...messagePush, is_group: variant(true), timestamp, group_id
 const quotes = { reply_to_id: nullable(messageId), mention_ids: array(userId) }
 
 /**
- * Pushes: the fields of `data` in documented order (section 4); `groupFields` where `is_group` is true. All are durable
- * events and carry a `message_id`, but those that say `isKept: false`. Section 9: a push with `needs` goes to connections with that
- * capability alone, and `also` comes last where theirs is enabled.
+ * Pushes: the fields of `data` in documented order (section 4); `groupFields` if `is_group` is true. All are durable events and
+ * carry a `message_id`, except those with `isKept: false`. Section 9: a push with `needs` goes only to connections with that
+ * capability, and `also` comes last if theirs is enabled.
  */
 export const PUSHES = {
   message_sent: { fields: directPush, groupFields: groupPush, also: { replies: quotes } },
@@ -295,18 +296,18 @@ export const PUSHES = {
 export type RequestType = keyof typeof REQUESTS
 export type PushType = keyof typeof PUSHES
 
-/** What a capability adds to an entry of the tables. */
+/** What a capability adds to a row of the tables. */
 export type AlsoFields = Readonly<Partial<Record<Capability, Fields>>>
 
 type FieldsOf<S> =
   (S extends { fields: infer F extends Fields } ? F : never) | (S extends { groupFields: infer F extends Fields } ? F : never)
 type EachValues<F> = F extends Fields ? Values<F> : never
 
-/** The fields that only some capabilities bring, all together. */
+/** The fields that only some capabilities add. */
 type Also<S> = S extends { also: infer A extends AlsoFields } ? Extract<A[keyof A], Fields> : never
 type AlsoValues<S> = [Also<S>] extends [never] ? unknown : Partial<Values<Also<S>>>
 
-/** A push's `data`, with the names of the wire. */
+/** A push's `data`, with the names used on the wire. */
 export type PushData<T extends PushType> = EachValues<FieldsOf<(typeof PUSHES)[T]>> & AlsoValues<(typeof PUSHES)[T]>
 
 type CamelCase<S> = S extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<CamelCase<Tail>>}` : S & string
@@ -314,12 +315,12 @@ type Decoded<F> = F extends Fields ? { readonly [K in keyof F as CamelCase<K>]: 
 type AlsoDecoded<S> = [Also<S>] extends [never] ? unknown : Partial<Decoded<Also<S>>>
 type DecodedData<S> = S extends { fields: null } ? unknown : Decoded<FieldsOf<S>> & AlsoDecoded<S>
 
-/** A request, decoded: the members of `data` in camel case, and `echo`, the `message_id` that the response repeats. */
+/** A decoded request: the members of `data` in camel case, and `echo`, the `message_id` that the response repeats. */
 export type LegacyRequest = {
   [T in RequestType]: { readonly type: T; readonly echo: string | undefined } & DecodedData<(typeof REQUESTS)[T]>
 }[RequestType]
 
-/** `WSGenericResponse` (section 2); I is `string` where a frame always has an id. */
+/** `WSGenericResponse` (section 2); I is `string` if a frame always has an id. */
 export interface Envelope<T extends string, D, I extends string | undefined = string | undefined> {
   readonly type: T
   readonly code: number
@@ -329,7 +330,7 @@ export interface Envelope<T extends string, D, I extends string | undefined = st
 }
 type Echoed<T extends string, D> = Omit<Envelope<T, D>, 'message_id'> & { readonly message_id?: string }
 
-/** A request's `data` as it goes over the wire. */
+/** A request's `data` on the wire. */
 export type RequestData<T extends RequestType> = (typeof REQUESTS)[T] extends { fields: null }
   ? undefined
   : EachWireValues<FieldsOf<(typeof REQUESTS)[T]>> & AlsoWire<(typeof REQUESTS)[T]>
@@ -339,7 +340,7 @@ type EachWireValues<F> = F extends Fields ? WireValues<F> : never
 type Response<T extends RequestType> = (typeof REQUESTS)[T]['response']
 type ResponseFields<R> = R extends { fields: infer F extends Fields } ? Values<F> : unknown
 
-/** The `data` of the answer to a request that was carried out. */
+/** The `data` of the response to a request that was executed. */
 export type ResponseData<T extends RequestType> = Response<T>['data'] & ResponseFields<Response<T>>
 export type ResponseFrame<T extends RequestType = RequestType> = {
   [K in T]: Echoed<Response<K>['type'], ResponseData<K>>

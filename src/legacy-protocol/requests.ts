@@ -20,7 +20,7 @@ import {
   type LegacySetTypingMutationVariables,
 } from './operations.generated.ts'
 
-/** The GraphQL operation that a request becomes. */
+/** The GraphQL operation for a request. */
 export interface RequestOperation {
   document: DocumentNode
   variables?: Readonly<Record<string, unknown>>
@@ -28,10 +28,10 @@ export interface RequestOperation {
 
 const copyOf = (ids: readonly number[] | null | undefined): number[] | null => (ids == null ? null : [...ids])
 
-/** Requests that are operations: `resume` is a turn of the feed, and `capabilities` concern the connection alone. */
+/** Requests that are operations: `resume` is handled by the feed, and `capabilities` concerns only the connection. */
 export type OperationRequest = Exclude<LegacyRequest, { type: 'resume' | 'capabilities' }>
 
-/** What each request becomes (docs/protocol.md, section 3). */
+/** The operation of each request (docs/protocol.md, section 3). */
 export function operationOf(request: OperationRequest): RequestOperation {
   switch (request.type) {
     case 'message_sent': {

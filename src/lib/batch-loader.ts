@@ -1,15 +1,15 @@
 import { ChatError } from '../errors.ts'
 
-/** Who is told what came of the parts of a batch, in the order of its inputs. */
+/** Receives the outcomes of the parts of a batch, in the order of its inputs. */
 export interface BatchSink<K, V> {
   values(part: readonly K[], values: readonly V[]): void
   failed(part: readonly K[], error: unknown): void
 }
 
 /**
- * Runs a batch, all or nothing. Where that fails, the input at fault is looked for by halving, and all behind it are
- * tried again at once: one bad input among n costs log n calls, not n. Where the database does not answer, nothing is tried
- * again, since nobody knows what was stored.
+ * Runs a batch, all or nothing. If it fails, the bad input is found by halving, and all inputs behind it are retried at once:
+ * one bad input among n costs log n calls, not n. If the database does not answer nothing is retried, since what was stored is
+ * unknown.
  */
 export async function runIsolated<K, V>(
   batch: readonly K[],
@@ -41,8 +41,8 @@ export async function runIsolated<K, V>(
 }
 
 /**
- * Gathers single calls into calls for many: those made at once, or while the last call runs, go together. Never waits
- * for more. `load` returns the results in the order of its keys; a key that it can't load fails alone.
+ * Batches single calls: those made at once, or while the last batch runs, go together; no timer is involved. `load` returns the
+ * results in the order of its keys; a key that can't be loaded fails alone.
  */
 export function createBatchLoader<K, V>(
   load: (keys: readonly K[]) => Promise<readonly V[]>,

@@ -1,7 +1,7 @@
-/** More keys than anybody looks at who type or come and go. */
+/** More keys than anyone who watches typing or presence would look at. */
 const LIMIT = 1000
 
-/** Ephemeral items for which a slow client has no room: the latest for each coalescing key, and of so many keys. */
+/** Ephemeral items for which a slow client has no room: the latest for each coalescing key, up to a number of keys. */
 export class CoalescingBuffer<T> {
   readonly #items = new Map<string, T>()
   readonly #counts: { ephemeralDropped: number }
@@ -21,7 +21,7 @@ export class CoalescingBuffer<T> {
     if (this.#items.size > LIMIT) this.drop(this.#items.keys().next().value as string)
   }
 
-  /** All of them in their order, which are no longer here then. */
+  /** Removes and returns all of them, in order. */
   take(): [key: string, item: T][] {
     const items = [...this.#items]
     this.#items.clear()

@@ -2,26 +2,28 @@
 const USER_UNITS = 100
 const ALL_UNITS = 400
 
-/** How much of a document is validated in one unit, if it is a bad one. */
+/** How much of an expensive document is validated in one unit. */
 const BYTES_PER_UNIT = 30
 
 interface User {
-  /** In this turn. */
+  /** Used in this turn. */
   spent: number
-  /** Undefined where nothing waits, which is nearly always. */
+  /** Undefined if nothing waits, which is nearly always. */
   waiting: { units: number; resolve: () => void }[] | undefined
 }
 
 /**
- * Divides the event loop among users: long work asks before each of its parts, and waits for a later turn where its user has had
- * enough of this one. A user with little work never waits.
+ * Divides the event loop among users: long work asks before each of its parts, and waits for a later turn if its user has used
+ * up this one. A user with little work never waits.
  */
 export class FairTurns {
   readonly #users = new Map<number, User>()
   #spent = 0
   #isScheduled = false
 
-  /** Resolves when the user may do so much more; undefined where that is right now. What is too much for any turn gets one of its own. */
+  /**
+   * Resolves when the user may do this much more; undefined if that is now. Work too large for any turn gets a turn of its own.
+   */
   next(userId: number, units: number): Promise<void> | undefined {
     let user = this.#users.get(userId)
     if (!user) this.#users.set(userId, (user = { spent: 0, waiting: undefined }))
@@ -34,7 +36,7 @@ export class FairTurns {
     return new Promise((resolve) => waiting.push({ units, resolve }))
   }
 
-  /** The same for a GraphQL request of so many bytes: its document may be new, and takes longer to validate the larger it is. */
+  /** The same for a GraphQL request of this many bytes: its document may be new, and larger ones take longer to validate. */
   nextRequest(userId: number, bytes: number): Promise<void> | undefined {
     return this.next(userId, Math.ceil(bytes / BYTES_PER_UNIT))
   }
@@ -81,5 +83,5 @@ export class FairTurns {
 
 const NOBODY: readonly [number, User][] = []
 
-/** Those of this process: it has one event loop. */
+/** One for the process, which has one event loop. */
 export const fairTurns = new FairTurns()

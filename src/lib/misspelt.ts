@@ -1,15 +1,15 @@
-/** A variable that no setting has, and the setting that it is probably meant for. */
+/** An unknown variable, and the setting that it probably means. */
 export interface Misspelt {
   readonly came: string
   readonly meant: string
 }
 
-/** Short names have neighbours that mean something else. */
+/** Short names are close to unrelated ones. */
 const LONG_NAME = 7
 
 const plain = (name: string): string => name.toUpperCase().replaceAll(/[^A-Z\d]/g, '')
 
-/** Variables whose names are close to those of settings that are not set. */
+/** Variables whose names are close to settings that are not set. */
 export function findMisspelt(env: NodeJS.ProcessEnv, settings: ReadonlySet<string>): Misspelt[] {
   const absent = [...settings].filter((name) => (env[name] ?? '') === '').map((name) => ({ name, text: plain(name) }))
   const found: Misspelt[] = []
@@ -28,7 +28,7 @@ export function findMisspelt(env: NodeJS.ProcessEnv, settings: ReadonlySet<strin
   return found
 }
 
-/** Characters that were added, dropped or replaced, or swapped with the next one. */
+/** Characters added, dropped or replaced, or swapped with the next one. */
 function countEdits(a: string, b: string): number {
   let beforeLast: number[] = []
   let last = Array.from({ length: b.length + 1 }, (_, index) => index)
@@ -53,5 +53,5 @@ function countEdits(a: string, b: string): number {
   return last[b.length] ?? Infinity
 }
 
-/** In words for the person who set it. */
+/** The message for the user. */
 export const tellMisspelt = ({ came, meant }: Misspelt): string => `${came} is not a setting, perhaps ${meant} is meant`

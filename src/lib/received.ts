@@ -1,6 +1,6 @@
-/*
- * What may come from another node. Redis is trusted not to lie, and still nothing that it brings is taken for what its type
- * says before it was looked at: a number out of range must not reach a statement, nor a missing member a listener.
+/**
+ * Validation of messages from other nodes. Redis is trusted not to lie, and yet a received value is checked before it is used
+ * as its type: a number out of range must not reach a statement, nor a missing member a listener.
  */
 
 export type Received = Readonly<Record<string, unknown>>
@@ -32,7 +32,7 @@ export const hasMembers =
     return true
   }
 
-/** The same for a member that may be absent. */
+/** The same for an optional member. */
 export const isAbsentOr =
   (is: (value: unknown) => boolean) =>
   (value: unknown): boolean =>

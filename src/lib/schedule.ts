@@ -1,4 +1,6 @@
-/** Calls about every `ms` milliseconds, each time a little different, so that nodes don't do it all at once; returns what stops it. */
+/**
+ * Calls about every `ms` milliseconds, with jitter, so that nodes don't act at the same time; returns a function that stops it.
+ */
 export function every(ms: number, call: () => unknown): () => void {
   let timer: NodeJS.Timeout
   const next = (): void => {

@@ -3,9 +3,7 @@ interface Waiting {
   start: () => void
 }
 
-/**
- * So many may run at once; the others wait for their turn, in their order, but one user's behind those of users who have none running.
- */
+/** At most this many run at the same time; the others wait in order, but behind those of users who have none running. */
 export class Slots {
   readonly #count: number
   readonly #waitingLimit: number
@@ -18,7 +16,9 @@ export class Slots {
     this.#waitingLimit = waitingLimit
   }
 
-  /** Resolves with what gives the slot back; undefined where so many wait, or it was not its turn within `timeoutMs`. */
+  /**
+   * Resolves with a function that releases the slot; undefined if too many wait, or it did not get a turn within `timeoutMs`.
+   */
   async acquire(userId: number, timeoutMs: number): Promise<(() => void) | undefined> {
     if (this.#used < this.#count) return this.#start(userId)
     if (this.#waiting.length >= this.#waitingLimit) return undefined

@@ -1,4 +1,4 @@
-/** Something that is due at a moment, unless it is cancelled before. */
+/** An action at a time, unless it is cancelled before. */
 export interface Deadline {
   cancel(): void
 }
@@ -10,8 +10,8 @@ export interface TimerWheel {
 }
 
 /**
- * One timer for any number of deadlines, which are sorted into slots of `tickMs`. The timer runs only while there are
- * deadlines, and keeps no process alive.
+ * One timer for any number of deadlines, which are grouped into slots of `tickMs`. The timer runs only while there are
+ * deadlines, and does not keep the process alive.
  */
 export function createTimerWheel(tickMs = 50): TimerWheel {
   const slots = new Map<number, Set<Entry>>()
@@ -35,7 +35,7 @@ export function createTimerWheel(tickMs = 50): TimerWheel {
 
   function turn(): void {
     const now = Math.floor(Date.now() / tickMs)
-    // Slots lie sparse where time jumped (a suspended machine): then the few that exist are looked at instead.
+    // After a jump of the clock (a suspended machine) slots are sparse: iterate over the existing ones instead.
     const due =
       now - nextSlot > slots.size ? [...slots.keys()].filter((slot) => slot < now).sort((a, b) => a - b) : range(nextSlot, now)
     nextSlot = now

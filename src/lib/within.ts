@@ -1,8 +1,6 @@
 import { ChatError } from '../errors.ts'
 
-/**
- * Resolves as `work` does, or rejects with UNAVAILABLE after `ms` milliseconds; what comes later is passed to `discard`.
- */
+/** Resolves as `work` does, or rejects with UNAVAILABLE after `ms` milliseconds; a later result is passed to `discard`. */
 export function within<T>(ms: number, what: string, work: Promise<T>, discard: (late: T) => void): Promise<T> {
   return new Promise((resolve, reject) => {
     let isLate = false

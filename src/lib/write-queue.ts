@@ -4,7 +4,7 @@ import { ChatError } from '../errors.ts'
 export interface WriteQueueOptions<I, O> {
   /** Writes a batch in one statement, all or nothing; results in the order of the inputs. */
   write: (batch: readonly I[]) => Promise<readonly O[]>
-  /** Called with each batch's results before those who wait for them go on; must not throw. */
+  /** Called with each batch's results before the callers continue; must not throw. */
   onWritten: (results: readonly O[]) => void
   /** Inputs of one lane keep their order. */
   laneOf: (input: I) => number
@@ -14,7 +14,7 @@ export interface WriteQueueOptions<I, O> {
   lanes: number
   /** The largest batch. */
   limit: number
-  /** How many inputs may wait; more are refused with UNAVAILABLE. */
+  /** How many inputs may be queued; more are rejected with UNAVAILABLE. */
   capacity: number
 }
 
@@ -25,8 +25,8 @@ interface Waiting<I, O> {
 }
 
 /**
- * Micro-batches: a batch is what queued up while the lane's last statement ran, never what a timer waited for. A batch
- * that fails is searched for the input at fault, which fails alone.
+ * Micro-batches: a batch is what was queued while the lane's last statement ran; no timer is involved. A failed batch is
+ * searched for the bad input, which fails alone.
  */
 export function createWriteQueue<I, O>(options: WriteQueueOptions<I, O>): { add(input: I): Promise<O>; idle(): Promise<void> } {
   const lanes = Array.from({ length: options.lanes }, () => ({
@@ -55,7 +55,7 @@ export function createWriteQueue<I, O>(options: WriteQueueOptions<I, O>): { add(
       try {
         options.onWritten(results)
       } catch (error) {
-        // A bug, and what is written must not be written again: it ends neither the lane nor in silence.
+        // A bug, and stored inputs must not be written again: the lane continues, and the error is reported.
         queueMicrotask(() => {
           throw error
         })
@@ -68,7 +68,7 @@ export function createWriteQueue<I, O>(options: WriteQueueOptions<I, O>): { add(
   }
 
   async function run(lane: (typeof lanes)[number]): Promise<void> {
-    // What one turn of the event loop brings goes together.
+    // Inputs of one turn of the event loop go together.
     await new Promise(setImmediate)
     while (lane.waiting.length > 0) {
       const batch = take(lane.waiting)

@@ -2,7 +2,7 @@ import type { BlockPayload, DurableEvent, EphemeralEvent } from '../chat/events.
 
 type BlockChange = Extract<DurableEvent, { kind: 'block_changed' }>
 
-/** A user's presence as it is now; `lastActive` in milliseconds since the epoch. */
+/** A user's current presence; `lastActive` in milliseconds since the epoch. */
 export interface PresenceState {
   online: boolean
   lastActive: number | null
@@ -11,19 +11,19 @@ export interface PresenceState {
 export interface BlockedPresenceOptions {
   userId: number
   loadPresence: (userId: number) => Promise<PresenceState>
-  /** Delivers an event that is made here. */
+  /** Delivers an event that is created here. */
   deliver: (event: EphemeralEvent) => void
 }
 
 /**
- * Keeps from a feed the presence of those with whom its user has a block, and tells of it where a block begins or ends. It follows the
- * block events of the user's own topic, so it is as far as the feed is.
+ * Hides from a feed the presence of users with whom its user has a block, and emits their presence when a block begins or ends.
+ * It follows the block events of the user's own topic, so it is as current as the feed.
  */
 export class BlockedPresence {
   readonly #options: BlockedPresenceOptions
-  /** Undefined while there is no block, as for almost everybody. */
+  /** Undefined while there is no block, as for nearly everybody. */
   #blocked: Set<number> | undefined
-  /** Whose present state is being looked up. */
+  /** Users whose current presence is being looked up. */
   #asked: Set<number> | undefined
 
   constructor(options: BlockedPresenceOptions) {
@@ -39,7 +39,7 @@ export class BlockedPresence {
     if (event.kind !== 'presence') return false
     const { userId } = event.payload
     if (this.#blocked?.has(userId)) return true
-    // What comes is later than what is being looked up.
+    // A live event is newer than the look-up in progress.
     this.#asked?.delete(userId)
     return false
   }
@@ -57,7 +57,7 @@ export class BlockedPresence {
     return blockerId === this.#options.userId ? user.id : blockerId
   }
 
-  /** Tells that the other user is offline, or after a block how they are now. */
+  /** Emits that the other user is offline, or, when a block ends, their current presence. */
   async #tell(userId: number, since: number): Promise<void> {
     const asked = (this.#asked ??= new Set())
     asked.add(userId)

@@ -4,23 +4,23 @@ import { hasMembers, isCount, isListOf, isObject, isText } from '../lib/received
 import type { TopicRange } from '../store/event-log.ts'
 
 /**
- * What a connection had been given when it closed. A cursor is one number, and on several nodes the event of one topic may
- * overtake that of another: with the checkpoint of the client's last connection a resume knows what was not given, without
- * it a resume has to repeat what is recent.
+ * What a connection had been delivered when it closed. A cursor is one number, and on several nodes the event of one topic may
+ * overtake that of another: with the checkpoint of the client's last connection a resume knows what was not delivered; without
+ * it a resume has to repeat recent events.
  */
 export interface Checkpoint {
-  /** What it was given of: only the same scope says anything to a resume. */
+  /** The scope of its deliveries: only a resume of the same scope can use it. */
   scope: string
-  /** The cursor that the connection resumed after, or the first event that it was given. */
+  /** The cursor that the connection resumed after, or its first event. */
   from: number
-  /** The highest event id that it was given. */
+  /** The highest delivered event id. */
   to: number
   /**
-   * Up to which `seq` it was given everything, for each stretch of a topic that it knew to be the user's; a stretch that is
-   * not here had not been told of.
+   * The `seq` up to which everything was delivered, for each range of a topic that it knew to be the user's; it had not yet
+   * received the start of other ranges.
    */
   seqs: Readonly<Record<string, number>>
-  /** Events that it was given behind a higher id, which was `behind`. */
+  /** Events delivered after one with a higher id, which was `behind`. */
   late: readonly LateEvent[]
 }
 
@@ -31,15 +31,15 @@ export interface LateEvent {
   behind: number
 }
 
-/** Keeps checkpoints for a while, for all nodes. */
+/** Stores checkpoints for a while, for all nodes. */
 export interface Checkpoints {
-  /** Resolves at once; a failure is nobody's concern. */
+  /** Resolves at once; failures are ignored. */
   save(userId: number, checkpoint: Checkpoint): void
-  /** The user's last ones; none where they can't be read. */
+  /** The user's latest ones; empty if they can't be read. */
   load(userId: number): Promise<readonly Checkpoint[]>
 }
 
-/** Checkpoints as texts that all nodes can read. `onUnreadable` is called for each that is none: it is left out. */
+/** Checkpoints as texts that all nodes can read. `onUnreadable` is called for each invalid one, which is skipped. */
 export const createCheckpoints = (texts: CheckpointStore, onUnreadable: () => void = () => undefined): Checkpoints => ({
   save: (userId, checkpoint) => texts.save(userId, JSON.stringify(checkpoint)),
   async load(userId) {
@@ -67,20 +67,20 @@ function parse(text: string): Checkpoint | undefined {
   }
 }
 
-/** More late events than that tell of a replay in mid connection, which no checkpoint can describe. */
+/** More late events than that come from a replay in mid connection, which no checkpoint can describe. */
 const LATE_LIMIT = 200
 
-/** Follows what a connection is given. */
+/** Tracks what a connection is delivered. */
 export class CheckpointRecorder {
   #from: number | undefined
   #to = 0
   readonly #late: LateEvent[] = []
-  /** Replays in mid connection that are not through: what they still owe is behind what was given. */
+  /** Unfinished replays in mid connection: what they have not delivered yet is behind what was delivered. */
   #owing = 0
 
-  /** A replay after this cursor begins; `isFirst`: before anything was given. Returns what to call when it is through. */
+  /** A replay after this cursor begins; `isFirst`: before any delivery. Returns what to call when it is done. */
   replays(after: EventCursor, isFirst: boolean): () => void {
-    // What comes after a snapshot may have lower ids than it has seen: then the checkpoint is of the ids that were given.
+    // Events after a snapshot may have lower ids than its last one: the checkpoint then begins at the delivered ids.
     if (isFirst && typeof after === 'object') return () => undefined
     if (isFirst && typeof after === 'number' && Number.isFinite(after)) {
       this.#from ??= after
@@ -97,7 +97,7 @@ export class CheckpointRecorder {
     else if (this.#late.length <= LATE_LIMIT) this.#late.push({ topic, seq, id, behind: this.#to })
   }
 
-  /** The checkpoint, with the `seq` up to which each stretch was given; undefined where there is nothing to tell. */
+  /** The checkpoint, with the `seq` up to which each range was delivered; undefined if it would be empty. */
   close(scope: string, seqs: Readonly<Record<string, number>>): Checkpoint | undefined {
     if (this.#from === undefined || this.#owing > 0 || this.#late.length > LATE_LIMIT) return undefined
     return { scope, from: this.#from, to: this.#to, seqs, late: this.#late }
@@ -109,8 +109,8 @@ export const matching = (checkpoints: readonly Checkpoint[], wanted: string, cur
   checkpoints.filter(({ scope, from, to }) => scope === wanted && from <= cursor && cursor <= to)
 
 /**
- * The `seq` of a stretch of a topic after which a client with this cursor may not have been given everything, by what its
- * connection was given: what came was the beginning of that, up to the cursor's event.
+ * The `seq` of a topic's range after which a client with this cursor may have missed events, by what its connection was
+ * delivered: it received the beginning of that, up to the cursor's event.
  */
 export function deliveredUntil({ seqs, late }: Checkpoint, { topic, after, until }: TopicRange, cursor: number): number {
   let seq = seqs[membershipKey(topic, after)] ?? after
@@ -121,8 +121,8 @@ export function deliveredUntil({ seqs, late }: Checkpoint, { topic, after, until
   return seq
 }
 
-/** A stretch by its topic and the `seq` after which it begins. */
+/** A range by its topic and the `seq` after which it begins. */
 export const membershipKey = (topic: string, after: number): string => `${topic} ${after}`
 
-/** For a stretch that has ended, and was given to its end. */
+/** For a range that has ended and was delivered completely. */
 export const WHOLE = Number.MAX_SAFE_INTEGER

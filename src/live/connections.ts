@@ -5,30 +5,33 @@ import type { Deadline, TimerWheel } from '../lib/timer-wheel.ts'
 
 export type Protocol = 'legacy' | 'graphql-ws' | 'sse'
 
-/** Why the server ends a connection: its token ran out, an administrator ended it, its user is banned, the server stops. */
+/**
+ * Why the server ends a connection: its token expired, an administrator disconnected it, its user is banned, or the server
+ * stops.
+ */
 export type EndReason = 'expired' | 'disconnected' | 'banned' | 'restarting'
 
-/** A live connection of a user: a legacy socket, an acknowledged GraphQL socket or an SSE subscription. */
+/** An open connection of a user: a legacy socket, an acknowledged GraphQL socket or an SSE subscription. */
 export interface Connection {
   readonly id: string
-  /** By the token that it has now. */
+  /** Of its current token. */
   readonly viewer: Viewer
-  /** To be called when it has closed, however that came. */
+  /** Call it when the connection has closed, for whatever reason. */
   closed(): void
 }
 
-/** What a transport says of a connection, and is asked of it. */
+/** What a transport provides for a connection. */
 export interface ConnectionPeer {
   readonly protocol: Protocol
   /** The client's. */
   readonly address: string
-  /** How many bytes wait for the client to read. */
+  /** Bytes buffered because the client has not read them yet. */
   queuedBytes(): number
-  /** Called at most once, when the server wants it closed; `text` is what the administrator gave as the reason. */
+  /** Called at most once, when the server wants it closed; `text` is the administrator's reason. */
   disconnect(reason: EndReason, text?: string): void
 }
 
-/** A connection as it is now; times are in milliseconds since the epoch. */
+/** A connection's current state; times are in milliseconds since the epoch. */
 export interface ConnectionState {
   id: string
   userId: number
@@ -42,21 +45,22 @@ export interface ConnectionState {
 export interface Connections {
   /** Whether the user may have one more. */
   hasRoom(userId: number): boolean
-  /** Takes a connection in; undefined where the user has as many as allowed. */
+  /** Registers a connection; undefined if the user has as many as allowed. */
   open(viewer: Viewer, peer: ConnectionPeer): Connection | undefined
-  /** The client's address; undefined where there is no such connection. */
+  /** The client's address; undefined if there is no such connection. */
   addressOf(connectionId: string): string | undefined
-  /** Goes on with another token of the same user. Throws NOT_FOUND where there is no such connection. */
+  /** Continues with another token of the same user. Throws NOT_FOUND if there is no such connection. */
   renew(connectionId: string, viewer: Viewer): void
   /** Ends the user's connections; returns how many. */
   disconnectUser(userId: number, text: string | undefined, reason?: 'disconnected' | 'banned'): number
   /**
-   * What ends each of them because the server stops, `text` saying so; from now on each new one is ended as soon as it is open.
+   * Functions that end each of them because the server stops, with `text` as the reason; from now on each new one is ended as
+   * soon as it is open.
    */
   restart(): ((text: string) => void)[]
   /** The user's. */
   of(userId: number): ConnectionState[]
-  /** Outbound bytes that wait: of all together, and of the one with most. */
+  /** Buffered outbound bytes: of all together, and of the largest one. */
   queued(): { sum: number; max: number }
   /** How many are open, by protocol. */
   counts(): Readonly<Record<Protocol, number>>
@@ -65,20 +69,22 @@ export interface Connections {
 export interface ConnectionsOptions {
   wheel: TimerWheel
   maxPerUser: number
-  /** How long a connection goes on after its token has expired, as long as such a token would still be accepted; 0 if absent. */
+  /**
+   * How long a connection continues after its token has expired, as long as such a token would still be accepted; 0 if absent.
+   */
   leewayMs?: number
   /** Whether the viewer's token was revoked after it was verified. */
   isRevoked: (viewer: Viewer) => boolean
-  /** The text for a user who was banned meanwhile; undefined for anybody else. */
+  /** The text for a user who was banned since; undefined for everyone else. */
   banOf?: (userId: number) => string | undefined
   onOpened: (userId: number, connectionId: string, protocol: Protocol) => void
   onClosed: (userId: number, connectionId: string, protocol: Protocol) => void
 }
 
-/** What a connection is told whose token an administrator has revoked. */
+/** The reason for a connection whose token an administrator has revoked. */
 export const REVOKED = 'the token was revoked'
 
-/** The connections of this node: counted for each user, ended when their token expires (docs/protocol.md, section 1). */
+/** The connections of this node: limited for each user, ended when their token expires (docs/protocol.md, section 1). */
 export function createConnections(options: ConnectionsOptions): Connections {
   const { wheel, maxPerUser, leewayMs = 0, isRevoked, banOf = () => undefined, onOpened, onClosed } = options
   const byUser = new Map<number, Live[]>()
@@ -144,7 +150,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
       byId.set(connection.id, connection)
       counts[peer.protocol]++
       onOpened(userId, connection.id, peer.protocol)
-      // It was on its way when the others were ended.
+      // It was being opened when the others were ended.
       if (isRestarting) queueMicrotask(() => connection.end('restarting'))
       else if (banOf(userId) !== undefined) queueMicrotask(() => connection.end('banned', banOf(userId)))
       else if (isRevoked(viewer)) queueMicrotask(() => connection.end('disconnected', REVOKED))

@@ -62,7 +62,7 @@ const isMessage = hasMembers({
   mentionIds: isAbsentOr(isListOf(isUserId)),
 })
 
-/** What the payload of each kind of event has at least. */
+/** The required members of each kind of payload. */
 const DURABLE: Readonly<Record<DurableEvent['kind'], Check>> = {
   message_sent: isMessage,
   message_edited: isMessage,
@@ -107,7 +107,7 @@ function isEvent(event: unknown, kinds: Readonly<Partial<Record<ChatEvent['kind'
   return Object.hasOwn(kinds, kind) && (kinds[kind as ChatEvent['kind']] as Check)(event['payload'])
 }
 
-/** Whether another node can have told it of who types. */
+/** Whether another node can have sent it as typing state. */
 export const isTypingChange = hasMembers({
   key: isText,
   typing: isFlag,
@@ -120,13 +120,13 @@ export const isTypingChange = hasMembers({
 const isNull: Check = (value) => value === null
 const isTrace = isAbsentOr(isText)
 
-/** Whether something that came over a topic is a hint: an event of the log with its place, or an ephemeral one. */
+/** Whether a message received on a topic is a hint: an event of the log with its place, or an ephemeral one. */
 export function isHint(hint: unknown): hint is Hint {
   if (!isObject(hint) || !isTrace(hint['trace'])) return false
   const { seq, event } = hint
   return seq === null ? isEvent(event, EPHEMERAL, isNull) : isCount(seq) && seq > 0 && isEvent(event, DURABLE, isCount)
 }
 
-/** The same for what came for the listeners of several topics. */
+/** The same for a message to the subscribers of several topics. */
 export const isAudienceHint = (hint: unknown): hint is AudienceHint =>
   isObject(hint) && isListOf(isText)(hint['topics']) && isEvent(hint['event'], EPHEMERAL, isNull)

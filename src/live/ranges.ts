@@ -1,6 +1,6 @@
 import type { LogPosition, TopicRange } from '../store/event-log.ts'
 
-/** The parts of `wanted` that lie in none of `delivered`, in order. */
+/** The parts of `wanted` that are in none of `delivered`, in order. */
 export function missing(wanted: TopicRange, delivered: readonly TopicRange[]): TopicRange[] {
   let parts: TopicRange[] = wanted.after < wanted.until ? [wanted] : []
   for (const { topic, after, until } of delivered) {
@@ -15,7 +15,7 @@ export function missing(wanted: TopicRange, delivered: readonly TopicRange[]): T
   return parts
 }
 
-/** From which `seq` on topics are read again, how many events that gives at most, and whether it is all there was. */
+/** The `seq` of each topic after which to read again, how many events that gives at most, and whether it is complete. */
 export interface Overlap {
   starts: ReadonlyMap<string, number>
   count: number
@@ -25,16 +25,16 @@ export interface Overlap {
 export const NO_OVERLAP: Overlap = { starts: new Map(), count: 0, isWhole: true }
 
 /**
- * What the event `after` may have overtaken on its way to a client: of the newest entries up to it, oldest first, those
- * in other topics than its own that were logged less than `overlapMs` before it. There may be more of them where there
- * are more entries than `limit`.
+ * What the event `after` may have overtaken on its way to a client: of the newest entries up to it, oldest first, those in
+ * other topics than its own that were logged less than `overlapMs` before it. There may be more if there are more entries than
+ * `limit`.
  */
 export function overlapOf(
   entries: readonly LogPosition[],
   { after, overlapMs, limit }: { after: number; overlapMs: number; limit: number },
 ): Overlap {
   const cursors = entries.filter(({ id }) => id === after)
-  // Retention took it, or it is of a topic that the user is not told of: nobody knows what it overtook.
+  // Retention removed it, or it is of a topic that is not the user's: what it overtook is unknown.
   const at = cursors[0]?.at
   if (at === undefined) return NO_OVERLAP
   const since = at - overlapMs

@@ -3,13 +3,13 @@ import type { CursorPositions, LogPosition, TopicRange } from '../store/event-lo
 import { deliveredUntil, type Checkpoint } from './checkpoints.ts'
 import { missing, type Overlap } from './ranges.ts'
 
-/** All that decides what a replay delivers. */
+/** All inputs that decide what a replay delivers. */
 export interface ReplayInput {
   cursor: EventCursor
-  /** What is the user's in the scope of the feed: of each topic the part since a membership began, to its end. */
+  /** What is the user's within the scope of the feed: for each topic the range from the start of a membership to its end. */
   memberships: readonly TopicRange[]
   positions: CursorPositions
-  /** Of the connections that a client with this cursor may have had. */
+  /** Of connections that a client with this cursor may have had. */
   checkpoints: readonly Checkpoint[]
   /** What the cursor's event may have overtaken. */
   overlap: Overlap
@@ -17,17 +17,22 @@ export interface ReplayInput {
   delivered: readonly TopicRange[]
 }
 
-/** What a replay delivers: the entries of these ranges. `complete` is false where events were missed that are not among them. */
+/** A replay delivers the entries of these ranges. `complete` is false if events were missed that are not among them. */
 export interface ReplayPlan {
   ranges: readonly TopicRange[]
   complete: boolean
 }
 
-/** Where a stream goes on that could not give all: after an event, before transactions, or where the feed was opened. */
+/**
+ * Where a stream continues if it can't replay everything: after an event, before transactions, or where the feed was opened.
+ */
 export type GoesOnAfter = { kind: 'event'; id: number } | { kind: 'transactions'; xid: number } | { kind: 'opening' }
 export type ReplayStart = { complete: true } | { complete: false; goesOnAfter: GoesOnAfter }
 
-/** The id of a cursor that is an event; 0 for a snapshot, which is known for each topic, whatever came to a client in which order. */
+/**
+ * The id of a cursor that is an event; 0 for a snapshot, which has a known position in each topic, regardless of the order of
+ * deliveries.
+ */
 export const eventIdOf = (cursor: EventCursor): number => (typeof cursor === 'number' ? cursor : 0)
 
 /** What was missed after a cursor. */
@@ -47,8 +52,8 @@ export function planReplay({ cursor, memberships, positions, checkpoints, overla
 }
 
 /**
- * Cuts a plan down to its newest `limit` entries. `newest` are the newest of its ranges, oldest first, one more than the limit where there
- * are as many; the ranges end at the last of them, what is logged later comes live.
+ * Cuts a plan to its newest `limit` entries. `newest` are the newest of its ranges, oldest first, one more than the limit if
+ * there are as many; the ranges end at the last of them, later entries come live.
  */
 export function cutReplay(
   { ranges, complete }: ReplayPlan,
@@ -68,7 +73,7 @@ export function cutReplay(
   }
 }
 
-/** Where a replay begins that is not complete: behind the last event that it leaves out, if there is room for what was found only in part. */
+/** Where an incomplete replay begins: behind the last event that it omits, if there is room for only a part. */
 function goesOnAfter(leftOut: LogPosition | undefined, kept: readonly LogPosition[]): GoesOnAfter {
   if (leftOut) return { kind: 'event', id: leftOut.id }
   if (kept.length === 0) return { kind: 'opening' }

@@ -9,7 +9,9 @@ import { NO_OVERLAP, overlapOf, type Overlap } from './ranges.ts'
 import { cutReplay, eventIdOf, planReplay, type ReplayStart } from './replay-plan.ts'
 import type { Replays } from './replays.ts'
 
-/** What a resume did. `complete` is false where events were missed that it could not give (docs/protocol.md, section 6). */
+/**
+ * The result of a resume. `complete` is false if events were missed that could not be replayed (docs/protocol.md, section 6).
+ */
 export interface Replay {
   replayed: number
   complete: boolean
@@ -19,20 +21,22 @@ export interface Replay {
 export interface ResumeHooks {
   begin?: (start: ReplayStart) => void
   done?: (replay: Replay) => void
-  /** Which of the events that the feed has delivered already are delivered again: a transport may have withheld them. None if absent. */
+  /**
+   * Which of the events already delivered by the feed are delivered again: a transport may have withheld them. None if absent.
+   */
   again?: ((event: ChatEvent) => boolean) | undefined
 }
 
 /** What all replays have in common. */
 export interface ReplayParts {
   log: EventLog
-  /** The memberships of one user; calls of one turn are gathered. */
+  /** The memberships of one user; calls of one turn are batched. */
   loadCircle: (userId: number) => Promise<Circle>
   resumeLimit: number
   /**
-   * How long an event may be on its way to a node while the event of another topic overtakes it, in milliseconds: the
-   * longest time between two checks and the longest transaction. A client that was cut in between has a cursor behind
-   * an event that it never got, so a resume gives such events again. 0 where events come in the order of their commits.
+   * How long an event may be on its way to a node while the event of another topic overtakes it, in milliseconds: the longest
+   * time between two position checks plus the longest transaction. A client cut off in between has a cursor behind an event
+   * that it never received, so a resume delivers such events again. 0 if events arrive in the order of their commits.
    */
   overlapMs: number
   counts: Counts
@@ -43,32 +47,32 @@ export interface ReplayParts {
 /** The feed that a replay is for. */
 export interface ReplayTarget {
   readonly userId: number
-  /** What its checkpoints are told apart by. */
+  /** The key that its checkpoints are matched by. */
   readonly scopeName: string
   isClosed(): boolean
   /** What is the user's in the feed's scope. A membership whose start is still to be delivered is left to that event. */
   memberships(circle: Circle): TopicRange[]
-  /** Keeps live delivery from what is up to these positions: its node may be behind what the client saw in a snapshot. */
+  /** Suppresses live events up to these positions: the node may be behind the snapshot that the client has seen. */
   leaveOut(positions: ReadonlyMap<string, { seq: number }>): void
   /** What the feed has delivered; open ends are current memberships. */
   delivered(): TopicRange[]
   addDelivered(range: TopicRange): void
-  /** `isFormer` with an event of a membership that has ended. */
+  /** `isFormer` is set for an event of an ended membership. */
   deliver(event: ChatEvent, position: { topic: string; seq: number }, isFormer: boolean): void
-  /** Resolves when its reader has room for more; undefined where it has now. */
+  /** Resolves when its reader has room for more; undefined if it has now. */
   ready(): Promise<void> | undefined
-  /** Resolves when all events so far were passed on; undefined where they were. */
+  /** Resolves when all events so far were passed on; undefined if they were. */
   settled(): Promise<void> | undefined
 }
 
-/** How many entries of the log a replay reads at once. */
+/** How many log entries a replay reads at once. */
 const SLICE_ENTRIES = 100
-/** How long a replay delivers before others have their turn, in milliseconds. */
+/** How long a replay delivers before it yields to others, in milliseconds. */
 const SLICE_MS = 5
 /** How long a replay may take to begin, in milliseconds. */
 const BEGIN_MS = 5000
 
-/** What a replay delivers, and when its turn among those of the user ends. */
+/** What a replay delivers, and how its turn among the user's replays ends. */
 interface PlannedReplay {
   ranges: readonly TopicRange[]
   former: Circle['past']
@@ -78,7 +82,7 @@ interface PlannedReplay {
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** Delivers what a feed missed after a cursor, oldest first, as fast as its reader takes it. */
+/** Delivers what a feed missed after a cursor, oldest first, at the pace of its reader. */
 export async function replay(
   parts: ReplayParts,
   target: ReplayTarget,
@@ -97,7 +101,7 @@ export async function replay(
     for (let isDone = rest.length === 0; !isDone && !target.isClosed();) {
       const room = target.ready()
       if (room) {
-        // A reader that has stopped reading must not keep the user's other connections waiting.
+        // A reader that has stopped reading must not block the user's other connections.
         release()
         await room
         release = await replays.acquire(target.userId)
@@ -145,7 +149,7 @@ async function deliverSlice(target: ReplayTarget, entries: readonly LogEntry[], 
 const isIn = (former: Circle['past'], topic: string, seq: number): boolean =>
   former.some((membership) => membership.topic === topic && seq > membership.sinceSeq && seq <= membership.untilSeq)
 
-/** Plans a replay when the user's earlier replays have ended. */
+/** Plans a replay once the user's earlier replays have ended. */
 async function planInTurn(parts: ReplayParts, target: ReplayTarget, after: EventCursor): Promise<PlannedReplay> {
   const { replays } = parts
   const release = await replays.acquire(target.userId)
@@ -159,7 +163,7 @@ async function planInTurn(parts: ReplayParts, target: ReplayTarget, after: Event
   }
 }
 
-/** Reads what decides on a replay, and plans it. */
+/** Reads the inputs of a plan, and plans. */
 async function plan(parts: ReplayParts, target: ReplayTarget, cursor: EventCursor): Promise<Omit<PlannedReplay, 'release'>> {
   const { log, loadCircle, resumeLimit, replays } = parts
   const circle = await loadCircle(target.userId)
@@ -174,12 +178,12 @@ async function plan(parts: ReplayParts, target: ReplayTarget, cursor: EventCurso
   const planned = planReplay({ cursor, memberships, positions, checkpoints, overlap, delivered: target.delivered() })
   const limit = resumeLimit + overlap.count
   const newest = planned.ranges.length > 0 ? await log.newest(planned.ranges, limit + 1) : []
-  // A replay that delivers nothing costs something too.
+  // A replay that delivers nothing has a cost too.
   replays.charge(target.userId, Math.min(newest.length, limit) + resumeLimit / 50)
   return { ...cutReplay(planned, newest, limit), former: circle.past }
 }
 
-/** From where to read topics again, since the event `after` may have overtaken what they hold: see `overlapMs`. */
+/** Where to read topics again, since the event `after` may have overtaken some of their events: see `overlapMs`. */
 async function readOverlap(
   { log, overlapMs, resumeLimit }: ReplayParts,
   after: number,

@@ -1,19 +1,19 @@
 import { ChatError } from '../errors.ts'
 
 export interface ReplayRate {
-  /** Events that a user may have replayed in a second; 0 for either switches the limit off. */
+  /** Events that a user may have replayed in a second; 0 for either disables the limit. */
   perSecond: number
   burst: number
 }
 
 interface UserReplays {
-  /** The last one that runs or waits. */
+  /** The last one that is running or queued. */
   last: Promise<void> | undefined
   level: number
   at: number
 }
 
-/** The replays of each user on this node: one after the other, and no more events of them than a rate allows. */
+/** The replays of each user on this node: one after the other, at a bounded rate of events. */
 export class Replays {
   readonly #rate: ReplayRate
   readonly #now: () => number
@@ -25,7 +25,7 @@ export class Replays {
     this.#now = now
   }
 
-  /** Resolves with what ends the turn, when the user's earlier replays have ended theirs. */
+  /** Resolves with a function that ends the turn, once the user's earlier replays have ended theirs. */
   async acquire(userId: number): Promise<() => void> {
     const user = this.#of(userId)
     const before = user.last
@@ -40,7 +40,7 @@ export class Replays {
     }
   }
 
-  /** Throws RATE_LIMITED, with the wait, where the user has had as many events replayed as the rate allows. */
+  /** Throws RATE_LIMITED, with the wait, if the user has had as many events replayed as the rate allows. */
   check(userId: number): void {
     const { perSecond } = this.#rate
     if (this.#isOff()) return
@@ -51,7 +51,7 @@ export class Replays {
     throw new ChatError('RATE_LIMITED', message, { retryAfterMs })
   }
 
-  /** Counts a replay of so many events, of which only the next one feels it. */
+  /** Charges a replay of this many events, which limits only the next one. */
   charge(userId: number, events: number): void {
     if (!this.#isOff()) this.#of(userId).level -= events
   }
@@ -71,7 +71,7 @@ export class Replays {
     return user
   }
 
-  /** Forgets the users who have all of their burst again. */
+  /** Forgets users whose burst is full again. */
   #sweep(now: number): void {
     const { perSecond, burst } = this.#rate
     for (const [userId, { last, level, at }] of this.#users) {

@@ -7,7 +7,7 @@ import { isAudienceHint, isHint } from './hints.ts'
 import { inSpan, SpanKind, tracing } from '../telemetry/tracing.ts'
 import { createCounts, type Counts } from '../telemetry/counters.ts'
 
-/** One who listens to a topic. Calls come in the order of `seq`, without holes and repeats; they must not throw. */
+/** A subscriber to a topic. Calls come in the order of `seq`, without gaps and repeats; they must not throw. */
 export interface TopicListener {
   onEvent(event: DurableEvent, seq: number): void
   onEphemeral(event: EphemeralEvent): void
@@ -18,30 +18,30 @@ interface Topic {
   /** The last `seq` delivered; undefined until the log's head is known. */
   position: number | undefined
   listeners: Set<TopicListener>
-  /** Those who listen or are about to. */
+  /** Subscribers, including those about to be. */
   references: number
   /** Resolves when its position is known; undefined from then on. */
   opening: Promise<void> | undefined
   subscription: number | undefined
-  /** Hints that came before their turn; undefined where none did. */
+  /** Hints that arrived out of order; undefined if there are none. */
   outOfOrder: Map<number, DurableEvent> | undefined
-  /** The highest `seq` that the log is known to hold. */
+  /** The highest known `seq` of the log. */
   head: number
   isCatchingUp: boolean
 }
 
 export interface Topics {
   /**
-   * Starts listening; resolves, once nothing published from now on can be missed, with the `seq` after which
-   * `listener` receives events.
+   * Starts listening; resolves, once nothing published from now on can be missed, with the `seq` after which `listener`
+   * receives events.
    */
   attach(topic: string, listener: TopicListener): Promise<number>
   detach(topic: string, listener: TopicListener): void
-  /** Delivers an ephemeral event to the listeners of a topic on this node alone. */
+  /** Delivers an ephemeral event to this node's subscribers of a topic. */
   deliverLocally(topic: string, event: EphemeralEvent): void
-  /** How many are listened to. */
+  /** Number of topics listened to. */
   size(): number
-  /** How many listen to a topic here, and the last `seq` delivered to them; undefined where nobody does. */
+  /** Number of a topic's subscribers on this node, and the last `seq` delivered to them; undefined without any. */
   inspect(topic: string): { subscribers: number; position: number | null } | undefined
   /** Compares the positions of all topics with the log's and delivers what was missed. */
   check(): Promise<void>
@@ -52,19 +52,22 @@ export interface TopicsOptions {
   pubsub: PubSubEngine
   log: Pick<EventLog, 'heads' | 'read'>
   counts?: Counts
-  /** Told of failures, which are retried: reading the log, or a listener's bug. */
+  /** Called with failures, which are retried: reading the log, or a listener's bug. */
   onError: (stage: 'catch up' | 'listener' | 'unsubscribe' | 'check', error: unknown) => void
 }
 
 const HINTS: SubscribeOptions = { accepts: isHint }
 const AUDIENCE_HINTS: SubscribeOptions = { accepts: isAudienceHint }
 const READ_LIMIT = 500
-/** How many topics read the log at once: after an outage thousands are behind, and requests need connections too. */
+/** How many topics read the log at the same time: after an outage thousands are behind, and requests need connections too. */
 const READS_AT_ONCE = 4
 const RETRY_MS = 250
 const MAX_RETRY_MS = 5000
 
-/** What this node listens to: a position for each topic, gaps filled from the log, repeats dropped (docs/architecture.md, rule 2). */
+/**
+ * What this node listens to: a position for each topic; gaps are filled from the log, repeats dropped (docs/architecture.md,
+ * rule 2).
+ */
 export async function createTopics({ pubsub, log, counts = createCounts(), onError }: TopicsOptions): Promise<Topics> {
   const topics = new Map<string, Topic>()
   const loadHead = createBatchLoader<string, number>(async (names) => {
@@ -127,7 +130,7 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
     topic.isCatchingUp = false
   }
 
-  /** The log has nothing up to `head`: retention was faster, or the hint was of another log. */
+  /** The log has nothing up to `head`: retention was faster, or the hint belonged to another log. */
   async function skip(topic: Topic, head: number): Promise<void> {
     const logged = await loadHead(topic.name)
     if (topic.head !== head) return
@@ -135,7 +138,7 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
     else topic.position = head
   }
 
-  /** The log lost its end (a restored backup, a failover): what it counts from here is new. */
+  /** The log lost its end (a restored backup, a failover): what is numbered from here on is new. */
   function rewind(topic: Topic, head: number): void {
     onError('check', new Error(`the log of ${topic.name} ends at ${head}, before ${topic.head}, which was told of`))
     topic.position = topic.head = head
@@ -236,7 +239,7 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
         await topic.opening
       } catch (error) {
         release(topic)
-        // A topic that could not be opened must not be found by the next one who asks.
+        // A topic that could not be opened must not be found by the next subscriber.
         if (topics.get(name) === topic) topics.delete(name)
         throw error
       }
@@ -261,7 +264,7 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
     },
 
     async check() {
-      // One that is being opened may have read its head before what it subscribed to could reach it.
+      // A topic being opened may have read its head before its subscription could miss nothing.
       await Promise.allSettled([...topics.values()].flatMap((topic) => topic.opening ?? []))
       const known = [...topics.values()].filter((topic) => topic.position !== undefined)
       if (known.length === 0) return

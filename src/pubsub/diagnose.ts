@@ -2,20 +2,20 @@ import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { closeRedis, openRedis, type RedisCommands } from './redis-connection.ts'
 
-/** What Redis says of itself and how it answers. */
+/** What Redis reports about itself, and how it responds. */
 export interface RedisFacts {
   version: string
   isCluster: boolean
-  /** Of several round trips the median, in milliseconds. */
+  /** Median of several round trips, in milliseconds. */
   latencyMs: number
   /** How far its clock is ahead of ours, in milliseconds. */
   clockAheadMs: number
-  /** Bytes after which it takes keys away or refuses new ones; 0: none. */
+  /** Size in bytes from which it evicts keys or refuses new ones; 0: none. */
   maxMemory: number
   evictionPolicy: string
-  /** Servers that use the prefix now. */
+  /** Servers using the prefix now. */
   nodes: number
-  /** How long what was published took to come back to a subscriber, in milliseconds. */
+  /** Time from a publish to its arrival at a subscriber, in milliseconds. */
   pubSubMs: number
 }
 
@@ -23,8 +23,8 @@ const ROUND_TRIPS = 15
 const PATIENCE_MS = 5000
 
 /**
- * Connects to Redis, writes and reads under the prefix, publishes and waits for it. Rejects with what went wrong first, in
- * words that hold no password. `leaseMs` is how long a node counts as living.
+ * Connects to Redis, writes and reads under the prefix, publishes and waits for the message. Rejects with the first failure, in
+ * words that hold no password. `leaseMs` is how long a node counts as alive.
  */
 export async function diagnoseRedis(url: string, prefix: string, leaseMs: number): Promise<RedisFacts> {
   let fail: (error: unknown) => void = () => undefined

@@ -6,6 +6,6 @@ import { PubSub, type PubSubEngine } from 'graphql-subscriptions'
  * of their subscriptions, with the published object itself: subscribers must not change it.
  */
 export function createMemoryPubSub(): PubSubEngine {
-  // One listener for each topic of the node, however many subscribers it has: no leak to warn of.
+  // One listener for each topic of the node, however many subscribers: no leak to warn about.
   return new PubSub({ eventEmitter: new EventEmitter().setMaxListeners(0) })
 }

@@ -2,41 +2,41 @@ import { inSpan, SpanKind, traceParent, tracing, type TraceParent } from '../tel
 import type { PubSubEngine } from 'graphql-subscriptions'
 
 /**
- * What goes over a topic. With `seq`, an entry of the event log: a hint that may be lost, late or doubled, since
- * receivers count and read the log. Without, an event that is not kept: delivered at most once.
+ * A message on a topic. With `seq` it is an entry of the event log: a hint that may be lost, late or duplicated, since
+ * receivers count and read the log. Without, it is an ephemeral event, delivered at most once.
  */
 export interface Hint {
   seq: number | null
-  /** What published it, where that is traced; nodes that know nothing of it leave it alone. */
+  /** The span that published it, if traced; optional for compatibility with older nodes. */
   trace?: TraceParent | undefined
   event: { id: number | null; at: number; kind: string; payload: unknown }
 }
 
 /** How to subscribe. */
 export interface SubscribeOptions {
-  /** Whether something that came from another node is what this channel carries; what is not is left out and told of. */
+  /** Whether a message from another node is what this channel carries; others are dropped and reported. */
   accepts?: (hint: unknown) => boolean
 }
 
-/** The channel of events for listeners of several topics at once, each of whom receives such an event once. */
+/** The channel of events for subscribers of several topics at once, each of whom receives such an event once. */
 export const AUDIENCE_CHANNEL = 'audience'
 
-/** An event that is not kept, for whoever listens to one of `topics`. */
+/** An ephemeral event for every subscriber to one of `topics`. */
 export interface AudienceHint {
   topics: readonly string[]
   event: Hint['event']
 }
 
 export interface Publisher {
-  /** Publishes committed entries of the event log; returns at once, a failure is reported and never thrown. */
+  /** Publishes committed entries of the event log; returns at once, failures are reported and never thrown. */
   entries(entries: readonly (Pick<Hint, 'event' | 'trace'> & { topic: string; seq: number })[]): void
-  /** Publishes an event that is not kept to one topic. */
+  /** Publishes an ephemeral event to one topic. */
   ephemeral(topic: string, event: Hint['event']): void
-  /** Publishes an event that is not kept to the listeners of several topics. */
+  /** Publishes an ephemeral event to the subscribers of several topics. */
   audience(topics: readonly string[], event: Hint['event']): void
 }
 
-/** Publishes through `pubsub`. `onFailure` is told of every publish that the engine refused, or a subscriber's bug. */
+/** Publishes through `pubsub`. `onFailure` is called for each publish that the engine refused, and for a subscriber's bug. */
 export function createPublisher(pubsub: PubSubEngine, onFailure: (error: unknown) => void): Publisher {
   async function publish(channel: string, hint: Hint | AudienceHint): Promise<void> {
     try {

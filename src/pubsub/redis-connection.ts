@@ -1,30 +1,33 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { WRONG_SERVER } from './redis-problem.ts'
 
-/** How long Redis may keep silent where an answer is due, and may take to accept a connection. */
+/** How long Redis may take to answer, and to accept a connection. */
 const SILENCE_MS = 5000
 /** The longest pause between two attempts to connect. */
 const RETRY_MS = 1000
 
-/** Takes commands, wherever their keys are. */
+/** Executes commands, wherever their keys are. */
 export type RedisCommands = Redis | Cluster
 
 /** One server, or a cluster: where to connect for what. */
 export interface RedisClients {
   commands: RedisCommands
-  /** A connection to one server, of a cluster to any of its nodes: what is published on one reaches all. */
+  /** A connection to one server; in a cluster to any of its nodes, since a publish on one reaches all. */
   connect(name: string): Redis
 }
 
-// Jittered, so that nodes don't come back all at once.
+// With jitter, so that nodes don't all reconnect at the same time.
 const pause = (attempt: number): number => Math.min(RETRY_MS, 25 * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2)
 
-/** While a connection is down every command is refused at once: nothing queues up, and whoever sends decides what is worth sending later. */
+/**
+ * While a connection is down every command is refused at once: nothing is queued, and the sender decides what is worth sending
+ * later.
+ */
 const OPTIONS: RedisOptions = {
   disableClientInfo: true,
   connectTimeout: SILENCE_MS,
   enableOfflineQueue: false,
-  // Without it, commands under way when the connection breaks would neither fail nor be sent again.
+  // Without it, commands in flight when the connection breaks would neither fail nor be sent again.
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
   autoResubscribe: false,
@@ -32,15 +35,15 @@ const OPTIONS: RedisOptions = {
 }
 
 /**
- * Opens Redis as REDIS_URL names it: the URL of a server; or the URLs of nodes of a cluster, separated by commas; or one of them
- * with `?cluster=true`. `onError` is told of every failed attempt and of a break, of each connection.
+ * Opens Redis as configured by REDIS_URL: the URL of a server; or the URLs of nodes of a cluster, separated by commas; or one
+ * of them with `?cluster=true`. `onError` is called for every failed attempt and for a break, of each connection.
  */
 export function openRedis(url: string, onError: (error: unknown) => void): RedisClients {
   const urls = url.split(',').map((each) => new URL(each.trim()))
   const [first] = urls as [URL]
   if (urls.length === 1 && first.searchParams.get('cluster') !== 'true') {
     const all: Redis[] = []
-    // One of them found out that this is not, or no longer, the server to write to: the address may lead to another by now.
+    // This is not, or no longer, the server to write to: reconnect, since the address may lead to another by now.
     const reconnectOnError = (error: Error): boolean => {
       const isWrong = WRONG_SERVER.test(error.message)
       if (isWrong) {
@@ -94,10 +97,10 @@ function connectCluster(
   const cluster = new Cluster([...seeds], {
     enableOfflineQueue: false,
     clusterRetryStrategy: pause,
-    // What left the cluster is noticed where nothing is asked of it, too.
+    // Also notices a node that left the cluster while nothing is requested of it.
     slotsRefreshInterval: 2 * SILENCE_MS,
     slotsRefreshTimeout: SILENCE_MS,
-    // Certificates carry names: whoever connects looks them up.
+    // Certificates contain names, so they are resolved when connecting.
     dnsLookup: (address, done) => done(null, address),
     redisOptions: {
       ...common,
@@ -111,7 +114,7 @@ function connectCluster(
   return cluster
 }
 
-/** Watches over a connection that comes back by itself. `onError` is told of every failed attempt and of a break. */
+/** Monitors a connection that reconnects by itself. `onError` is called for every failed attempt and for a break. */
 function watched(connection: Redis, onError: (error: unknown) => void): Redis {
   let greeting: NodeJS.Timeout | undefined
   let wasUp = false
@@ -131,9 +134,9 @@ function watched(connection: Redis, onError: (error: unknown) => void): Redis {
   return connection
 }
 
-/** Takes a server that says it is a replica for one that can't be connected to: pauses grow from attempt to attempt. */
+/** Treats a server that reports to be a replica as one that can't be connected to: pauses grow from attempt to attempt. */
 function refuseReplicas(connection: Redis, onError: (error: unknown) => void): void {
-  // Asked with what INFO tells, when a connection is made.
+  // Called with the reply to INFO when a connection is made.
   const { connector } = connection as unknown as { connector: { check(info: { role?: string }): boolean } }
   connector.check = ({ role }) => {
     if (role !== 'slave') return true
@@ -142,10 +145,13 @@ function refuseReplicas(connection: Redis, onError: (error: unknown) => void): v
   }
 }
 
-/** Whether commands are taken; the socket may be gone a moment before the status says so. */
+/** Whether commands are accepted; the socket may be gone a moment before the status says so. */
 export const isUp = (connection: Redis): boolean => connection.status === 'ready' && connection.stream.writable
 
-/** Breaks a connection over which Redis no longer answers. The library's own timeout outlives its socket and breaks the next one. */
+/**
+ * Breaks a connection over which Redis no longer answers. The library's own timeout outlives its socket and breaks the next
+ * one.
+ */
 export function watch(connection: Redis): void {
   const timer = breakLater(connection)
   connection
@@ -158,7 +164,7 @@ function breakLater(connection: Redis): NodeJS.Timeout {
   return setTimeout(() => connection.stream.destroy(new Error('Redis does not answer')), SILENCE_MS).unref()
 }
 
-/** Lets commands under way finish, then closes the connection for good. */
+/** Lets commands in flight finish, then closes the connection permanently. */
 export async function closeRedis(connection: RedisCommands): Promise<void> {
   if (connection instanceof Cluster) {
     if (connection.status === 'ready') await connection.quit().catch(() => undefined)

@@ -2,10 +2,12 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { OperatorError } from '../errors.ts'
 
-/** Why Redis can't be used, in a sentence for the person who set REDIS_URL. Holds no password, unlike the library's errors. */
+/**
+ * Why Redis can't be used, in a sentence for the person who set REDIS_URL. Contains no password, unlike the library's errors.
+ */
 export interface RedisProblem {
   message: string
-  /** Whether it may be otherwise in a moment, with nothing done here. */
+  /** Whether it may resolve itself. */
   isTemporary: boolean
 }
 
@@ -14,17 +16,17 @@ export class RedisStartError extends OperatorError {
   override readonly name = 'RedisStartError'
 }
 
-/** Error replies by which a server says that it is not the one to write to, or can't be written to now. */
+/** Error replies of a server that is not writable, or not at the moment. */
 export const WRONG_SERVER = /^(READONLY|MASTERDOWN|LOADING|CLUSTERDOWN)\b/
 
 const NO_TRUST = /certificate|CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME/
 const LOOK_MS = 1000
 /** The request for TLS that only PostgreSQL answers, with one letter. */
 const POSTGRES_QUESTION = Buffer.from([0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f])
-/** A TLS record that refuses, the answer to anything that is no TLS. */
+/** A TLS alert, the answer to anything that is not TLS. */
 const TLS_ALERT = 0x15
 
-/** Explains an error of a connection to Redis; where that leaves it open, by a look at what answers there. */
+/** Explains an error of a connection to Redis; if the error is ambiguous, by probing what answers at the address. */
 export async function explainRedisError(url: string, error: unknown): Promise<RedisProblem> {
   const { code = '', message } = innermost(error)
   const urls = url.split(',').map((each) => new URL(each.trim()))
@@ -60,7 +62,7 @@ function innermost(error: unknown): { code?: string; message: string } {
   return lastNodeError ? innermost(lastNodeError) : (error as { code?: string; message: string })
 }
 
-/** What answers there, if one of these. */
+/** What answers there, if it is one of these. */
 async function lookAt(host: string, port: number): Promise<'Redis' | 'TLS' | 'PostgreSQL' | undefined> {
   const answer = await ask(host, port, Buffer.from('PING\r\n'))
   if (answer[0] === TLS_ALERT) return 'TLS'
@@ -69,7 +71,7 @@ async function lookAt(host: string, port: number): Promise<'Redis' | 'TLS' | 'Po
   return /^[SN]/.test(other.toString('latin1')) ? 'PostgreSQL' : undefined
 }
 
-/** The beginning of an answer; empty where there is none. */
+/** The beginning of an answer; empty if there is none. */
 async function ask(host: string, port: number, question: Buffer): Promise<Buffer> {
   const socket = connect({ host, port })
   try {

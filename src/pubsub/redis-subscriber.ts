@@ -6,13 +6,16 @@ const CHANNELS_AT_ONCE = 1000
 /** The part of a connection that RedisPubSub uses to subscribe. */
 export interface Subscriber {
   on(event: 'message' | 'pmessage', listener: (...args: unknown[]) => void): void
-  /** Calls back when Redis has acknowledged, or at once while it can't: then that follows when it returns. */
+  /**
+   * Calls back when Redis has acknowledged, or at once while the connection is down: the subscription then follows when it
+   * returns.
+   */
   subscribe(channel: string, acknowledged: (error: null) => void): void
   unsubscribe(channel: string): void
   punsubscribe(): void
-  /** Whether Redis sends all that is subscribed to. */
+  /** Whether Redis has all subscriptions. */
   isComplete(): boolean
-  /** Makes sure that Redis is still there, and subscribes again after a refusal. */
+  /** Checks that Redis is still there, and subscribes again after a refusal. */
   tend(): void
 }
 
@@ -20,14 +23,14 @@ export interface SubscriberOptions {
   connection: Redis
   /** Messages with this beginning are this node's own, which it has delivered already. */
   ownPrefix: string
-  /** Redis sends all that is subscribed to again. */
+  /** All subscriptions are active again. */
   onComplete: () => void
   onRefused: (error: unknown) => void
 }
 
 /**
- * Keeps what should be subscribed to apart from the connection, so that an outage changes nothing for who subscribes or
- * unsubscribes. RedisPubSub leaves failures of these commands to nobody, which would end the process: here none gets out.
+ * Tracks the wanted subscriptions apart from the connection, so that an outage changes nothing for callers. RedisPubSub does
+ * not handle failures of these commands, which would end the process: this wrapper lets none escape.
  */
 export function createSubscriber({ connection, ownPrefix, onComplete, onRefused }: SubscriberOptions): Subscriber {
   const channels = new Set<string>()

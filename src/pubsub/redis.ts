@@ -6,32 +6,32 @@ import type { AudienceHint, Hint, SubscribeOptions } from './publisher.ts'
 import { closeRedis, isUp, openRedis, watch, type RedisCommands } from './redis-connection.ts'
 import { createSubscriber } from './redis-subscriber.ts'
 
-/** Where Redis failed: connecting, in a subscription, in a publish; or what it brought could not be read. */
+/** Where Redis failed: connecting, in a subscription, in a publish; or a message could not be read. */
 export type RedisStage = 'connect' | 'subscribe' | 'publish' | 'payload' | 'listener'
 
 export interface RedisPubSubOptions {
   /** As REDIS_URL: one `redis://` or `rediss://`, or several for a cluster. */
   url: string
-  /** Before every channel. */
+  /** Prefix of every channel. */
   prefix: string
-  /** Tells this node's messages from those of others. */
+  /** Identifies this node's messages. */
   nodeId: string
-  /** Told once of each outage by its stage; everything is tried again by itself. */
+  /** Called once for each outage, with its stage; everything is retried automatically. */
   onError: (stage: RedisStage, error: unknown) => void
 }
 
 export interface RedisPubSubEngine extends PubSubEngine {
-  /** `up` while Redis takes what is published and sends what is subscribed to. */
+  /** `up` while Redis accepts publishes and delivers subscriptions. */
   state(): 'up' | 'down'
-  /** Resolves when Redis answers and takes writes; rejects otherwise. */
+  /** Resolves when Redis answers and accepts writes; rejects otherwise. */
   ping(): Promise<void>
-  /** Why it could not be connected to last; undefined while it is up. */
+  /** Why the last attempt to connect failed; undefined while it is up. */
   problem(): unknown
-  /** How many publishes did not reach the other nodes: they learn of durable events from the log. */
+  /** How many publishes did not reach the other nodes: those find durable events in the log. */
   lost(): number
-  /** Registers who is told whenever Redis is back, all subscriptions made again: what others published meanwhile is missed. */
+  /** Registers a listener for whenever Redis is back with all subscriptions: what others published in between was missed. */
   onReconnected(callback: () => void): void
-  /** For commands, which it refuses at once while Redis is down. */
+  /** For commands, which are refused at once while Redis is down. */
   commands: RedisCommands
   close(): Promise<void>
 }
@@ -41,17 +41,17 @@ const IN_FLIGHT_LIMIT = 10_000
 const PUT_OFF_LIMIT = 10_000
 const TEND_EVERY_MS = 2000
 
-/** What goes over Redis; `from` comes first, so that a node knows its own without parsing. */
+/** A message in Redis; `from` comes first, so that a node recognises its own without parsing. */
 interface Message {
   from: string
   hint: Hint | AudienceHint
 }
 
 /**
- * Publish and subscribe between nodes. Subscribers on this node are called before `publish` returns, as in process, and
- * whether Redis is there or not; those on other nodes through Redis, at most once. `publish` resolves when Redis has taken
- * it or it is put off, and never rejects. `subscribe` resolves when Redis has acknowledged, or at once while it is
- * down. Resolves after the first attempt to connect, whatever came of it.
+ * Publish and subscribe between nodes. Subscribers on this node are called before `publish` returns, as in process, and whether
+ * Redis is there or not; those on other nodes through Redis, at most once. `publish` resolves when Redis has accepted it or it
+ * is deferred, and never rejects. `subscribe` resolves when Redis has acknowledged, or at once while it is down. Resolves after
+ * the first attempt to connect, whatever its outcome.
  */
 export async function createRedisPubSub(options: RedisPubSubOptions): Promise<RedisPubSubEngine> {
   const engine = new Engine(options)
@@ -64,7 +64,7 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
   /** Resolves when both connections are up or one of them failed. */
   readonly attempted: Promise<void>
   readonly #options: RedisPubSubOptions
-  /** On one server the same as `commands`. */
+  /** The same as `commands` on a single server. */
   readonly #publisher: Redis
   readonly #subscriptions: Redis
   readonly #subscriber: ReturnType<typeof createSubscriber>
@@ -72,7 +72,7 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
   readonly #remote: RedisPubSub
   readonly #ids = new Map<number, { local: number; remote: number }>()
   readonly #reported = new Set<RedisStage>()
-  /** The latest hint of each topic that Redis did not take: it makes receivers read what came before it, too. */
+  /** The latest hint of each topic that Redis did not accept: it makes receivers read earlier events, too. */
   readonly #putOff = new Map<string, Hint>()
   readonly #tending: NodeJS.Timeout
   #reconnected: (() => void) | undefined
@@ -120,7 +120,7 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
     })
     this.#remote = new RedisPubSub({
       publisher: this.#publisher,
-      // It uses no more of it than this.
+      // RedisPubSub uses only this part of it.
       subscriber: this.#subscriber as unknown as Redis,
     })
     this.#tending = setInterval(() => this.#tend(), TEND_EVERY_MS)
@@ -166,7 +166,7 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
     if (this.state() === 'down') throw new Error('Redis is not connected')
     // A cluster goes on while the server of some keys is away.
     if (!(this.commands instanceof Redis)) return void (await this.#publisher.ping())
-    // A write that changes nothing: a replica takes publishes, and tells them to nobody else.
+    // A write that changes nothing: a replica accepts publishes, but does not propagate them.
     await this.commands.set(`${this.#options.prefix}ready`, '', 'PX', 1, 'XX')
   }
 
@@ -197,7 +197,7 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
       await this.#remote.publish(this.#options.prefix + channel, { from: this.#options.nodeId, hint } satisfies Message)
       this.#reported.delete('publish')
     } catch (error) {
-      // A connection that broke was reported as such.
+      // A broken connection was reported as such.
       if (isUp(this.#publisher)) this.#report('publish', error)
       this.#putOffUntilLater(channel, hint)
     } finally {
@@ -221,7 +221,7 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
     if (isUp(this.#publisher)) {
       this.#flush()
       watch(this.#publisher)
-      // What it finds wrong is found by the connection.
+      // Failures are handled by the connection.
       this.ping().catch(() => undefined)
     }
     this.#subscriber.tend()
@@ -229,7 +229,7 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
 
   #report(stage: RedisStage, error: unknown): void {
     if (this.#isClosed || this.#reported.has(stage)) return
-    // A bug is none of an outage's.
+    // A bug does not count as an outage.
     if (stage !== 'listener') this.#reported.add(stage)
     this.#options.onError(stage, error)
   }

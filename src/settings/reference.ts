@@ -19,7 +19,7 @@ For production set at least \`NODE_ENV=production\`, \`DATABASE_URL\`, a key for
 \`REDIS_PREFIX\` and key. [Settings that matter](operations.md#settings-that-matter) says what to think of for several nodes.
 `
 
-/** The default as it would be set; null where there is none. */
+/** The default as it would be set; null if there is none. */
 function defaultOf({ absent }: Setting<unknown>): string | null {
   if (typeof absent === 'boolean') return absent ? '1' : '0'
   return typeof absent === 'number' || typeof absent === 'string' ? String(absent) : null
@@ -72,7 +72,7 @@ function table(settings: readonly Setting<unknown>[]): string {
   return [head, widths.map((width) => '-'.repeat(width)), ...body].map(line).join('\n')
 }
 
-/** Names of settings, paths and the like as code, where they are not marked already. */
+/** Names of settings, paths and the like as code, unless they are marked up already. */
 function markdown(text: string): string {
   return text
     .split(/(`[^`]*`|\[[^\]]*\]\([^)]*\))/)

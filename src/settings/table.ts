@@ -1,6 +1,6 @@
 /**
- * The table of settings. It parses (readEnvironment), prints `npm start -- --help` and makes docs/settings.md: to add a setting, add
- * a row here; its key is the property of Settings.
+ * The table of settings. It parses (readEnvironment), prints `npm start -- --help` and generates docs/settings.md: to add a
+ * setting, add a row here; its key is the property of Settings.
  */
 import {
   parseCertFile,
@@ -29,15 +29,15 @@ const NODE_ENVS = ['production', 'development', 'test'] as const
 const parsePort = parseNumber(0, 65_535)
 
 export interface SettingTexts {
-  /** What it is, in one sentence without its end: for `--help` and docs/settings.md. */
+  /** What it is, in one sentence without a full stop: for `--help` and docs/settings.md. */
   readonly about: string
-  /** What else docs/settings.md says: a sentence without its end, as Markdown. */
+  /** Further text for docs/settings.md: a sentence without a full stop, as Markdown. */
   readonly more?: string
-  /** The default in words, where it is not one value. */
+  /** The default in words, if it is not a single value. */
   readonly shown?: string
 }
 
-/** A variable of the environment, what its text becomes, and what holds where it is absent. */
+/** A variable of the environment, how its text is parsed, and the value if it is absent. */
 export interface Setting<T> extends SettingTexts {
   readonly variable: string
   readonly parse: (value: string) => T
@@ -209,7 +209,7 @@ const PROCESS = {
   }),
 }
 
-/** What the table can't parse: the SDK of OpenTelemetry reads it by itself. */
+/** Not parsed here: the SDK of OpenTelemetry reads it. */
 const OTEL = setting('OTEL_EXPORTER_OTLP_ENDPOINT', parseText, undefined, {
   about: "where to send OpenTelemetry traces; the SDK's other OTEL_ variables count too",
   more: 'OTLP over HTTP',

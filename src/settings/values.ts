@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { BlockList, isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 
-/** Largest number taken: the longest delay a Node timer keeps, and what an `Int` of GraphQL and PostgreSQL holds. */
+/** Largest number accepted: the longest delay of a Node timer, and the maximum of `Int` in GraphQL and PostgreSQL. */
 const MAX_NUMBER = 2_147_483_647
 const MIN_SECRET_BYTES = 32
 const MIN_RSA_BITS = 2048
@@ -15,14 +15,14 @@ export interface JwtKey {
   readonly key: KeyObject
 }
 
-/** Why a value was refused: what came, in words that may be printed, and what was expected. */
+/** Why a value was rejected: what was received, in words that may be printed, and what was expected. */
 export class BadValueError extends Error {
   constructor(came: string, expected: string) {
     super(`came ${came}, expected ${expected}`)
   }
 }
 
-/** A value as it may be printed: user and password taken out of URLs, long texts cut. */
+/** A value as it may be printed: user and password removed from URLs, long texts cut. */
 export const shown = (value: string): string => {
   const text = value.replace(/\/\/.*@/s, '//***@')
   return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}...` : text)
@@ -53,7 +53,7 @@ export const parseText = (value: string): string => value
 
 const tryUrl = (value: string): URL | null => (URL.canParse(value) ? new URL(value) : null)
 
-/** Never prints the URL: what can't be parsed may still hold a password. */
+/** Never prints the URL: an invalid one may still contain a password. */
 const parseUrl =
   (schemes: readonly string[], needsHost: boolean) =>
   (value: string): string => {
@@ -65,11 +65,11 @@ const parseUrl =
     return value
   }
 
-/** Several hosts, and a user without a host, are fine for libpq and not for URL: the store reads the rest. */
+/** Several hosts, and a user without a host, are valid for libpq and not for URL: the store parses the rest. */
 export const parsePostgresUrl = (value: string): string =>
   /^postgres(ql)?:\/\//.test(value) ? value : parseUrl(['postgres:', 'postgresql:'], false)(value)
 
-/** One server, or nodes of a cluster, which all speak TLS or none. What would have no effect is refused. */
+/** One server, or nodes of a cluster that all speak TLS or all do not. Parts without effect are rejected. */
 export const parseRedisUrl = (value: string): string => {
   const texts = value.split(',').map((each) => parseUrl(['redis:', 'rediss:'], true)(each.trim()))
   const urls = texts.map((text) => new URL(text))
@@ -122,7 +122,7 @@ export const parseProxies = (value: string): BlockList => {
   }
 }
 
-/** Keys decide who is who: only over TLS, but from this machine. */
+/** Keys decide who a caller is: only over TLS, except from this machine. */
 export const parseJwksUrl = (value: string): string => {
   const text = parseUrl(['https:', 'http:'], true)(value)
   const { protocol, hostname } = new URL(text)
@@ -152,7 +152,10 @@ export const parseSecret = (value: string): JwtKey => {
   return { kind: 'HS256', key: createSecretKey(bytes) }
 }
 
-/** Line ends may be written as `\n`, as env files that hold one line for each variable need it. */
+/**
+ * Line ends may be written as `
+ * `, as needed in env files with one line for each variable.
+ */
 export const parsePublicKey = (value: string): JwtKey => {
   const expected = `the PEM of a public RSA key of at least ${MIN_RSA_BITS} bits or of a public EC key on P-256`
   const pem = value.replaceAll('\\n', '\n')
@@ -175,7 +178,7 @@ export const parsePublicKey = (value: string): JwtKey => {
   throw new BadValueError(`a key of type ${key.asymmetricKeyType}`, expected)
 }
 
-/** Reads a file and has `check` throw where it is not what the name says. */
+/** Reads a file; `check` throws if it is not what the name says. */
 const parsePemFile =
   (what: string, check: (pem: string) => unknown) =>
   (path: string): string => {
@@ -200,7 +203,7 @@ export const parseKeyFile = parsePemFile('an unencrypted private key', createPri
 
 const MAX_WORKERS = 256
 
-/** How many processes; `auto` is one for each core that this one may use. */
+/** Number of processes; `auto` is one for each core available to this process. */
 export const parseWorkers = (value: string): number => {
   if (value === 'auto') return availableParallelism()
   const number = /^[1-9]\d{0,3}$/.test(value) ? Number(value) : NaN

@@ -1,7 +1,7 @@
 import { Prisma as Sql } from './generated/client.ts'
 import { epochMs, pageBefore, recordset, type Db } from './database/sql.ts'
 
-/** What an admin did, or looked at. */
+/** What an admin did or looked at. */
 export interface NewAuditEntry {
   actorId: number
   /** The field of the schema. */
@@ -29,7 +29,7 @@ const columns = Sql.sql`id::float8 AS id, ${epochMs('created_at')} AS at, actor_
   target_id AS "targetId", details`
 
 export function createAuditStore(db: Db) {
-  /** `isReading`: what the same actor looked at in the same hour is not noted again. */
+  /** `isReading`: what the same actor looked at in the same hour is not recorded again. */
   async function insert(entries: readonly NewAuditEntry[], isReading: boolean): Promise<AuditRecord[]> {
     const rows = entries.map((entry) => ({ ...entry, details: JSON.stringify(entry.details) }))
     return await db.$queryRaw<AuditRecord[]>`
@@ -45,7 +45,7 @@ export function createAuditStore(db: Db) {
       await insert([entry], false)
     },
 
-    /** Notes what was looked at, each once an hour for each actor; resolves with what was not noted yet. */
+    /** Records what was looked at, each item once an hour for each actor; resolves with those that are new. */
     addReadings: (entries: readonly NewAuditEntry[]) => insert(entries, true),
 
     /** Entries with an id below `before`, newest first. */
@@ -54,7 +54,7 @@ export function createAuditStore(db: Db) {
       const below = before ?? Number.MAX_SAFE_INTEGER
       const and = Sql.sql`${actorId === undefined ? Sql.empty : Sql.sql`AND actor_id = ${actorId}`}
         ${action === undefined ? Sql.empty : Sql.sql`AND action = ${action}`}`
-      // By the index of the narrowest.
+      // Uses the narrowest index.
       const [column, key] =
         targetId !== undefined
           ? ['target_id', Sql.sql`${targetId}::text`]
@@ -70,7 +70,7 @@ export function createAuditStore(db: Db) {
         ) a ORDER BY a.id DESC`
     },
 
-    /** Takes entries away that are older than `days`, at most `limit`; returns how many. */
+    /** Deletes entries older than `days`, at most `limit`; returns how many. */
     async sweep(days: number, limit: number): Promise<number> {
       return await db.$executeRaw`
         DELETE FROM audit_log WHERE id IN (

@@ -1,26 +1,26 @@
 import { Prisma as Sql } from './generated/client.ts'
 import { epochMs, type Db } from './database/sql.ts'
 
-/** Whose tokens are refused; times are in milliseconds since the epoch. */
+/** Users whose tokens are rejected; times are in milliseconds since the epoch. */
 export interface BanRecord {
   userId: number
-  /** Null, or a time that is past: not banned. */
+  /** Null, or a time in the past: not banned. */
   until: number | null
-  /** Whether the user was erased, and not created anew since. */
+  /** Whether the user was erased, and not created again since. */
   isErased: boolean
-  /** When that was stored, by the database's clock. */
+  /** When it was stored, by the database's clock. */
   changedAt: number
 }
 
-/** What only admins see of a user, in milliseconds since the epoch. */
+/** Fields of a user for admins only, in milliseconds since the epoch. */
 export interface AccountRecord {
   id: number
   createdAt: number
-  /** Null where the user is not banned now. */
+  /** Null if the user is not banned now. */
   bannedUntil: number | null
 }
 
-/** How long before a reading another transaction may have stored what it did not see, in milliseconds. */
+/** How far a reading goes back for transactions that an earlier one could not see yet, in milliseconds. */
 const OVERLAP_MS = 60_000
 
 const columns = Sql.sql`b.user_id AS "userId", ${epochMs('b.until')} AS until, b.erased_at IS NOT NULL AS "isErased",
@@ -28,7 +28,7 @@ const columns = Sql.sql`b.user_id AS "userId", ${epochMs('b.until')} AS until, b
 
 export function createBanStore(db: Db) {
   return {
-    /** Bans a user until a time, or lifts that; time and reason of before are replaced. */
+    /** Bans a user until a time, or lifts the ban; replaces the previous time and reason. */
     async set(userId: number, ban: { until: number; reason: string; byId: number } | null): Promise<BanRecord> {
       const { until = null, reason = null, byId = null } = ban ?? {}
       const [row] = await db.$queryRaw<BanRecord[]>`
@@ -40,7 +40,7 @@ export function createBanStore(db: Db) {
       return row as BanRecord
     },
 
-    /** Notes that a user was erased, or created anew; undefined where that changed nothing. */
+    /** Records that a user was erased, or created again; undefined if that changed nothing. */
     async setErased(userId: number, isErased: boolean): Promise<BanRecord | undefined> {
       const [row] = isErased
         ? await db.$queryRaw<BanRecord[]>`
@@ -53,7 +53,7 @@ export function createBanStore(db: Db) {
       return row
     },
 
-    /** What was stored since `since`, and where the next reading goes on; both times are the database's. */
+    /** What was stored since `since`, and where the next reading continues; both times are the database's. */
     async since(since: number): Promise<{ bans: BanRecord[]; readAt: number }> {
       const rows = await db.$queryRaw<(Omit<BanRecord, 'userId'> & { userId: number | null; readAt: number })[]>`
         SELECT ${columns}, ${epochMs('now()')} AS "readAt"
@@ -66,7 +66,7 @@ export function createBanStore(db: Db) {
       }
     },
 
-    /** What only admins see of users, by id. */
+    /** Fields of users for admins only, by id. */
     async accounts(userIds: readonly number[]): Promise<Map<number, AccountRecord>> {
       const rows = await db.$queryRaw<AccountRecord[]>`
         SELECT u.id, ${epochMs('u.created_at')} AS "createdAt", ${epochMs('b.until')} AS "bannedUntil"

@@ -1,6 +1,6 @@
 import { epochMs, type Db } from './database/sql.ts'
 
-/** Whom a user has blocked, and when, in milliseconds since the epoch. */
+/** A user's blocks, with their times in milliseconds since the epoch. */
 export interface BlockRecord {
   userId: number
   at: number
@@ -8,22 +8,22 @@ export interface BlockRecord {
 
 export function createBlockStore(db: Db) {
   return {
-    /** Stores that `blockerId` has blocked `blockedId`; false where that was so already. */
+    /** Stores that `blockerId` has blocked `blockedId`; false if that was stored before. */
     async add(blockerId: number, blockedId: number): Promise<boolean> {
       const { count } = await db.block.createMany({ data: [{ blockerId, blockedId }], skipDuplicates: true })
       return count > 0
     },
 
-    /** False where `blockerId` had not blocked `blockedId`. */
+    /** False if `blockerId` had not blocked `blockedId`. */
     async remove(blockerId: number, blockedId: number): Promise<boolean> {
       const { count } = await db.block.deleteMany({ where: { blockerId, blockedId } })
       return count > 0
     },
 
-    /** How many a user has blocked. */
+    /** How many users a user has blocked. */
     count: (blockerId: number): Promise<number> => db.block.count({ where: { blockerId } }),
 
-    /** With which of these users there is a block, whichever of the two made it. */
+    /** With which of these users there is a block, made by either of the two. */
     async pairedWith(userId: number, ids: readonly number[]): Promise<Set<number>> {
       const rows = await db.$queryRaw<{ id: number }[]>`
         SELECT k.id FROM unnest(${[...ids]}::int[]) AS k(id)
@@ -32,7 +32,7 @@ export function createBlockStore(db: Db) {
       return new Set(rows.map(({ id }) => id))
     },
 
-    /** Whom the user has blocked, latest first, those before `before`. */
+    /** The users whom the user has blocked, latest first, those before `before`. */
     async page(blockerId: number, before: BlockRecord | undefined, limit: number): Promise<BlockRecord[]> {
       return await db.$queryRaw<BlockRecord[]>`
         SELECT * FROM (

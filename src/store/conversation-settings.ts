@@ -1,7 +1,7 @@
 import { epochMs, pageBefore, type Db } from './database/sql.ts'
 import { Prisma as Sql } from './generated/client.ts'
 
-/** How a member keeps a conversation. `mutedUntil` is in milliseconds since the epoch, null where it is not muted now. */
+/** A member's settings of a conversation. `mutedUntil` is in milliseconds since the epoch, null if it is not muted now. */
 export interface ConversationSettings {
   mutedUntil: number | null
   pinned: boolean
@@ -14,7 +14,7 @@ export const lastMessage = Sql.sql`LEFT JOIN LATERAL (
 ) last ON true`
 
 /**
- * Whether the conversation of `m` is archived, whose last message is `last`: a message that came since has taken it back, unless the
+ * Whether the conversation of `m` is archived, whose last message is `last`: a newer message unarchives it, unless the
  * conversation was muted then.
  */
 export const isArchived = Sql.sql`(m.archived_at IS NOT NULL
@@ -32,8 +32,8 @@ export function createConversationSettingsStore(db: Db) {
     },
 
     /**
-     * Changes settings; what is archived is so for what is there now. `seq`: the event in the user's topic that tells of it. To be called
-     * in a transaction that holds that topic's lock, with settings that were read in it.
+     * Changes settings; archiving covers the messages there are now. `seq`: the event in the user's topic that announces it.
+     * Call it in a transaction that holds that topic's lock, with settings that were read in it.
      */
     async update(
       userId: number,

@@ -15,7 +15,7 @@ export interface ConversationRecord {
 export type ConversationFilter = 'ALL' | 'UNREAD' | 'ARCHIVED' | 'MENTIONED'
 
 /**
- * Where a conversation stands in a user's list. `activityAt` is when the latest message was sent that the user may read, or the
+ * A conversation's place in a user's list. `activityAt` is when the latest message that the user may read was sent, or the
  * conversation created; milliseconds since the epoch.
  */
 export interface ConversationPosition {
@@ -23,7 +23,10 @@ export interface ConversationPosition {
   activityAt: number
   lastMessageId: number
   id: string
-  /** The `seq` of the user's topic when the list's first page was read: what was unpinned since may have been on an earlier page. */
+  /**
+   * The `seq` of the user's topic when the list's first page was read: what was unpinned since may have been on an earlier
+   * page.
+   */
   asOf: number
 }
 
@@ -43,19 +46,19 @@ export interface MemberPageKey {
 interface Membership {
   topic: string
   sinceSeq: number
-  /** The horizon: what happens to messages with ids up to it is not the user's to see. Absent: all of them are. */
+  /** The horizon: events about messages with ids up to it are hidden from the user. Absent: nothing is hidden. */
   historyAfter?: number
 }
 
-/** What a user listens to besides their own topic, and whose topics hear of the user's presence. */
+/** What a user listens to besides their own topic, and whose topics receive the user's presence. */
 export interface Circle {
   /** Groups the user is in, with the `seq` of the group's topic after which events are theirs. */
   groups: (Membership & { memberCount: number })[]
-  /** Memberships that ended, with the last `seq` that is still theirs. */
+  /** Memberships that ended, with the last `seq` that is the user's. */
   past: (Membership & { untilSeq: number })[]
-  /** `user:` topics of the partners in direct conversations. */
+  /** `user:` topics of the other users in direct conversations. */
   partners: string[]
-  /** With whom there is a block, whichever of the two made it. */
+  /** Users with whom there is a block, made by either of the two. */
   blocked: number[]
 }
 
@@ -102,14 +105,14 @@ export function createConversationStore(db: Db) {
   }
 
   return {
-    /** Conversations by id, closed groups left out. */
+    /** Conversations by id, without closed groups. */
     byIds: (ids: readonly string[]): Promise<Map<string, ConversationRecord>> => byIds(ids),
 
-    /** The conversations of messages by their ids, those of closed groups too: for what is done without a viewer. */
+    /** The conversations of messages by their ids, including those of closed groups: for operations without a viewer. */
     ofMessages: async (messages: Iterable<{ conversationId: string }>): Promise<Map<string, ConversationRecord>> =>
       await byIds([...new Set(Array.from(messages, ({ conversationId }) => conversationId))], { withClosed: true }),
 
-    /** The direct conversation of two users, whatever id it came with; undefined before the first message. */
+    /** The direct conversation of two users, whatever id it was imported with; undefined before the first message. */
     async byPair(a: number, b: number): Promise<ConversationRecord | undefined> {
       const [row] = await db.$queryRaw<ConversationRow[]>`
         SELECT id, is_group, null::int AS group_id, user_low, user_high FROM conversations
@@ -117,7 +120,7 @@ export function createConversationStore(db: Db) {
       return row && toRecord(row)
     },
 
-    /** The conversations that the user is in, or the one of them that is named. */
+    /** The conversations that the user is in, or only the named one. */
     async idsOf(userId: number, only?: string): Promise<string[]> {
       const rows = await db.$queryRaw<{ conversation_id: string }[]>`
         SELECT conversation_id FROM members WHERE user_id = ${userId} AND conversation_id = coalesce(${only ?? null}, conversation_id)`
@@ -140,8 +143,8 @@ export function createConversationStore(db: Db) {
     },
 
     /**
-     * The user's conversations by latest activity, those after `after`: pinned ones first, of a filter; without one all, whether pinned or
-     * not. While conversations move, a page may miss one, and never repeats one of an earlier page.
+     * The user's conversations by latest activity, those after `after`, pinned ones first, by filter; without a filter all,
+     * whether pinned or not. If conversations move meanwhile, a page may miss one, and never repeats one of an earlier page.
      */
     async page(
       userId: number,
@@ -183,7 +186,10 @@ export function createConversationStore(db: Db) {
     members: async (conversationId: string, after: number, limit: number): Promise<MemberRecord[]> =>
       (await memberPages([{ conversationId, after, limit }]))[0] ?? [],
 
-    /** Whether two users receive each other's presence: they share a conversation, and not just groups with more than `groupLimit` members. */
+    /**
+     * Whether two users receive each other's presence: they share a conversation other than a group with more than `groupLimit`
+     * members.
+     */
     async sharePresence(a: number, b: number, groupLimit: number): Promise<boolean> {
       const [row] = await db.$queryRaw<{ shared: boolean }[]>`
         SELECT EXISTS (
@@ -194,7 +200,7 @@ export function createConversationStore(db: Db) {
       return row?.shared ?? false
     },
 
-    /** What each user listens to and who hears of them, in one query for many users. */
+    /** The memberships and contacts of each user, in one query for many users. */
     async circles(userIds: readonly number[]): Promise<Map<number, Circle>> {
       const rows = await db.$queryRaw<
         {

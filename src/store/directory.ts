@@ -2,7 +2,7 @@ import { Prisma as Sql } from './generated/client.ts'
 import { epochMs, type Db } from './database/sql.ts'
 import type { UserRecord } from './users.ts'
 
-/** What happened on a day of UTC, `2023-07-15`. */
+/** Statistics of a UTC day, `2023-07-15`. */
 export interface DayRecord {
   date: string
   messages: number
@@ -11,38 +11,38 @@ export interface DayRecord {
   newConversations: number
 }
 
-/** Which users: all where nothing is given. */
+/** Filters of users; none: all. */
 export interface UserFilter {
-  /** A part of the name whatever the case, or the exact id. */
+  /** A part of the name, case-insensitive, or the exact id. */
   search?: string | undefined
-  /** Those who are banned now, or those who are not. */
+  /** Users who are banned now, or who are not. */
   banned?: boolean | undefined
-  /** None but these, ids ascending. */
+  /** Only these, ids ascending. */
   ids?: readonly number[] | undefined
 }
 
 const userColumns = Sql.sql`u.id, u.name, u.avatar, ${epochMs('u.last_active')} AS "lastActive"`
 
-/** How many rows are looked through in the order of ids before the index of names is asked: what is frequent is found among them. */
+/** How many rows are scanned in the order of ids before the index of names is used: frequent names are found among them. */
 const WINDOW = 2000
-/** Where so many of them were found, the rest is near. */
+/** After this many hits, the rest is near. */
 const FREQUENT = 20
 
-/** The text as a pattern of LIKE that finds it anywhere. */
+/** The text as a LIKE pattern that matches it anywhere. */
 const anywhere = (text: string): string => `%${text.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`
 
-/** A table whose rows are found by a part of their name. */
+/** A table searched by a part of its name. */
 interface Named {
   /** With the alias `u` and a condition that others can follow. */
   from: Sql.Sql
   columns: Sql.Sql
 }
 
-/** What admins look through. */
+/** Directory queries of admins. */
 export function createDirectoryStore(db: Db) {
   /**
-   * Rows by a part of the name in the order of ids, those above `after`. A frequent part is found while walking the ids, a rare one by the
-   * index of names: each would be slow for the other.
+   * Rows by a part of the name in the order of ids, those above `after`. A frequent part is found by scanning the ids, a rare
+   * one by the index of names: each would be slow for the other.
    */
   async function byName<R extends { id: number }>(
     { from, columns }: Named,
@@ -78,7 +78,7 @@ export function createDirectoryStore(db: Db) {
     async users({ search, banned, ids }: UserFilter, after: number, limit: number): Promise<UserRecord[]> {
       const ban = Sql.sql`EXISTS (SELECT FROM bans b WHERE b.user_id = u.id AND b.until > now())`
       const and = banned === false ? Sql.sql`AND NOT ${ban}` : Sql.empty
-      // The few of a list are looked through at once.
+      // A short list is scanned at once.
       if (ids !== undefined || banned === true) {
         const list =
           ids === undefined
@@ -102,7 +102,7 @@ export function createDirectoryStore(db: Db) {
       return merged(byId, await byName<UserRecord>(source, search, after, limit), limit)
     },
 
-    /** The ids of open groups, those above `after`; `search` is a part of the name whatever the case. */
+    /** The ids of open groups, those above `after`; `search` is a part of the name, case-insensitive. */
     async groups(search: string | undefined, after: number, limit: number): Promise<number[]> {
       const source = { from: Sql.sql`groups u WHERE u.closed_at IS NULL`, columns: Sql.sql`u.id` }
       const rows =
@@ -112,7 +112,7 @@ export function createDirectoryStore(db: Db) {
       return rows.map(({ id }) => id)
     },
 
-    /** Notes who was connected on the day of each time, in milliseconds since the epoch. */
+    /** Records who was connected on the day of each time, in milliseconds since the epoch. */
     async noteActive(active: ReadonlyMap<number, number>): Promise<void> {
       const rows = [...active].map(([id, at]) => ({ id, at }))
       if (rows.length === 0) return
@@ -122,12 +122,12 @@ export function createDirectoryStore(db: Db) {
         FROM json_to_recordset(${JSON.stringify(rows)}::json) AS i(id int, at float8) ORDER BY 1, 2 ON CONFLICT DO NOTHING`
     },
 
-    /** Takes away who was active on days longer ago. */
+    /** Deletes activity of days longer ago. */
     async forgetActive(days: number): Promise<void> {
       await db.$executeRaw`DELETE FROM active_days WHERE day < (now() AT TIME ZONE 'UTC')::date - ${days}::int`
     },
 
-    /** The last `days` days of UTC, today so far included, the newest last. */
+    /** The last `days` days of UTC, today included, the newest last. */
     async statistics(days: number): Promise<DayRecord[]> {
       const day = (column: string): Sql.Sql => Sql.raw(`(${column} AT TIME ZONE 'UTC')::date`)
       return await db.$queryRaw<DayRecord[]>`
@@ -158,7 +158,7 @@ export function createDirectoryStore(db: Db) {
   }
 }
 
-/** The rows of both by id, each once. */
+/** The rows of both by id, without duplicates. */
 function merged<R extends { id: number }>(some: readonly R[], others: readonly R[], limit: number): R[] {
   const known = new Set(others.map(({ id }) => id))
   const all = [...some.filter(({ id }) => !known.has(id)), ...others]

@@ -1,9 +1,9 @@
 import { epochMs, type Db } from './database/sql.ts'
 
-/** Takes away what is stored of a user, a part in each statement. All of them may be repeated. */
+/** Deletes what is stored of a user, in one statement for each part. All of them may be repeated. */
 export function createErasureStore(db: Db) {
   return {
-    /** Takes name and avatar away; the user is shown as `user<id>`. Tells whether there was anything. */
+    /** Removes name and avatar; the user is shown as `user<id>`. Returns whether there was anything to remove. */
     async profile(userId: number): Promise<boolean> {
       const changed = await db.$executeRaw`
         UPDATE users SET name = 'user' || id, avatar = NULL, last_active = NULL, name_set_at = NULL, avatar_set_at = NULL, announce_due = NULL
@@ -11,21 +11,21 @@ export function createErasureStore(db: Db) {
       return changed > 0
     },
 
-    /** The ids of all messages of the user, deleted ones too, oldest first. */
+    /** The ids of all messages of the user, including deleted ones, oldest first. */
     async messageIds(userId: number): Promise<number[]> {
-      // Sorted here: the planner would walk the ids of all messages for that.
+      // Sorted here: the planner would scan the ids of all messages for that.
       const rows = await db.$queryRaw<{ id: number }[]>`
         SELECT id::float8 AS id FROM messages WHERE sender_id = ${userId} AND (deleted_at IS NULL OR client_key IS NOT NULL)`
       return rows.map(({ id }) => id).toSorted((a, b) => a - b)
     },
 
-    /** Takes the idempotency keys of messages away. */
+    /** Removes the idempotency keys of messages. */
     async keys(messageIds: readonly number[]): Promise<void> {
       await db.$executeRaw`
         UPDATE messages SET client_key = NULL WHERE id = ANY(${[...messageIds]}::bigint[]) AND client_key IS NOT NULL`
     },
 
-    /** Takes receipts and reactions of the user away, at most `limit` of each; returns how many. */
+    /** Deletes the user's receipts and reactions, at most `limit` of each; returns how many. */
     async traces(userId: number, limit: number): Promise<number> {
       const receipts = await db.$executeRaw`
         DELETE FROM receipts WHERE reader_id = ${userId} AND (message_id, reader_id) IN (
@@ -38,7 +38,10 @@ export function createErasureStore(db: Db) {
       return receipts + reactions
     },
 
-    /** Takes notifications, blocks, settings, pointers, requests and reports of the user away, and what reports say of the user's messages. */
+    /**
+     * Deletes the user's notifications, blocks, settings, pointers, requests and reports, and the contents of the user's
+     * messages in reports.
+     */
     async belongings(userId: number): Promise<void> {
       await db.$executeRaw`
         WITH no_notifications AS (DELETE FROM notifications WHERE user_id = ${userId}),
@@ -56,15 +59,15 @@ export function createErasureStore(db: Db) {
         WHERE user_id = ${userId}`
     },
 
-    /** When the oldest event of the log was written, in milliseconds since the epoch; undefined where there is none. */
+    /** When the oldest event of the log was written, in milliseconds since the epoch; undefined if there is none. */
     async firstEventAt(): Promise<number | undefined> {
       const [row] = await db.$queryRaw<{ at: number | null }[]>`SELECT ${epochMs('min(created_at)')} AS at FROM events`
       return row?.at ?? undefined
     },
 
     /**
-     * Takes the user out of the events of a time, in milliseconds since the epoch: reactions and receipts go as a whole, a name becomes
-     * `user<id>`. Who resumes over the place gets all others, in order.
+     * Removes the user from the events of a period, in milliseconds since the epoch: reactions and receipts are removed as a
+     * whole, a name becomes `user<id>`. A client that resumes across the gaps gets all others, in order.
      */
     async events(userId: number, from: number, until: number): Promise<void> {
       const id = String(userId)
@@ -85,7 +88,7 @@ export function createErasureStore(db: Db) {
           AND (payload -> 'user' ->> 'id' = ${id} OR payload -> 'userIds' @> ${id}::jsonb)`
     },
 
-    /** Empties the user's own topic, as the retention would. */
+    /** Empties the user's own topic, as retention would. */
     async ownTopic(topic: string): Promise<void> {
       await db.$executeRaw`
         WITH locked AS MATERIALIZED (SELECT name FROM topics WHERE name = ${topic} FOR UPDATE), gone AS (

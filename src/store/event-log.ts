@@ -9,20 +9,20 @@ export interface StoredEvent {
   id: number
   at: number
   kind: string
-  /** A message event carries the message as it is stored; every other kind what was logged. */
+  /** A message event carries the message as stored; every other kind its logged payload. */
   payload: unknown
 }
 
-/** One event in one topic. In each topic `seq` counts from 1 without holes, in the order of commits. */
+/** One event in one topic. In each topic `seq` counts from 1 without gaps, in the order of commits. */
 export interface LogEntry {
   topic: string
   seq: number
   event: StoredEvent
-  /** What it was written by, where that is traced. */
+  /** The span that wrote it, if traced. */
   trace?: TraceParent | undefined
 }
 
-/** Where an event stands in a topic. */
+/** An event's position in a topic. */
 export interface LogPosition {
   topic: string
   seq: number
@@ -32,23 +32,26 @@ export interface LogPosition {
   xid: number
 }
 
-/** Where reading a topic goes on after a cursor. */
+/** Where reading a topic continues after a cursor. */
 export interface TopicPosition {
-  /** Up to this `seq` everything was delivered. */
+  /** The `seq` up to which everything was delivered. */
   seq: number
-  /** The last event that retention took away; 0 where it took none. */
+  /** The last event that retention removed; 0 if none. */
   sweptSeq: number
-  /** Whether retention took something away that comes after the cursor. */
+  /** Whether retention removed something that comes after the cursor. */
   isSwept: boolean
 }
 
 export interface CursorPositions {
-  /** False for a cursor that this log did not give out, or not in its present history, or gave out so long ago that memberships which ended since are forgotten. */
+  /**
+   * False for a cursor that this log did not issue, or not in its present history, or so long ago that memberships which ended
+   * since are forgotten.
+   */
   known: boolean
   positions: Map<string, TopicPosition>
 }
 
-/** A stretch of a topic: events with `after < seq <= until`. */
+/** A range of a topic: events with `after < seq <= until`. */
 export interface TopicRange {
   topic: string
   after: number
@@ -59,13 +62,13 @@ export interface NewEvent {
   topics: readonly string[]
   kind: string
   payload: unknown
-  /** The message that a message event tells of; its payload is then read from the message. */
+  /** The message that a message event refers to; its payload is then read from the message. */
   message?: MessageRecord
-  /** Whether it tells of a change of who may do what in its topics: a send that read before it must look again. */
+  /** Whether permissions in its topics change: a send that read before it must check again. */
   changesAccess?: boolean
 }
 
-/** What is left of ranges after entries that were read of them in order. */
+/** The rest of ranges after entries that were read from them in order. */
 export function rangesAfter(ranges: readonly TopicRange[], read: readonly { topic: string; seq: number }[]): TopicRange[] {
   return ranges.map((range) => {
     const last = read.findLast(({ topic, seq }) => topic === range.topic && seq > range.after && seq <= range.until)
@@ -81,10 +84,10 @@ interface EventRow {
   kind: string
   payload: unknown
   message_id: number | null
-  /** Of a reaction's event: whether the message is deleted by now. */
+  /** For a reaction's event: whether the message has been deleted since. */
   message_deleted: boolean | null
 }
-/** The columns of the message are null where the event has none, or where it is gone. */
+/** The columns of the message are null if the event has none, or if it is gone. */
 type EntryRow = EventRow & (MessageRow | { [Column in keyof MessageRow]: null })
 
 const hasMessage = (row: EntryRow): row is EventRow & MessageRow => row.conversation_id !== null
@@ -112,8 +115,8 @@ const entryJoins = Sql.sql`
   LEFT JOIN users u ON u.id = m.sender_id`
 
 /**
- * Locks topics until the transaction ends, in one order everywhere so that writers can't block each other for ever,
- * and tells their heads. Whoever appends holds these locks.
+ * Locks topics until the transaction ends, always in the same order so that writers can't deadlock, and returns their heads.
+ * Appending requires these locks.
  */
 export async function lockTopics(tx: Db, topics: readonly string[]): Promise<Map<string, number>> {
   const rows = await tx.$queryRaw<{ name: string; seq: number }[]>`
@@ -195,8 +198,8 @@ async function positionsAfterEvent(db: Db, cursor: number, topics: readonly stri
 }
 
 /**
- * After a snapshot: what it shows of a topic is the beginning of it, since a writer holds the topic's lock until the commit.
- * A snapshot of the future is of a log that has lost its end since.
+ * After a snapshot: it shows the beginning of each topic, since a writer holds the topic's lock until the commit. A snapshot
+ * from the future belongs to a log that has lost its end since.
  */
 async function positionsAfterSnapshot(
   db: Db,
@@ -228,14 +231,14 @@ async function positionsAfterSnapshot(
   }
 }
 
-/** Whether its message is gone, which nothing can be told of. */
+/** Whether its message is gone, so that it can't be delivered. */
 const isOrphan = (row: EntryRow): boolean => row.message_id !== null && !hasMessage(row)
 
 export type EventLog = ReturnType<typeof createEventLog>
 
 /**
  * Reads of the event log. Writing goes through `Store.transaction` and the message batches. An event whose message is gone is
- * left out, and `onOrphans` is told how many were.
+ * left out, and `onOrphans` is called with their number.
  */
 export function createEventLog(db: Db, onOrphans: (count: number) => void = () => undefined) {
   function entriesOf(rows: readonly EntryRow[]): LogEntry[] {
@@ -245,7 +248,7 @@ export function createEventLog(db: Db, onOrphans: (count: number) => void = () =
   }
 
   return {
-    /** The highest `seq` of each topic; 0 for a topic that is not known. */
+    /** The highest `seq` of each topic; 0 for an unknown topic. */
     async heads(topics: readonly string[]): Promise<Map<string, number>> {
       const rows = await db.$queryRaw<{ name: string; seq: number }[]>`
         SELECT name, seq::float8 AS seq FROM topics WHERE name = ANY(${[...topics]}::text[])`
@@ -254,14 +257,14 @@ export function createEventLog(db: Db, onOrphans: (count: number) => void = () =
       return heads
     },
 
-    /** The highest event id given out; 0 before the first. */
+    /** The highest assigned event id; 0 before the first. */
     async lastId(): Promise<number> {
       const [row] = await db.$queryRaw<{ id: number }[]>`
         SELECT (CASE WHEN is_called THEN last_value ELSE 0 END)::float8 AS id FROM events_id_seq`
       return row?.id ?? 0
     },
 
-    /** The entries of one topic with `after < seq <= until`, in order, at most `limit`; none where there are no more. */
+    /** The entries of one topic with `after < seq <= until`, in order, at most `limit`; empty if there are no more. */
     async read({ topic, after, until }: TopicRange, limit: number): Promise<LogEntry[]> {
       for (let from = after; ;) {
         const rows = await db.$queryRaw<EntryRow[]>`
@@ -273,7 +276,7 @@ export function createEventLog(db: Db, onOrphans: (count: number) => void = () =
       }
     },
 
-    /** Where the newest entries of all ranges together stand, by event id, at most `limit`, oldest first. */
+    /** The positions of the newest entries of all ranges together, by event id, at most `limit`, oldest first. */
     async newest(ranges: readonly TopicRange[], limit: number): Promise<LogPosition[]> {
       return await db.$queryRaw<LogPosition[]>`
         SELECT e.topic, e.seq::float8 AS seq, e.id::float8 AS id, ${epochMs('e.created_at')} AS at, e.xid::float8 AS xid FROM (
@@ -286,7 +289,7 @@ export function createEventLog(db: Db, onOrphans: (count: number) => void = () =
         ) e ORDER BY e.id, e.topic`
     },
 
-    /** The oldest entries of all ranges together by event id, at most about `limit`; `isLast` where there are no more. */
+    /** The oldest entries of all ranges together by event id, at most about `limit`; `isLast` if there are no more. */
     async oldest(ranges: readonly TopicRange[], limit: number): Promise<{ entries: LogEntry[]; isLast: boolean }> {
       for (let rest = ranges; ;) {
         const rows = await db.$queryRaw<EntryRow[]>`
@@ -304,14 +307,14 @@ export function createEventLog(db: Db, onOrphans: (count: number) => void = () =
       }
     },
 
-    /** Where reading goes on after the cursor, for each topic. */
+    /** Where reading continues after the cursor, for each topic. */
     async positionsAfter(cursor: EventCursor, topics: readonly string[]): Promise<CursorPositions> {
       if (typeof cursor === 'object') return await positionsAfterSnapshot(db, cursor, topics)
       if (!Number.isSafeInteger(cursor)) return { known: false, positions: new Map() }
       return await positionsAfterEvent(db, cursor, topics)
     },
 
-    /** Takes events out of the log that are older than `hours`, at most `limit`; returns how many entries went. */
+    /** Deletes events older than `hours` from the log, at most `limit`; returns how many entries were deleted. */
     async sweep(hours: number, limit: number): Promise<number> {
       const [row] = await db.$queryRaw<{ count: number }[]>`
         WITH old AS MATERIALIZED (

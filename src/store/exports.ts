@@ -1,13 +1,13 @@
 import { Prisma as Sql } from './generated/client.ts'
 import type { Db } from './database/sql.ts'
 
-/** A line of an export, with what the next page goes on after. */
+/** A line of an export, with the key after which the next page begins. */
 export interface ExportedRow {
   key: unknown
   line: Record<string, unknown>
 }
 
-/** A part of an export: its lines in pages, each after the key of the last one. `start` is before the first. */
+/** A section of an export: its lines in pages, each after the key of the last one. `start` is before the first. */
 export interface ExportSection {
   name: string
   start: readonly (number | string)[]
@@ -16,7 +16,7 @@ export interface ExportSection {
 
 const time = (column: string): Sql.Sql => Sql.raw(`to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`)
 
-/** What is in a conversation that can be seen: closed groups are left out, which nobody is in. */
+/** Visible conversations: closed groups, which have no members, are left out. */
 const open = (conversation: string): Sql.Sql =>
   Sql.raw(`NOT EXISTS (SELECT FROM groups x WHERE x.conversation_id = ${conversation} AND x.closed_at IS NOT NULL)`)
 
@@ -41,7 +41,7 @@ const receiptLine = Sql.sql`json_build_object('type', 'receipt', 'message_id', r
   'read_at', ${time('r.read_at')})`
 const reactionLine = Sql.sql`json_build_object('type', 'reaction', 'message_id', r.message_id, 'is_group', c.is_group, 'user_id', r.user_id,
   'reaction', r.reaction, 'timestamp', ${time('r.created_at')})`
-/** The part of what is read that no receipts say. */
+/** The part of the read state that receipts do not show. */
 const readLine = Sql.sql`json_build_object('type', 'read', 'session_id', m.conversation_id, 'user_id', m.user_id, 'message_id', last.id,
   'is_group', c.is_group)`
 const readFrom = Sql.sql`members m JOIN conversations c ON c.id = m.conversation_id CROSS JOIN LATERAL (
@@ -49,7 +49,7 @@ const readFrom = Sql.sql`members m JOIN conversations c ON c.id = m.conversation
 
 const all = Sql.sql`true`
 
-/** Everything, in the format of an import and in its order. */
+/** Everything, in the format and order of an import. */
 export const EVERYTHING: readonly ExportSection[] = [
   {
     name: 'users',
@@ -107,12 +107,12 @@ export const EVERYTHING: readonly ExportSection[] = [
   },
 ]
 
-/** Everything that is stored of one user: what an import takes, then what it has not. */
+/** Everything stored of one user: what an import accepts, then the rest. */
 export function everythingOf(user: number): readonly ExportSection[] {
   const section = (name: string, line: Sql.Sql, from: Sql.Sql, key: string): ExportSection => ({
     name,
     start: [''],
-    // Few: by the text of a key that is unique among them.
+    // Few rows: by the text of a key that is unique among them.
     page: ([after], limit) => Sql.sql`
       SELECT json_build_array(${Sql.raw(key)}) AS key, ${line} AS line FROM ${from} AND ${Sql.raw(key)} > ${after}
       ORDER BY ${Sql.raw(key)} LIMIT ${limit}`,
@@ -236,7 +236,7 @@ export function createExportStore(db: Db) {
     /** One page of a section. */
     page: (section: ExportSection, after: readonly (number | string)[], limit: number): Promise<ExportedRow[]> =>
       db.$queryRaw<ExportedRow[]>(section.page(after, limit)),
-    /** About how many lines an export of everything has. */
+    /** Approximate number of lines of a complete export. */
     async count(): Promise<number> {
       const [row] = await db.$queryRaw<{ count: number }[]>`
         SELECT sum(greatest(reltuples, 0))::float8 AS count FROM pg_class

@@ -11,7 +11,7 @@ export interface GroupRecord {
   joinApprovalRequired: boolean
   allowInvitation: boolean
   allowSendMessages: boolean
-  /** Whether new members see what was sent before they joined. */
+  /** Whether new members may read what was sent before they joined. */
   historyVisible: boolean
   memberCount: number
 }
@@ -46,7 +46,7 @@ export function createGroupStore(db: Db) {
       return new Map(rows.map((row) => [row.id, row]))
     },
 
-    /** The users' roles in a group, by user id; who is not a member is left out. */
+    /** The users' roles in a group, by user id; non-members are left out. */
     async roles(groupId: number, userIds: readonly number[]): Promise<Map<number, Role>> {
       const rows = await db.$queryRaw<{ userId: number; role: Role }[]>`
         SELECT m.user_id AS "userId", m.role::text AS role FROM groups g CROSS JOIN unnest(${[...userIds]}::int[]) AS k(id)
@@ -80,7 +80,7 @@ export function createGroupStore(db: Db) {
       return await db.group.update({ where: { id }, data: info, select })
     },
 
-    /** What those who join now begin with: the id of the last message; history up to it is hidden where the group says so. 0: none. */
+    /** The horizon of those who join now: the id of the last message, if the group hides earlier history. 0: none. */
     async beginning({ conversationId, historyVisible }: GroupRecord): Promise<{ lastId: number; historyAfter: number }> {
       const [row] = await db.$queryRaw<{ lastId: number }[]>`
         SELECT last.id::float8 AS "lastId" FROM unnest(ARRAY[${conversationId}]::text[]) AS k(id) CROSS JOIN LATERAL (
@@ -91,8 +91,8 @@ export function createGroupStore(db: Db) {
     },
 
     /**
-     * Adds members who are not in yet; `sinceSeq` tells for each from where in the group's topic events are theirs. They begin after the
-     * last message, with what they sent here before.
+     * Adds those who are not members yet; `sinceSeq` is the `seq` of the group's topic after which events are each one's. They
+     * start behind the last message, and keep messages they sent here before.
      */
     async addMembers(
       group: GroupRecord,
@@ -115,7 +115,7 @@ export function createGroupStore(db: Db) {
       return await db.group.update({ where: { id: group.id }, data: { memberCount: { increment: members.length } }, select })
     },
 
-    /** Ends a membership and keeps until when events were the user's; the group is closed with its last member. */
+    /** Ends a membership and stores the `seq` up to which events were the user's; the group is closed with its last member. */
     async removeMember(group: GroupRecord, userId: number, topic: string, untilSeq: number): Promise<GroupRecord> {
       const { sinceSeq, historyAfter, sentCount } = await db.member.delete({
         where: { conversationId_userId: { conversationId: group.conversationId, userId } },
@@ -135,7 +135,7 @@ export function createGroupStore(db: Db) {
       })
     },
 
-    /** Who owns the group after its owner: the admin, else the member, who is in longest; undefined where there is nobody else. */
+    /** The next owner of the group: the longest-standing admin, or else member; undefined if there is nobody else. */
     async successor(group: GroupRecord, ownerId: number): Promise<number | undefined> {
       const [row] = await db.$queryRaw<{ userId: number }[]>`
         SELECT user_id AS "userId" FROM members WHERE conversation_id = ${group.conversationId} AND user_id <> ${ownerId}
@@ -144,8 +144,8 @@ export function createGroupStore(db: Db) {
     },
 
     /**
-     * Mutes a member until a time, in milliseconds since the epoch, or lifts that with null; false where that changes nothing. It outlasts
-     * the membership.
+     * Mutes a member until a time, in milliseconds since the epoch, or unmutes with null; false if that changes nothing. A mute
+     * survives leaving and joining again.
      */
     async setMute(groupId: number, userId: number, until: number | null): Promise<boolean> {
       if (until === null)
@@ -156,7 +156,7 @@ export function createGroupStore(db: Db) {
       return changed > 0
     },
 
-    /** Until when users are muted in groups, in milliseconds since the epoch; those whose time is over are left out. */
+    /** Until when users are muted in groups, in milliseconds since the epoch; expired ones are left out. */
     async mutes(keys: readonly { groupId: number; userId: number }[]): Promise<(number | undefined)[]> {
       const rows = await db.$queryRaw<{ ord: number; until: number }[]>`
         SELECT k.ord, ${epochMs('m.until')} AS until FROM ${recordset(keys, 'k', '"groupId" int, "userId" int')}
@@ -169,13 +169,13 @@ export function createGroupStore(db: Db) {
       await db.joinRequest.createMany({ data: userIds.map((userId) => ({ groupId, userId })), skipDuplicates: true })
     },
 
-    /** Takes a join request away; false where there was none. */
+    /** Deletes a join request; false if there was none. */
     async takeJoinRequest(groupId: number, userId: number): Promise<boolean> {
       const { count } = await db.joinRequest.deleteMany({ where: { groupId, userId } })
       return count > 0
     },
 
-    /** Who waits to join, earliest first, at most `limit`. */
+    /** Users who asked to join, earliest first, at most `limit`. */
     async joinRequests(groupIds: readonly number[], limit = NO_LIMIT): Promise<Map<number, number[]>> {
       const rows = await db.$queryRaw<{ groupId: number; userId: number }[]>`
         SELECT group_id AS "groupId", user_id AS "userId" FROM join_requests WHERE group_id = ANY(${[...groupIds]}::int[])

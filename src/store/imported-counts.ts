@@ -2,18 +2,18 @@ import { pageBefore, type Db } from './database/sql.ts'
 import { Prisma as Sql } from './generated/client.ts'
 import { createReadPointerStore, readToAfter, type MemberKey } from './read-pointers.ts'
 
-/*
- * What is counted as messages are sent and read must be right for what is imported, too, whatever the order of the lines: in the end it
- * is what the migration would count from the same rows. The transaction holds the locks of the topics of the conversations.
+/**
+ * Counters maintained by sends and reads must also be right for imported data, whatever the order of the lines: the result is
+ * what the migration would compute from the same rows. The transaction holds the locks of the topics of the conversations.
  */
 
-/** How many messages of conversation `c` are of a user, who is its member `m`, or else was one as `f` says. */
+/** How many messages of conversation `c` are a user's, who is its member `m`, or a former member by `f`. */
 const sentBy = (user: string): Sql.Sql => Sql.sql`CASE WHEN c.is_group THEN coalesce(m.sent_count, f.sent_count, 0)
   WHEN c.user_low = ${Sql.raw(user)} THEN c.low_count ELSE c.message_count - c.low_count END`
 
 /**
- * Where messages were stored before others that are there, the later ones are numbered anew, and pointers that were behind them are found
- * anew, from what was marked and from the receipts.
+ * If messages were inserted before existing ones, the later ones are renumbered, and pointers behind them are recomputed from
+ * what was marked and from the receipts.
  */
 export async function recountLate(db: Db, stored: readonly { id: number; conversationId: string }[]): Promise<void> {
   const first = new Map<string, number>()
@@ -61,7 +61,7 @@ export async function recountLate(db: Db, stored: readonly { id: number; convers
     ) p WHERE t.conversation_id = p.conversation_id AND t.user_id = p.user_id`
 }
 
-/** Counts receipts that were just stored as read by those who are in the conversations. */
+/** Counts receipts stored just now as read for those who are in the conversations. */
 export async function countReceipts(db: Db, receipts: readonly { messageId: number; userId: number }[]): Promise<void> {
   if (receipts.length === 0) return
   const messageIds = receipts.map(({ messageId }) => messageId)

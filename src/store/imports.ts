@@ -2,7 +2,7 @@ import { pageBefore, type Db } from './database/sql.ts'
 import type { GroupInfo, Role } from './groups.ts'
 import { countReceipts, recountLate } from './imported-counts.ts'
 
-/** Times are ISO 8601 in UTC; null where it is not known. */
+/** Times are ISO 8601 in UTC; null if unknown. */
 export interface ImportedUser {
   id: number
   name: string
@@ -11,7 +11,7 @@ export interface ImportedUser {
   createdAt: string | null
 }
 
-/** A direct conversation with the id that it had. */
+/** A direct conversation with its imported id. */
 export interface ImportedConversation {
   id: string
   low: number
@@ -35,7 +35,7 @@ export interface ImportedMessage {
   messageType: string
   mediaUrl: string | null
   at: string
-  /** What became of it. */
+  /** The outcome. */
   key?: string | null
   editedAt?: string | null
   deletedAt?: string | null
@@ -45,7 +45,7 @@ export interface ImportedMessage {
   mentionsAll?: boolean
 }
 
-/** Without a time it counts as of the time of the message, here and in a reaction. */
+/** Without a time it counts as of the message's time, here and in a reaction. */
 export interface ImportedReceipt {
   messageId: number
   isGroup: boolean
@@ -59,13 +59,13 @@ export interface ImportedReaction extends ImportedReceipt {
 
 export type ImportProblem = 'no_user' | 'no_conversation' | 'no_message' | 'wrong_kind' | 'not_in' | 'own' | 'taken' | 'other_id'
 
-/** What became of an input; `detail` names what a problem is about. */
+/** The outcome of an input; `detail` names the subject of a problem. */
 export interface ImportResult {
   status: 'added' | 'present' | 'changed' | ImportProblem
   detail: string | null
 }
 
-/** How far the import of a file came. */
+/** The progress of a file's import. */
 export interface ImportProgress {
   id: string
   offset: number
@@ -75,9 +75,9 @@ export interface ImportProgress {
 }
 
 /**
- * Stores what comes from another server, with its ids and without events: it is history. Each call is one statement for a
- * batch, whose ids must differ from each other; what is there already stays as it is, and what can't be stored is told
- * apart and takes nothing with it. Results come in the order of the inputs.
+ * Stores imported data with its ids and without events: it is history. Each call is one statement for a batch, whose ids must
+ * differ; existing rows stay as they are, and an input that can't be stored fails alone. Results are in the order of the
+ * inputs.
  */
 export function createImportStore(db: Db) {
   const json = (inputs: readonly object[]): string => JSON.stringify(inputs.map((input, ord) => ({ ...input, ord })))
@@ -85,7 +85,7 @@ export function createImportStore(db: Db) {
     rows.toSorted((a, b) => a.ord - b.ord).map(({ status, detail }) => ({ status, detail }))
 
   return {
-    /** `update`: those that are there get name and picture of the input. */
+    /** `update`: existing ones get name and picture of the input. */
     async users(inputs: readonly ImportedUser[], update: boolean): Promise<ImportResult[]> {
       return inOrder(
         await db.$queryRaw`
@@ -188,8 +188,8 @@ export function createImportStore(db: Db) {
     },
 
     /**
-     * Brings groups that are there to info and members of the inputs; tells for each whether something changed. The
-     * transaction holds the locks of their topics.
+     * Updates existing groups to the inputs' info and members; returns for each whether something changed. The transaction
+     * holds the locks of their topics.
      */
     async updateGroups(inputs: readonly ImportedGroup[]): Promise<boolean[]> {
       const rows = await db.$queryRaw<{ ord: number }[]>`
@@ -245,7 +245,10 @@ export function createImportStore(db: Db) {
       return inputs.map((_, ord) => changed.has(ord))
     },
 
-    /** The topics of the conversations, and of those of the messages. Who holds their locks has what is sent there wait. */
+    /**
+     * The topics of the conversations, and of the conversations of the messages. While their locks are held, sends to them
+     * wait.
+     */
     async topicsOf(conversationIds: readonly string[], messageIds: readonly number[]): Promise<string[]> {
       const rows = await db.$queryRaw<{ topic: string }[]>`
         SELECT DISTINCT t.topic FROM (
@@ -391,7 +394,7 @@ export function createImportStore(db: Db) {
       )
     },
 
-    /** Keeps the ids up to this one for messages to be imported: those sent from now on get higher ones. */
+    /** Reserves the ids up to this one for imported messages: those sent from now on get higher ones. */
     reserveMessages: (id: number): Promise<void> => raise('messages_id_seq', id),
 
     async progress(id: string): Promise<ImportProgress | undefined> {
@@ -411,7 +414,7 @@ export function createImportStore(db: Db) {
       await db.$executeRaw`DELETE FROM imports WHERE id = ${id}`
     },
 
-    /** Has the planner know what the tables hold now, which the embedded database does not find out by itself. */
+    /** Updates the planner's statistics, which the embedded database does not do by itself. */
     async analyze(): Promise<void> {
       await db.$executeRaw`ANALYZE users, topics, conversations, groups, members, messages, receipts, reactions`
     },

@@ -1,29 +1,32 @@
 import type { Db } from './database/sql.ts'
 import type { SendRefusal } from './sql/send-messages.ts'
 
-/** Why a user may not write to a conversation now; null where they may. */
+/** Why a user may not post to a conversation now; null if they may. */
 export type PostRefusal = Extract<SendRefusal, 'no_group' | 'not_member' | 'closed_to_members' | 'muted' | 'blocked'>
 
 /** A new content of a message; absent mentions stay as they are. */
 export interface MessageEdit {
   content: string
-  /** Without repeats. */
+  /** Without duplicates. */
   mentionIds?: readonly number[] | undefined
 }
 
-/** Changes of stored messages. To be called in a transaction that holds the locks of the topics of their conversations. */
+/** Changes of stored messages. Call them in a transaction that holds the locks of the topics of their conversations. */
 export function createMessageChangeStore(db: Db) {
   return {
-    /** The ids of what a user has sent since a time, in milliseconds since the epoch, without what is deleted; oldest first. */
+    /**
+     * The ids of the messages that a user has sent since a time, in milliseconds since the epoch, without deleted ones; oldest
+     * first.
+     */
     async sentSince(senderId: number, since: number): Promise<number[]> {
-      // Sorted here: the planner would walk the ids of all messages for that.
+      // Sorted here: the planner would scan the ids of all messages for that.
       const rows = await db.$queryRaw<{ id: number }[]>`
         SELECT id::float8 AS id FROM messages
         WHERE sender_id = ${senderId} AND created_at >= to_timestamp(${since}::float8 / 1000) AND deleted_at IS NULL`
       return rows.map(({ id }) => id).toSorted((a, b) => a - b)
     },
 
-    /** Whether the user may write to the conversation now, by the rules of the statement that sends. */
+    /** Whether the user may post to the conversation now, by the rules of the statement that sends. */
     async postRefusal(userId: number, conversationId: string): Promise<PostRefusal | null> {
       const [row] = await db.$queryRaw<{ refusal: PostRefusal | null }[]>`
         SELECT CASE
@@ -66,12 +69,12 @@ export function createMessageChangeStore(db: Db) {
     },
 
     /**
-     * Takes away what messages say, with their reactions, mentions and what they are found by; they keep their places. Returns the ids of those that were not
-     * deleted before.
+     * Empties messages, and deletes their reactions, mentions and search tokens; they keep their places. Returns the ids of
+     * those that were not deleted before.
      */
     async delete(messageIds: readonly number[], deletedById: number | null): Promise<number[]> {
       const ids = [...messageIds]
-      // On its own: a statement can't change a message twice, and one may answer another one here.
+      // Separate: a statement can't change a message twice, and one may reply to another one here.
       await db.$executeRaw`
         WITH target AS MATERIALIZED (
           SELECT id, reply_to_id FROM messages WHERE id = ANY(${ids}::bigint[]) AND deleted_at IS NULL

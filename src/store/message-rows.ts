@@ -1,7 +1,7 @@
 import { Prisma as Sql } from './generated/client.ts'
 import { epochMs } from './database/sql.ts'
 
-/** A stored message with what a push shows of its sender and conversation. Times are in milliseconds since the epoch. */
+/** A stored message with the sender and conversation data of a push. Times are in milliseconds since the epoch. */
 export interface MessageRecord {
   id: number
   conversationId: string
@@ -10,20 +10,20 @@ export interface MessageRecord {
   senderId: number
   senderName: string
   senderAvatar: string | null
-  /** Empty where the message is deleted. */
+  /** Empty if the message is deleted. */
   content: string
   messageType: string
   mediaUrl: string | null
   at: number
-  /** What most messages don't have is absent: a message is published as JSON. */
+  /** Absent, since most messages have none and a message is published as JSON. */
   editedAt?: number
   deletedAt?: number
   deletedById?: number
-  /** The message that it answers. */
+  /** The message that it replies to. */
   replyToId?: number
-  /** How many messages answer it, deleted ones left out; absent: none. */
+  /** Number of replies, without deleted ones; absent: none. */
   replyCount?: number
-  /** The members whom it mentions by name. */
+  /** The members mentioned by name. */
   mentionIds?: readonly number[]
   mentionsAll?: true
 }
@@ -49,14 +49,14 @@ export interface MessageRow {
   mentions_all: boolean
 }
 
-/** The columns of a `MessageRow`, of tables `m`, `c`, `g` and `u` as `messageJoins` names them. */
+/** The columns of a `MessageRow`, from tables `m`, `c`, `g` and `u` as named by `messageJoins`. */
 export const messageColumns = Sql.sql`
   m.id::float8 AS id, m.conversation_id, c.is_group, g.id AS group_id, m.sender_id, u.name AS sender_name,
   u.avatar AS sender_avatar, m.content, m.message_type, m.media_url, ${epochMs('m.created_at')} AS at,
   ${epochMs('m.edited_at')} AS edited_at, ${epochMs('m.deleted_at')} AS deleted_at, m.deleted_by_id,
   m.reply_to_id::float8 AS reply_to_id, m.reply_count, m.mention_ids, m.mentions_all`
 
-/** What a row of `messages m` is joined to. */
+/** The joins of a row of `messages m`. */
 export const messageJoins = Sql.sql`
   JOIN conversations c ON c.id = m.conversation_id LEFT JOIN groups g ON g.conversation_id = m.conversation_id
   JOIN users u ON u.id = m.sender_id`

@@ -17,9 +17,9 @@ export interface MessagePageKey {
 }
 
 export interface ReplyPageKey {
-  /** The message that is answered. */
+  /** The message replied to. */
   messageId: number
-  /** Answers with higher ids; 0: from the oldest on. */
+  /** Replies with higher ids; 0: from the oldest on. */
   after: number
   limit: number
 }
@@ -52,7 +52,7 @@ export function createMessageStore(db: Db) {
 
     pages,
 
-    /** For each key the answers to a message, oldest first, deleted ones left out. */
+    /** For each key the replies to a message, oldest first, without deleted ones. */
     async replyPages(keys: readonly ReplyPageKey[]): Promise<MessageRecord[][]> {
       const rows = await db.$queryRaw<(MessageRow & { ord: number })[]>`
         SELECT k.ord, ${messageColumns} FROM ${recordset(keys, 'k', '"messageId" bigint, after bigint, "limit" int')}
@@ -67,7 +67,7 @@ export function createMessageStore(db: Db) {
     page: async (conversationId: string, before: number | undefined, limit: number): Promise<MessageRecord[]> =>
       (await pages([{ conversationId, before, limit }]))[0] ?? [],
 
-    /** The latest message of each conversation that has one; who may read it is decided by the caller. */
+    /** The latest message of each conversation that has one; the caller decides who may read it. */
     async latest(conversationIds: readonly string[]): Promise<Map<string, MessageRecord>> {
       const rows = await db.$queryRaw<MessageRow[]>`
         SELECT ${messageColumns} FROM unnest(${[...conversationIds]}::text[]) AS k(id)

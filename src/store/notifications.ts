@@ -43,7 +43,7 @@ export function createNotificationStore(db: Db) {
       return row
     },
 
-    /** Marks one of the user's notifications read; undefined where the user has no such one that is not. */
+    /** Marks one of the user's notifications read; undefined if the user has no such unread one. */
     async markRead(userId: number, id: number): Promise<NotificationRecord | undefined> {
       const [row] = await columns`
         UPDATE notifications SET read_at = date_trunc('milliseconds', statement_timestamp())

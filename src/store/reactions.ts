@@ -1,6 +1,6 @@
 import { NO_LIMIT, type Db } from './database/sql.ts'
 
-/** Who gave one reaction to a message, ids ascending. */
+/** The users with one reaction to a message, ids ascending. */
 export interface ReactionRecord {
   messageId: number
   reaction: string
@@ -9,21 +9,21 @@ export interface ReactionRecord {
 
 export function createReactionStore(db: Db) {
   return {
-    /** The different reactions to a message, and whether this user gave each. */
+    /** The distinct reactions to a message, and whether this user has each. */
     async given(messageId: number, userId: number): Promise<{ reaction: string; isOwn: boolean }[]> {
       return await db.$queryRaw`
         SELECT reaction, bool_or(user_id = ${userId}) AS "isOwn" FROM reactions WHERE message_id = ${messageId}::bigint
         GROUP BY reaction`
     },
 
-    /** The different reactions to each message. */
+    /** The distinct reactions to each message. */
     async spellings(messageIds: readonly number[]): Promise<{ messageId: number; reaction: string }[]> {
       return await db.$queryRaw`
         SELECT DISTINCT message_id::float8 AS "messageId", reaction FROM reactions
         WHERE message_id = ANY(${[...messageIds]}::bigint[])`
     },
 
-    /** Adds a reaction to a message; `present` where the user gave it already, `no_message` where the message is deleted. */
+    /** Adds a reaction to a message; `present` if the user has it already, `no_message` if the message is deleted. */
     async add(messageId: number, userId: number, reaction: string): Promise<'added' | 'present' | 'no_message'> {
       const [row] = await db.$queryRaw<{ outcome: 'added' | 'present' | 'no_message' }[]>`
         WITH message AS MATERIALIZED (
@@ -37,13 +37,13 @@ export function createReactionStore(db: Db) {
       return row?.outcome ?? 'no_message'
     },
 
-    /** Takes a reaction back; false where there was none. */
+    /** Removes a reaction; false if there was none. */
     async remove(messageId: number, userId: number, reaction: string): Promise<boolean> {
       const { count } = await db.reaction.deleteMany({ where: { messageId, userId, reaction } })
       return count > 0
     },
 
-    /** Who gives this reaction, ids ascending. */
+    /** The users with this reaction, ids ascending. */
     async users(messageId: number, reaction: string): Promise<number[]> {
       const rows = await db.reaction.findMany({
         where: { messageId, reaction },
@@ -53,7 +53,7 @@ export function createReactionStore(db: Db) {
       return rows.map((row) => row.userId)
     },
 
-    /** The reactions of several messages, in the order in which each reaction first came: of at most `limit` users. */
+    /** The reactions of several messages, in the order in which each was first added: of at most `limit` users. */
     async byMessageIds(messageIds: readonly number[], limit = NO_LIMIT): Promise<ReactionRecord[]> {
       return await db.$queryRaw`
         SELECT message_id::float8 AS "messageId", reaction, array_agg(user_id ORDER BY user_id) AS "userIds"

@@ -1,9 +1,9 @@
 import { pageAfter, pageBefore, recordset, type Db } from './database/sql.ts'
 import { Prisma as Sql } from './generated/client.ts'
 
-/** What a member has read of a conversation, as clients see it. */
+/** A member's read state of a conversation, as clients see it. */
 export interface ReadState {
-  /** The message up to which everything of others is read; null where nothing was read. */
+  /** The message up to which everything of others is read; null if nothing was read. */
   readUpTo: number | null
   unread: number
   unreadMentions: number
@@ -14,7 +14,7 @@ export interface MemberKey {
   conversationId: string
 }
 
-/** A message of the conversation and the member's pointer, as they are under the lock of the member. */
+/** A message of the conversation and the member's pointer, as read under the lock of the member. */
 export interface ReadPosition {
   isGroup: boolean
   messageCount: number
@@ -31,27 +31,30 @@ export interface ReadPosition {
   senderId: number
   senderSeq: number
   isDeleted: boolean
-  /** Whether the member's receipt of it counts as read: it was not marked unread since. */
+  /** Whether the member's receipt of it counts as read: it has not been marked unread since. */
   isCounted: boolean
 }
 
-/** Whether the message was read singly by the member `m` and not marked unread since: looked up by key, row by row. */
+/** Whether the message was read individually by the member `m` and not marked unread since: looked up by key, row by row. */
 const isCounted = (message: string): Sql.Sql => Sql.sql`
   (SELECT NOT r.marked_unread FROM receipts r WHERE r.message_id = ${Sql.raw(message)} AND r.reader_id = m.user_id) IS TRUE`
 
-/** How many deleted messages of others than `m` with `after < id <= until` were not read singly, of the conversation of `m`. */
+/**
+ * How many deleted messages of others than `m` with `after < id <= until` were not read individually, in the conversation of
+ * `m`.
+ */
 const deletedBetween = (after: Sql.Sql, until: Sql.Sql): Sql.Sql => Sql.sql`(
   SELECT count(*)::int FROM messages d WHERE d.conversation_id = m.conversation_id AND d.id > ${after} AND d.id <= ${until}
     AND d.deleted_at IS NOT NULL AND d.sender_id <> m.user_id AND NOT ${isCounted('d.id')})`
 
 const MAX_ID = Sql.sql`${Number.MAX_SAFE_INTEGER}::bigint`
 
-/** How many messages of others the member `m` of `c` has not read. */
+/** How many messages of others are unread for the member `m` of `c`. */
 export const unreadOf = (readerId: number): Sql.Sql => Sql.sql`greatest(0,
   c.message_count - CASE WHEN c.is_group THEN m.sent_count WHEN c.user_low = ${readerId} THEN c.low_count ELSE c.message_count - c.low_count END
   - m.read_count - m.read_beyond - ${deletedBetween(Sql.sql`m.read_to`, MAX_ID)})`
 
-/** How many unread messages mention the member `m`, by name or with all; 0 while the member wants no notifications. */
+/** How many unread messages mention the member `m`, by name or all members; 0 while the member has notifications off. */
 export const unreadMentionsOf = (readerId: number): Sql.Sql => Sql.sql`CASE WHEN m.muted_until > now() THEN 0 ELSE (
   SELECT count(*)::int FROM (
     SELECT message_id AS id FROM mentions
@@ -62,7 +65,8 @@ export const unreadMentionsOf = (readerId: number): Sql.Sql => Sql.sql`CASE WHEN
   ) s WHERE NOT ${isCounted('k.id')}) END`
 
 /**
- * Of members `m`, as `b.read_to`: up to where nothing of others is unread behind a pointer; own messages are passed over. To be joined.
+ * For members `m`, as `b.read_to`: how far a pointer can advance without passing an unread message of others; own messages are
+ * passed. To be joined.
  */
 export const readToAfter = (pointer: 'm.read_to' | 'm.marked_to'): Sql.Sql => Sql.sql`
   LEFT JOIN LATERAL (
@@ -80,11 +84,12 @@ export const readToAfter = (pointer: 'm.read_to' | 'm.marked_to'): Sql.Sql => Sq
   CROSS JOIN LATERAL (SELECT greatest(${Sql.raw(pointer)}, coalesce(unread.id - 1, last.id)) AS read_to) b`
 
 /**
- * What each member has read: a pointer, and a counter of what was read singly beyond it. Nothing here depends on the length of the
- * history, but for `ownUpTo` (docs/operations.md, Where it ends). Changes need the lock of the member's row, which `lock` takes.
+ * What each member has read: a pointer, and a counter of messages read individually beyond it. Nothing here depends on the
+ * length of the history, except `ownUpTo` (docs/operations.md, Where it ends). Changes need the lock of the member's row, which
+ * `lock` takes.
  */
 export function createReadPointerStore(db: Db) {
-  /** How many messages of their own the member has among those with `after < id <= until`. */
+  /** How many of the messages with `after < id <= until` are the member's own. */
   async function countOwn(userId: number, conversationId: string, after: number, until: number): Promise<number> {
     const [row] = await db.$queryRaw<{ own: number }[]>`
       SELECT count(*)::int AS own FROM messages
@@ -92,7 +97,7 @@ export function createReadPointerStore(db: Db) {
     return row?.own ?? 0
   }
 
-  /** The ordinal of the member's last message among the latest `count` up to a message; undefined where there is none. */
+  /** The ordinal of the member's last message among the latest `count` up to a message; undefined if there is none. */
   async function nearestOwn(userId: number, conversationId: string, upTo: number, count: number): Promise<number | undefined> {
     const [row] = await db.$queryRaw<{ senderSeq: number }[]>`
       SELECT m.sender_seq AS "senderSeq" FROM unnest(ARRAY[${conversationId}]::text[], ARRAY[${upTo + 1}]::bigint[]) AS k(id, before)
@@ -105,8 +110,9 @@ export function createReadPointerStore(db: Db) {
   }
 
   /**
-   * How many messages up to a message are the member's own. In a direct conversation the message knows. In a group it takes a scan
-   * from what knows: one's own nearest message before it, the pointer or the end, whichever of the last two is nearer.
+   * How many messages up to a message are the member's own. In a direct conversation the message's row has the number. In a
+   * group it is counted from the nearest known number: the member's own nearest message before it, the pointer or the end,
+   * whichever of the last two is nearer.
    */
   async function ownUpTo(userId: number, conversationId: string, position: ReadPosition): Promise<number> {
     const { isGroup, messageCount, sentCount, readTo, readCount, pointerSeq, messageId, seq, senderId, senderSeq } = position
@@ -120,14 +126,14 @@ export function createReadPointerStore(db: Db) {
       return (await nearestOwn(userId, conversationId, messageId, seq - pointerSeq)) ?? ownAtPointer
     }
     if (pointerSeq - seq <= seq) return ownAtPointer - (await countOwn(userId, conversationId, messageId, readTo))
-    // Where none is left before it, the next one knows.
+    // If none is left before it, the next one has the number.
     const next = async () => sentCount - (await countOwn(userId, conversationId, messageId, Number.MAX_SAFE_INTEGER))
     return (await nearestOwn(userId, conversationId, messageId, seq)) ?? (await next())
   }
 
   /**
-   * Moves pointers over what is read already, if anything was read singly. They also move over messages of one's own, which need not
-   * be looked at again.
+   * Advances pointers over messages already read, if anything was read individually. They also pass the member's own messages,
+   * which need not be checked again.
    */
   async function moveOverRead(members: readonly MemberKey[]): Promise<void> {
     await db.$executeRaw`
@@ -151,7 +157,10 @@ export function createReadPointerStore(db: Db) {
   return {
     moveOverRead,
 
-    /** What the user has read of each conversation that they are in. `mentions`: whether to count those too, else they are 0. */
+    /**
+     * What the user has read of each conversation that they are in. `mentions`: whether to count unread mentions; otherwise
+     * they are 0.
+     */
     async states(userId: number, ids: readonly string[], { mentions = true } = {}): Promise<Map<string, ReadState>> {
       const rows = await db.$queryRaw<(ReadState & { id: string })[]>`
         SELECT m.conversation_id AS id, m.read_up_to::float8 AS "readUpTo", ${unreadOf(userId)}::int AS unread,
@@ -161,9 +170,12 @@ export function createReadPointerStore(db: Db) {
       return new Map(rows.map(({ id, ...state }) => [id, state]))
     },
 
-    /** Locks the membership and tells where a message of the conversation and the pointer stand; undefined where one of them is not there. */
+    /**
+     * Locks the membership and returns the positions of a message of the conversation and of the pointer; undefined if one of
+     * them does not exist.
+     */
     async lock(userId: number, conversationId: string, messageId: number): Promise<ReadPosition | undefined> {
-      // In a statement of its own: the next one sees what was committed meanwhile.
+      // In a statement of its own: the next one then sees what was committed meanwhile.
       await db.$queryRaw`SELECT FROM members WHERE conversation_id = ${conversationId} AND user_id = ${userId} FOR NO KEY UPDATE`
       const [row] = await db.$queryRaw<ReadPosition[]>`
         SELECT c.is_group AS "isGroup", c.message_count AS "messageCount", m.sent_count AS "sentCount",
@@ -184,7 +196,7 @@ export function createReadPointerStore(db: Db) {
       return row
     },
 
-    /** Counts a message as read that was not, the receipt of which was just stored. */
+    /** Counts an unread message as read, whose receipt was just stored. */
     async countRead(userId: number, conversationId: string, { messageId, readTo }: ReadPosition): Promise<void> {
       if (messageId <= readTo) {
         await db.$executeRaw`
@@ -197,7 +209,7 @@ export function createReadPointerStore(db: Db) {
       await moveOverRead([{ userId, conversationId }])
     },
 
-    /** Moves the pointer up to a message; returns how many of others' are newly read. */
+    /** Moves the pointer up to a message; returns how many messages of others are newly read. */
     async moveTo(userId: number, conversationId: string, position: ReadPosition): Promise<number> {
       const { messageId, seq, readTo, readCount } = position
       if (messageId <= readTo) {
@@ -225,7 +237,7 @@ export function createReadPointerStore(db: Db) {
       return others - readCount - singly - deleted
     },
 
-    /** Counts a message and what came after as unread again. */
+    /** Counts a message and everything after it as unread again. */
     async moveBefore(userId: number, conversationId: string, position: ReadPosition): Promise<void> {
       const { messageId, seq, senderId, readTo } = position
       const flagged = await db.$executeRaw`

@@ -9,7 +9,7 @@ export interface ReceiptRecord {
 
 export function createReceiptStore(db: Db) {
   return {
-    /** Stores a receipt for each message that has none; returns the new ones only, by message id. */
+    /** Stores a receipt for each message that has none; returns only the new ones, by message id. */
     async add(readerId: number, conversationId: string, messageIds: readonly number[]): Promise<ReceiptRecord[]> {
       return await db.$queryRaw`
         INSERT INTO receipts (message_id, reader_id, conversation_id, read_at)
@@ -19,13 +19,13 @@ export function createReceiptStore(db: Db) {
         RETURNING message_id::float8 AS "messageId", reader_id AS "readerId", ${epochMs('read_at')} AS "readAt"`
     },
 
-    /** Makes a receipt count as read again that its reader marked unread. */
+    /** Makes a receipt count as read again whose reader had marked the message unread. */
     async countAgain(readerId: number, messageId: number): Promise<void> {
       await db.$executeRaw`
         UPDATE receipts SET marked_unread = false WHERE message_id = ${messageId} AND reader_id = ${readerId} AND marked_unread`
     },
 
-    /** `isCounted`: it was not marked unread since. */
+    /** `isCounted`: the message has not been marked unread since. */
     async find(messageId: number, readerId: number): Promise<(ReceiptRecord & { isCounted: boolean }) | undefined> {
       const [row] = await db.$queryRaw<(ReceiptRecord & { isCounted: boolean })[]>`
         SELECT message_id::float8 AS "messageId", reader_id AS "readerId", ${epochMs('read_at')} AS "readAt",
@@ -41,7 +41,9 @@ export function createReceiptStore(db: Db) {
         FROM receipts WHERE message_id = ANY(${[...messageIds]}::bigint[]) ORDER BY read_at, reader_id LIMIT ${limit}`
     },
 
-    /** Of the latest `limit` messages of others between the user's pointer and `upTo`, those without a receipt, oldest first. */
+    /**
+     * Of the latest `limit` messages of others between the user's pointer and `upTo`, those without a receipt, oldest first.
+     */
     async unreadUpTo(
       readerId: number,
       conversationId: string,

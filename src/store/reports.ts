@@ -9,7 +9,7 @@ export interface ReportRecord {
   messageId: number
   conversationId: string
   senderId: number
-  /** As they were when it was reported. */
+  /** As of the time of the report. */
   content: string
   mediaUrl: string | null
   reporterId: number
@@ -27,7 +27,7 @@ const columns = Sql.sql`id::float8 AS id, message_id::float8 AS "messageId", con
 
 export function createReportStore(db: Db) {
   return {
-    /** Stores a report of a message as it is now; undefined where the user has reported it already, or it is gone. */
+    /** Stores a report of a message in its current state; undefined if the user has reported it before, or it is gone. */
     async add(messageId: number, reporterId: number, reason: string): Promise<ReportRecord | undefined> {
       const [row] = await db.$queryRaw<ReportRecord[]>`
         INSERT INTO reports (message_id, conversation_id, sender_id, content, media_url, reporter_id, reason, created_at)

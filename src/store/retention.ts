@@ -1,21 +1,23 @@
 import { pageAfter, type Db } from './database/sql.ts'
 
-/** Takes old messages away in small parts, each a short statement. Times are in milliseconds since the epoch. */
+/** Deletes old messages in small parts, each a short statement. Times are in milliseconds since the epoch. */
 export function createRetentionStore(db: Db) {
   return {
-    /** Some messages from before `before`, without those that are emptied and wait for older ones of their conversation. */
+    /** Some messages from before `before`, without those already emptied that wait for older ones of their conversation. */
     async expired(before: number, limit: number): Promise<{ id: number; conversationId: string }[]> {
       return await db.$queryRaw`
         SELECT id::float8 AS id, conversation_id AS "conversationId" FROM messages
         WHERE created_at < to_timestamp(${before}::float8 / 1000) AND (deleted_at IS NULL OR deleted_by_id IS NOT NULL) LIMIT ${limit}`
     },
 
-    /** Has emptied messages wait for older ones of their conversation. */
+    /** Marks emptied messages as waiting for older ones of their conversation. */
     async wait(messageIds: readonly number[]): Promise<void> {
       await db.$executeRaw`UPDATE messages SET deleted_by_id = NULL WHERE id = ANY(${[...messageIds]}::bigint[]) AND deleted_at IS NOT NULL`
     },
 
-    /** The ids of the first messages of a conversation as long as they are from before `before`, oldest first, at most `limit`. */
+    /**
+     * The ids of the first messages of a conversation as long as they are from before `before`, oldest first, at most `limit`.
+     */
     async beginning(conversationId: string, before: number, limit: number): Promise<number[]> {
       const rows = await db.$queryRaw<{ id: number; isExpired: boolean }[]>`
         SELECT m.id::float8 AS id, m.created_at < to_timestamp(${before}::float8 / 1000) AS "isExpired"
@@ -35,8 +37,8 @@ export function createRetentionStore(db: Db) {
     },
 
     /**
-     * Moves the read pointers of locked members to a message up to which everything goes: what is gone is not unread. Counted from what
-     * comes after it, since nothing is left before.
+     * Moves the read pointers of locked members to a message up to which everything is about to be deleted, since deleted
+     * messages are not unread. Counted from what comes after it, since nothing is left before.
      */
     async moveTo(conversationId: string, messageId: number, userIds: readonly number[]): Promise<void> {
       await db.$executeRaw`
@@ -62,7 +64,10 @@ export function createRetentionStore(db: Db) {
         ) p WHERE t.conversation_id = ${conversationId} AND t.user_id = p.user_id`
     },
 
-    /** Deletes messages with what belongs to them; events of them are left out of the log from now on. Returns how many. */
+    /**
+     * Deletes messages with everything that belongs to them; their events are left out of the log from now on. Returns how
+     * many.
+     */
     async remove(messageIds: readonly number[]): Promise<number> {
       const ids = [...messageIds]
       await db.$executeRaw`

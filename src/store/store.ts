@@ -53,14 +53,14 @@ const createParts = (db: Db) => ({
 
 export type StoreParts = ReturnType<typeof createParts>
 
-/** One state of the database: the same reads, and the log's. Whatever writes fails. */
+/** One state of the database: the same reads, and the log's. Writes fail. */
 export interface Snapshot extends StoreParts, ReadPosition {
   log: EventLog
 }
 
 /** A transaction: the same reads and writes, and the log. */
 export interface Transaction extends StoreParts {
-  /** Locks topics, in one call for all that the transaction needs; must come before what the lock guards is read. */
+  /** Locks topics, in one call for all that the transaction needs; call it before reading what the lock guards. */
   lock(topics: readonly string[]): Promise<void>
   /** The `seq` that the next event appended to a locked topic gets. */
   nextSeq(topic: string): number
@@ -68,7 +68,7 @@ export interface Transaction extends StoreParts {
   append(event: NewEvent): void
 }
 
-/** What a transaction did: its function's result and the entries it logged, to be published. */
+/** The result of a transaction: its function's result and the entries it logged, to be published. */
 export interface Committed<T> {
   result: T
   entries: LogEntry[]
@@ -76,14 +76,14 @@ export interface Committed<T> {
 
 export type Store = ReturnType<typeof createStore>
 
-/** The client, but for its raw statements. */
+/** The client without its raw statements. */
 const withRaw = (client: PrismaClient, raw: RawDb): Db =>
   Object.create(client, {
     $queryRaw: { value: (query: Sql, ...values: unknown[]) => translateErrors(() => raw.$queryRaw(query, ...values)) },
     $executeRaw: { value: (query: Sql, ...values: unknown[]) => translateErrors(() => raw.$executeRaw(query, ...values)) },
   }) as Db
 
-/** For reads in a snapshot, which are all raw statements: what goes through the client would read outside of it. */
+/** For reads in a snapshot, which are all raw statements: a query through the client would run outside of it. */
 const snapshotDb = (raw: RawDb): Db =>
   new Proxy(raw, {
     get(target, name) {
@@ -96,14 +96,14 @@ const snapshotDb = (raw: RawDb): Db =>
 type Sql = Parameters<RawDb['$queryRaw']>[0]
 
 /**
- * `raw` runs the statements outside of transactions, where the client does not. `onOrphans` is told how many events were left
- * out of the log since their messages are gone.
+ * `raw` runs the statements outside of transactions, if the client does not. `onOrphans` is called with the number of events
+ * left out of the log because their messages are gone.
  */
 export function createStore(
   { prisma, raw, snapshot }: Pick<Database, 'prisma' | 'raw' | 'snapshot'>,
   { onOrphans }: { onOrphans?: (count: number) => void } = {},
 ) {
-  // One place where a database that does not answer becomes UNAVAILABLE, whatever query found out.
+  // The one place where a database that does not answer becomes UNAVAILABLE, for every query.
   const client = prisma.$extends({
     query: { $allOperations: ({ args, query }) => translateErrors(() => query(args)) },
   }) as unknown as PrismaClient
@@ -155,8 +155,8 @@ export function createStore(
     },
 
     /**
-     * Looks whether the database went back to an earlier state since it was looked at last, and repairs what would be wrong then; undefined
-     * where there was nothing to repair, or this user may not ask.
+     * Checks whether the database went back to an earlier state since the last check, and repairs what would be wrong then;
+     * undefined if there was nothing to repair, or this user may not check.
      */
     async checkHistory(): Promise<HistoryRepair | undefined> {
       const origin = await originOf(db).catch((error: unknown) => {
@@ -169,9 +169,9 @@ export function createStore(
       return repair
     },
 
-    /** Resolves when the database answers and takes writes; rejects otherwise. */
+    /** Resolves when the database answers and is writable; rejects otherwise. */
     async ping(): Promise<void> {
-      // Refused where nothing can be written, and locks nothing.
+      // Fails on a read-only server, and locks nothing.
       await db.$queryRaw`SELECT FROM topics WHERE false FOR UPDATE`
     },
   }

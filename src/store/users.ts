@@ -9,12 +9,12 @@ export interface UserRecord {
   lastActive: number | null
 }
 
-/** What a token or an admin says of a user; an undefined field stays as it is. */
+/** A user's data from a token or an admin; undefined fields stay as they are. */
 export interface UserProfile {
   id: number
   name: string | undefined
   avatar: string | null | undefined
-  /** When the token was issued, in milliseconds since the epoch; `now` for an admin's change, undefined where it is not known. */
+  /** When the token was issued, in milliseconds since the epoch; `now` for an admin's change, undefined if unknown. */
   saidAt?: number | 'now' | undefined
 }
 
@@ -24,10 +24,13 @@ export interface DueAnnouncement {
   inMs: number
 }
 
-/** How far apart two announcements of one user are; somewhat more than the 3 s that clients are promised, for what happens on the way to them. */
+/**
+ * Interval between two announcements of one user; slightly more than the 3 s promised to clients, to allow for delays on the
+ * way to them.
+ */
 const ANNOUNCE_EVERY = Sql.raw("interval '3.1 seconds'")
 
-/** Whether the input `i` says something of the name, or the avatar, that is newer than what is stored; or neither has a time. */
+/** Whether the input `i` has a name, or avatar, that is newer than the stored one; or neither has a time. */
 const saysName = Sql.raw('i.name IS NOT NULL AND (i."isNow" OR u.name_set_at IS NULL OR i.at > u.name_set_at)')
 const saysAvatar = Sql.raw('i."hasAvatar" AND (i."isNow" OR u.avatar_set_at IS NULL OR i.at > u.avatar_set_at)')
 const newName = Sql.sql`CASE WHEN ${saysName} THEN i.name ELSE u.name END`
@@ -35,8 +38,8 @@ const newAvatar = Sql.sql`CASE WHEN ${saysAvatar} THEN i.avatar ELSE u.avatar EN
 
 export function createUserStore(db: Db) {
   /**
-   * Creates users, or brings each field to what was said last, each with the topic that tells of what concerns them; returns of whose
-   * changes others are to be told. Here and below rows are locked in one order, so that two statements can't block each other for ever.
+   * Creates users, or updates each field to the latest value, together with their topics; returns those whose changes are to be
+   * announced. Here and below rows are locked in the same order, so that two statements can't deadlock.
    */
   async function upsert(profiles: readonly UserProfile[]): Promise<DueAnnouncement[]> {
     const rows = profiles.map(({ id, name, avatar, saidAt }) => ({
@@ -86,7 +89,7 @@ export function createUserStore(db: Db) {
       SELECT id, greatest(0, ${epochMs('(announce_due - statement_timestamp())')}) FROM changed WHERE announce_due IS NOT NULL`
     const due = found.flatMap(({ id, inMs }) => (inMs === null ? [] : [{ id, inMs }]))
     const raced = new Set(found.flatMap(({ id, inMs }) => (inMs === null ? [id] : [])))
-    // Another statement created them meanwhile: now they can be compared with.
+    // Another statement created them meanwhile: now they can be compared.
     return raced.size === 0 ? due : [...due, ...(await upsert(profiles.filter(({ id }) => raced.has(id))))]
   }
 
@@ -99,14 +102,14 @@ export function createUserStore(db: Db) {
 
     upsert,
 
-    /** Users of whose changes others are to be told by now, the longest due first. */
+    /** Users whose changes are due to be announced, longest due first. */
     async dueAnnouncements(limit: number): Promise<number[]> {
       const rows = await db.$queryRaw<{ id: number }[]>`
         SELECT id FROM users WHERE announce_due <= statement_timestamp() ORDER BY announce_due LIMIT ${limit}`
       return rows.map(({ id }) => id)
     },
 
-    /** Notes that a user's change is announced now; resolves with the user as announced, undefined where nothing is due. */
+    /** Records that a user's change is announced now; resolves with the user as announced, undefined if nothing is due. */
     async takeAnnouncement(id: number): Promise<Pick<UserRecord, 'id' | 'name' | 'avatar'> | undefined> {
       const [row] = await db.$queryRaw<Pick<UserRecord, 'id' | 'name' | 'avatar'>[]>`
         UPDATE users SET announce_due = NULL, announced_at = statement_timestamp()
@@ -115,8 +118,8 @@ export function createUserStore(db: Db) {
     },
 
     /**
-     * Counts that others put these users into a group today (in UTC), unless one of them was put into `limit` already: then nothing
-     * is counted, and those are the result.
+     * Counts additions of these users to a group by others today (in UTC), unless one of them was added `limit` times already:
+     * then nothing is counted, and those users are the result.
      */
     async countGroupAdditions(ids: readonly number[], limit: number): Promise<number[]> {
       const rows = await db.$queryRaw<{ id: number }[]>`
@@ -131,7 +134,7 @@ export function createUserStore(db: Db) {
       return rows.map(({ id }) => id)
     },
 
-    /** Notes when users were last connected. */
+    /** Records when users were last connected. */
     async touch(lastActive: ReadonlyMap<number, number>): Promise<void> {
       const rows = [...lastActive].map(([id, at]) => ({ id, at }))
       await db.$executeRaw`

@@ -1,36 +1,36 @@
 /**
- * What a server counts of its own work, as plain numbers: a delivery pays an addition. `metrics.ts` reads them when it is
- * asked; what has to be sorted by size or time is observed for each batch or message, never for each delivery.
+ * A server's counters of its own work, as plain numbers: a delivery costs an addition. `metrics.ts` reads them at a scrape;
+ * histograms are observed for each batch or message, never for each delivery.
  */
 export interface Counts {
-  /** Frames and messages that came, by `<protocol> <type>`. */
+  /** Received frames and messages, by `<protocol> <type>`. */
   readonly frames: Map<string, number>
   /** Operations, by `<query, mutation or subscription> <ok or code>`. */
   readonly operations: Map<string, number>
   readonly deliveries: Readonly<Record<'legacy' | 'graphql-ws' | 'sse', { durable: number; ephemeral: number }>>
-  /** Executions of subscriptions, and those that sharing made unneeded. */
+  /** Executions of subscriptions, and those saved by sharing. */
   executions: number
   executionsSaved: number
-  /** Ephemeral frames for which a slow client had no room until a later one took their place. */
+  /** Ephemeral frames for which a slow client had no room until a later one replaced them. */
   ephemeralDropped: number
   /** Sockets that were closed because their client was too slow. */
   tooSlow: number
   /** Events that a topic had to read from the log. */
   healed: number
-  /** Events given by resumes. */
+  /** Events delivered by resumes. */
   replayed: number
   readonly replays: { complete: number; incomplete: number }
   /** Events that could not be delivered: their message is gone, or their execution failed for a legacy client. */
   readonly leftOut: { messageGone: number; executionFailed: number }
-  /** Requests that were refused by the rate limit. */
+  /** Requests refused by the rate limit. */
   limited: number
   /** How many messages a statement stored. */
   batch(size: number): void
-  /** Seconds from taking a message in until its commit. */
+  /** Seconds from the receipt of a message until its commit. */
   acceptedToCommitted(seconds: number): void
-  /** Seconds from the commit of a batch until what it caused here was written. */
+  /** Seconds from the commit of a batch until its effects on this node were written. */
   committedToWritten(seconds: number): void
-  /** Seconds from an event's time until a topic delivered it here. */
+  /** Seconds from an event's time until a topic delivered it on this node. */
   lag(seconds: number): void
 }
 

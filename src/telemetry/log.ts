@@ -3,10 +3,7 @@ import type { LogLevel } from '../settings.ts'
 
 const TOKEN = /\beyJ[\w-]+\.[\w-]+\.[\w-]*/g
 
-/**
- * What is told of an error, and nothing else of what may hang on it: the database adds whole rows, and with them what was
- * said.
- */
+/** Serialises type, message, stack and code only: driver errors carry row data, and with it message contents. */
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   const { type, message, stack } = stdSerializers.err(error)
@@ -14,11 +11,11 @@ function describeError(error: unknown): unknown {
   return { type, message: message.replace(TOKEN, '[token]'), stack: stack.replace(TOKEN, '[token]'), code }
 }
 
-/** JSON lines on standard error: standard output is for what a person who starts the server reads. */
+/** JSON lines on standard error: standard output is for the person who starts the server. */
 export function createLog(
   level: LogLevel,
   to: DestinationStream = pino.destination({ dest: 2, sync: true }),
-  /** Its number, where this process is one of several workers. */
+  /** Its number, if this process is one of several workers. */
   worker?: number,
 ): Logger {
   return pino(

@@ -3,33 +3,33 @@ import { createCounts, type Counts } from './counters.ts'
 
 export interface Metrics {
   readonly counts: Counts
-  /** Says where gauges are read from; before that they are left out. */
+  /** Sets where gauges are read from; until then they are left out. */
   watch(probes: Probes): void
-  /** What went wrong behind nobody's request, by stage. */
+  /** Failures in the background, by stage. */
   failed(stage: string): void
   /** The metrics in Prometheus' text format. */
   render(): Promise<{ contentType: string; text: string }>
-  /** The same as JSON, for the process that puts those of several workers together. */
+  /** The same as JSON, for the supervisor that merges those of several workers. */
   asJson(): Promise<unknown>
 }
 
-/** Where this process is one of several workers: its label, and the metrics of all. */
+/** If this process is one of several workers: its label, and the metrics of all. */
 export interface WorkerMetrics {
   name: string
   renderAll(): Promise<string>
 }
 
-/** What the gauges show. */
+/** The values of the gauges. */
 export interface Probes {
   /** Open connections by protocol. */
   connections: () => Readonly<Record<string, number>>
-  /** Outbound bytes that wait: of all sockets together, and of the one with most. */
+  /** Buffered outbound bytes: of all sockets together, and of the largest one. */
   queued: () => { sum: number; max: number }
-  /** Topics that are listened to. */
+  /** Number of topics listened to. */
   topics: () => number
-  /** Connections to the database; undefined where there is no pool. */
+  /** Connections to the database; undefined if there is no pool. */
   pool: () => { total: number; idle: number; waiting: number } | undefined
-  /** Whether Redis is connected; undefined where there is none. */
+  /** Whether Redis is connected; undefined if there is none. */
   redis: () => boolean | undefined
 }
 
@@ -60,7 +60,7 @@ export function createMetrics(worker?: WorkerMetrics): Metrics {
   })
 
   type Read<L extends string> = () => Iterable<readonly [Record<L, string>, number]>
-  /** A metric of what is counted elsewhere; `read` gives the values by their labels. */
+  /** A metric that is counted elsewhere; `read` returns the values by label. */
   const collected =
     (Kind: typeof Counter | typeof Gauge) =>
     <L extends string>(name: string, help: string, labelNames: L[], read: Read<L>): void => {
@@ -73,7 +73,7 @@ export function createMetrics(worker?: WorkerMetrics): Metrics {
   const counter = collected(Counter)
   const gauge = collected(Gauge)
   const single = (name: string, help: string, read: () => number): void => counter(name, help, [], () => [[{}, read()]])
-  /** Keys of two words as two labels. */
+  /** Keys of two words become two labels. */
   const byWords = <A extends string, B extends string>(map: ReadonlyMap<string, number>, first: A, second: B) =>
     [...map].map(([key, count]) => {
       const [one = '', other = ''] = key.split(' ')

@@ -12,21 +12,21 @@ import {
 } from '@opentelemetry/api'
 
 /**
- * OpenTelemetry traces of what a frame or an operation causes, on every node. Off unless the process was told where to
- * send them: whoever wants a span asks `tracing.isOn` first, which is all that it costs then.
+ * OpenTelemetry traces of the effects of a frame or an operation, on every node. Off unless an endpoint is configured: callers
+ * check `tracing.isOn` first, which is the whole cost then.
  */
 export const tracing = { isOn: false }
 
-/** The header of W3C Trace Context by which a span is known elsewhere. */
+/** The W3C Trace Context header that identifies a span elsewhere. */
 export type TraceParent = string
 
 /**
- * Begins to send spans where OTEL_EXPORTER_OTLP_ENDPOINT (or ..._TRACES_ENDPOINT) says so; the SDK reads the other variables
- * itself (OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS). Resolves with what sends the last ones.
+ * Starts sending spans if OTEL_EXPORTER_OTLP_ENDPOINT (or ..._TRACES_ENDPOINT) is set; the SDK reads the other variables itself
+ * (OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS). Resolves with a function that sends the last ones.
  */
 export async function startTracing(env: NodeJS.ProcessEnv, attributes: Attributes): Promise<() => Promise<void>> {
   if (!env['OTEL_EXPORTER_OTLP_ENDPOINT'] && !env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT']) return () => Promise.resolve()
-  // 10 MB that nobody needs without it.
+  // 10 MB of code that is needed only with it.
   const [{ BatchSpanProcessor, NodeTracerProvider }, { OTLPTraceExporter }, { resourceFromAttributes }] = await Promise.all([
     import('@opentelemetry/sdk-trace-node'),
     import('@opentelemetry/exporter-trace-otlp-http'),
@@ -50,15 +50,15 @@ interface SpanAbout {
   name: string
   attributes?: Attributes
   kind?: SpanKind
-  /** The span that caused it, where that is not the one under way. */
+  /** The parent span, if it is not the current one. */
   parent?: TraceParent | undefined
-  /** Spans of which it does the work together. */
+  /** Spans whose work it does together. */
   links?: readonly (TraceParent | undefined)[]
 }
 
 export { SpanKind }
 
-/** Runs in a span of its own, which ends with what `run` returns; `isFailure` tells whether that was one. */
+/** Runs in a span of its own, which ends with the promise of `run`; `isFailure` says whether its result is a failure. */
 export function inSpan<T>(
   { name, attributes = {}, kind = SpanKind.INTERNAL, parent, links }: SpanAbout,
   run: () => T,
@@ -85,7 +85,7 @@ export function inSpan<T>(
   }
 }
 
-/** The span that is under way; undefined where none is. */
+/** The current span; undefined if there is none. */
 export function traceParent(): TraceParent | undefined {
   const carrier: { traceparent?: string } = {}
   propagation.inject(context.active(), carrier)

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 
-/** Parley's own version and the versions of Node.js that it needs, as package.json says. */
+/** Parley's version and the Node.js versions that it needs, from package.json. */
 export const { version, engines } = createRequire(import.meta.url)('../../package.json') as {
   version: string
   engines: { node: string }

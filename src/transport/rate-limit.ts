@@ -1,16 +1,16 @@
 import { ChatError } from '../errors.ts'
 
 export interface RateLimit {
-  /** Takes one request of the user. Throws RATE_LIMITED, with the wait, where none is left. */
+  /** Takes one request from the user's bucket. Throws RATE_LIMITED, with the wait, if none is left. */
   take(userId: number): void
 }
 
-/** A token bucket for each user, all protocols together, on this node. 0 for either switches it off. */
+/** A token bucket for each user, shared by all protocols, on this node. 0 for either disables it. */
 export function createRateLimit(perSecond: number, burst: number, now: () => number = Date.now): RateLimit {
   const buckets = new Map<number, { level: number; at: number }>()
   let sweepAt = 0
 
-  /** Forgets the users whose buckets are full again: they are as good as new. */
+  /** Forgets users whose buckets are full: they are equivalent to new ones. */
   function sweep(at: number): void {
     const fullAfter = (burst / perSecond) * 1000
     for (const [userId, bucket] of buckets) if (at - bucket.at > fullAfter) buckets.delete(userId)
@@ -24,7 +24,7 @@ export function createRateLimit(perSecond: number, burst: number, now: () => num
       if (at >= sweepAt) sweep(at)
       let bucket = buckets.get(userId)
       if (!bucket) buckets.set(userId, (bucket = { level: burst, at }))
-      // A clock that was set back must not cost what was left.
+      // A clock set back must not cost tokens.
       const elapsed = Math.max(0, at - bucket.at)
       bucket.level = Math.min(burst, bucket.level + (elapsed / 1000) * perSecond)
       bucket.at = at

@@ -1,6 +1,6 @@
 /**
- * A client of the legacy protocol (`/ws/connect`) that stays connected: for browsers and Node, without a dependency. It
- * comes back by itself, resumes what it missed, and repeats what may be repeated.
+ * A client of the legacy protocol (`/ws/connect`) that stays connected: for browsers and Node, without dependencies. It
+ * reconnects, resumes missed events, and repeats requests that are safe to repeat.
  */
 import type { Capability } from '../../legacy-protocol/capabilities.ts'
 import type {
@@ -23,32 +23,35 @@ export type { Timing, WebSocketConstructor, WebSocketLike } from './line.ts'
 export type { Incoming } from './pushes.ts'
 export type { RequestOptions } from './requests.ts'
 
-/** `connecting`: an attempt runs; `open`: connected and resumed; `waiting`: for the next attempt; `closed`: for good. */
+/**
+ * `connecting`: an attempt is in progress; `open`: connected and resumed; `waiting`: for the next attempt; `closed`:
+ * permanently.
+ */
 export type ClientState = 'connecting' | 'open' | 'waiting' | 'closed'
 
-/** Why a token is asked for: `refused` where the last one has expired or was not accepted. */
+/** Why a token is requested: `refused` if the last one has expired or was rejected. */
 export type TokenReason = 'connect' | 'refused'
 
 export interface LegacyClientOptions {
-  /** Of `/ws/connect`, `ws:` or `wss:`. */
+  /** The URL of `/ws/connect`, `ws:` or `wss:`. */
   url: string
   /**
-   * The JWT, or a function that is asked for one before every connection. A rejection counts as a failed attempt, null
-   * closes the client. Without a function the client is closed when the token has expired.
+   * The JWT, or a function that returns one before every connection. A rejection counts as a failed attempt, null closes the
+   * client. Without a function the client closes when the token has expired.
    */
   token: string | ((reason: TokenReason) => string | null | Promise<string | null>)
-  /** The global one if not given; Node 20 has none: take that of the library `ws`. */
+  /** The global one by default; Node 20 has none: pass that of the library `ws`. */
   webSocket?: WebSocketConstructor
   /**
-   * What the client wants beyond sections 1 to 8 of docs/protocol.md; it has them from the handshake on, on every connection. A server of
-   * Parley 0.1 refuses a client that asks for any.
+   * Capabilities beyond sections 1 to 8 of docs/protocol.md, enabled by the handshake of every connection. A server of Parley
+   * 0.1 refuses a client that asks for any.
    */
   capabilities?: readonly Capability[]
-  /** Resumes after this event: what `lastMessageId` was when the program ended; or after the state of a query, by its `cursor`. */
+  /** Resumes after this event: the `lastMessageId` when the program ended; or after the state of a query, by its `cursor`. */
   lastMessageId?: string
   /**
-   * How many pushes may wait for who reads them, 10,000 if not given. At the limit the connection is given up, and resumed
-   * when half of them were read. 0 is for clients that only send: pushes are dropped.
+   * How many pushes may be queued for the reader, 10,000 by default. At the limit the connection is dropped, and resumed once
+   * half of them have been read. 0 is for clients that only send: pushes are dropped.
    */
   maxPushes?: number
   /** Closes the client. */
@@ -58,7 +61,7 @@ export interface LegacyClientOptions {
   onState?: (state: ClientState, why: string) => void
 }
 
-/** What a client can ask for; it resumes by itself, and its capabilities are an option. */
+/** Requests of a client; resume is automatic, and capabilities are an option. */
 export type ClientRequestType = Exclude<RequestType, 'resume' | 'heartbeat' | 'capabilities'>
 
 type RequestArguments<T extends ClientRequestType> =
@@ -69,24 +72,25 @@ type RequestArguments<T extends ClientRequestType> =
 /** Iterating reads the pushes, as `pushes()` does. */
 export interface LegacyClient extends AsyncIterable<Incoming, undefined> {
   readonly state: ClientState
-  /** The highest id of an event that was read; keep it to resume after a restart of the program. */
+  /** The highest id of an event that was read; store it to resume after a restart of the program. */
   readonly lastMessageId: string | undefined
-  /** Resolves when the client is open, with what the server said; rejects when it is closed for good. */
+  /** Resolves when the client is open, with the server's greeting; rejects when it is closed permanently. */
   ready(): Promise<ConnectionEstablishedData>
   /**
-   * Sends a request, when there is a connection, and resolves with its answer's `data`. Sends, edits, deletions, receipts and
-   * reactions that were not answered when a connection broke are repeated on the next; `typing`, `ping` and `auth` are rejected
-   * with ConnectionLostError. Some need a capability. Rejects with RequestRefusedError, RequestTimeoutError or ClientClosedError else.
+   * Sends a request as soon as there is a connection, and resolves with the response's `data`. Sends, edits, deletions,
+   * receipts and reactions without a response when a connection breaks are repeated on the next one; `typing`, `ping` and
+   * `auth` are rejected with ConnectionLostError. Some need a capability. Otherwise rejects with RequestRefusedError,
+   * RequestTimeoutError or ClientClosedError.
    */
   request<T extends ClientRequestType>(type: T, ...rest: RequestArguments<T>): Promise<ResponseData<T>>
   /**
-   * The pushes, each durable event once, in the order of its conversation. There is one queue: several readers share it.
-   * Ends when the client is closed by its own side, throws ClientClosedError when by the server.
+   * The pushes, each durable event once, in the order of its conversation. There is one queue, shared by all readers. Ends when
+   * the client is closed locally, throws ClientClosedError when the server closes it.
    */
   pushes(): AsyncIterableIterator<Incoming, undefined>
-  /** Closes for good: waiting requests are rejected. Resolves when the connection is closed. */
+  /** Closes permanently: pending requests are rejected. Resolves when the connection is closed. */
   close(): Promise<void>
-  /** Resolves when the client is closed for good, with the reason. */
+  /** Resolves when the client is closed permanently, with the reason. */
   readonly closed: Promise<ClientClosedError>
 }
 
@@ -101,10 +105,10 @@ const TIMING: Timing = {
 
 /** An event's id, or the cursor of a query. */
 const CURSOR = /^([0-9]{1,19}|(?=[0-9]*[A-Za-z_-])[A-Za-z0-9_-]{40,1024})$/
-/** The library `ws` tells the status of a refused upgrade; browsers tell nothing. */
+/** The library `ws` reports the status of a refused upgrade; browsers do not. */
 const REFUSED = /^Unexpected server response: 401$/
 
-/** What is said of a gap that nobody can measure. */
+/** Stands for a gap of unknown size. */
 const GAP: ResponseFrame<'resume'> = {
   type: 'resume',
   code: 200,
@@ -115,7 +119,7 @@ const GAP: ResponseFrame<'resume'> = {
 const isAnswer = (frame: ServerFrame): frame is ResponseFrame =>
   frame.type === 'heartbeat' || (frame.data as { success?: unknown } | null)?.success === true
 
-/** Connects at once; throws where the options can't work. */
+/** Connects at once; throws if the options are invalid. */
 export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
   const { url, token, capabilities = [], lastMessageId, maxPushes = 10_000, signal, onState } = options
   const webSocket = options.webSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket
@@ -168,7 +172,7 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
     }
   }
 
-  /** Doubles with every attempt, and half of it is left to chance, so that clients do not come back all at once. */
+  /** Doubles with every attempt, half of it random, so that clients do not all reconnect at the same time. */
   function backoff(): number {
     const pause = Math.min(timing.maxBackoff, timing.minBackoff * 2 ** attempts++)
     return pause * (0.5 + Math.random() / 2)
@@ -183,7 +187,7 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
   function receive(frame: ServerFrame): void {
     if (frame.type === 'connection_established') established(frame.data)
     else if (frame.type === 'error') {
-      // Without what was missed there is no going on: try again.
+      // Without the missed events it can't go on: try again.
       if (resumeId !== undefined && frame.message_id === resumeId) line?.lose(`no resume: ${frame.data.details.error}`)
       else requests.refuse(frame)
     } else if (!isAnswer(frame)) pushes.take(frame)
@@ -201,7 +205,7 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
       pushes.hold()
       line?.send(JSON.stringify({ type: 'resume', data: { last_message_id: pushes.cursor }, message_id: resumeId }))
     } else {
-      // No event came before the connection broke, so there is none to resume after: what was missed is unknown.
+      // No event arrived before the connection broke, so there is none to resume after: what was missed is unknown.
       if (wasOpen && maxPushes > 0) pushes.release(GAP)
       opened()
     }
@@ -236,7 +240,7 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
   }
 
   function ended(code: number, reason: string): void {
-    // A server that opens every connection only to end it is tried less and less often, too.
+    // A server that closes every connection right after opening it is retried less and less often, too.
     const hasLasted = state === 'open' && Date.now() - openedAt >= Math.max(lastPause, timing.minBackoff)
     if (hasLasted) attempts = 0
     detached(code)
@@ -253,7 +257,7 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
     }
   }
 
-  /** Nobody reads: what comes now is left to the server's log. */
+  /** Nobody reads: new events stay in the server's log. */
   function pause(): void {
     lineClosed = line?.close() ?? lineClosed
     detached(CLOSE.normal.code)

@@ -1,8 +1,8 @@
-/** Why a request of a legacy client failed; `messageId` is the id it went under, to be used again by who repeats a send. */
+/** Why a request of a legacy client failed; `messageId` is the id it was sent under; reuse it to repeat a send. */
 
 /** The server answered with an `error` frame. */
 export class RequestRefusedError extends Error {
-  /** As of HTTP: 400, 401, 403, 404, 409, 429, 500 or 503. */
+  /** As in HTTP: 400, 401, 403, 404, 409, 429, 500 or 503. */
   readonly code: number
   /** The text for users. */
   readonly msg: string
@@ -20,7 +20,7 @@ export class RequestRefusedError extends Error {
   }
 }
 
-/** No answer came in time. Where it `wasSent`, nobody knows whether it was carried out. */
+/** No response arrived in time. If it `wasSent`, whether it was executed is unknown. */
 export class RequestTimeoutError extends Error {
   readonly wasSent: boolean
   readonly messageId: string
@@ -33,7 +33,7 @@ export class RequestTimeoutError extends Error {
   }
 }
 
-/** The connection broke before the answer came, and the request is none that may be repeated. */
+/** The connection broke before the response arrived, and the request is not safe to repeat. */
 export class ConnectionLostError extends Error {
   /** The close code of the connection. */
   readonly code: number
@@ -47,9 +47,9 @@ export class ConnectionLostError extends Error {
   }
 }
 
-/** The client is closed, by itself or by the server, and does not come back. */
+/** The client is closed, locally or by the server, and does not reconnect. */
 export class ClientClosedError extends Error {
-  /** 1000: `close()` or the signal; 4401: there is no good token; 4403: disconnected by an administrator. */
+  /** 1000: `close()` or the signal; 4401: no valid token; 4403: disconnected by an administrator. */
   readonly code: number
   readonly reason: string
 

@@ -1,13 +1,13 @@
-/** One connection: from the socket's creation to its one end, watched by pings. */
+/** One connection, from the socket's creation to its end, watched by pings. */
 import { capabilitiesSubprotocol, type Capability } from '../../legacy-protocol/capabilities.ts'
 import type { ServerFrame } from '../../legacy-protocol/frames.ts'
 
-/** What a client needs of a WebSocket: a browser's has it, and Node's, and that of the library `ws`. */
+/** The part of a WebSocket that the client uses; browsers, Node and the library `ws` have it. */
 export interface WebSocketLike {
   readonly readyState: number
   send(text: string): void
   close(code?: number, reason?: string): void
-  /** Said so loosely, for the types of browsers and libraries differ; `open` is not listened to. */
+  /** Loosely typed, since the types of browsers and libraries differ; `open` is not used. */
   addEventListener(type: never, listener: never): void
 }
 interface SocketEvents {
@@ -19,15 +19,15 @@ export type WebSocketConstructor = new (url: string, protocols: string[]) => Web
 
 /** All in milliseconds. */
 export interface Timing {
-  /** How long a connection may take until the server's first frame, and from one to the next until it has resumed. */
+  /** Timeout until the server's first frame, and between frames until the resume is complete. */
   connect: number
-  /** How long a request may take, waiting for a connection included. */
+  /** Timeout of a request, waiting for a connection included. */
   request: number
-  /** After how long without a frame a `ping` is sent. */
+  /** A `ping` is sent after this long without a frame. */
   heartbeat: number
-  /** How long after a `ping` something must have come; and how long a closing handshake may take. */
+  /** How long after a `ping` something must arrive; also the timeout of a closing handshake. */
   silence: number
-  /** The pause before the first attempt to come back; it doubles with every further one. */
+  /** The pause before the first reconnect; it doubles with every further one. */
   minBackoff: number
   maxBackoff: number
 }
@@ -48,14 +48,17 @@ export interface LineOptions {
   capabilities: readonly Capability[]
   timing: Timing
   onFrame(frame: ServerFrame): void
-  /** The connection is over, or never came to be; 1006 where no close code came. Called once at most, and nothing after it. */
+  /**
+   * The connection has ended or could not be opened; 1006 if there was no close code. Called at most once, and nothing after
+   * it.
+   */
   onEnd(code: number, reason: string): void
 }
 
 const OPEN = 1
 const PING = JSON.stringify({ type: 'ping' })
 
-/** What came, if it has all that this client relies on. */
+/** A received frame, if it has all that this client depends on. */
 function readFrame(text: unknown): ServerFrame | undefined {
   if (typeof text !== 'string') return undefined
   let frame: unknown
@@ -71,7 +74,7 @@ function readFrame(text: unknown): ServerFrame | undefined {
   return frame as ServerFrame
 }
 
-/** Connects; throws where the WebSocket does, for a bad URL or a token that can't go into a header. */
+/** Connects; throws where the WebSocket does, for a bad URL or a token that is not a valid header value. */
 export function openLine({ webSocket: Socket, url, token, capabilities, timing, onFrame, onEnd }: LineOptions): Line {
   const socket = new Socket(
     url,
@@ -89,7 +92,7 @@ export function openLine({ webSocket: Socket, url, token, capabilities, timing, 
     onEnd(code, reason)
   }
 
-  /** A close would wait for an answer, which is just what does not come; browsers have nothing better. */
+  /** A close would wait for a response, which is exactly what is missing; browsers offer nothing better. */
   function destroy(): void {
     const { terminate } = socket as { terminate?: () => void }
     if (terminate) terminate.call(socket)
@@ -124,7 +127,7 @@ export function openLine({ webSocket: Socket, url, token, capabilities, timing, 
     watch()
     onFrame(frame)
   })
-  // Libraries tell why an upgrade was refused, browsers do not.
+  // Libraries report why an upgrade was refused, browsers do not.
   on('error', ({ message }) => {
     problem = message ?? ''
   })

@@ -1,6 +1,6 @@
 /**
- * Packs the clients that live in this repository as packages of their own: `npm run pack:clients [-- FOLDER]`. Each has
- * nothing but the compiled modules that its entry imports, so installing it brings no dependency.
+ * Packs the clients in this repository as packages of their own: `npm run pack:clients [-- FOLDER]`. Each contains only the
+ * compiled modules that its entry imports, so it has no dependencies.
  */
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -23,7 +23,10 @@ const CLIENTS = [
 
 const IMPORT = /((?:\bfrom\s*|\bimport\(\s*|\bimport\s*)['"])(\.[^'"]+)(['"])/g
 
-/** Copies a module and all that it imports. Declarations name sources: here they name modules, as all compilers expect. */
+/**
+ * Copies a module and everything it imports. Declarations import source files; they are rewritten to modules, which all
+ * compilers resolve.
+ */
 function copy(file, target, done = new Set()) {
   if (done.has(file)) return
   done.add(file)

@@ -1,14 +1,17 @@
-/** Pushes on their way to who reads them: each once, in order, and the id to resume after. */
+/** The queue of pushes: each event once, in order, and the id to resume after. */
 import type { PushFrame, ResponseFrame } from '../../legacy-protocol/frames.ts'
 
-/** `resume` comes where `complete` is false: events were missed that the server can't give, load history. */
+/** `resume` occurs if `complete` is false: missed events are no longer available; load history. */
 export type Incoming = PushFrame | ResponseFrame<'resume'>
 
-/** How many ids are remembered to drop repeats; a replay reaches back RESUME_LIMIT events, 1000 if not told otherwise. */
+/** How many ids are remembered to drop duplicates; a replay reaches back RESUME_LIMIT events, 1000 by default. */
 const REMEMBERED = 10_000
 
 const ID = /^\d+$/
-/** Whether one decimal id is higher than another; they are too big for numbers. What comes after a query's cursor is always further on. */
+/**
+ * Whether one decimal id is higher than another; they may exceed the safe integers. What comes after a query's cursor is always
+ * higher.
+ */
 const isHigher = (a: string, b: string): boolean => !ID.test(b) || (a.length === b.length ? a > b : a.length > b.length)
 
 interface Reader {
@@ -17,7 +20,7 @@ interface Reader {
 }
 
 export class Pushes {
-  /** The highest id that came with nothing missing before it: what a new connection resumes after. */
+  /** The highest id that was received without a gap before it: what a new connection resumes after. */
   cursor: string | undefined
   /** The highest id that was read. */
   lastRead: string | undefined
@@ -26,22 +29,22 @@ export class Pushes {
   readonly #seen = new Set<string>()
   #queue: Incoming[] = []
   #readers: Reader[] = []
-  /** While a replay runs: what came durable, for live events may come before those that were missed. */
+  /** During a replay: durable events received live, which may come before the missed ones. */
   #held: PushFrame[] | undefined
-  /** The cursor is not one that the server knows: the next event's id is, though it may be lower. */
+  /** The cursor was unknown to the server: the next event's id is known to it, though it may be lower. */
   #isCursorVoid = false
   #isLastReadVoid = false
   #isFull = false
   #end: { error?: unknown } | undefined
 
-  /** `onRoom` is called when it was full and no longer is. With a limit of 0 nothing is kept. */
+  /** `onRoom` is called when the queue was full and no longer is. With a limit of 0 nothing is queued. */
   constructor(limit: number, after: string | undefined, onRoom: () => void) {
     this.#limit = limit
     this.cursor = this.lastRead = after
     this.#onRoom = onRoom
   }
 
-  /** Nothing more should be received until `onRoom`. */
+  /** Stop receiving until `onRoom`. */
   get isFull(): boolean {
     return this.#isFull
   }
@@ -49,13 +52,13 @@ export class Pushes {
   take(push: PushFrame): void {
     if (this.#limit === 0) return
     if (push.message_id === undefined) {
-      // Typing and presence go first when space is short.
+      // Typing and presence are dropped first when space is short.
       if (this.#queue.length < this.#limit / 2) this.#enqueue(push)
     } else if (this.#held) this.#held.push(push)
     else this.#accept(push, push.message_id)
   }
 
-  /** A resume was asked for: its events and live ones are put into order when it is done. */
+  /** A resume was requested: its events and live ones are sorted when it is done. */
   hold(): void {
     this.#held = []
   }
@@ -73,18 +76,18 @@ export class Pushes {
     for (const { push, id } of events) this.#accept(push, id)
   }
 
-  /** The connection broke: what a replay had given so far is given again by the next one. */
+  /** The connection broke: the next replay repeats what this one has delivered so far. */
   lost(): void {
     this.#held = undefined
   }
 
-  /** No more comes: readers get what is left, then the end. */
+  /** No more events follow: readers get the rest of the queue, then the end. */
   close(error?: unknown): void {
     this.#end = error === undefined ? {} : { error }
     for (const reader of this.#readers.splice(0)) this.#finish(reader)
   }
 
-  /** Reads the one queue; who stops reading leaves the rest to the next. */
+  /** Reads the one queue; a reader that stops leaves the rest to the next. */
   read(): AsyncIterableIterator<Incoming, undefined> {
     const own = new Set<Reader>()
     return {

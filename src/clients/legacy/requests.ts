@@ -1,13 +1,13 @@
-/** Requests that wait for their answers, which repeat the request's `message_id`. */
+/** Pending requests; a response repeats the `message_id` of its request. */
 import type { ErrorFrame, RequestType, ResponseFrame } from '../../legacy-protocol/frames.ts'
 import { CLOSE } from '../../legacy-protocol/close-codes.ts'
 import { ConnectionLostError, RequestRefusedError, RequestTimeoutError } from './errors.ts'
 
 export interface RequestOptions {
-  /** The request's id, 1 to 64 characters; of a send it is the idempotency key. A random one where none is given. */
+  /** The request's id, 1 to 64 characters; for a send it is the idempotency key. Random by default. */
   messageId?: string
   timeoutMs?: number
-  /** Gives up waiting; a request that was sent may be carried out all the same. */
+  /** Stops waiting; a request that was sent may still be executed. */
   signal?: AbortSignal
 }
 
@@ -20,8 +20,8 @@ interface Waiting {
 }
 
 /**
- * What the protocol makes idempotent: a send by its id, the others by what they say. The state of typing ends with the
- * connection, and a ping is about one.
+ * Idempotent in the protocol: a send by its id, the others by their content. Typing state ends with the connection, and a ping
+ * concerns one connection only.
  */
 const REPEATABLE: ReadonlySet<RequestType> = new Set([
   'message_sent',
@@ -34,16 +34,16 @@ const REPEATABLE: ReadonlySet<RequestType> = new Set([
 ])
 const BAD_ID = /[\0\ud800-\udfff]/u
 
-/** 32 hexadecimal digits; `crypto.randomUUID` is not there on pages that came over plain HTTP. */
+/** 32 hexadecimal digits; `crypto.randomUUID` is missing on pages served over plain HTTP. */
 export function randomId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 export class Requests {
-  /** In the order of the calls, which is the order of sending too. */
+  /** In the order of the calls, in which they are also sent. */
   readonly #waiting = new Map<string, Waiting>()
 
-  /** The promise of the answer's `data`; the request is sent by the next `flush`. */
+  /** Returns the promise of the response's `data`; the next `flush` sends the request. */
   add(type: RequestType, data: unknown, timeoutMs: number, { messageId = randomId(), signal }: RequestOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (messageId === '' || [...messageId].length > 64 || BAD_ID.test(messageId)) {
@@ -76,7 +76,7 @@ export class Requests {
     })
   }
 
-  /** Sends what was not sent on this connection. */
+  /** Sends the requests not yet sent on this connection. */
   flush(send: (text: string) => void): void {
     for (const waiting of this.#waiting.values()) {
       if (waiting.isSent) continue
@@ -93,10 +93,10 @@ export class Requests {
     if (message_id !== undefined) this.#waiting.get(message_id)?.reject(new RequestRefusedError(data, message_id))
   }
 
-  /** The connection broke: what may be repeated goes out with the next `flush`, the rest is rejected. */
+  /** The connection broke: what is safe to repeat is sent by the next `flush`, the rest is rejected. */
   lost(code: number): void {
     const sent = [...this.#waiting].filter(([, { isSent }]) => isSent)
-    // The one that was too big is among them, and the biggest is so in any case; repeated, it would break every connection.
+    // The frame that was too big is the biggest one; repeated, it would break every connection.
     const biggest = Math.max(...sent.map(([, { text }]) => text.length))
     for (const [messageId, waiting] of sent) {
       const isHarmful = code === CLOSE.tooLarge.code && waiting.text.length === biggest

@@ -16,7 +16,7 @@ export interface Sink {
   complete(): void
 }
 
-/** The part of a client that is used: graphql-ws's and graphql-sse's have it. `on` is graphql-ws's. */
+/** The part of a client that is used, common to graphql-ws and graphql-sse. `on` is graphql-ws's. */
 export interface SubscribingClient {
   // oxlint-disable-next-line typescript/no-explicit-any -- both libraries have types of their own, of the same shape
   subscribe(payload: any, sink: any, ...rest: any[]): () => void

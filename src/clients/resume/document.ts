@@ -1,4 +1,4 @@
-/** What is looked for in a document, without a parser of GraphQL: it is a valid one, or the server says what is wrong with it. */
+/** Looks for what matters in a document, without a GraphQL parser: the server reports an invalid one. */
 export interface DocumentShape {
   /** Whether the operation is a subscription with a variable `$after`. */
   takesAfter: boolean
@@ -8,7 +8,7 @@ export interface DocumentShape {
 
 type Selection = { key: string; of: Selection[] } | { spread: string }
 
-/** The tokens that matter; texts, comments, commas and values are left out. */
+/** The tokens that matter; strings, comments, commas and values are left out. */
 const tokensOf = (query: string): string[] =>
   query.replace(/"""(?:\\"""|[^])*?"""|"(?:\\.|[^"\\\n])*"|#.*/g, ' ').match(/\.\.\.|[$@]?[_A-Za-z]\w*|[{}():]/g) ?? []
 
@@ -34,7 +34,7 @@ export function shapeOf(query: string, operationName?: string | null): DocumentS
     }
   }
 
-  /** A set of selections, if one comes next; inline fragments count as what is in them. */
+  /** A selection set, if one comes next; inline fragments are merged into it. */
   function selections(): Selection[] {
     const found: Selection[] = []
     if (tokens[at] !== '{') return found
@@ -78,7 +78,7 @@ export function shapeOf(query: string, operationName?: string | null): DocumentS
     const before = at
     const operation = { isSubscription: kind === 'subscription', variables, fields: selections() }
     if (!wanted || (operationName && isNamed && name === operationName)) wanted = operation
-    // What is no GraphQL is the server's to refuse.
+    // The server rejects an invalid document.
     if (at === before) break
   }
 

@@ -2,26 +2,26 @@ import type { Payload, Result, SubscribingClient } from './client.ts'
 import { hintOf, pauseOf, verdictOf } from './retry.ts'
 
 export interface OutboxOptions {
-  /** Where mutations are kept until they are answered, such as localStorage; in memory where it is absent. */
+  /** Where mutations are stored until they are answered, such as localStorage; in memory if absent. */
   storage?: {
     getItem(name: string): string | null | Promise<string | null>
     setItem(name: string, value: string): unknown
   }
-  /** The name that they are kept under: one for each user and tab. */
+  /** The storage key: one for each user and tab. */
   name?: string
-  /** Told what came of each mutation, also of those that an earlier page left: then nobody else is. */
+  /** Called with the outcome of each mutation, including those an earlier page left, whose callers are gone. */
   onResult?: (payload: Payload, outcome: { result: Result } | { error: unknown }) => void
 }
 
 export interface Outbox {
   /**
-   * Sends a mutation when all before it were answered, and again until it is answered itself. Resolves with its result; rejects with an
-   * OutboxError where the server refuses it, with the close event where the connection was refused: then it is kept.
+   * Sends a mutation once all before it are answered, and repeats it until it is answered. Resolves with its result; rejects
+   * with an OutboxError if the server refuses it, or with the close event if the connection was refused: it stays stored then.
    */
   mutate(payload: Payload): Promise<Result>
-  /** What is not answered yet, in order. */
+  /** Mutations without an answer, in order. */
   readonly pending: readonly Payload[]
-  /** Sends nothing more; what is not answered stays in the storage. */
+  /** Stops sending; unanswered mutations stay in the storage. */
   dispose(): void
 }
 
@@ -43,8 +43,8 @@ interface Entry {
 
 /**
  * Sends mutations one after the other, in the order of the calls, however long that takes. One that sends a message has a
- * `clientMessageId` in its variable `input`, or else among its variables, by which the server does it once: it is given one where it has
- * none. Any other is harmless where it is repeated, and is sent as it is.
+ * `clientMessageId` in its variable `input` or among its variables, by which the server executes it once; a missing one is
+ * filled in. Any other mutation must be safe to repeat, and is sent unchanged.
  */
 export function outbox(client: SubscribingClient, { storage, name = 'outbox', onResult }: OutboxOptions = {}): Outbox {
   const queue: Entry[] = []
@@ -56,7 +56,7 @@ export function outbox(client: SubscribingClient, { storage, name = 'outbox', on
 
   const save = (): unknown => storage?.setItem(name, JSON.stringify(queue.map(({ payload }) => payload)))
 
-  /** What an earlier page left goes first. */
+  /** Mutations left by an earlier page go first. */
   const loaded = (async () => {
     const text = await storage?.getItem(name)
     const left = text ? (JSON.parse(text) as Payload[]) : []
@@ -80,7 +80,7 @@ export function outbox(client: SubscribingClient, { storage, name = 'outbox', on
       return
     }
     if (Array.isArray(reason)) return settle(entry, { error: new OutboxError(reason) })
-    // Not the mutation was refused but who sends it: it stays in the storage for the next one.
+    // The sender was refused, not the mutation: it stays in the storage for the next page.
     isDisposed = true
     for (const { reject } of queue) reject?.(reason)
   }
@@ -115,7 +115,7 @@ export function outbox(client: SubscribingClient, { storage, name = 'outbox', on
       const answer = new Promise<Result>((resolve, reject) => {
         queue.push({ payload: SENDS.test(payload.query) ? withKey(payload) : payload, resolve, reject })
       })
-      // In the order of the calls: what an earlier page left is put before it.
+      // In the order of the calls; those left by an earlier page come before them.
       void loaded.then(save).then(sendNext)
       return await answer
     },
@@ -139,6 +139,6 @@ function withKey(payload: Payload): Payload {
   return { ...payload, variables: keyed }
 }
 
-/** 128 random bits; `randomUUID` is there in secure contexts only. */
+/** 128 random bits; `randomUUID` exists in secure contexts only. */
 const newKey = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')

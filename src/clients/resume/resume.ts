@@ -5,7 +5,7 @@ import { hintOf, pauseOf, verdictOf } from './retry.ts'
 export type { Payload, Result, Sink, SubscribingClient } from './client.ts'
 export { outbox, OutboxError, type Outbox, type OutboxOptions } from './outbox.ts'
 
-/** Keeps cursors over a reload, each under the key of its document and variables. */
+/** Stores cursors across reloads, each under the key of its document and variables. */
 export interface CursorStore {
   load(key: string): string | null | undefined | Promise<string | null | undefined>
   save(key: string, cursor: string): unknown
@@ -13,25 +13,25 @@ export interface CursorStore {
 
 export interface ResumeOptions {
   /**
-   * The server could not give all that was missed. Load and show the state by a query that selects a cursor and resolve with that: the
-   * subscription goes on after it, and what came meanwhile is left out. Resolve with nothing to go on as it is. After a rejection it is
-   * tried again. Without this the event is passed on as it comes.
+   * The server could not replay everything that was missed. Load and show the state by a query that selects a cursor and
+   * resolve with that cursor: the subscription continues after it, and events received meanwhile are dropped. Resolve with
+   * undefined to go on from here. After a rejection it is called again. Without this option the event is passed on.
    */
   onIncomplete?: (payload: Payload) => string | void | Promise<string | void>
-  /** Where cursors are kept; what it has wins over the variable `$after`. */
+  /** Where cursors are stored; a stored one takes precedence over the variable `$after`. */
   store?: CursorStore
-  /** Called before each new attempt, with why it is needed and the pause until then in milliseconds. */
+  /** Called before each new attempt, with its reason and the pause before it in milliseconds. */
   onRetry?: (reason: unknown, pauseMs: number) => void
 }
 
-/** How many ids are remembered, so that an event that a resume repeats is given once. */
+/** How many ids are remembered, so that an event repeated by a resume is delivered once. */
 const SEEN_LIMIT = 10_000
 /** How often in a row a new token may be refused. */
 const TOKEN_ATTEMPTS = 3
 
 /**
- * The same client, with subscriptions that resume: one whose document has a variable `$after` goes on after the last event that its sink
- * was given, whatever ended the connection (docs/resume.md). Everything else is passed to the client as it is.
+ * Wraps a client so that subscriptions resume: one whose document has a variable `$after` continues after the last event that
+ * its sink received, whatever ended the connection (docs/resume.md). Everything else is passed to the client unchanged.
  * `subscribe` throws for a document that can't be resumed.
  */
 export function resumable<C extends SubscribingClient>(client: C, options: ResumeOptions = {}): C {
@@ -59,7 +59,7 @@ export function resumable<C extends SubscribingClient>(client: C, options: Resum
     iterate: (payload: Payload) => iterate(subscribe, payload),
     dispose() {
       for (const each of open) each.stop()
-      // graphql-ws rejects where it waits to come back.
+      // graphql-ws rejects while it waits to reconnect.
       return Promise.resolve(client.dispose?.()).catch(() => undefined)
     },
   }
@@ -76,18 +76,18 @@ interface SubscriptionParts {
 
 class Subscription {
   readonly #parts: SubscriptionParts
-  /** The client sends the same object again where it retries by itself: so what is in it must be the cursor. */
+  /** The client sends the same object again when it retries by itself, so the cursor must be in it. */
   readonly #payload: Payload & { variables: Record<string, unknown> }
   readonly #key: string
   readonly #seen = new Set<string>()
-  /** Tells what the present attempt brings from what an earlier one still does. */
+  /** Identifies the current attempt, so that results of an earlier one are ignored. */
   #attempt = 0
   #unsubscribe: (() => void) | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
   #failures = 0
   #tokenFailures = 0
   #isOver = false
-  /** What comes while the state is loaded. */
+  /** Events received while the state is loaded. */
   #held: Result[] | undefined
 
   constructor(parts: SubscriptionParts) {
@@ -97,7 +97,7 @@ class Subscription {
     this.#payload = { ...parts.payload, variables: { ...variables, after: after ?? null } }
   }
 
-  /** At once where nothing has to be loaded: what the client sends after it comes after it. */
+  /** Synchronous if nothing has to be loaded: later results of the client come after it. */
   begin(): void {
     const stored = this.#parts.options.store?.load(this.#key)
     if (!(stored instanceof Promise)) return this.#beginAfter(stored)
@@ -130,7 +130,7 @@ class Subscription {
   }
 
   #next(result: Result): void {
-    // Server-sent events have no close code: what ends them is the last result.
+    // Server-sent events have no close code: the last result says why it ended.
     if (result.errors && !result.data && verdictOf(result.errors) !== 'over') return this.#failed(result.errors)
     if (this.#held) return void this.#held.push(result)
     this.connected()
@@ -169,12 +169,12 @@ class Subscription {
     this.#subscribe()
   }
 
-  /** The connection is good. */
+  /** The connection works. */
   connected(): void {
     this.#failures = this.#tokenFailures = 0
   }
 
-  /** The connection was closed. The client goes on by itself, but where the server says not to, or when. */
+  /** The connection was closed. The client retries by itself, unless the server says not to, or says when. */
   closed(event: unknown): void {
     if (verdictOf(event) === 'over' || hintOf(event) !== undefined) this.#failed(event)
   }
@@ -185,14 +185,14 @@ class Subscription {
     else if (verdict === 'again') this.#tokenFailures = 0
     this.#leave()
     if (verdict === 'over' || this.#tokenFailures > TOKEN_ATTEMPTS) return this.#end(() => this.#parts.sink.error(reason))
-    // The first time the new token is worth trying at once.
+    // The first time, try the new token at once.
     const pause = hintOf(reason) ?? (verdict === 'token' && this.#tokenFailures === 1 ? 0 : pauseOf(this.#failures++))
     this.#parts.options.onRetry?.(reason, pause)
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.#isOver || this.#subscribe(), pause)
   }
 
-  /** Nothing more is taken of the present attempt. */
+  /** Ignores all further results of this attempt. */
   #leave(): void {
     this.#attempt++
     this.#held = undefined
@@ -215,7 +215,7 @@ class Subscription {
   }
 }
 
-/** A short name for a text (FNV-1a, twice for 64 bits). */
+/** A short key for a text (FNV-1a, twice for 64 bits). */
 function keyOf(text: string): string {
   const hash = (start: number): string => {
     let value = start
@@ -225,7 +225,7 @@ function keyOf(text: string): string {
   return `resume-${hash(2_166_136_261)}${hash(84_696_351)}`
 }
 
-/** A subscription's results one after the other; ends with its error. */
+/** A subscription's results in order; ends with its error. */
 async function* iterate(
   subscribe: (payload: Payload, sink: Sink) => () => void,
   payload: Payload,

@@ -1,4 +1,4 @@
-/** What becomes of an operation that failed: it is tried again, with a new token where that is what was wrong, or it is over. */
+/** What to do after a failed operation: try again, with a new token if that was the problem, or give up. */
 export type Verdict = 'again' | 'token' | 'over'
 
 interface Failure {
@@ -8,13 +8,13 @@ interface Failure {
   extensions?: { code?: unknown; retryAfterMs?: unknown }
 }
 
-/** Close codes after which the same would only happen again (RFC 6455, graphql-transport-ws). */
+/** Close codes after which a retry would fail the same way (RFC 6455, graphql-transport-ws). */
 const FINAL_CLOSES = [1002, 1003, 1007, 1009, 1010, 4004, 4400, 4403, 4406, 4409]
 
 const ofCode = (code: unknown): Verdict =>
   code === 'UNAUTHENTICATED' ? 'token' : code === 'UNAVAILABLE' || code === 'RATE_LIMITED' ? 'again' : 'over'
 
-/** Judges a close event, the errors of a result, a response's status, or whatever else kept an operation from going on. */
+/** Classifies a close event, the errors of a result, a response's status, or any other failure. */
 export function verdictOf(failure: unknown): Verdict {
   if (Array.isArray(failure)) return ofCode((failure as Failure[])[0]?.extensions?.code)
   const { code, response } = (failure ?? {}) as Failure
@@ -24,7 +24,7 @@ export function verdictOf(failure: unknown): Verdict {
   return status >= 400 && status < 500 && status !== 408 && status !== 429 ? 'over' : 'again'
 }
 
-/** When the server said to come back, in milliseconds from now; undefined where it did not. */
+/** When the server said to reconnect, in milliseconds from now; undefined if it did not. */
 export function hintOf(failure: unknown): number | undefined {
   if (Array.isArray(failure)) return Number((failure as Failure[])[0]?.extensions?.retryAfterMs) || undefined
   const { code, reason } = (failure ?? {}) as Failure
@@ -32,5 +32,5 @@ export function hintOf(failure: unknown): number | undefined {
   return ms ? Number(ms) : undefined
 }
 
-/** Pauses that double up to half a minute, each a little different. */
+/** Pauses that double up to half a minute, with jitter. */
 export const pauseOf = (failures: number): number => Math.min(30_000, 1000 * 2 ** failures) * (0.5 + Math.random())

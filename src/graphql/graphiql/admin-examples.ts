@@ -3,7 +3,7 @@ export interface ExampleTab {
   variables?: Record<string, unknown>
 }
 
-/** An admin's day, as docs/admin.md tells it. Ids are those of the demo data. */
+/** An admin's day, as in docs/admin.md. Ids are those of the demo data. */
 export const ADMIN_EXAMPLES: readonly ExampleTab[] = [
   {
     query: `# Admins only: who is this user? By a part of the name or the id; "online" and "banned" narrow it down.

@@ -6,8 +6,8 @@ import { ADMIN_EXAMPLES, type ExampleTab } from './admin-examples.ts'
 const require = createRequire(import.meta.url)
 
 /**
- * The tabs that GraphiQL opens with. It names a tab after its operation, and shows the first one without its variables, so
- * that one has none. Ids are those of the demo data.
+ * The tabs that GraphiQL opens with. GraphiQL names a tab after its operation and shows the first tab without its variables, so
+ * the first one has none. Ids are those of the demo data.
  */
 export const EXAMPLES: readonly ExampleTab[] = [
   {
@@ -246,11 +246,11 @@ const LOGO =
   '<path d="M10 10.5h12M10 15.5h7" stroke="#fff" stroke-width="2.6" stroke-linecap="round"/></svg>'
 
 const PLACEHOLDER = { title: 'Parley', favicon: `data:image/svg+xml,${encodeURIComponent(LOGO)}` }
-/** Compiled, also where the server runs from its sources. */
+/** Compiled, even if the server runs from its sources. */
 const PAGE_MODULE = new URL('../../../dist/graphql/graphiql/page/graphiql.js', import.meta.url)
 let template: string[] | undefined
 
-/** Small screens get the editors above the result; tabs stay where they are (see the page's module). */
+/** On small screens the editors are above the result; tabs can't be dragged (see the page's module). */
 const STYLE = `
 .graphiql-container .graphiql-tab { transform: none !important; }
 .graphiql-container .graphiql-logo > div { gap: 0.4em; }
@@ -263,7 +263,7 @@ const STYLE = `
 }
 `
 
-/** The page around its options. Loaded at the first use: it is 9 MB that a server at which nobody looks can do without. */
+/** The page around its options. Loaded at the first use: it has 9 MB. */
 function loadTemplate(): string[] {
   const { renderGraphiQL } = require('@graphql-yoga/render-graphiql') as typeof import('@graphql-yoga/render-graphiql')
   const module = readFileSync(PAGE_MODULE, 'utf8').replace(/^\/\/# sourceMappingURL=.*$/m, '')
@@ -286,24 +286,24 @@ const fetcher = createFetcher(location.pathname);
 /** What the page's script calls with the options. */
 const RENDER = 'YogaGraphiQL.renderYogaGraphiQL('
 
-/** Options that Yoga hands on to GraphiQL without declaring them. */
+/** Options that Yoga passes on to GraphiQL without declaring them. */
 interface PageOptions extends GraphiQLOptions {
   defaultEditorToolsVisibility: 'variables' | 'headers'
 }
 
 /**
- * The GraphiQL page, which loads nothing from elsewhere. With a token every tab is authorised by it; without, the headers
- * have a place for one.
+ * The GraphiQL page, which loads nothing from other servers. With a token every tab is authorised by it; without one, the
+ * headers have a place for it.
  */
 export function renderGraphiqlPage(token?: string): string {
   const options: PageOptions = {
     title: PLACEHOLDER.title,
     logo: LOGO,
-    // Headers, which hold a token, are for others to see only when asked for; they are the ones to fill in without a token.
+    // Headers, which hold a token, are hidden unless requested; without a token they are the ones to fill in.
     defaultEditorToolsVisibility: token === undefined ? 'headers' : 'variables',
-    // Tabs take these where they have none of their own, also tabs that the browser kept from the last visit.
+    // For tabs without headers of their own, including those that the browser stored at the last visit.
     headers: JSON.stringify({ Authorization: `Bearer ${token ?? 'PUT-A-TOKEN-HERE'}` }, null, 2),
-    // Tokens don't belong into the browser's storage, where an old one would also win over a new one.
+    // Tokens don't belong in the browser's storage, where an old one would also take precedence over a new one.
     shouldPersistHeaders: false,
     defaultTabs: EXAMPLES.map(({ query, variables }) => ({
       query,

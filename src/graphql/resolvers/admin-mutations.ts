@@ -3,7 +3,7 @@ import type { MutationResolvers } from '../generated/resolvers.ts'
 import type { BanRecord } from '../../chat/reads.ts'
 import { audited } from './admins.ts'
 
-/** What admins do about users and messages, and what members tell them of. */
+/** Mutations of admins, and reports of members. */
 export const adminMutations = {
   reportMessage: async (_root, { messageId, reason }, { chat, viewer, admin }) => {
     const { report, isNew } = await chat.moderation.report(viewer.userId, requireBigId(messageId, 'message'), reason)
@@ -11,7 +11,7 @@ export const adminMutations = {
     return report
   },
 
-  // What is noted of it may say what the message said.
+  // The audited arguments must not contain what the message said.
   resolveReport: (_root, { id, status, note }, context) =>
     audited(context, 'resolveReport', ['Report', id], { status }, (also) =>
       context.chat.moderation.resolve(context.viewer.userId, requireBigId(id, 'report'), status, note ?? null, also),
@@ -58,7 +58,7 @@ export const adminMutations = {
       ),
     ),
 
-  // Neither name nor avatar is noted: the audit log outlives the user.
+  // Neither name nor avatar is audited: the audit log outlives the user.
   upsertUser: async (_root, { id, name, avatar }, context) => {
     let ban: BanRecord | undefined
     const userId = requireIntId(id, 'user')

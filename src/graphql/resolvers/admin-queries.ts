@@ -7,7 +7,7 @@ import { decodeCursor, isId, isUserId, pageSize, toPage } from '../pagination.ts
 import { requireAdmin } from './admins.ts'
 import { conversationPage } from './conversation-page.ts'
 
-/** A text to search by; undefined where there is nothing in it. Throws BAD_USER_INPUT for what no name holds. */
+/** A search text; undefined if it is blank. Throws BAD_USER_INPUT for characters that no name contains. */
 function searchText(search: string | null | undefined): string | undefined {
   if (search == null || search.trim() === '') return undefined
   const problem = problemWithText(search, 'search', 1, 100)
@@ -28,7 +28,7 @@ const byId = <R extends { id: number }>(kind: string, rows: readonly R[], size: 
 
 const DAYS_LIMIT = 366
 
-/** The users that a page of the directory has, read in as many steps as it takes where only the offline ones are wanted. */
+/** A page of the directory, read in as many steps as needed if only offline users are wanted. */
 async function directoryPage(
   { chat }: OperationContext,
   filter: { search: string | undefined; online: boolean | undefined; banned: boolean | undefined },
@@ -58,7 +58,7 @@ async function directoryPage(
 
 const IDS_AT_ONCE = 5000
 
-/** What only admins ask. */
+/** Queries for admins only. */
 export const adminQueries = {
   cluster: async (_root, _args, context) => {
     requireAdmin(context)

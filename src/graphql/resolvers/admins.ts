@@ -9,10 +9,10 @@ export function requireAdmin({ viewer }: OperationContext): void {
   if (!viewer.isAdmin) throw notAnAdmin()
 }
 
-/** What an entry of the audit log is about: a type of the schema and an id. */
+/** The subject of an audit log entry: a type of the schema and an id. */
 export type Target = readonly [type: string, id: string | null]
 
-/** Does what only admins may do, and commits with it the entry of the audit log. Throws FORBIDDEN for everyone else. */
+/** Runs an action that only admins may take, and commits the audit log entry with it. Throws FORBIDDEN for everyone else. */
 export async function audited<T>(
   context: OperationContext,
   action: string,

@@ -10,7 +10,7 @@ const isPositionKey = (key: unknown): key is PositionKey =>
   key.length === 5 &&
   (key[0] === 0 || key[0] === 1) &&
   isTime(key[1]) &&
-  // 0 where there is no message yet.
+  // 0 if there is no message yet.
   (key[2] === 0 || isId(key[2])) &&
   typeof key[3] === 'string' &&
   !NUL_OR_SURROGATE.test(key[3]) &&
@@ -19,7 +19,7 @@ const isPositionKey = (key: unknown): key is PositionKey =>
 const toPosition = (key: PositionKey | undefined): ConversationPosition | undefined =>
   key && { pinned: key[0] === 1, activityAt: key[1], lastMessageId: key[2], id: key[3], asOf: key[4] }
 
-/** A page of a user's conversations, as the store's `page` orders them. */
+/** A page of a user's conversations, in the order of the store's `page`. */
 export async function conversationPage(
   context: OperationContext,
   { userId, filter }: { userId: number; filter?: ConversationFilter },

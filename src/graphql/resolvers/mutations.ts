@@ -10,14 +10,14 @@ const user = (id: string): number => requireIntId(id, 'user')
 const group = (id: string): number => requireIntId(id, 'group')
 const message = (id: string): number => requireBigId(id, 'message')
 
-/** What can be no id of a user is none of a member either. */
+/** An invalid user id is no member's id either. */
 function mentioned(id: string): number {
   const userId = parseIntId(id)
   if (userId === undefined) throw badInput(`mentionIds has ${JSON.stringify(id.slice(0, 40))}, expected ids of members`)
   return userId
 }
 
-/** Whether a push succeeded: false where there was nothing to push, as the five functions answer. */
+/** Whether a push succeeded: false if there was nothing to push, as the five functions of the push API return. */
 async function pushed(
   context: OperationContext,
   action: string,
@@ -34,19 +34,19 @@ async function pushed(
   }
 }
 
-/** Refuses null for fields that can't be without a value; absent ones stay as they are. */
+/** Rejects null for fields that need a value; absent ones stay as they are. */
 function requireValues<Input extends object>(input: Input, fields: readonly (keyof Input)[]): void {
   for (const field of fields)
     if (input[field] === null) throw badInput(`${String(field)} is null, expected a value or nothing at all`)
 }
 
-/** How much clocks may differ. */
+/** Tolerated clock difference. */
 const CLOCKS_MS = 60_000
 
 export const mutations: MutationResolvers = {
   ...adminMutations,
 
-  // Not async up to the queue: the order in which a connection's messages are executed is the order in which they are stored.
+  // Not async up to the queue: a connection's messages are stored in the order of their execution.
   sendMessage: (_root, { input }, { chat, viewer }) => {
     const {
       conversationId,

@@ -60,7 +60,7 @@ export const queries: QueryResolvers = {
     const input = {
       text,
       conversationId: args.conversationId ?? undefined,
-      // An id that can't be one is nobody's.
+      // An invalid id matches nobody.
       senderId: args.senderId == null ? undefined : (parseIntId(args.senderId) ?? 0),
       hasMedia: args.hasMedia ?? undefined,
       mentionsMe: args.mentionsMe ?? false,

@@ -10,20 +10,20 @@ import type { ActivityFilter } from '../../admin/activity.ts'
 import type { ActivityEvent, EventModel } from '../models.ts'
 import { feedSource, Source, type SourceOptions } from '../source.ts'
 
-/** A source for the viewer. The generated type wants a stream of parents, which the source's events are. */
+/** A source for the viewer. The generated type expects a stream of parents, which the source's events are. */
 const source = ({ feeds, chat, viewer }: OperationContext, options: Omit<SourceOptions, 'feeds' | 'cursors' | 'userId'>) =>
   feedSource({ feeds, cursors: chat.cursors, userId: viewer.userId, ...options }) as unknown as AsyncIterable<never>
 
-/** The scope of one conversation: a group's topic, else the user's own. Throws as `Access.conversation` does. */
+/** The scope of one conversation: a group's topic, or the user's own. Throws as `Access.conversation` does. */
 async function scopeOf(id: string, { chat, viewer }: OperationContext): Promise<{ id: string; scope: SourceOptions['scope'] }> {
   const { id: found, groupId } = await chat.access.conversation(viewer.userId, id, 'see')
   return { id: found, scope: groupId === null ? { kind: 'user' } : { kind: 'group', groupId } }
 }
 
-/** One function for all: each event passes through it for each subscriber. */
+/** One shared function: each event passes through it for each subscriber. */
 const everything = (): boolean => true
 
-/** What to resume after: what the client received last, where it says so itself, else the argument. */
+/** Where to resume: after what the client received last, if it says so, otherwise after the argument. */
 const resumeAfter = (after: string | null | undefined, { lastEventId }: OperationContext) => parseCursor(lastEventId ?? after)
 
 const asEvent = (event: unknown): ResolversTypes['Event'] => event as EventModel
@@ -100,7 +100,7 @@ export const subscriptions: SubscriptionResolvers = {
   },
 }
 
-/** What happens is shown as it comes, and nothing of before. */
+/** Watches show entries as they happen; there is no replay. */
 function activitySource({ admin, viewer, connectionId }: OperationContext, filter: ActivityFilter): Source {
   return new Source(async (sink) => {
     let isStarted = false

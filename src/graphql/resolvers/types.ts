@@ -17,7 +17,7 @@ import type { ConversationSettingsModel, GroupModel, UserModel } from '../models
 
 type Context = OperationContext
 
-/** A part of a user that an event may carry, and then at once; else of the stored user. */
+/** A part of a user that an event may carry, which then needs no query; otherwise that of the stored user. */
 function userField<K extends 'name' | 'avatar' | 'lastActive'>(user: UserModel, field: K, context: Context) {
   const value = user[field]
   if (value !== undefined) return value as Exclude<UserModel[K], undefined>
@@ -27,7 +27,7 @@ function userField<K extends 'name' | 'avatar' | 'lastActive'>(user: UserModel, 
   })
 }
 
-/** Whether the viewer and the user don't see each other's presence: one of them has blocked the other. */
+/** Whether viewer and user can't see each other's presence because of a block. */
 const hidesPresence = (userId: number, { viewer, viewerLoad }: Context): boolean | Promise<boolean> =>
   userId !== viewer.userId && viewerLoad.isBlocked.load(userId)
 
@@ -53,8 +53,8 @@ function groupField<K extends GroupField>(group: GroupModel, field: K, context: 
 }
 
 /**
- * What only members of a conversation read. Others get NOT_FOUND; within an event `nothing`, so that a replayed event of a
- * former membership still arrives.
+ * A field for members of the conversation only. Others get NOT_FOUND; within an event they get `nothing`, so that a replayed
+ * event of a former membership still arrives.
  */
 async function forMembers<T>(conversationId: string, context: Context, read: () => T | Promise<T>, nothing: T): Promise<T> {
   if (await context.read.contents(conversationId)) return await read()
@@ -62,7 +62,7 @@ async function forMembers<T>(conversationId: string, context: Context, read: () 
   throw notFound(`there is no conversation ${conversationId.slice(0, 64)}`)
 }
 
-/** For those who keep nothing there: they are not in the conversation. */
+/** For viewers without settings there: they are not in the conversation. */
 const NOT_KEPT: ConversationSettingsModel = { mutedUntil: null, pinned: false, archived: false }
 
 const emptyPage = (kind: string, after: string | null | undefined) =>
@@ -75,7 +75,7 @@ const emptyPage = (kind: string, after: string | null | undefined) =>
     (row) => row,
   )
 
-/** A list without pages, when its items may be resolved; a short one at once. */
+/** A list without pages, when its items may be resolved; synchronous for a short one. */
 async function inTurn<T>(list: T[], context: Context): Promise<T[]> {
   if (list.length > 10) await context.turn(list.length)
   return list
@@ -94,11 +94,11 @@ async function memberPage(
   return { rows, size }
 }
 
-/** What only admins see of a user. */
+/** Fields of a user for admins only. */
 const accountOf = async (userId: number, { viewer, load }: Context) =>
   viewer.isAdmin ? await load.account.load(userId) : undefined
 
-/** The root field that a field is below of. */
+/** The root field above a field. */
 function rootField({ path, operation }: GraphQLResolveInfo): string {
   let root = path
   while (root.prev) root = root.prev
@@ -107,7 +107,7 @@ function rootField({ path, operation }: GraphQLResolveInfo): string {
   return operation.selectionSet.selections.find(isIt)?.name.value ?? String(root.key)
 }
 
-/** Resolvers of the object types; those of the root fields lie beside, by kind. */
+/** Resolvers of the object types; those of the root fields are in their own files, by kind. */
 export const types = {
   DateTime: new GraphQLScalarType<Date, string>({
     name: 'DateTime',
@@ -217,7 +217,7 @@ export const types = {
   },
 
   ConversationSettings: {
-    // An event may be delivered when the time is over.
+    // An event may be delivered after the time is over.
     mutedUntil: ({ mutedUntil }) => (mutedUntil !== null && mutedUntil > Date.now() ? mutedUntil : null),
   },
 
@@ -232,7 +232,7 @@ export const types = {
     editedAt: ({ editedAt }) => editedAt ?? null,
     deletedAt: ({ deletedAt }) => deletedAt ?? null,
     deletedBy: ({ deletedById }) => (deletedById === undefined ? null : { id: deletedById }),
-    // A user who sees the answer sees what it quotes, from before their horizon too.
+    // A user who sees the reply sees the quoted message, even from before their horizon.
     replyTo: async (message, _, context) =>
       message.replyToId !== undefined && (await context.showsContents(message))
         ? ((await context.load.message.load(message.replyToId)) ?? null)
@@ -317,7 +317,7 @@ export const types = {
   Report: {
     message: async ({ messageId }, _, { viewer, load, read, readings }) => {
       if (!viewer.isAdmin || readings) return (await read.message(messageId, 'reports')) ?? null
-      // After a mutation of an admin, who has the report and its contents.
+      // After an admin's mutation, which has loaded the report and its contents.
       return (await load.message.load(messageId)) ?? null
     },
     reporter: ({ reporterId }) => ({ id: reporterId }),

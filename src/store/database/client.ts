@@ -15,39 +15,39 @@ export interface DatabaseOptions {
   databaseUrl: string | undefined
   /** The embedded database's folder, or `memory:`. */
   dataDir: string
-  /** Leaves the rights of the folder as they are, instead of closing it to other users. */
+  /** Keeps the permissions of the folder, instead of closing it to other users. */
   asIs?: boolean
   poolSize: number
   /** How long a query waits for a free connection. */
   acquireTimeoutMs: number
-  /** The longest that one statement may run, and the longest that a transaction may stand still. */
+  /** Maximum time of one statement, and of an idle transaction. */
   statementTimeoutMs: number
 }
 
 export interface Database {
   prisma: PrismaClient
-  /** Where all of ours is. */
+  /** The schema with all tables. */
   schema: string
-  /** Where raw statements outside of transactions run, if not by the client. */
+  /** Where raw statements outside of transactions run, if not through the client. */
   raw: RawDb | undefined
   /**
-   * Runs `read` in one read-only transaction that sees one state of the database (REPEATABLE READ), with the rows of the `first` statement,
-   * by which it begins. Its statements go over one connection, one after the other, and none of them after `read` has ended.
-   * On the embedded database everything else waits meanwhile.
+   * Runs `read` in one read-only transaction that sees one state of the database (REPEATABLE READ), with the rows of its
+   * `first` statement. All its statements use one connection, one after the other, and none of them runs after `read` has
+   * ended. On the embedded database everything else waits meanwhile.
    */
   snapshot<T>(first: Prisma.Sql, read: (rows: unknown[], db: RawDb) => Promise<T>): Promise<T>
-  /** Connections of their own for the migrations: one session each, without a statement timeout. */
+  /** Separate connections for the migrations: one session each, without a statement timeout. */
   adapterFactory: SqlMigrationAwareDriverAdapterFactory
   engine: 'embedded' | 'postgresql'
-  /** Its connections, and how many wait for one; undefined where there is no pool. */
+  /** Its connections, and how many callers wait for one; undefined if there is no pool. */
   pool(): { total: number; idle: number; waiting: number } | undefined
-  /** Asks it something, so that what is wrong is known. Throws DatabaseStartError. */
+  /** Runs a query, so that problems show. Throws DatabaseStartError. */
   check(): Promise<void>
-  /** Lets running statements finish and gives everything back. A second call does nothing. */
+  /** Lets running statements finish and closes everything. A second call does nothing. */
   close(): Promise<void>
 }
 
-/** Opens the database and asks it something. Throws DatabaseStartError. */
+/** Opens the database and runs a query. Throws DatabaseStartError. */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const database = await createDatabase(options)
   try {
@@ -59,10 +59,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   }
 }
 
-/** Opens the database; a server may still be away. Throws DatabaseStartError for a URL or a folder that can't be used. */
+/** Opens the database; a server may still be unreachable. Throws DatabaseStartError for an unusable URL or folder. */
 export async function createDatabase(options: DatabaseOptions): Promise<Database> {
   if (options.databaseUrl !== undefined) return createPostgres(options.databaseUrl, options)
-  // 8 MB of engine that nobody needs with a PostgreSQL server.
+  // The engine has 8 MB, which nobody needs with a PostgreSQL server.
   const { openEmbedded } = await import('./embedded.ts')
   const embedded = await openEmbedded(options.dataDir, { asIs: options.asIs ?? false })
   return database('embedded', embedded.adapterFactory, embedded.adapterFactory, options, {
@@ -83,8 +83,8 @@ function createPostgres(databaseUrl: string, options: DatabaseOptions): Database
     ...target.attempts[0],
     Client: createClientClass(target, options.acquireTimeoutMs),
     connectionTimeoutMillis: options.acquireTimeoutMs,
-    // The adapter reads and writes every time as if the session's zone were UTC, whatever the server's is. To compile a plan
-    // takes longer than to run any of ours.
+    // The adapter reads and writes all times as if the session's zone were UTC, whatever the server's is. Compiling a plan
+    // takes longer than running any of our statements.
     onConnect: (client) =>
       client.query(`SET TIME ZONE 'UTC'; SET jit = off; SET search_path TO ${pg.escapeIdentifier(schema)}`) as unknown as void,
   }
@@ -127,7 +127,7 @@ function database(
     release,
     ...rest
   }: Pick<Database, 'schema' | 'raw' | 'pool' | 'check'> & {
-    /** Undefined where the client's own transactions do. */
+    /** Undefined if the client's own transactions do. */
     snapshot: Database['snapshot'] | undefined
     release: () => Promise<void>
   },
@@ -151,7 +151,7 @@ function database(
   }
 }
 
-/** Reads with `db`, which is of no use any more when `read` has ended. */
+/** Reads with `db`, which is invalid once `read` has ended. */
 async function readWith<T>(db: RawDb, rows: unknown[], read: (rows: unknown[], db: RawDb) => Promise<T>): Promise<T> {
   let isOver = false
   const refuse = (): Promise<never> => Promise.reject(new Error('a statement came after the end of its snapshot'))
@@ -165,7 +165,7 @@ async function readWith<T>(db: RawDb, rows: unknown[], read: (rows: unknown[], d
   }
 }
 
-/** Straight to a connection of the pool, for the reason that `rawStatements` has. */
+/** Directly to a connection of the pool, for the same reason as `rawStatements`. */
 function snapshots(pool: pg.Pool): Database['snapshot'] {
   return async ({ text }, read) => {
     const client = await pool.connect()
@@ -178,7 +178,7 @@ function snapshots(pool: pg.Pool): Database['snapshot'] {
     }
     let failure: Error | undefined
     try {
-      // Two statements in one go, which has no parameters.
+      // Two statements in one round trip, which allows no parameters.
       const results = await query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${text}`)
       const [, { rows }] = results as unknown as [pg.QueryResult, pg.QueryResult]
       return await readWith(rawStatements(query), rows, read)
@@ -186,7 +186,7 @@ function snapshots(pool: pg.Pool): Database['snapshot'] {
       failure = error as Error
       throw error
     } finally {
-      // What is read is read: nobody waits for the end.
+      // The results are complete: nobody waits for the end.
       query(failure ? 'ROLLBACK' : 'COMMIT').then(
         () => client.release(),
         (error: Error) => client.release(error),
@@ -197,7 +197,10 @@ function snapshots(pool: pg.Pool): Database['snapshot'] {
 
 type Query = (config: string | pg.QueryConfig) => Promise<pg.QueryResult>
 
-/** Straight to the pool: to pass a statement on takes the client 0.3 ms of CPU, more than most of ours take the server. */
+/**
+ * Directly to the pool: passing a statement through the client takes 0.3 ms of CPU, more than most of our statements take on
+ * the server.
+ */
 function rawStatements(query: Query): RawDb {
   const run = (strings: TemplateStringsArray | Prisma.Sql, values: unknown[]): Promise<pg.QueryResult> => {
     const { text, values: parameters } = 'raw' in strings ? Prisma.sql(strings, ...values) : strings
@@ -222,7 +225,7 @@ async function check(pool: pg.Pool): Promise<void> {
     facts = result.rows[0]
     isReadOnly = facts?.isReadOnly ?? true
   } finally {
-    // A session that can't write stays so, whatever becomes of the server.
+    // A read-only session stays so, whatever becomes of the server.
     client.release(isReadOnly)
   }
   const { version = 0, encoding = '' } = facts ?? {}
@@ -242,7 +245,7 @@ function postgresMigrationFactory(config: pg.PoolConfig, schema: string): SqlMig
   return migrationAdapterFactory('@prisma/adapter-pg', async () => {
     const pool = new pg.Pool({ ...config, max: 1, idleTimeoutMillis: 0, statement_timeout: 0 })
     const adapter = await new PrismaPg(pool, { schema, disposeExternalPool: true }).connect()
-    // The adapter's own splits at every semicolon, also inside of texts and function bodies.
+    // The adapter's own splits at every semicolon, even inside of strings and function bodies.
     adapter.executeScript = async (script) => {
       await pool.query(script).catch(scriptError)
     }
@@ -250,10 +253,10 @@ function postgresMigrationFactory(config: pg.PoolConfig, schema: string): SqlMig
   })
 }
 
-/** Codes of Node for certificates that are not trusted, or not the server's; the driver's text for no TLS at all. */
+/** Codes of Node for certificates that are not trusted, or not the server's; the driver's text for missing TLS. */
 const NO_TRUST = /CERT|SELF_SIGNED|UNABLE_TO_|does not support SSL|ALTNAME|bind the password/
 
-/** The messages name the servers, never the URL, which may hold a password. */
+/** The messages name the servers, never the URL, which may contain a password. */
 function unreachable({ attempts, database }: DatabaseTarget, error: unknown): DatabaseStartError {
   const { code = '', message } = error as { code?: string; message: string }
   const places = [...new Set(attempts.map(({ host, port }) => `${host}:${port}`))].join(', ')
@@ -267,7 +270,7 @@ function unreachable({ attempts, database }: DatabaseTarget, error: unknown): Da
     '28000': `${server} refuses the user of DATABASE_URL: ${message}.`,
     '3D000': `${server} has no database "${database}". Create it (createdb) or correct DATABASE_URL.`,
   }
-  // Its own refusals stay what they are; anything else may pass while one waits.
+  // Our own errors stay as they are; anything else may resolve itself.
   const isTemporary = !/^(28|3D)/.test(code) && !NO_TRUST.test(`${code} ${message}`)
   return new DatabaseStartError(reasons[code] ?? `${server} can't be used: ${message || code}.`, { cause: error, isTemporary })
 }

@@ -20,8 +20,8 @@ export function reasonOf(error: unknown): string {
 }
 
 /**
- * Creates a folder and its parents. Node's own `recursive` runs forever where a folder exists and takes no new ones, as in
- * /proc: the file system answers there that the parent is missing, and Node creates the parent again and again.
+ * Creates a folder and its parents. Node's own `recursive` never returns if a folder exists but takes no new ones, as in /proc:
+ * the file system reports there that the parent is missing, and Node creates the parent again and again.
  */
 export async function makeFolder(folder: string): Promise<void> {
   try {

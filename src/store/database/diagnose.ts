@@ -1,28 +1,28 @@
 import type { Database } from './client.ts'
 
-/** What a database says of itself and how it answers. */
+/** What a database reports about itself, and how it responds. */
 export interface DatabaseFacts {
   schema: string
   version: string
   encoding: string
-  /** Of several round trips the median, in milliseconds. */
+  /** Median of several round trips, in milliseconds. */
   latencyMs: number
   /** How far its clock is ahead of ours, in milliseconds. */
   clockAheadMs: number
-  /** How many connections may be open at once, those for superusers left out; how many others are. */
+  /** How many connections may be open at once, without those reserved for superusers; how many others are. */
   maxConnections: number
   usedConnections: number
   /** Whether an acknowledged commit survives a power cut. */
   isDurable: boolean
-  /** Whether it takes no writes. */
+  /** Whether it is read-only. */
   isReplica: boolean
-  /** Whether our user may make tables, as the migrations do. */
+  /** Whether our user may create tables, as the migrations do. */
   mayCreate: boolean
 }
 
 const ROUND_TRIPS = 15
 
-/** Asks a database that was opened. */
+/** Queries a database that is open. */
 export async function diagnoseDatabase({ raw, prisma, schema }: Database): Promise<DatabaseFacts> {
   const db = raw ?? prisma
   const [facts] = await db.$queryRaw<Omit<DatabaseFacts, 'schema' | 'latencyMs' | 'clockAheadMs'>[]>`
@@ -44,7 +44,7 @@ export async function diagnoseDatabase({ raw, prisma, schema }: Database): Promi
     ...(facts as DatabaseFacts),
     schema,
     latencyMs: trips[Math.floor(ROUND_TRIPS / 2)]?.ms ?? 0,
-    // The quickest answer tells the time best.
+    // The quickest answer gives the most exact time.
     clockAheadMs: trips[0]?.aheadMs ?? 0,
   }
 }

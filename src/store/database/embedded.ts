@@ -11,17 +11,17 @@ export interface Embedded {
   close(): Promise<void>
 }
 
-/** The PostgreSQL major version of the embedded engine; a folder of another one can't be read by it. */
+/** The PostgreSQL major version of the embedded engine; it can't read a folder of another one. */
 const POSTGRES_MAJOR = '17'
 const MARKER = 'parley.json'
 const LOCK = 'parley.lock'
 
-/** `creating`: the marker is written, the database perhaps not wholly, and nobody has used it yet. */
+/** `creating`: the marker is written, the database may be incomplete, and nobody has used it yet. */
 type FolderState = 'empty' | 'creating' | 'ready'
 
 /**
- * Opens the embedded database in a folder, which is created when absent, or in memory for `memory:`. Throws
- * DatabaseStartError for a folder that is in use, isn't ours or can't be used, and leaves that folder as it is.
+ * Opens the embedded database in a folder, which is created if absent, or in memory for `memory:`. Throws DatabaseStartError
+ * for a folder that is in use, isn't ours or can't be used, and leaves that folder as it is.
  */
 export async function openEmbedded(dataDir: string, { asIs = false } = {}): Promise<Embedded> {
   if (dataDir === 'memory:') {
@@ -51,8 +51,8 @@ export async function openEmbedded(dataDir: string, { asIs = false } = {}): Prom
 }
 
 /**
- * Takes the rights of other users from a folder that was there before; whether they had any. What can't be changed stays, and
- * the doctor tells of it.
+ * Removes other users' permissions from a folder that existed before; returns whether there were any. Failures are ignored; the
+ * doctor reports them.
  */
 async function closeToOthers(folder: string): Promise<boolean> {
   const { mode } = await stat(folder).catch((error: unknown) => unusable(folder, error))
@@ -61,7 +61,7 @@ async function closeToOthers(folder: string): Promise<boolean> {
   return true
 }
 
-/** The same for all that is in it, of which others may have opened something by another name. */
+/** The same for all its contents, which others may have opened under another name. */
 async function closeContents(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name)
@@ -81,7 +81,7 @@ async function openFolder(folder: string): Promise<GuardedPGlite> {
     })
   }
   await writeMarker(folder, 'creating')
-  // What a start that was killed left behind: no transaction was ever committed there.
+  // Left by a start that was killed: no transaction was ever committed there.
   await rm(data, { recursive: true, force: true })
   const pglite = await GuardedPGlite.start(data).catch((error: unknown) => unusable(folder, error))
   await flush(data)
@@ -89,7 +89,7 @@ async function openFolder(folder: string): Promise<GuardedPGlite> {
   return pglite
 }
 
-/** Looks without touching. Throws DatabaseStartError for whatever is not an empty folder or a folder of ours. */
+/** Inspects without changes. Throws DatabaseStartError for anything but an empty folder or a folder of ours. */
 async function inspect(folder: string): Promise<FolderState> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException): string[] =>
     error.code === 'ENOENT' ? [] : unusable(folder, error),
@@ -136,7 +136,7 @@ async function writeMarker(folder: string, state: 'creating' | 'ready'): Promise
   await rename(temporary, path)
 }
 
-/** Brings a new database to the disk: its files were written before the engine's own syncing was switched on. */
+/** Flushes a new database to the disk: its files were written before the engine's own syncing was switched on. */
 async function flush(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue

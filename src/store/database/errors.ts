@@ -1,7 +1,7 @@
 import { ChatError } from '../../errors.ts'
 
 /**
- * Codes of Prisma and SQLSTATE classes that mean the database could not be asked or could not finish now: unreachable,
+ * Codes of Prisma and SQLSTATE classes that mean that the database could not be reached or could not finish now: unreachable,
  * no free connection in time, shut down, out of resources, no longer the primary, statement timeout, deadlock. Nothing was
  * stored then.
  */
@@ -22,7 +22,7 @@ function isUnavailable(error: unknown, depth = 0): boolean {
   const { message, cause, meta } = error as MaybeCoded
   const { kind, severity, driverAdapterError } = error as Record<string, unknown>
   if (hasCode(error, UNAVAILABLE_CODES)) return true
-  // The server ended the connection, or let none be made, for whatever reason.
+  // The server ended or refused the connection, for whatever reason.
   if (severity === 'FATAL' || severity === 'PANIC') return true
   if (
     typeof kind === 'string' &&
@@ -33,12 +33,12 @@ function isUnavailable(error: unknown, depth = 0): boolean {
   return isUnavailable(cause, depth + 1) || isUnavailable(meta, depth + 1) || isUnavailable(driverAdapterError, depth + 1)
 }
 
-/** SQLSTATEs of what ran or waited too long: the statement's timeout, a lock's, a transaction's. */
+/** SQLSTATEs of timeouts: a statement's, a lock's, a transaction's. */
 const TOO_LONG = /^(57014|55P03|25P03|P2028)$/
-/** The server takes no writes: it is a replica now, or was told so. */
+/** The server is read-only: it is a replica now, or was configured so. */
 const READ_ONLY = /^25006$/
 
-/** What was wrong, for clients. */
+/** The error message for clients. */
 function reasonOf(error: unknown): string {
   if (hasCode(error, TOO_LONG)) return 'the database took too long'
   if (hasCode(error, READ_ONLY)) return 'the database takes no writes now'
@@ -53,10 +53,10 @@ function hasCode(error: unknown, codes: RegExp, depth = 0): boolean {
   return [cause, meta, driverAdapterError].some((inner) => hasCode(inner, codes, depth + 1))
 }
 
-/** Whether a row was there already that a statement wanted to add. */
+/** Whether a unique constraint was violated. */
 export const isUniqueViolation = (error: unknown): boolean => hasCode(error, /^23505$/)
 
-/** Runs a call to the database; its failure to answer becomes UNAVAILABLE, anything else stays what it is. */
+/** Runs a database call; if the database does not answer rejects with UNAVAILABLE, otherwise with the original error. */
 export async function translateErrors<T>(call: () => PromiseLike<T>): Promise<T> {
   try {
     return await call()

@@ -3,9 +3,9 @@ import { readFile, readlink, stat, unlink, utimes, writeFile } from 'node:fs/pro
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Thrown when a live process holds the lock, or may hold it. */
+/** Thrown if a live process holds the lock, or may hold it. */
 export class LockedError extends Error {
-  /** The holder's process id, when the lock file tells it. */
+  /** The holder's process id, if the lock file has it. */
   readonly pid: number | undefined
 
   constructor(path: string, pid: number | undefined) {
@@ -15,7 +15,9 @@ export class LockedError extends Error {
   }
 }
 
-/** What a lock file holds. `where` names the machine, its boot and the pid namespace in which `pid` and `started` mean something. */
+/**
+ * The content of a lock file. `where` names the machine, its boot and the pid namespace in which `pid` and `started` are valid.
+ */
 interface Owner {
   id: string
   pid: number
@@ -23,15 +25,15 @@ interface Owner {
   where: string
 }
 
-/** A process that was killed is still there for a moment, until what it did in the kernel is done. */
+/** A killed process is still visible for a moment, until the kernel has finished its system calls. */
 const DYING_MS = 1_000
 const HEARTBEAT_MS = 2_000
-/** Longer than the longest time for which the holder's event loop stands still, which is the creation of a database. */
+/** Longer than the longest time for which the holder's event loop is blocked, which is the creation of a database. */
 const SILENCE_MS = 15_000
 
 /**
- * Takes an exclusive lock file and returns what releases it. The lock of a process that died is taken over, whether it
- * was killed, its pid now belongs to another process, or it ran in a container that is gone. Throws LockedError.
+ * Takes an exclusive lock file and returns a function that releases it. The lock of a dead process is taken over, whether the
+ * process was killed, its pid now belongs to another one, or it ran in a container that is gone. Throws LockedError.
  */
 export async function acquireLock(path: string): Promise<() => Promise<void>> {
   const owner: Owner = {
@@ -58,7 +60,7 @@ export async function acquireLock(path: string): Promise<() => Promise<void>> {
     }
     await removeDead(path, theirs)
   }
-  // The sign of life for those who can't look at our process: another container, or a system without /proc.
+  // The heartbeat for those who can't see our process: another container, or a system without /proc.
   const beat = (): void => void utimes(path, new Date(), new Date()).catch(() => undefined)
   const heartbeat = setInterval(beat, HEARTBEAT_MS).unref()
   return async () => {
@@ -69,7 +71,7 @@ export async function acquireLock(path: string): Promise<() => Promise<void>> {
 
 /**
  * Several processes may find the same dead lock. Only the one that holds the lock named after its content may remove it, and
- * only while it is still that one, so nobody ever removes a lock that was taken since.
+ * only while it is unchanged, so nobody ever removes a lock that was taken since.
  */
 async function removeDead(path: string, dead: string): Promise<void> {
   const release = await acquireLock(`${path}.${createHash('sha256').update(dead).digest('hex').slice(0, 16)}`)
@@ -91,7 +93,10 @@ async function isAlive(path: string, content: string, where: string): Promise<bo
   return hasHeartbeat(path)
 }
 
-/** True as soon as the file is touched or replaced, false when it is older than the longest silence or stays as it is for so long. */
+/**
+ * True as soon as the file is touched or replaced, false if it is older than the maximum silence or stays unchanged for that
+ * long.
+ */
 async function hasHeartbeat(path: string): Promise<boolean> {
   const first = await touchedAt(path)
   if (first === undefined) return true
@@ -112,10 +117,10 @@ function exists(pid: number): boolean {
   }
 }
 
-/** The start time in clock ticks tells a process from a later one with the same pid. Undefined where there is no /proc. */
+/** The start time in clock ticks distinguishes a process from a later one with the same pid. Undefined without /proc. */
 async function processState(pid: number): Promise<{ started: string; zombie: boolean } | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  // The second field is the command in parentheses, which may itself hold anything.
+  // The second field is the command in parentheses, which may itself contain anything.
   const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ')
   const started = fields?.[19]
   return started === undefined ? undefined : { started, zombie: fields?.[0] === 'Z' }

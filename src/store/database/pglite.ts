@@ -5,27 +5,27 @@ import { PrismaPGlite } from 'pglite-prisma-adapter'
 import { migrationAdapterFactory, scriptError } from '../migrations/adapter.ts'
 
 /**
- * The engine makes a checkpoint by itself when so much log was written, and where that falls into a commit, as it mostly does,
- * it waits for ever for that very commit. So it must not come to that: we ask for checkpoints, between transactions.
+ * The engine makes a checkpoint by itself after a certain amount of log, and if that falls into a commit, as it mostly does, it
+ * waits forever for that very commit. So that must never happen: we request checkpoints, between transactions.
  */
 const NO_CHECKPOINTS = ['-c', 'max_wal_size=1TB']
 const CHECKPOINT_AFTER_BYTES = 64 * 1024 * 1024
 const CHECKPOINT_CHECK_MS = 2000
 
-/** PGlite's own parameters but `-F`, which switches syncing off, and less memory for buffers than its 128 MB. */
+/** PGlite's own parameters except `-F`, which disables syncing, and less memory for buffers than its 128 MB. */
 const START_PARAMETERS = [
   ...PGlite.defaultStartParams.filter((parameter) => parameter !== '-F'),
   ...['-c', 'wal_sync_method=fsync', '-c', 'shared_buffers=32MB'],
   ...NO_CHECKPOINTS,
 ]
 
-/** What the engine throws after every ordinary SQL error: PostgreSQL's jump back into its main loop. */
+/** Thrown by the engine after every ordinary SQL error: PostgreSQL's jump back into its main loop. */
 const ORDINARY_ERROR_STATUS = 100
 
 /**
- * PGlite swallows whatever is thrown inside of the engine: a statement that was cut short is then answered as if it had been
- * done, and after a PANIC (a full disk) the next one never returns. Here the first such exception ends the engine: that
- * statement and all later ones fail, and the next start recovers what was committed, as after a crash.
+ * PGlite swallows whatever is thrown inside the engine: an interrupted statement is then answered as if it had completed, and
+ * after a PANIC (a full disk) the next one never returns. Here the first such exception ends the engine: that statement and all
+ * later ones fail, and the next start recovers what was committed, as after a crash.
  */
 export class GuardedPGlite extends PGlite {
   #broken: Error | undefined
@@ -46,12 +46,12 @@ export class GuardedPGlite extends PGlite {
       pglite.#tending = setInterval(() => void pglite.#tend().catch(() => undefined), CHECKPOINT_CHECK_MS).unref()
       return pglite
     } finally {
-      // The engine's start leaves 99 there, its end 0.
+      // The engine's start sets 99, its end 0.
       process.exitCode = exitCode
     }
   }
 
-  /** Lets what runs finish, then ends the engine; one that broke is left alone. */
+  /** Lets running statements finish, then ends the engine; a broken one is left alone. */
   async stop(): Promise<void> {
     clearInterval(this.#tending)
     if (this.closed) return
@@ -73,7 +73,7 @@ export class GuardedPGlite extends PGlite {
     return answer
   }
 
-  /** Makes a checkpoint where enough was written since the last one. What fails is tried again. */
+  /** Makes a checkpoint if enough was written since the last one. Failures are retried. */
   async #tend(): Promise<void> {
     if (!this.#wasUsed) return
     const { rows } = await this.query<{ bytes: number }>(
@@ -96,7 +96,7 @@ export class GuardedPGlite extends PGlite {
       } catch (error) {
         if ((error as { status?: number }).status !== ORDINARY_ERROR_STATUS) {
           const message = 'The embedded database stopped (is the disk full?). Start the server again: what was committed is kept.'
-          // The code is PostgreSQL's own for a server that crashed.
+          // PostgreSQL's own code for a server that crashed.
           this.#broken ??= Object.assign(new Error(message, { cause: error }), { code: '57P02' })
         }
         throw error
@@ -104,7 +104,7 @@ export class GuardedPGlite extends PGlite {
     }
   }
 
-  /** The engine's file system answers fsync without doing it: killing the process loses nothing then, but a power cut would. */
+  /** The engine's file system answers fsync without syncing: that survives a killed process, but not a power cut. */
   #syncToDisk(): void {
     const fs = this.Module.FS
     const { NODEFS } = fs.filesystems
@@ -124,7 +124,7 @@ export class GuardedPGlite extends PGlite {
 const EIO = 29
 
 function syncFolder(path: string): void {
-  // It keeps the names of new files; there is no such thing on Windows.
+  // Persists the names of new files; Windows has no equivalent.
   if (process.platform === 'win32') return
   const folder = openSync(path, 'r')
   try {
@@ -142,7 +142,7 @@ export function embeddedAdapterFactory(pglite: PGlite): SqlMigrationAwareDriverA
       adapterName: adapter.adapterName,
       queryRaw: (query) => adapter.queryRaw(query),
       executeRaw: (query) => adapter.executeRaw(query),
-      // The adapter's own neither waits for the script nor hears of its failure.
+      // The adapter's own neither waits for the script nor reports its failure.
       executeScript: async (script) => {
         await pglite.exec(script).catch(scriptError)
       },
@@ -154,7 +154,7 @@ export function embeddedAdapterFactory(pglite: PGlite): SqlMigrationAwareDriverA
 }
 
 /**
- * The adapter's transaction, but a COMMIT that fails is heard of. There is one connection, so transactions run one after
+ * The adapter's transaction, except that a failed COMMIT is reported. There is one connection, so transactions run one after
  * the other and every isolation level holds.
  */
 async function startTransaction(pglite: PGlite): Promise<Transaction> {

@@ -1,24 +1,24 @@
 import pg from 'pg'
 import type { Attempt, DatabaseTarget } from './url.ts'
 
-/** SQLSTATEs by which a server says that it takes no writes, or is leaving: its connections are of no use any more. */
+/** SQLSTATEs of a server that is read-only or shutting down: its connections are useless from then on. */
 const LEFT = /^(25006|57P0[1-5])$/
 
 type Connected = ((error: Error) => void) | ((error: null, client: pg.Client) => void)
 
-/** What the driver does not declare of a client. */
+/** Members of a client that the driver does not declare. */
 interface Wire {
   ssl: Attempt['ssl']
   connection: NodeJS.EventEmitter & { ssl: Attempt['ssl']; stream: { destroy(error: Error): void } }
 }
 
-/** Clients that connect to the first of the servers that is right. One server needs no more than the driver's own. */
+/** Clients that connect to the first suitable server. A single server needs only the driver's own. */
 export function createClientClass(target: DatabaseTarget, timeoutMs: number): typeof pg.Client {
   const { attempts, needsPrimary, needsChannelBinding, config } = target
   if (attempts.length === 1 && !needsPrimary && !needsChannelBinding) return pg.Client
   const connectionTimeoutMillis = Math.max(100, Math.floor(timeoutMs / attempts.length))
 
-  /** Tries them in their order; rejects with what was wrong with the last. */
+  /** Tries them in order; rejects with the error of the last. */
   async function find(): Promise<Attempt> {
     let failure: unknown
     for (const attempt of attempts) {
@@ -52,7 +52,7 @@ export function createClientClass(target: DatabaseTarget, timeoutMs: number): ty
     }
 
     async #connect(): Promise<pg.Client> {
-      // Clients that connect at the same time find the same.
+      // Clients that connect at the same time share the result.
       const { host, port, ssl } = await (finding ??= find().finally(() => (finding = undefined)))
       const wire = this as unknown as Wire
       this.host = host
@@ -65,7 +65,7 @@ export function createClientClass(target: DatabaseTarget, timeoutMs: number): ty
   }
 }
 
-/** Whether a session can't write: on a replica, or where it was told so. */
+/** Whether a session is read-only: on a replica, or by configuration. */
 export const IS_READ_ONLY = "current_setting('transaction_read_only')::boolean"
 
 /** Ends a connection on which the server asks for a password, or for none, in a way that is not bound to the TLS connection. */
@@ -83,7 +83,7 @@ function refuseOtherPasswords(client: pg.Client): void {
   })
 }
 
-/** A pool that gives up all its connections as soon as one of them says that the server takes no writes or is leaving. */
+/** A pool that drops all its connections as soon as one of them reports that the server is read-only or shutting down. */
 export function createPool(config: pg.PoolConfig): pg.Pool {
   const pool = new pg.Pool(config)
   const all = new Set<pg.PoolClient>()
@@ -91,7 +91,7 @@ export function createPool(config: pg.PoolConfig): pg.Pool {
   const giveUp = (client: pg.PoolClient): void => {
     if (useless.has(client)) return
     for (const each of all) useless.add(each)
-    // Those in use go when they are released.
+    // Connections in use are closed when they are released.
     for (let idle = pool.idleCount; idle > 0; idle--) {
       pool.connect().then(
         (each) => each.release(useless.has(each)),

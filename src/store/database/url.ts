@@ -3,20 +3,20 @@ import type { ConnectionOptions } from 'node:tls'
 import type pg from 'pg'
 import { DatabaseStartError } from './start-error.ts'
 
-/** Where one attempt to connect goes; `ssl` false: without encryption. */
+/** The target of one attempt to connect; `ssl` false: without encryption. */
 export interface Attempt {
   host: string
   port: number
   ssl: false | ConnectionOptions
 }
 
-/** What DATABASE_URL says. */
+/** A parsed DATABASE_URL. */
 export interface DatabaseTarget {
   /** In the order in which they are tried. */
   attempts: readonly [Attempt, ...Attempt[]]
-  /** Only a server that takes writes is connected to. */
+  /** Only a writable server is accepted. */
   needsPrimary: boolean
-  /** A password may be sent only where it is bound to the TLS connection. */
+  /** A password may be sent only if it is bound to the TLS connection. */
   needsChannelBinding: boolean
   schema: string
   database: string
@@ -27,7 +27,7 @@ export interface DatabaseTarget {
 const unreadable = (): DatabaseStartError =>
   new DatabaseStartError("DATABASE_URL can't be read. It looks like postgresql://user:password@host:5432/database.")
 
-/** Parameters whose work is done by a setting. */
+/** Parameters that are replaced by a setting. */
 const SETTINGS: Readonly<Record<string, string>> = {
   connection_limit: 'set DB_POOL_SIZE instead',
   pool_timeout: 'set DB_ACQUIRE_TIMEOUT_MS instead',
@@ -39,7 +39,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   pgbouncer: 'the server needs sessions: connect to PostgreSQL itself, or to a pooler in session mode',
 }
 
-/** The values that a parameter may have, where the driver does nothing else anyway. */
+/** The values allowed for a parameter whose behaviour the driver always has. */
 const FIXED: Readonly<Record<string, readonly string[]>> = {
   uselibpqcompat: ['true'],
   client_encoding: ['utf8', 'UTF8', 'utf-8', 'UTF-8', 'auto'],
@@ -48,9 +48,9 @@ const FIXED: Readonly<Record<string, readonly string[]>> = {
   sslcompression: ['0'],
 }
 
-/** Reads DATABASE_URL, as libpq does. Throws DatabaseStartError, which holds no password, for what has no effect here. */
+/** Parses DATABASE_URL, as libpq does. Throws DatabaseStartError, which contains no password, for parts without effect. */
 export function readDatabaseUrl(text: string): DatabaseTarget {
-  // Not the URL class, which takes neither several hosts nor a user without a host.
+  // Not the URL class, which allows neither several hosts nor a user without a host.
   const match = /^postgres(?:ql)?:\/\/(?:([^/?]*)@)?([^/?@]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(text)
   if (!match) throw unreadable()
   const [, userInfo = '', authority = '', path = '', query = ''] = match
@@ -131,7 +131,9 @@ function decode(text: string): string {
   }
 }
 
-/** `host1:port1,host2:port2`; lists in the parameters win. Absent ones are what the environment says, or localhost. */
+/**
+ * `host1:port1,host2:port2`; lists in the parameters take precedence. Absent ones come from the environment, or are localhost.
+ */
 function readServers(authority: string, hosts?: string, ports?: string): { host: string; port: number }[] {
   const { PGHOST = 'localhost', PGPORT = '5432' } = process.env
   const pairs = authority.split(',').map((each) => {
@@ -153,7 +155,7 @@ type Take = (name: string, choices?: readonly string[]) => string | undefined
 
 const MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify']
 
-/** How to encrypt, in the order of attempts, as libpq's `sslmode` says; without it not at all. */
+/** How to encrypt, in the order of attempts, as libpq's `sslmode` defines it; without it not at all. */
 function readEncryption(take: Take, problems: string[]): readonly (false | ConnectionOptions)[] {
   const ssl = take('ssl', ['true', '1', 'false', '0', 'no-verify'])
   const asked = take('sslmode', MODES) ?? process.env['PGSSLMODE']
@@ -172,7 +174,7 @@ function readEncryption(take: Take, problems: string[]): readonly (false | Conne
   const ca = root === 'system' ? undefined : read('sslrootcert', root)
   const files = { cert: read('sslcert', cert), key: read('sslkey', key), ca }
   const common = Object.fromEntries(Object.entries(files).filter(([, text]) => text !== undefined)) as ConnectionOptions
-  // As libpq does: a given authority is checked, and without one any server is trusted.
+  // As libpq does: a given authority is verified, and without one any server is trusted.
   const isChecked = ca !== undefined
   if (mode === 'verify-ca' && !isChecked) problems.push('sslmode=verify-ca needs sslrootcert, the path of a file')
   const loose: ConnectionOptions = { ...common, rejectUnauthorized: false }

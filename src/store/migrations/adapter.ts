@@ -4,7 +4,7 @@ import {
   type SqlMigrationAwareDriverAdapterFactory,
 } from '@prisma/driver-adapter-utils'
 
-/** A factory for Prisma's client and schema engine. Migrations are made without a shadow database (new-migration.ts). */
+/** A factory for Prisma's client and schema engine. Migrations are created without a shadow database (new-migration.ts). */
 export function migrationAdapterFactory(
   adapterName: string,
   connect: () => Promise<SqlDriverAdapter>,

@@ -13,17 +13,17 @@ interface Applied {
   finished: boolean
 }
 
-/** The key that Prisma's tools lock too, so that they and the starting nodes wait for each other. */
+/** The key that Prisma's tools lock too, so that they and starting nodes wait for each other. */
 const LOCK_KEY = 72_707_369
 const LOCK_TIMEOUT_S = 60
-/** Nothing where the schema is not there yet. */
+/** Empty if the schema does not exist yet. */
 const IS_OURS = 'relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())'
 
 /**
- * Brings an empty or older database to our schema. Everything happens in one transaction under a lock: nodes that start at
- * once wait for the first, and a migration that fails or is killed leaves nothing behind. Throws DatabaseStartError for a
- * database that is newer than we are, isn't ours or in which an older tool left a failed migration; it stays as it is.
- * For the same reason a migration can't hold statements that refuse a transaction (CREATE INDEX CONCURRENTLY).
+ * Migrates an empty or older database to our schema. Everything happens in one transaction under a lock: nodes that start at
+ * the same time wait for the first, and a migration that fails or is killed leaves nothing behind. Throws DatabaseStartError
+ * for a database that is newer than this version, isn't ours or in which an older tool left a failed migration; it stays
+ * unchanged. For the same reason a migration can't contain statements that refuse a transaction (CREATE INDEX CONCURRENTLY).
  */
 export async function migrate(database: Database, migrations?: readonly Migration[]): Promise<void> {
   const ours = migrations ?? (await readMigrations())
@@ -50,7 +50,9 @@ export async function migrate(database: Database, migrations?: readonly Migratio
   }
 }
 
-/** The migrations that a start would apply. Changes nothing; throws DatabaseStartError for a database that it would refuse. */
+/**
+ * The migrations that a start would apply. Changes nothing; throws DatabaseStartError for a database that a start would refuse.
+ */
 export async function missingMigrations(database: Database): Promise<string[]> {
   const ours = await readMigrations()
   const adapter = await database.adapterFactory.connect()
@@ -65,7 +67,7 @@ export async function missingMigrations(database: Database): Promise<string[]> {
   }
 }
 
-/** Our migrations in their order. */
+/** Our migrations in order. */
 export async function readMigrations(): Promise<Migration[]> {
   const entries = await readdir(MIGRATIONS_FOLDER, { withFileTypes: true })
   const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
@@ -78,7 +80,7 @@ export async function readMigrations(): Promise<Migration[]> {
 
 async function apply(adapter: SqlDriverAdapter, migrations: readonly Migration[]): Promise<void> {
   let failure: unknown
-  // The engine gets our session, and with it our transaction; it never ends either.
+  // The engine uses our session, and with it our transaction; it never ends either.
   const session: SqlDriverAdapter = {
     provider: adapter.provider,
     adapterName: adapter.adapterName,
@@ -100,7 +102,7 @@ async function apply(adapter: SqlDriverAdapter, migrations: readonly Migration[]
       migrations,
     )
   } catch (error) {
-    // After the script's failure the engine only hears that the transaction is aborted.
+    // After a failed script the engine only sees that the transaction is aborted.
     const cause = failure ?? error
     throw new DatabaseStartError(
       `The database could not be brought to this version's schema, and was left as it was: ${messageOf(cause)}`,
@@ -122,7 +124,7 @@ async function lock(adapter: SqlDriverAdapter): Promise<void> {
   }
 }
 
-/** Undefined when nothing was ever migrated there. */
+/** Undefined if no migration was ever applied. */
 async function readApplied(adapter: SqlDriverAdapter): Promise<Applied[] | undefined> {
   // Not to_regclass: after waiting for the lock it may still answer from the session's cache that there is none.
   const found = await query(adapter, `SELECT 1 FROM pg_class WHERE relname = '_prisma_migrations' AND ${IS_OURS}`)
@@ -138,7 +140,7 @@ async function readApplied(adapter: SqlDriverAdapter): Promise<Applied[] | undef
   }))
 }
 
-/** Only under the lock: another node may be making these very tables. */
+/** Only under the lock: another node may be creating these very tables. */
 async function refuseForeignTables(adapter: SqlDriverAdapter): Promise<void> {
   const tables = await query(adapter, `SELECT relname::text FROM pg_class WHERE relkind = 'r' AND ${IS_OURS} LIMIT 3`)
   if (tables.length === 0) return
@@ -176,7 +178,7 @@ function refuseHistory(applied: readonly Applied[], ours: readonly Migration[]):
   }
 }
 
-/** A checkout may have changed the ends of lines. */
+/** A checkout may have converted line ends. */
 function isUnchanged(row: Applied, { script }: Migration): boolean {
   return [script, script.replaceAll('\r\n', '\n'), script.replaceAll(/\r?\n/g, '\r\n')].some(
     (text) => sha256(text) === row.checksum,

@@ -6,7 +6,7 @@ import { bindMigrationAwareSqlAdapterFactory, type SqlMigrationAwareDriverAdapte
 import type { MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm'
 
 export interface Migration {
-  /** The folder's name, `<yyyymmddhhmmss>_<name>`: their order is the order of application. */
+  /** The folder's name, `<yyyymmddhhmmss>_<name>`: migrations are applied in this order. */
   name: string
   script: string
 }
@@ -16,14 +16,14 @@ export const MIGRATIONS_FOLDER = new URL('migrations/', PRISMA_FOLDER)
 const SCHEMA_FILE = new URL('schema.prisma', PRISMA_FOLDER)
 const NO_FILTERS = { externalTables: [], externalEnums: [] }
 
-/** Only the DOM's types declare it. */
+/** Declared only by the DOM's types. */
 declare const WebAssembly: {
   instantiate(bytes: Uint8Array, imports: object): Promise<{ instance: { exports: Record<string, unknown> } }>
 }
 
 let loading: Promise<typeof import('@prisma/schema-engine-wasm/schema_engine_bg')> | undefined
 
-/** Once for the process: the glue keeps views of one instance's memory. */
+/** Once per process: the glue code caches views of one instance's memory. */
 async function load(): Promise<typeof import('@prisma/schema-engine-wasm/schema_engine_bg')> {
   const engine = await import('@prisma/schema-engine-wasm/schema_engine_bg')
   const file = join(dirname(createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm')), 'schema_engine_bg.wasm')
@@ -34,7 +34,7 @@ async function load(): Promise<typeof import('@prisma/schema-engine-wasm/schema_
   return engine
 }
 
-/** Prisma's own schema engine as WebAssembly, since the native one is downloaded at install. Free it after use. */
+/** Prisma's own schema engine as WebAssembly, since the native one is downloaded at install time. Free it after use. */
 async function createSchemaEngine(factory: SqlMigrationAwareDriverAdapterFactory): Promise<SchemaEngine> {
   const { SchemaEngine } = await (loading ??= load())
   const schema = await readFile(SCHEMA_FILE, 'utf8')
@@ -42,7 +42,7 @@ async function createSchemaEngine(factory: SqlMigrationAwareDriverAdapterFactory
   return SchemaEngine.new({ datamodels: [['schema.prisma', schema]] }, ignoreLog, bindMigrationAwareSqlAdapterFactory(factory))
 }
 
-/** Applies what the database lacks, as `prisma migrate deploy` does. Throws the engine's error. */
+/** Applies missing migrations, as `prisma migrate deploy` does. Throws the engine's error. */
 export async function applyMigrations(
   factory: SqlMigrationAwareDriverAdapterFactory,
   migrations: readonly Migration[],
@@ -55,7 +55,7 @@ export async function applyMigrations(
   }
 }
 
-/** The SQL that turns the database's present tables into those of schema.prisma; undefined when they are the same. */
+/** The SQL that turns the database's present tables into those of schema.prisma; undefined if they match. */
 export async function diffToSchema(factory: SqlMigrationAwareDriverAdapterFactory): Promise<string | undefined> {
   const engine = await createSchemaEngine(factory)
   const files = [{ path: 'schema.prisma', content: await readFile(SCHEMA_FILE, 'utf8') }]

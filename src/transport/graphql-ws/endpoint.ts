@@ -23,7 +23,7 @@ import { refuseUpgrade, type Endpoint } from '../socket/upgrade.ts'
 export interface GraphqlWsEndpointOptions {
   schema: GraphQLSchema
   auth: Auth
-  /** Stores the viewer's user; rejects with UNAVAILABLE where that is not possible now. */
+  /** Stores the viewer's user; rejects with UNAVAILABLE if that is not possible now. */
   ensureUser: (viewer: Viewer) => Promise<void>
   connections: Connections
   operations: Operations
@@ -38,13 +38,13 @@ export interface GraphqlWsEndpointOptions {
 /** How many operations of one socket may be open. */
 const OPERATIONS_LIMIT = 100
 
-/** What belongs to one socket. */
+/** State of one socket. */
 class Peer implements ConnectionPeer {
   readonly protocol = 'graphql-ws'
   readonly ws: PacedSocket
   readonly writer: SocketWriter
   readonly address: string
-  /** Of the upgrade request, for clients that can set it; until it is used. */
+  /** From the upgrade request, for clients that can set it; cleared after use. */
   authorization: string | undefined
   /** From connection_init on. */
   connection: Connection | undefined = undefined
@@ -65,8 +65,8 @@ class Peer implements ConnectionPeer {
   }
 
   /**
-   * Counts a frame as refused until it is accepted: also a `complete` of nothing, which the protocol has no answer for. The answers
-   * of this turn go out before the socket is closed.
+   * Counts a frame as refused until it is accepted, including a `complete` of an unknown operation, for which the protocol has
+   * no response. The responses of this turn are sent before the socket is closed.
    */
   tookFrame(): void {
     if (!this.ws.refused()) return
@@ -79,7 +79,7 @@ class Peer implements ConnectionPeer {
   }
 }
 
-/** What a subscription or an operation is executed with; the library passes it on. */
+/** Context of a subscription or operation, passed through the library. */
 interface Job {
   request: PreparedRequest
   id: string
@@ -87,8 +87,8 @@ interface Job {
 }
 
 /**
- * The GraphQL over WebSocket protocol on `/graphql`. The library keeps the protocol; results of subscriptions go past its
- * iteration, straight to the socket's writer, as what they are on the wire.
+ * The GraphQL over WebSocket protocol on `/graphql`. The library handles the protocol; results of subscriptions bypass its
+ * iteration and go straight to the socket's writer, already encoded.
  */
 export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endpoint {
   const { schema, auth, ensureUser, connections, operations, consumeRateLimit, counts, maxFrameBytes, maxBufferedBytes } = options
@@ -100,7 +100,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
     handleProtocols,
   })
 
-  /** Why the user can't do one more request now. */
+  /** Why the user can't make one more request now. */
   function limited({ connection, operations: open }: Pick<Peer, 'connection' | 'operations'>): GraphQLError | undefined {
     try {
       consumeRateLimit((connection as Connection).viewer.userId)
@@ -121,9 +121,9 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
     }
   }
 
-  /** What is executed, or why it can't be. */
+  /** The request to execute, or why it can't be executed. */
   function prepare(peer: Peer, payload: SubscribePayload): PreparedRequest | Refused {
-    // As it is now: the token may have been renewed meanwhile.
+    // The current token: it may have been renewed meanwhile.
     const { viewer, id: connectionId } = peer.connection as Connection
     let prepared: PreparedRequest | Refused
     try {
@@ -136,7 +136,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
     return prepared
   }
 
-  /** What the library executes, or the errors that it answers with. */
+  /** Arguments for the library's execution, or errors to respond with. */
   function begin(peer: Peer, id: string, payload: SubscribePayload) {
     const request = prepare(peer, payload)
     if ('errors' in request) {
@@ -159,7 +159,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
       try {
         viewer = await auth.verifyHeader(authorizationIn(connectionParams) ?? peer.authorization, peer.address)
       } catch (error) {
-        // What can be tried again is no refusal.
+        // An error worth retrying is not a refusal.
         if (error instanceof ChatError && error.code === 'UNAVAILABLE') throw error
         peer.ws.close(CloseCode.Forbidden, closeReason(operations.failure(error).message))
         return false
@@ -176,7 +176,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
       countIn(counts.frames, 'graphql-ws subscribe')
       const refused = limited(peer)
       if (refused) return [refused]
-      // Acquired before anything is awaited, so that those that come together don't pass the limit; released by onComplete.
+      // Acquired before anything is awaited, so that concurrent ones can't exceed the limit; released by onComplete.
       peer.operations++
       const turn = fairTurns.nextRequest((peer.connection as Connection).viewer.userId, payload.query?.length ?? 0)
       return turn ? turn.then(() => begin(peer, id, payload)) : begin(peer, id, payload)
@@ -216,7 +216,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
     },
   }
 
-  /** Gives the socket to the library, as the four members that it wants. */
+  /** Connects the socket to the library through the four members that it needs. */
   function serve(ws: PacedSocket, peer: Peer): void {
     const send = (text: string): void => peer.writer.write(encodeTextFrame(text))
     const closed = protocol.opened(
@@ -234,7 +234,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
         },
         onPing(payload) {
           countIn(counts.frames, 'graphql-ws ping')
-          // A ping too many is not answered: the protocol knows no refusal of one.
+          // Excess pings are not answered: the protocol has no way to refuse one.
           if (peer.connection && limited({ connection: peer.connection, operations: 0 })) return
           if (peer.connection) ws.accepted()
           send(JSON.stringify(payload ? { type: 'pong', payload } : { type: 'pong' }))
@@ -242,7 +242,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
       },
       peer,
     )
-    // What a client does wrong on the level of the protocol ends in ws's own close code.
+    // Protocol violations by the client get ws's own close code.
     ws.on('error', ignore)
     ws.on('close', (code, reason) => {
       peer.connection?.closed()
@@ -256,8 +256,8 @@ const ignore = (): void => undefined
 type Parameters = Pick<SubscribePayload, 'query' | 'operationName' | 'variables' | 'extensions'>
 
 /**
- * The message with what the protocol knows, since the library keeps it as long as its operation is open. Text that is no message is left to
- * the library, which takes objects too.
+ * The message reduced to fields of the protocol, since the library keeps it as long as its operation is open. Text that is not
+ * a valid message is left to the library, which accepts objects too.
  */
 function withoutUnknown(text: string): string {
   let message: { id?: unknown; type?: unknown; payload?: unknown } | null
@@ -276,7 +276,7 @@ function withoutUnknown(text: string): string {
   return { id, type, payload } as unknown as string
 }
 
-/** Lets go of what is not needed any more, while the library keeps the rest. */
+/** Releases what is no longer needed, since the library keeps the rest. */
 function drop(payload: SubscribePayload): void {
   Object.assign(payload, { query: '', operationName: undefined, variables: undefined, extensions: undefined })
 }
@@ -292,7 +292,9 @@ function isSend({ selectionSet: { selections } }: OperationDefinitionNode): bool
   return selections.length === 1 && field?.kind === Kind.FIELD && field.name.value === 'sendMessage'
 }
 
-/** The value of `Authorization`, from where clients put it in `connection_init`; what is no text counts as absent. */
+/**
+ * The value of `Authorization`, from where clients put it in `connection_init`; a value that is not a string counts as absent.
+ */
 function authorizationIn(params: ConnectionInitMessage['payload']): string | undefined {
   const { authorization, Authorization, headers } = params ?? {}
   const inHeaders = (typeof headers === 'object' && headers !== null ? headers : {}) as Record<string, unknown>
@@ -300,7 +302,7 @@ function authorizationIn(params: ConnectionInitMessage['payload']): string | und
   return values.find((value): value is string => typeof value === 'string')
 }
 
-/** The beginning of a text that a close frame has room for (RFC 6455, section 5.5). */
+/** The beginning of a text that fits into a close frame (RFC 6455, section 5.5). */
 function closeReason(text: string): string {
   const bytes = Buffer.from(text)
   return bytes.length <= 123
@@ -311,7 +313,7 @@ function closeReason(text: string): string {
         .replace(/\ufffd+$/, '')
 }
 
-/** An error outside of any operation: what can be tried again later, else what nobody expected. */
+/** An error outside of any operation: UNAVAILABLE if it is worth retrying, otherwise INTERNAL. */
 function closeOn(ws: PacedSocket, error: GraphQLError): void {
   if (statusOf(error).code === 'UNAVAILABLE') closeWith(ws, GRAPHQL_CLOSE.unavailable, error.message)
   else closeWith(ws, GRAPHQL_CLOSE.unexpected)

@@ -6,19 +6,21 @@ export const ATTACH_MS = 5000
 const ignore = (): void => undefined
 
 /**
- * The order in which the operations of one socket take effect: each waits until the subscriptions before it are attached,
- * and mutations run one after the other. Nothing waits for a query. Sends don't wait for each other, since the write queue
- * keeps their order.
+ * The order in which the operations of one socket take effect: each waits until the subscriptions before it are attached, and
+ * mutations run one after the other. Nothing waits for a query. Sends don't wait for each other, since the write queue keeps
+ * their order.
  */
 export class OperationOrder {
-  /** Settles when all subscriptions so far are attached or have failed; undefined where they have. The others are alike. */
+  /** Settles when all subscriptions so far are attached or have failed; undefined if they have. The other two work alike. */
   #subscriptions: Promise<unknown> | undefined
-  /** The sends since the last other mutation; undefined where there are none. */
+  /** The sends since the last other mutation; undefined if there are none. */
   #sends: Sends | undefined
-  /** The last mutation that is no send; undefined where it has ended. */
+  /** The last mutation that is not a send; undefined if it has ended. */
   #otherMutation: Promise<unknown> | undefined
 
-  /** Attaches a subscription; one that takes too long rejects with UNAVAILABLE, and is passed to `discard` when it comes. */
+  /**
+   * Attaches a subscription; one that takes too long rejects with UNAVAILABLE, and is passed to `discard` when it is attached.
+   */
   subscribe<T>(attach: () => Promise<T>, discard: (late: T) => void): Promise<T> {
     const attachInTime = (): Promise<T> => within(ATTACH_MS, 'attaching the subscription', attach(), discard)
     const attached = this.#subscriptions ? this.#subscriptions.then(attachInTime) : attachInTime()
@@ -46,12 +48,12 @@ export class OperationOrder {
     return result
   }
 
-  /** What a mutation has to wait for; undefined where that is nothing. */
+  /** What a mutation has to wait for; undefined if nothing. */
   #earlier(isSend: boolean): Promise<unknown> | undefined {
     const earlier = both(this.#subscriptions, this.#otherMutation)
     const sends = this.#sends
     if (isSend || !sends) return earlier
-    // Those that come from now on wait for this mutation.
+    // Later operations wait for this mutation.
     this.#sends = undefined
     return sends.running > 0 ? both(earlier, sends.ended()) : earlier
   }
@@ -60,7 +62,7 @@ export class OperationOrder {
 const both = (one: Promise<unknown> | undefined, other: Promise<unknown> | undefined): Promise<unknown> | undefined =>
   one && other ? Promise.all([one, other]) : (one ?? other)
 
-/** Sends that run side by side. */
+/** A group of concurrent sends. */
 class Sends {
   running = 0
   #resolve: (() => void) | undefined
@@ -73,7 +75,7 @@ class Sends {
     })
   }
 
-  /** Resolves when all that were added have ended; to be called once, while some run. */
+  /** Resolves when all that were added have ended; call it once, while some are running. */
   ended(): Promise<void> {
     return new Promise((resolve) => (this.#resolve = resolve))
   }

@@ -17,8 +17,8 @@ function payloadOf(result: ExecutionResult): Buffer {
 const DONE = { done: true, value: undefined } as const
 
 /**
- * A subscription of one socket. Its results are written as they come, past the library's iteration, which only learns from it when the
- * subscription is over.
+ * A subscription of one socket. Its results are written at once, bypassing the library's iteration, which is only notified when
+ * the subscription ends.
  */
 export class SocketSubscription implements SubscriptionSink, AsyncGenerator<never, undefined, void> {
   readonly protocol = 'graphql-ws'
@@ -29,11 +29,11 @@ export class SocketSubscription implements SubscriptionSink, AsyncGenerator<neve
   #opened: OpenSubscription | undefined
   /** Why it ended before the library iterated it. */
   #ended: { error: GraphQLError | undefined } | undefined
-  /** Tells the library that it is over. */
+  /** Notifies the library of the end. */
   #finish: ((error?: GraphQLError) => void) | undefined
   /**
-   * The beginning of its messages, and the same behind the header of a frame with so many bytes more. Not made before there is a message: a
-   * small buffer may be all that keeps 8 KiB of Node's pool from being used again.
+   * The beginning of its messages, and the same with the header of a frame that has this many more bytes. Not created before
+   * the first message: a small buffer may keep 8 KiB of Node's pool from being reused.
    */
   #beginning: Buffer | undefined
   #start: Buffer | undefined
@@ -45,7 +45,7 @@ export class SocketSubscription implements SubscriptionSink, AsyncGenerator<neve
     this.#failure = failure
   }
 
-  /** To be called before it is iterated. */
+  /** Call it before it is iterated. */
   attach(opened: OpenSubscription): this {
     this.#opened = opened
     return this

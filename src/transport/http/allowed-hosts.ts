@@ -1,14 +1,14 @@
 import { isIP } from 'node:net'
 
 export interface OwnNamesOptions {
-  /** What the server listens on. */
+  /** The address the server listens on. */
   host: string
   allowedOrigins: readonly string[] | undefined
 }
 
 /**
- * Whether the name in a request's `Host` can be none that another site has pointed here: its page would be of the same origin
- * as ours and could read it (DNS rebinding).
+ * Whether the name in a request's `Host` can't be one that another site has pointed here: that site's page would have the same
+ * origin as ours and could read it (DNS rebinding).
  */
 export function createAllowedHosts({ host, allowedOrigins = [] }: OwnNamesOptions): (hostHeader: string | undefined) => boolean {
   const allowed = new Set(allowedOrigins.map((origin) => new URL(origin).host))

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { ChatError } from '../../errors.ts'
 
-/** What no form of another page can send without asking first. */
+/** A content type that a form of another page can't send without a preflight. */
 const JSON_TYPE = /^application\/json\s*(?:;|$)/i
 const CHARSET = /;\s*charset\s*=\s*"?([^\s";]*)/i
 /** The names of UTF-8, and of ASCII, which is part of it. */
@@ -18,11 +18,14 @@ export function checkBodyHeaders(headers: IncomingHttpHeaders): void {
   if (encoding.trim().toLowerCase() !== 'identity') throw new HttpError(415, 'expected a body without Content-Encoding')
 }
 
-/** So many chunks of a body may be of any size; of more, their average counts. */
+/** This many chunks of a body may have any size; beyond that, their average size counts. */
 const FREE_CHUNKS = 256
 const CHUNK_BYTES = 64
 
-/** The whole body. Throws BAD_USER_INPUT for none, and for bytes that are no UTF-8; rejects with 413 for more than `limit` bytes, without reading on. */
+/**
+ * The whole body. Throws BAD_USER_INPUT for an empty one, and for invalid UTF-8; rejects with 413 for more than `limit` bytes,
+ * without reading on.
+ */
 export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit)
   const chunks: Buffer[] = []
@@ -31,12 +34,12 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
     for await (const chunk of request as AsyncIterable<Buffer>) {
       size += chunk.length
       if (size > limit) throw tooLarge(limit)
-      // Each chunk costs as much as a small request, however little is in it.
+      // Each chunk costs as much as a small request, however small it is.
       if (chunks.push(chunk) > FREE_CHUNKS && size < chunks.length * CHUNK_BYTES)
         throw new HttpError(400, 'the body comes in too many small chunks')
     }
   } catch (error) {
-    // What else can go wrong is on the client's end of the line, and nothing to wake anybody for.
+    // Other errors are the client's connection failing, and not worth reporting.
     throw error instanceof HttpError ? error : new ChatError('BAD_USER_INPUT', 'the body broke off')
   }
   if (size === 0) throw new ChatError('BAD_USER_INPUT', 'the request has no body, expected a JSON object with "query"')
@@ -45,7 +48,7 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
   return body
 }
 
-/** What a client does wrong with HTTP itself, which has a status of its own for it. */
+/** A client's mistake in HTTP itself, with its own status. */
 export class HttpError extends ChatError {
   readonly #status: number
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { isIP, type BlockList } from 'node:net'
 
-/** IPv4 in its own form, also where it came over a socket for both. */
+/** IPv4 notation, also for IPv4 over a dual-stack socket. */
 const plain = (address: string): string => (/^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address) ? address.slice(7) : address)
 
 const contains = (networks: BlockList, address: string): boolean => {
@@ -9,7 +9,7 @@ const contains = (networks: BlockList, address: string): boolean => {
   return version !== 0 && networks.check(address, version === 6 ? 'ipv6' : 'ipv4')
 }
 
-/** The address in an element of `X-Forwarded-For`, which some proxies give a port; undefined for anything else. */
+/** The address in an element of `X-Forwarded-For`, to which some proxies add a port; undefined for anything else. */
 function addressIn(hop: string): string | undefined {
   const [, bracketed, dotted] = /^\s*(?:\[([\da-f:.]+)\](?::\d+)?|([\d.]+)(?::\d+)?)\s*$/i.exec(hop) ?? []
   const address = plain(bracketed ?? dotted ?? hop.trim())
@@ -17,8 +17,8 @@ function addressIn(hop: string): string | undefined {
 }
 
 /**
- * Whose request it is: the address of the peer, or, where that is a trusted proxy, the last one in `X-Forwarded-For` that
- * none of them wrote about itself. What is before something that is no address could be anybody's word.
+ * The client's address: that of the peer, or, if the peer is a trusted proxy, the last one in `X-Forwarded-For` that is not a
+ * trusted proxy's. Nothing before an invalid element can be trusted.
  */
 export function clientAddress({ socket, headers }: IncomingMessage, trusted: BlockList): string {
   const hops = String(headers['x-forwarded-for'] ?? '').split(',')
@@ -31,7 +31,10 @@ export function clientAddress({ socket, headers }: IncomingMessage, trusted: Blo
   return address
 }
 
-/** What one client can choose its addresses from: with IPv6 a network of 64 bits (RFC 4291, section 2.5.4), else the one. */
+/**
+ * The addresses that one client can choose from: with IPv6 a network of 64 bits (RFC 4291, section 2.5.4), otherwise one
+ * address.
+ */
 function networkOf(address: string): string {
   if (isIP(address) !== 6) return address
   const [left = [], right = []] = address.split('::').map((half) => (half === '' ? [] : half.split(':')))
@@ -40,13 +43,13 @@ function networkOf(address: string): string {
   return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`
 }
 
-/** Counts what is open of each address, and for IPv6 of each network of 64 bits. */
+/** Counts what is open for each address, and for each IPv6 network of 64 bits. */
 export interface AddressLimit {
-  /** Takes a place; undefined where the address has as many as allowed. The place is to be given back once. */
+  /** Acquires a slot; undefined if the address has as many as allowed. Returns its release function. */
   acquire(address: string): (() => void) | undefined
 }
 
-/** With a limit of 0 there is none. */
+/** 0 means no limit. */
 export function createAddressLimit(limit: number): AddressLimit {
   const counts = new Map<string, number>()
   return {

@@ -8,12 +8,15 @@ export class Cors {
     this.#origins = origins
   }
 
-  /** Other clients than browsers name no origin. */
+  /** Clients other than browsers send no origin. */
   allows({ headers: { origin } }: IncomingMessage): boolean {
     return origin === undefined || !this.#origins || this.#origins.includes(origin)
   }
 
-  /** Headers for browsers on other origins; tokens come in headers and never as cookies, so any allowed origin may ask. */
+  /**
+   * Headers for browsers on other origins; tokens are sent in headers and never as cookies, so any allowed origin may send
+   * requests.
+   */
   setHeaders(request: IncomingMessage, response: ServerResponse): void {
     const { origin } = request.headers
     if (this.#origins) response.setHeader('Vary', 'Origin')

@@ -2,10 +2,10 @@ import { ChatError } from '../../errors.ts'
 import { sendJson } from './probes.ts'
 import { TRY_AGAIN, type Fallback, type RouteParts } from './routes.ts'
 
-/** What the demo has at a path, tokens among it; undefined where it has nothing. */
+/** The demo's content at a path, tokens included; undefined if none. */
 export type DemoPageAt = (path: string) => Promise<{ headers: Record<string, string>; body: string } | undefined>
 
-/** The pages of the demo, and what they load. */
+/** The pages of the demo, and their resources. */
 export function createDemoRoutes(
   pageAt: DemoPageAt,
   { closed, isAllowedHost }: Pick<RouteParts, 'closed' | 'isAllowedHost'>,

@@ -4,14 +4,14 @@ import { CLOSE, restartingIn } from '../../legacy-protocol/close-codes.ts'
 import type { Connections } from '../../live/connections.ts'
 import { closeWith } from '../socket/close.ts'
 
-/** Between two batches of closing sockets. */
+/** Pause between two batches of closing sockets. */
 const BATCH_MS = 50
 
 export const socketsOf = (servers: readonly WebSocketServer[]): WebSocket[] => servers.flatMap(({ clients }) => [...clients])
 
 /**
- * Closes all sockets with 1012, a few at a time, and tells each to come back at a moment of its own: the other nodes shall not get
- * all of them at once.
+ * Closes all sockets with 1012, a few at a time, each with its own time to reconnect, so that the other nodes don't get all of
+ * them at once.
  */
 export async function closeSockets(
   servers: readonly WebSocketServer[],
@@ -26,10 +26,10 @@ export async function closeSockets(
   for (let start = 0; start < ends.length; start += size) {
     if (start > 0) await wait(BATCH_MS)
     for (const end of ends.slice(start, start + size)) end(reason())
-    // Else the client's own close would never be read.
+    // Otherwise the client's own close frame would never be read.
     for (const ws of socketsOf(servers)) if (ws.readyState === ws.CLOSING) ws.resume()
   }
-  // Those who have not said yet who they are.
+  // Sockets that have not authenticated yet.
   for (const ws of socketsOf(servers)) {
     closeWith(ws, CLOSE.restarting, reason())
     ws.resume()

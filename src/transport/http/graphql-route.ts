@@ -12,7 +12,7 @@ import { createStreams, type StreamsOptions } from './sse.ts'
 import { isText } from './target.ts'
 
 export interface GraphqlRouteOptions extends StreamsOptions {
-  /** The page that browsers get; with a demo token only where asked to, and there is one. Undefined: none. */
+  /** The page for browsers; with a demo token only on request, and if there is one. Undefined: none. */
   graphiqlPage: ((withToken: boolean) => string) | undefined
   auth: Auth
   ensureUser: (viewer: Viewer) => Promise<void>
@@ -24,7 +24,7 @@ export interface GraphqlRouteOptions extends StreamsOptions {
 
 const METHODS = 'GET, POST, OPTIONS'
 
-/** All that GraphiQL needs is in the page; its editor makes its workers of it. */
+/** GraphiQL is self-contained; its editor creates its workers from the page. */
 const PAGE_POLICY = [
   "default-src 'none'",
   "script-src 'unsafe-inline'",
@@ -48,7 +48,7 @@ export function createGraphqlRoute(options: GraphqlRouteOptions, { cors, closed,
     if (!cors.allows(request)) throw new ChatError('FORBIDDEN', 'this origin is not allowed')
     const wantsPage = request.method === 'GET' && request.headers.accept?.includes('text/html') === true
     if (wantsPage && graphiqlPage !== undefined) {
-      // Without headers for other origins: they must not read the token in it.
+      // Without CORS headers: other origins must not read the token in it.
       const headers = { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': PAGE_POLICY }
       response.writeHead(200, headers).end(graphiqlPage(isAllowedHost(request.headers.host)))
       return
@@ -62,7 +62,7 @@ export function createGraphqlRoute(options: GraphqlRouteOptions, { cors, closed,
     if (!isText(request.url as string)) throw new HttpError(400, 'the URL is no UTF-8, expected it percent-encoded')
     if (request.method === 'POST') {
       checkBodyHeaders(request.headers)
-      // Yoga would read without a bound.
+      // Yoga would read without a limit.
       const body = await readBody(request, maxBodyBytes)
       Object.assign(request, { body: Readable.from([body]) })
       await fairTurns.nextRequest(viewer.userId, body.length)

@@ -1,24 +1,24 @@
 import type { ServerResponse } from 'node:http'
 import { ChatError } from '../../errors.ts'
 
-/** How many answers of one user may be open: being made, or not read to their end. */
+/** How many responses of one user may be open: in progress, or not read completely. */
 const ANSWERS_LIMIT = 100
 
-/** How much of them may wait to be read before there are no more; what Node counts are bytes, or characters of a text. */
+/** How much of them may be unread before new ones are refused; Node counts bytes, or characters of a string. */
 const UNREAD_LIMIT = 8 * 1_048_576
 
-/** The answers over HTTP that users have asked for and not read to their end. */
+/** HTTP responses that users have requested and not read completely. */
 export interface PendingResponses {
   /**
-   * Takes one in until it is closed, or until what is returned is called: a stream has limits of its own. Throws RATE_LIMITED where the
-   * user has too many, or leaves too much unread.
+   * Registers a response until it is closed, or until the returned function is called: a stream has limits of its own. Throws
+   * RATE_LIMITED if the user has too many, or leaves too much unread.
    */
   acquire(userId: number, response: ServerResponse): () => void
-  /** Resolves when one of the user's answers was read to its end; undefined where little of them is unread. */
+  /** Resolves when one of the user's responses was read completely; undefined if little of them is unread. */
   ready(userId: number): Promise<void> | undefined
 }
 
-/** One answer may be large; who asks for the next without reading it would fill the memory. */
+/** One response may be large; a client that requests the next one without reading it would fill the memory. */
 export function createPendingResponses(): PendingResponses {
   const byUser = new Map<number, Set<ServerResponse>>()
   return {

@@ -1,19 +1,19 @@
 import type { RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** How many requests of one connection may wait before it is no longer read. */
+/** How many requests of one connection may be queued before it is no longer read. */
 const PAUSE_AT = 16
-/** How many may wait at all: more than one read brings. */
+/** How many may be queued at all: more than one read brings. */
 const WAITING_LIMIT = 4096
 
 type Arguments = Parameters<RequestListener>
 
 /**
- * Handles the requests of one connection one after the other, each in a turn of its own: Node would start all that come in one
- * piece at once (RFC 9112, section 9.3.2).
+ * Handles the requests of one connection one after the other, each in a turn of its own: Node would start all requests of one
+ * chunk at once (RFC 9112, section 9.3.2).
  */
 export function oneAtATime(listener: RequestListener): RequestListener {
-  /** Of connections that have a request under way, those behind it. */
+  /** Queued requests of connections that have a request in progress. */
   const waiting = new WeakMap<Socket, Arguments[]>()
 
   function start([request, response]: Arguments): void {
@@ -32,7 +32,7 @@ export function oneAtATime(listener: RequestListener): RequestListener {
     start(following)
   }
 
-  /** Node resumes the socket with each request that it has parsed or is done with; a microtask comes after that. */
+  /** Node resumes the socket with each request that it has parsed or finished; a microtask runs after that. */
   function pauseWhereFull(socket: Socket): void {
     queueMicrotask(() => {
       if ((waiting.get(socket)?.length ?? 0) >= PAUSE_AT) socket.pause()
@@ -48,7 +48,7 @@ export function oneAtATime(listener: RequestListener): RequestListener {
       return start([request, response])
     }
     if (requests.length === WAITING_LIMIT) return void socket.destroy()
-    // The bodies of those before have been read, so none of them waits for more.
+    // The bodies of the earlier requests have been read, so none of them waits for more.
     if (requests.push([request, response]) === PAUSE_AT) pauseWhereFull(socket)
   }
 }

@@ -6,19 +6,19 @@ import { SECURITY_HEADERS } from '../socket/upgrade.ts'
 
 export interface Readiness {
   isReady: boolean
-  /** What was asked, and how it is. */
+  /** What was checked, and its state. */
   checks: Readonly<Record<string, string>>
 }
 
 export interface ProbesOptions {
-  /** What storage and bus say; `isReady` false where the server can't do its work now. */
+  /** The state of storage and bus; `isReady` false if the server can't do its work now. */
   readiness: () => Promise<Readiness>
   /** The metrics in Prometheus' text format. */
   metrics: () => Promise<{ contentType: string; text: string }>
   report: (error: unknown) => void
 }
 
-/** Answers one of the paths for operators. */
+/** Responds to one of the paths for operators. */
 export type Probe = (response: ServerResponse) => Promise<void> | void
 
 export const PROBE_METHODS = 'GET, HEAD'
@@ -28,7 +28,7 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
   response.writeHead(status, { 'Content-Type': 'application/json; charset=utf-8', ...headers }).end(JSON.stringify(body))
 }
 
-/** `/health`, `/ready` and `/metrics`, by their paths. `closed` tells why nothing is served now. */
+/** `/health`, `/ready` and `/metrics`, by path. `closed` says why nothing is served now. */
 export function createProbes(
   { readiness, metrics }: ProbesOptions,
   closed: () => 'starting' | 'draining' | undefined,
@@ -42,7 +42,7 @@ export function createProbes(
       sendJson(response, status === 'ready' ? 200 : 503, { status, ...checks })
     },
     async '/metrics'(response) {
-      // Needs no token: however many ask, it is rendered once at a time.
+      // Needs no token: concurrent requests share one rendering.
       rendering ??= metrics().finally(() => (rendering = undefined))
       const { contentType, text } = await rendering
       response.writeHead(200, { 'Content-Type': contentType }).end(text)
@@ -50,7 +50,7 @@ export function createProbes(
   }
 }
 
-/** Serves the probes, and nothing else, on a port of their own, always as plain HTTP. */
+/** Serves only the probes, on a port of their own, always as plain HTTP. */
 export function createProbeServer(probes: Readonly<Record<string, Probe>>, report: (error: unknown) => void) {
   const listener: RequestListener = (request, response) => {
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value)

@@ -3,40 +3,40 @@ import type { Endpoint } from '../socket/upgrade.ts'
 import type { Cors } from './cors.ts'
 import { sendJson } from './probes.ts'
 
-/** Why nothing but probes is served now; undefined where all is. */
+/** Why only probes are served now; undefined if everything is. */
 export type Closed = 'starting' | 'draining' | undefined
 
 export const TRY_AGAIN = 'the server starts or stops: try again in a moment'
 
-/** What the routes of one server have in common. */
+/** Shared by the routes of one server. */
 export interface RouteParts {
   cors: Cors
   closed: () => Closed
-  /** Whether a request names the server by a name that only its own pages are opened by. */
+  /** Whether a request's `Host` is one of the server's own names. */
   isAllowedHost: (host: string | undefined) => boolean
   /** The client's. */
   addressOf: (request: IncomingMessage) => string
 }
 
-/** What is at a path. */
+/** The handler of a path. */
 export interface Route {
   readonly path: string
-  /** The methods, as the header `Allow` lists them. */
+  /** The methods, in the form of the header `Allow`. */
   readonly methods: string
-  /** Answers a request; throws or rejects with what is answered instead. */
+  /** Handles a request; throws or rejects with the error to respond with. */
   handle(request: IncomingMessage, response: ServerResponse): Promise<void> | void
-  /** Takes upgrades to a WebSocket. */
+  /** Accepts upgrades to a WebSocket. */
   readonly endpoint?: Endpoint
 }
 
-/** Answers requests for one of several paths; whether it had something there. */
+/** Handles requests for one of several paths; returns false if it has nothing there. */
 export type Fallback = (request: IncomingMessage, response: ServerResponse, path: string) => Promise<boolean>
 
-/** What answers each path. */
+/** The handler of each path. */
 export class Routes {
   readonly #routes: ReadonlyMap<string, Route>
   readonly #fallback: Fallback | undefined
-  /** What is answered where nothing is. */
+  /** The fallback. */
   readonly nothingHere: string
 
   constructor(routes: readonly Route[], fallback: Fallback | undefined) {
@@ -55,7 +55,7 @@ export class Routes {
       if (!(await this.#fallback?.(request, response, path))) sendJson(response, 404, { error: this.nothingHere })
       return
     }
-    // It would show what proxies put into the headers.
+    // TRACE would reveal headers that proxies add.
     if (request.method === 'TRACE') {
       return sendJson(response, 405, { error: `expected one of ${route.methods}` }, { Allow: route.methods })
     }

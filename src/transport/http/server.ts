@@ -24,12 +24,12 @@ export interface HttpServerOptions extends ProbesOptions, GraphqlRouteOptions {
   /** Where the probes are served instead; undefined: on the public port. */
   metricsPort: number | undefined
   metricsHost: string
-  /** How long a connection may idle between two requests. */
+  /** How long a connection may be idle between two requests. */
   keepAliveTimeoutMs: number
   tls: { cert: string; key: string } | undefined
   /** Origins of browsers that may use the server; undefined: all. */
   allowedOrigins: readonly string[] | undefined
-  /** Proxies whose `X-Forwarded-For` tells the address. */
+  /** Proxies whose `X-Forwarded-For` is trusted. */
   trustedProxies: BlockList
   pingIntervalMs: number
   /** Undefined: no demo. */
@@ -39,16 +39,16 @@ export interface HttpServerOptions extends ProbesOptions, GraphqlRouteOptions {
 
 export interface HttpServer {
   /**
-   * Starts to listen, which refuses everything but /health, /ready and /metrics until `open` is called; resolves with the
-   * address, or rejects with the system's error.
+   * Starts to listen; everything but /health, /ready and /metrics is refused until `open` is called. Resolves with the address,
+   * or rejects with the system's error.
    */
   listen(): Promise<{ host: string; port: number; metricsPort: number | undefined }>
   open(): void
   /** Another certificate, for connections from now on. */
   useTls(tls: { cert: string; key: string }): void
   /**
-   * Takes no more connections and requests, lets what runs finish, then closes the sockets with 1012; after `limitMs`
-   * whatever is left is cut.
+   * Accepts no more connections and requests, lets running ones finish, then closes the sockets with 1012; whatever is left
+   * after `limitMs` is cut.
    */
   drain(limitMs: number): Promise<void>
 }
@@ -84,14 +84,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (status === 429 || status === 503) {
       headers['Retry-After'] = String(Math.ceil(Number(error.extensions['retryAfterMs'] ?? 1000) / 1000))
     }
-    // What is left of a body that was not read must not be taken for the next request.
+    // The rest of an unread body must not be parsed as the next request.
     if (status === 413) headers['Connection'] = 'close'
     sendJson(response, status, { errors: [error] }, headers)
   }
 
   const listener: RequestListener = (request, response) => {
     request.url = normalTarget(request.url)
-    // The client's next request shall find another connection, on another node.
+    // The client's next request should go to another connection, on another node.
     if (closed === 'draining') response.shouldKeepAlive = false
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value)
     if (options.tls) response.setHeader('Strict-Transport-Security', 'max-age=31536000')
@@ -102,7 +102,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   }
 
   function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    // Between here and the endpoint's own listener a reset of the connection must not end the process.
+    // Between here and the endpoint's own listener a connection reset must not end the process.
     socket.on('error', ignore)
     request.url = normalTarget(request.url)
     const endpoint = routes.endpointOf(pathOf(request.url))
@@ -116,7 +116,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     endpoint.upgrade(request, socket, head, address).catch(report)
   }
 
-  // Node looks only every half minute unless told.
+  // Node checks only every half minute by default.
   const timeouts = {
     headersTimeout: HEADERS_MS,
     requestTimeout: 30_000,
@@ -126,10 +126,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const server: Server = options.tls
     ? createTlsServer({ ...timeouts, handshakeTimeout: HEADERS_MS, ...options.tls }, oneAtATime(listener))
     : createServer(timeouts, oneAtATime(listener))
-  // Of who does not read; streams have limits of their own.
+  // For clients that do not read; streams have limits of their own.
   server.setTimeout(SILENCE_MS)
   server.on('upgrade', upgrade)
-  /** All there are, also those that have not come to a request or to the end of the TLS handshake. */
+  /** All connections, including those that have not sent a request or finished the TLS handshake. */
   const open = new Set<Socket>()
   function forget(this: Socket): void {
     open.delete(this)
@@ -161,7 +161,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
 
     async drain(limitMs) {
-      // First of all, so that a proxy that asks /ready sends clients elsewhere; it is answered until the sockets are closed.
+      // First, so that a proxy polling /ready sends clients elsewhere; it is answered until the sockets are closed.
       closed = 'draining'
       let limit: NodeJS.Timeout | undefined
       const cut = new Promise<void>((resolve) => {
@@ -171,7 +171,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         }, limitMs)
       })
       for (const ws of socketsOf(socketServers)) ws.pause()
-      // Whatever a running operation lets start is waited for too.
+      // Operations started by running ones are waited for too.
       for (let busy = operations.idle(); busy; busy = operations.idle()) {
         await Promise.race([busy, cut])
         await nextTurn()
@@ -180,7 +180,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const ended = new Promise<void>((resolve) => server.close(() => resolve()))
       const idle = setInterval(() => server.closeIdleConnections(), 20)
       await ended
-      // A socket that was cut is closed, and its connection with it, in a later turn.
+      // A cut socket and its connection are closed in a later turn.
       do await nextTurn()
       while (open.size > 0)
       clearInterval(idle)
@@ -199,5 +199,5 @@ const wantsUpgrade: Route['handle'] = (_request, response) =>
 /** How long a client may take for the TLS handshake, and for the headers of a request. */
 const HEADERS_MS = 10_000
 
-/** How long nothing may move on a connection that a response is written to. */
+/** How long a connection may be stalled while a response is written to it. */
 const SILENCE_MS = 30_000

@@ -14,23 +14,23 @@ export interface StreamsOptions {
   /** How many sockets and streams an address may have open. */
   addresses: AddressLimit
   counts: Counts
-  /** How many bytes may wait for the reader of a stream. */
+  /** How many bytes may be queued for the reader of a stream. */
   maxBufferedBytes: number
 }
 
-/** Opens a subscription whose results go into `response`; a result is why it could not be opened. */
+/** Opens a subscription whose results go into `response`; returns a result if it could not be opened. */
 export type OpenStream = (
   request: OperationRequest,
   address: string,
   response: ServerResponse,
 ) => Promise<ResultStream | ExecutionResult>
 
-/** How long a client may take to read the end of a stream; as long as `ws` waits for the end of a socket. */
+/** How long a client may take to read the end of a stream; the same as `ws` waits for the end of a socket. */
 const LINGER_MS = 30_000
 
 /**
- * Subscriptions as server-sent events. Each counts as a connection of its viewer and its address, until its response is
- * closed: one that has ended and is not read to its end is cut.
+ * Subscriptions as server-sent events. Each counts as a connection of its viewer and its address, until its response is closed:
+ * one that has ended and is not read completely is cut.
  */
 export function createStreams({ operations, connections, addresses, counts, maxBufferedBytes }: StreamsOptions): OpenStream {
   const refused = (what: string): ExecutionResult => ({
@@ -80,7 +80,7 @@ export function createStreams({ operations, connections, addresses, counts, maxB
   }
 }
 
-/** Why a stream of server-sent events ends before its time. */
+/** Why a stream of server-sent events ends early. */
 function endError(reason: EndReason, text: string | undefined): ChatError {
   if (reason === 'expired') return new ChatError('UNAUTHENTICATED', 'the token has expired')
   if (reason !== 'restarting') return new ChatError('FORBIDDEN', text ?? 'disconnected by an administrator')

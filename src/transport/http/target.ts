@@ -1,6 +1,6 @@
 /**
- * The target of a request as the server routes it: without scheme and authority, which HTTP/1.1 allows before the path (RFC
- * 9112, section 3.2.2), and `/graphql/` as `/graphql`.
+ * The request target as the server routes it: without scheme and authority, which HTTP/1.1 allows before the path (RFC 9112,
+ * section 3.2.2), and `/graphql/` as `/graphql`.
  */
 export function normalTarget(url = '/'): string {
   const target = url.replace(/^https?:\/\/[^/?#]*/i, '')
@@ -9,9 +9,9 @@ export function normalTarget(url = '/'): string {
 
 export const pathOf = (target: string): string => target.split('?', 1)[0] as string
 
-/** Whether what is percent-encoded in the target, and all else, is text: UTF-8 or ASCII. */
+/** Whether the target, percent-decoded, is text: UTF-8 or ASCII. */
 export function isText(target: string): boolean {
-  // Node gives bytes beyond ASCII as Latin-1, which is not what they were meant as.
+  // Node decodes bytes beyond ASCII as Latin-1, which is not what was sent.
   if (/[^\0-\x7f]/.test(target)) return false
   try {
     for (const [bytes] of target.matchAll(/(?:%[0-9a-f]{2})+/gi)) decodeURIComponent(bytes)

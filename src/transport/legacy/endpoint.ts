@@ -29,7 +29,7 @@ import { Session, type SessionParts } from './session.ts'
 
 export interface LegacyEndpointOptions {
   auth: Auth
-  /** Stores the viewer's user; rejects with UNAVAILABLE where that is not possible now. */
+  /** Stores the viewer's user; rejects with UNAVAILABLE if that is not possible now. */
   ensureUser: (viewer: Viewer) => Promise<void>
   connections: Connections
   operations: Operations
@@ -44,14 +44,14 @@ export interface LegacyEndpointOptions {
   logLeftOut: (event: LeftOutEvent) => void
 }
 
-/** What is known of a client whose upgrade is taken. */
+/** A client whose upgrade is accepted. */
 interface Upgraded {
   socket: Duplex
   viewer: Viewer
   address: string
   /** Not started yet. */
   feed: OpenSubscription
-  /** Where the feed goes. */
+  /** The receiver of the feed. */
   pushes: Pushes
   /** Whether the feed starts with a replay. */
   resumes: boolean
@@ -91,7 +91,7 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
 
   const tooMany = (): ChatError => new ChatError('RATE_LIMITED', 'too many connections of this user: close another one first')
 
-  /** Opens the feed before the upgrade, so that whoever is accepted misses nothing. */
+  /** Opens the feed before the upgrade, so that an accepted client misses nothing. */
   async function openFeed(viewer: Viewer, after: string | undefined, pushes: Pushes): Promise<OpenSubscription> {
     const variables = { after: after ?? null }
     const request = operations.prepare({ document: LegacyFeedDocument, variables, viewer, connectionId: null })
@@ -102,7 +102,7 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
 
   async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): Promise<void> {
     const viewer = await verify(auth, request, address)
-    // An empty header is what some clients send that have no id yet.
+    // Some clients send an empty header if they have no id yet.
     const after = (request.headers['last-event-id'] as string | undefined) || undefined
     const problem = after === undefined ? null : problemWithCursor(after, 'Last-Event-ID')
     if (problem !== null) throw new ChatError('BAD_USER_INPUT', problem)
@@ -110,7 +110,7 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
     await ensureUser(viewer)
     const pushes = new Pushes(leftOut, capabilitiesOf(request))
     const feed = await openFeed(viewer, after, pushes)
-    // The client may be gone, and others may have come meanwhile.
+    // The client may be gone, and others may have connected meanwhile.
     if (socket.destroyed) return feed.close()
     if (!connections.hasRoom(viewer.userId)) {
       feed.close()
@@ -125,7 +125,10 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
     })
   }
 
-  /** On its own, so that what lives as long as the connection does not hold the request, which is larger than all the rest. */
+  /**
+   * A separate function, so that closures that live as long as the connection do not retain the request, which is larger than
+   * all the rest.
+   */
   function serve(ws: PacedSocket, { socket, viewer, address, feed, pushes, resumes }: Upgraded): void {
     const writer = new SocketWriter(ws, socket, maxBufferedBytes, counts)
     ws.pace(socket, writer)
@@ -136,7 +139,7 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
       feed.close()
       connection.closed()
     })
-    // What a client does wrong on the level of the protocol ends in ws's own close code.
+    // Protocol violations by the client get ws's own close code.
     ws.on('error', ignore)
     pushes.attach(writer)
     session.start(connection, { resumes })
@@ -160,7 +163,7 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
 const subprotocolsOf = ({ headers }: IncomingMessage): string[] =>
   (headers['sec-websocket-protocol'] ?? '').split(',').map((part) => part.trim())
 
-/** The viewer by the `Authorization` header, or by the subprotocols `bearer, <jwt>` that browsers can send. */
+/** The viewer from the `Authorization` header, or from the subprotocols `bearer, <jwt>` that browsers can send. */
 function verify(auth: Auth, request: IncomingMessage, address: string): Promise<Viewer> {
   const { authorization } = request.headers
   if (authorization !== undefined) return auth.verifyHeader(authorization, address)
@@ -169,7 +172,7 @@ function verify(auth: Auth, request: IncomingMessage, address: string): Promise<
   return auth.verifyHeader(undefined, address)
 }
 
-/** What is enabled from the start, by the header `Capabilities` and the subprotocol `capabilities.<name>.<name>` (section 9). */
+/** The initial capabilities, from the header `Capabilities` and the subprotocol `capabilities.<name>.<name>` (section 9). */
 function capabilitiesOf(request: IncomingMessage): CapabilitySet {
   const header = request.headers['capabilities']
   const offered = subprotocolsOf(request).filter(isCapabilitiesSubprotocol)

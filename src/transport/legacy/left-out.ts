@@ -6,7 +6,7 @@ import type { SourceEvent } from '../../graphql/delivery.ts'
 /** How many events are remembered as logged. */
 const REMEMBERED = 1000
 
-/** What is logged of an event that was left out. */
+/** The log entry of an event that was left out. */
 export interface LeftOutEvent {
   eventId: number | null
   event: string

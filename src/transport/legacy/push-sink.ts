@@ -11,18 +11,18 @@ import { hasCapability, NO_CAPABILITIES, type CapabilitySet } from '../../legacy
 import { encodeEvent, neededBy, relevantTo, type FeedEvent } from '../../legacy-protocol/events.ts'
 import type { LeftOut } from './left-out.ts'
 
-/** How many events are remembered as pushed: as many as a resume brings, where RESUME_LIMIT is not set. */
+/** How many events are remembered as pushed: as many as a resume brings, if RESUME_LIMIT is not set. */
 const REMEMBERED = 1000
 
 const eventOf = ({ data }: ExecutionResult): FeedEvent => (data as { events: FeedEvent }).events
 
 /**
- * The last result that went out, and its bytes for each set of capabilities that makes a difference: the other connections that an event
- * goes to get the same one right after.
+ * The last result that was pushed, and its bytes for each distinct set of capabilities: the other connections of an event get
+ * the same one right after.
  */
 let last: { result: ExecutionResult; event: FeedEvent; frames: (Buffer | null | undefined)[] } | undefined
 
-/** The bytes of a feed's result, which all connections with the same capabilities share; null for what they are not told. */
+/** The bytes of a feed's result, which all connections with the same capabilities share; null if it is not pushed to them. */
 function frameOf(result: ExecutionResult, capabilities: CapabilitySet): Buffer | null {
   if (last?.result !== result) last = { result, event: eventOf(result), frames: [] }
   const { event, frames } = last
@@ -36,16 +36,16 @@ function frameOf(result: ExecutionResult, capabilities: CapabilitySet): Buffer |
 }
 
 /**
- * Where the feed of a connection goes: each result becomes a push (docs/protocol.md, section 4). It is there before the socket is, for
- * a client that is accepted must miss nothing.
+ * The receiver of a connection's feed: each result becomes a push (docs/protocol.md, section 4). It exists before the socket
+ * does, so that an accepted client misses nothing.
  */
 export class Pushes implements SubscriptionSink {
   readonly protocol = 'legacy'
   readonly #leftOut: LeftOut
   #capabilities: CapabilitySet
-  /** Whether one came in mid connection: what it brings may have gone by before. */
+  /** Whether it was enabled in mid connection: events that need it may have been skipped before. */
   #wasExtended = false
-  /** The latest events that were pushed thanks to a capability. */
+  /** The latest events that were pushed because of a capability. */
   #pushed: Set<number> | undefined
   #writer: SocketWriter | undefined
   #hasEnded = false
@@ -56,7 +56,7 @@ export class Pushes implements SubscriptionSink {
     this.#capabilities = capabilities
   }
 
-  /** What the client asked for beyond what everybody gets. */
+  /** The enabled capabilities. */
   get capabilities(): CapabilitySet {
     return this.#capabilities
   }
@@ -66,7 +66,7 @@ export class Pushes implements SubscriptionSink {
     this.#capabilities = capabilities
   }
 
-  /** Of events that went by before, those that a resume brings since a capability was enabled that they need. */
+  /** Of skipped events, those that a resume brings because a capability they need has been enabled since. */
   again(): SourceHooks['again'] {
     if (!this.#wasExtended) return undefined
     return (type, id) => {
@@ -75,7 +75,7 @@ export class Pushes implements SubscriptionSink {
     }
   }
 
-  /** Where they go from now on; before that there may be none. */
+  /** Where pushes are written from now on; before that none occur. */
   attach(writer: SocketWriter): void {
     this.#writer = writer
     if (this.#hasEnded) this.end()

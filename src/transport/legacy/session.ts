@@ -26,12 +26,12 @@ import { CLOSE_OF, closeWith } from '../socket/close.ts'
 import { operationOf, type OperationRequest } from '../../legacy-protocol/requests.ts'
 import type { Pushes } from './push-sink.ts'
 
-/** What all sessions have in common. */
+/** Shared by all sessions. */
 export interface SessionParts {
   operations: Operations
-  /** Where admins watch. */
+  /** The live trace. */
   activity: ActivityRecorder
-  /** Takes one request of the user; throws RATE_LIMITED where none is left. */
+  /** Takes one request from the user's rate limit; throws RATE_LIMITED if none is left. */
   consumeRateLimit: (userId: number) => void
   counts: Counts
 }
@@ -43,11 +43,11 @@ export interface SessionOptions {
   address: string
   /** The viewer's feed, not started yet. */
   feed: OpenSubscription
-  /** Where the feed goes; with the capabilities of the handshake. */
+  /** The receiver of the feed; with the capabilities of the handshake. */
   pushes: Pushes
 }
 
-/** How many requests of one connection may wait for their answers before it is no longer read. */
+/** How many requests of one connection may be pending before it is no longer read. */
 const OUTSTANDING_LIMIT = 100
 
 const hasErrors = ({ errors }: ExecutionResult): boolean => errors !== undefined
@@ -55,21 +55,21 @@ const hasErrors = ({ errors }: ExecutionResult): boolean => errors !== undefined
 const isPing = (request: LegacyRequest): request is Extract<LegacyRequest, { type: 'ping' | 'heartbeat' }> =>
   request.type === 'ping' || request.type === 'heartbeat'
 
-/** What a request too many is answered with: the text of its own failure, if it has one. */
+/** The error text for one request too many: that of its type, if it has one. */
 function limitedText(decoded: ReturnType<typeof decodeRequest>): string {
   if (!decoded.ok) return decoded.msg
   return isPing(decoded.request) ? TEXTS.tooManyRequests : failureText(decoded.request.type)
 }
 
-/** An answer that is still to come holds its place in the order of the requests. */
+/** A pending response reserves its slot in the order of the requests. */
 interface ResponseSlot {
   text: string | undefined
   isDone: boolean
 }
 
 /**
- * Serves one connection: requests become operations, in their order, and are answered in their order, but for pings,
- * which never wait. Messages are sent without waiting for each other; anything else waits for what came before it.
+ * Serves one connection: requests become operations, in order, and are answered in order, except pings, which never wait.
+ * Messages are sent without waiting for each other; anything else waits for everything before it.
  */
 export class Session implements ConnectionPeer {
   readonly protocol = 'legacy'
@@ -79,15 +79,15 @@ export class Session implements ConnectionPeer {
   readonly #writer: SocketWriter
   readonly #feed: OpenSubscription
   readonly #pushes: Pushes
-  /** By which requests are read: those of the last `capabilities`, whose turn may still be to come. */
+  /** The capabilities for decoding: those of the last `capabilities` request, which may still be queued. */
   #capabilities: CapabilitySet
   #connection: Connection | undefined
-  /** What is still to be answered, in the order of the requests. */
+  /** Response slots, in the order of the requests. */
   readonly #slots: ResponseSlot[] = []
   readonly #queue: { request: LegacyRequest; slot: ResponseSlot }[] = []
   #running = 0
   #runningSends = 0
-  /** Whether too many requests in a row were refused: nothing more is read, and what is outstanding is still answered. */
+  /** Whether too many requests in a row were refused: nothing more is read, and pending ones are still answered. */
   #isGivenUp = false
 
   constructor(parts: SessionParts, { ws, writer, address, feed, pushes }: SessionOptions) {
@@ -101,8 +101,8 @@ export class Session implements ConnectionPeer {
   }
 
   /**
-   * Greets, lets the feed begin, and takes requests. `resumes`: the feed begins with a replay, which is answered as `resume` is
-   * (docs/protocol.md, section 6).
+   * Sends the greeting, starts the feed, and accepts requests. `resumes`: the feed begins with a replay, which is answered like
+   * `resume` (docs/protocol.md, section 6).
    */
   start(connection: Connection, { resumes }: { resumes: boolean }): void {
     this.#connection = connection
@@ -127,7 +127,7 @@ export class Session implements ConnectionPeer {
     }
     if (reason === 'banned')
       this.#send(encodeError({ code: 403, msg: TEXTS.unauthenticated, error: text ?? 'banned' }, undefined))
-    // Nothing that waits is begun any more.
+    // Queued requests are not started any more.
     if (reason === 'disconnected' || reason === 'banned') this.#queue.length = 0
     closeWith(this.#writer, CLOSE_OF[reason], text)
   }
@@ -171,7 +171,7 @@ export class Session implements ConnectionPeer {
     )
   }
 
-  /** Executes a request; the text to answer with, or none where it was answered on the way. */
+  /** Executes a request; returns the response's text, or undefined if the response was written already. */
   async #execute(request: Exclude<LegacyRequest, { type: 'capabilities' }>): Promise<string | undefined> {
     if (request.type === 'resume') {
       await this.#feed.resume(request.lastMessageId, {
@@ -190,7 +190,7 @@ export class Session implements ConnectionPeer {
     if (request.type === 'capabilities') {
       const enabled = capabilitySet(request.enable)
       this.#answer(slot, encodeEnabled(enabled, request.echo))
-      // What it brings comes after the answer.
+      // What it brings comes after the response.
       this.#pushes.enable(enabled)
       return
     }
@@ -217,7 +217,7 @@ export class Session implements ConnectionPeer {
     }
   }
 
-  /** What can't go on is closed, and comes back with resume. */
+  /** A session that can't continue is closed; its client reconnects with resume. */
   #stop(error: unknown): void {
     this.#parts.operations.failure(error)
     closeWith(this.#writer, CLOSE.interrupted)

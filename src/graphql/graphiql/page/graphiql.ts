@@ -1,4 +1,4 @@
-/** The part of the GraphiQL page that runs in the browser. The server puts the compiled module into the page. */
+/** The part of the GraphiQL page that runs in the browser. The server embeds the compiled module in the page. */
 
 interface GraphqlParams {
   readonly query: string
@@ -19,10 +19,10 @@ interface Sink {
 type Observable = { subscribe(sink: Sink): { unsubscribe(): void } }
 type Fetcher = (params: GraphqlParams, options?: FetcherOptions) => Promise<unknown> | Observable
 
-/** What a subscription shows at most; a page that stays open must not grow without end. */
+/** How many results of a subscription are shown; a page left open must not grow without bound. */
 const SHOWN = 200
 
-/** Keeps all results of a subscription in view, where GraphiQL itself replaces each by the next. */
+/** Keeps all results of a subscription in view; GraphiQL itself replaces each by the next. */
 function createHistory(): { add(results: readonly unknown[]): unknown } {
   let received = 0
   let newestFirst: unknown[] = []
@@ -50,7 +50,7 @@ async function* readEvents(body: ReadableStream<Uint8Array<ArrayBuffer>>): Async
   }
 }
 
-/** The operations of a document: what stands outside of all braces and brackets, strings and comments left out. */
+/** The operations of a document: what is outside of all braces and brackets, without strings and comments. */
 function operationsIn(query: string): { type: string; name: string | undefined }[] {
   let text = query.replace(/"""[^]*?"""|"(?:\\.|[^"\\\n])*"|#[^\n]*/g, ' ')
   for (let before = ''; before !== text;) {
@@ -61,8 +61,8 @@ function operationsIn(query: string): { type: string; name: string | undefined }
 }
 
 /**
- * The request with an operation that its text has. GraphiQL looks for the name some time after the text has changed: for a moment it
- * is the one of the tab before.
+ * The request with an operation that its text contains. GraphiQL updates the operation name some time after the text: until
+ * then it is the previous tab's.
  */
 function withOwnOperation(params: GraphqlParams): { params: GraphqlParams; isSubscription: boolean } {
   const operations = operationsIn(params.query)
@@ -100,7 +100,7 @@ export function createFetcher(url: string): Fetcher {
         const abort = new AbortController()
         subscribe(params, options, sink, abort.signal).then(
           () => sink.complete(),
-          // Stopped by its user.
+          // The user stopped it.
           (error: unknown) => !abort.signal.aborted && sink.error(error),
         )
         return { unsubscribe: () => abort.abort() }
@@ -110,8 +110,8 @@ export function createFetcher(url: string): Fetcher {
 }
 
 /**
- * Tabs can't be dragged. GraphiQL leaves them shifted by a wrong position, which it hides until a tab has the focus: the
- * first click then moved the tab away from under the pointer, and a click that trembled reordered the tabs.
+ * Tabs can't be dragged. GraphiQL leaves them shifted by a wrong offset, which it hides until a tab has the focus: the first
+ * click then moved the tab away from under the pointer, and a click that moved slightly reordered the tabs.
  */
 export function disableTabDragging(): void {
   document.addEventListener(
