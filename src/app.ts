@@ -5,7 +5,7 @@ import type { Logger } from 'pino'
 import { createActivity, type Activity } from './admin/activity.ts'
 import { createAdmin } from './admin/admin.ts'
 import type { Admin } from './admin/contract.ts'
-import { answerAdmins, applyBan } from './admin/node-answers.ts'
+import { handleAdminRequests, applyBan } from './admin/node-answers.ts'
 import { createBans, type Bans } from './auth/bans.ts'
 import { devSecret } from './auth/dev-secret.ts'
 import { createRefusalLog } from './auth/refusal-log.ts'
@@ -368,7 +368,7 @@ async function openConnections(base: Base, core: Core, bus: Bus, { revocations, 
   const activity = createActivity({
     pubsub,
     nodeId,
-    tellNodes: (watch) => rpc.request('watch', watch, (result) => result === true),
+    announce: (watch) => rpc.request('watch', watch, (result) => result === true),
     onError: failed('activity'),
   })
   onStop(() => activity.stop())
@@ -393,7 +393,7 @@ async function openConnections(base: Base, core: Core, bus: Bus, { revocations, 
       chat.presence.closed(userId)
     },
   })
-  onStop(answerAdmins({ rpc, connections, topics, revocations, bans, activity }))
+  onStop(handleAdminRequests({ rpc, connections, topics, revocations, bans, activity }))
   const admin = createAdmin({
     rpc,
     revocations,

@@ -8,7 +8,7 @@ import type { TimerWheel } from './lib/timer-wheel.ts'
 import { createFeeds, type Feeds, type FeedsOptions } from './live/feed.ts'
 import { createTopics, type Topics } from './live/topics.ts'
 import { createPublisher, type Publisher } from './pubsub/publisher.ts'
-import type { Circle } from './store/conversations.ts'
+import type { Memberships } from './store/conversations.ts'
 import type { Store } from './store/store.ts'
 import type { Counts } from './telemetry/counters.ts'
 
@@ -28,10 +28,10 @@ export function createWrites(store: Store, pubsub: PubSubEngine, onError: Report
 }
 
 /** Loads the conversations and contacts of users; calls of one turn are batched. */
-export const createCircleLoader = (store: Store): ((userId: number) => Promise<Circle>) =>
+export const createMembershipLoader = (store: Store): ((userId: number) => Promise<Memberships>) =>
   createBatchLoader(async (userIds) => {
-    const circles = await store.conversations.circles(userIds)
-    return userIds.map((userId) => circles.get(userId) ?? { groups: [], past: [], partners: [], blocked: [] })
+    const memberships = await store.conversations.memberships(userIds)
+    return userIds.map((userId) => memberships.get(userId) ?? { groups: [], former: [], contacts: [], blocked: [] })
   })
 
 export interface CoreSettings {
@@ -56,7 +56,7 @@ export interface CoreParts {
   registry: ChatOptions['registry']
   checkpoints?: FeedsOptions['checkpoints']
   /** Relays typing state to the other nodes. */
-  relayTyping: ChatOptions['tellTyping']
+  relayTyping: ChatOptions['relayTyping']
   onError: ReportFailure
 }
 
@@ -73,7 +73,7 @@ export async function createCore(settings: CoreSettings, parts: CoreParts): Prom
   const { store, pubsub, wheel, counts, onError } = parts
   const { log } = store
   const writes = createWrites(store, pubsub, onError)
-  const loadCircle = createCircleLoader(store)
+  const loadMemberships = createMembershipLoader(store)
   const topics = await createTopics({ pubsub, log, counts, onError })
   const searchIndex = new SearchIndex(store, (error) => onError('search index', error))
   writes.commits.onCommit((entries) => searchIndex.committed(entries))
@@ -82,21 +82,21 @@ export async function createCore(settings: CoreSettings, parts: CoreParts): Prom
     store,
     wheel,
     counts,
-    loadCircle,
+    loadMemberships,
     ...(settings.snapshotLimit === undefined ? {} : { snapshotLimit: settings.snapshotLimit }),
     messageEditHours: settings.messageEditHours,
     presenceGraceMs: settings.presenceGraceMs,
     presenceGroupLimit: settings.presenceGroupLimit,
     groupAdditionsPerDay: settings.groupAdditionsPerDay,
     registry: parts.registry,
-    tellTyping: parts.relayTyping,
+    relayTyping: parts.relayTyping,
     deliverLocally: (topic, event) => topics.deliverLocally(topic, event),
     onError,
   })
   const feeds = createFeeds({
     topics,
     log,
-    loadCircle,
+    loadMemberships,
     loadPresence: (userId) => chat.presence.stateOf(userId),
     counts,
     resumeLimit: settings.resumeLimit,

@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { OperatorError } from './errors.ts'
-import { findMisspelt, tellMisspelt, type Misspelt } from './lib/misspelt.ts'
+import { findMisspelt, describeMisspelt, type Misspelt } from './lib/misspelt.ts'
 import { type LOG_LEVELS, type Setting, TABLE, type Values } from './settings/table.ts'
 import { BadValueError, type JwtKey, shown } from './settings/values.ts'
 
@@ -153,7 +153,7 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): Environment {
     graphiql: values.graphiql ?? !production,
   }
   const misspelt = findMisspelt(env, NAMES)
-  if (problems.length > 0) throw new SettingsError([...problems, ...misspelt.map(tellMisspelt)])
+  if (problems.length > 0) throw new SettingsError([...problems, ...misspelt.map(describeMisspelt)])
   for (const value of [settings.jwt, settings.allowedOrigins]) Object.freeze(value)
   return { settings: Object.freeze(settings), names: NAMES, misspelt }
 }

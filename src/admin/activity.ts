@@ -42,7 +42,7 @@ export interface Activity {
   readonly isWatched: boolean
   record(entry: ActivityEntry): void
   /** Keeps showing a watch that any node holds, until it expires. */
-  learn(watch: Watch): void
+  renew(watch: Watch): void
   /** Watches on all nodes; resolves with a function that ends the watch. */
   watch(filter: ActivityFilter, onEntry: (entry: WatchedActivity) => void): Promise<() => void>
   stop(): void
@@ -56,7 +56,7 @@ export interface ActivityOptions {
   pubsub: PubSubEngine
   nodeId: string
   /** Announces a watch to every node. */
-  tellNodes: (watch: Watch) => Promise<unknown>
+  announce: (watch: Watch) => Promise<unknown>
   onError: (error: unknown) => void
 }
 
@@ -108,7 +108,7 @@ export const isWatch = hasMembers<Watch>({
 const channelOf = (watchId: string): string => `activity:${watchId}`
 
 /** The live trace for support work: nothing is built or sent unless an administrator watches. */
-export function createActivity({ pubsub, nodeId, tellNodes, onError }: ActivityOptions): Activity {
+export function createActivity({ pubsub, nodeId, announce, onError }: ActivityOptions): Activity {
   const shown = new Map<string, Shown>()
   const renewals = new Set<NodeJS.Timeout>()
 
@@ -126,8 +126,8 @@ export function createActivity({ pubsub, nodeId, tellNodes, onError }: ActivityO
     each.skipped = 0
     const content = watch.contents ? (entry.content() ?? null) : null
     const { kind, userId, connectionId, name, code, conversationId } = entry
-    const told: WatchedActivity = { at, node: nodeId, kind, userId, connectionId, name, code, conversationId, content, skipped }
-    pubsub.publish(channelOf(watch.id), told).catch(onError)
+    const sent: WatchedActivity = { at, node: nodeId, kind, userId, connectionId, name, code, conversationId, content, skipped }
+    pubsub.publish(channelOf(watch.id), sent).catch(onError)
   }
 
   return {
@@ -148,7 +148,7 @@ export function createActivity({ pubsub, nodeId, tellNodes, onError }: ActivityO
       }
     },
 
-    learn(watch) {
+    renew(watch) {
       const known = shown.get(watch.id)
       const until = Date.now() + LEASE_MS
       if (known) known.until = until
@@ -160,8 +160,8 @@ export function createActivity({ pubsub, nodeId, tellNodes, onError }: ActivityO
       const subscription = await pubsub.subscribe(channelOf(watch.id), onEntry, {
         accepts: isWatchedActivity,
       } satisfies SubscribeOptions)
-      await tellNodes(watch)
-      const renewal = setInterval(() => void tellNodes(watch).catch(onError), RENEW_MS)
+      await announce(watch)
+      const renewal = setInterval(() => void announce(watch).catch(onError), RENEW_MS)
       renewal.unref()
       renewals.add(renewal)
       return () => {

@@ -30,7 +30,7 @@ const isBan = hasMembers<BanRecord>({ userId: isUserId, until: isNullOr(isTime),
 
 /** Applies a ban, or the lifting of one, and closes the connections of a banned user; returns how many. */
 export function applyBan({ bans, connections }: { bans: Bans; connections: Connections }, ban: BanRecord): number {
-  bans.learn(ban)
+  bans.apply(ban)
   const text = bans.textOf(ban.userId)
   return text === undefined ? 0 : connections.disconnectUser(ban.userId, text, 'banned')
 }
@@ -45,7 +45,7 @@ export interface NodeAnswersParts {
 }
 
 /** Handles admin requests from any node; returns a function that stops the measurements it needs. */
-export function answerAdmins({ rpc, connections, topics, revocations, bans, activity }: NodeAnswersParts): () => void {
+export function handleAdminRequests({ rpc, connections, topics, revocations, bans, activity }: NodeAnswersParts): () => void {
   const startedAt = Date.now()
   const delay = monitorEventLoopDelay({ resolution: 20 })
   delay.enable()
@@ -65,7 +65,7 @@ export function answerAdmins({ rpc, connections, topics, revocations, bans, acti
   rpc.handle('disconnectUser', (request: unknown): number => {
     if (!isDisconnect(request)) return 0
     const { userId, reason, revokeBefore } = request
-    if (revokeBefore !== undefined) revocations.learn(userId, revokeBefore)
+    if (revokeBefore !== undefined) revocations.apply(userId, revokeBefore)
     return connections.disconnectUser(userId, reason)
   })
   rpc.handle('ban', (ban: unknown): number => (isBan(ban) ? applyBan({ bans, connections }, ban) : 0))
@@ -80,7 +80,7 @@ export function answerAdmins({ rpc, connections, topics, revocations, bans, acti
   )
   rpc.handle('topic', ({ name }: { name?: unknown }): TopicOnNode => (isText(name) ? topics.inspect(name) : undefined) ?? null)
   rpc.handle('watch', (watch: unknown): true => {
-    if (isWatch(watch)) activity.learn(watch)
+    if (isWatch(watch)) activity.renew(watch)
     return true
   })
   return () => delay.disable()

@@ -16,7 +16,7 @@ export interface Bans {
   /** The text for the user, `banned` or `banned until <time>`; undefined if not banned now. */
   textOf(userId: number): string | undefined
   /** Applies a record stored here or by another node; a record older than the known one is ignored. */
-  learn(ban: BanRecord): void
+  apply(ban: BanRecord): void
   /** Reads what was stored since the last call; resolves with the users it bans. */
   refresh(): Promise<number[]>
 }
@@ -33,7 +33,7 @@ export function createBans(store: Pick<Store, 'bans'>): Bans {
     return ban.until !== null && ban.until > Date.now() ? `banned until ${new Date(ban.until).toISOString()}` : undefined
   }
 
-  function learn(ban: BanRecord): boolean {
+  function apply(ban: BanRecord): boolean {
     const known = byUser.get(ban.userId)
     if (known && (known.changedAt > ban.changedAt || isDeepStrictEqual(known, ban))) return false
     byUser.set(ban.userId, ban)
@@ -42,11 +42,11 @@ export function createBans(store: Pick<Store, 'bans'>): Bans {
 
   return {
     textOf,
-    learn: (ban) => void learn(ban),
+    apply: (ban) => void apply(ban),
     async refresh() {
       const { bans, readAt } = await store.bans.since(readUntil)
       readUntil = readAt
-      const changed = bans.filter(learn).map(({ userId }) => userId)
+      const changed = bans.filter(apply).map(({ userId }) => userId)
       return changed.filter((userId) => textOf(userId) !== undefined)
     },
   }

@@ -9,7 +9,7 @@ export interface Revocations {
    */
   revoke(userId: number, before: number, also?: (tx: Transaction) => Promise<void>): Promise<void>
   /** Applies a revocation that another node stored. */
-  learn(userId: number, before: number): void
+  apply(userId: number, before: number): void
   /** Reads what was stored since the last call; resolves with the users whose revocation is new to this node. */
   refresh(): Promise<number[]>
 }
@@ -19,7 +19,7 @@ export function createRevocations(store: Store): Revocations {
   const byUser = new Map<number, number>()
   let readUntil = 0
 
-  function learn(userId: number, before: number): boolean {
+  function apply(userId: number, before: number): boolean {
     if ((byUser.get(userId) ?? 0) >= before) return false
     byUser.set(userId, before)
     return true
@@ -28,20 +28,20 @@ export function createRevocations(store: Store): Revocations {
   return {
     // `iat` is in whole seconds: a token issued in the second of the revocation counts as issued before it.
     isRevoked: ({ userId, issuedAt }) => issuedAt < (byUser.get(userId) ?? 0),
-    learn: (userId, before) => void learn(userId, before),
+    apply: (userId, before) => void apply(userId, before),
 
     async revoke(userId, before, also) {
       await store.transaction(async (tx) => {
         await tx.revocations.add(userId, before)
         await also?.(tx)
       })
-      learn(userId, before)
+      apply(userId, before)
     },
 
     async refresh() {
       const { revocations, readAt } = await store.revocations.since(readUntil)
       readUntil = readAt
-      return revocations.filter(({ userId, before }) => learn(userId, before)).map(({ userId }) => userId)
+      return revocations.filter(({ userId, before }) => apply(userId, before)).map(({ userId }) => userId)
     },
   }
 }

@@ -66,7 +66,7 @@ const EXP_LIMIT = 8.64e12
 /** An `exp` beyond this, the year 5138, was most likely given in milliseconds. */
 const EXP_DOUBTFUL = 1e11
 /** For how many users to remember that a warning about a claim was logged. */
-const TOLD_LIMIT = 10_000
+const WARNED_LIMIT = 10_000
 /** Names from tokens are unchecked input: invisible characters and line breaks are removed. */
 const UNPRINTABLE_NAME = /^\s*$|[\p{Cc}\u2028\u2029]/u
 
@@ -79,15 +79,15 @@ export function createAuth(options: AuthOptions): Auth {
     ...(issuer === undefined ? {} : { issuer }),
     ...(audience === undefined ? {} : { audience }),
   }
-  const told = new Set<number>()
-  let isDoubtTold = false
+  const warned = new Set<number>()
+  let isExpiryWarned = false
 
-  function tellOnce(userId: number, { claim, problem }: OddClaim): void {
-    if (claim === 'exp' ? isDoubtTold : told.has(userId)) return
-    if (claim === 'exp') isDoubtTold = true
+  function warnOnce(userId: number, { claim, problem }: OddClaim): void {
+    if (claim === 'exp' ? isExpiryWarned : warned.has(userId)) return
+    if (claim === 'exp') isExpiryWarned = true
     else {
-      if (told.size >= TOLD_LIMIT) told.delete(told.values().next().value as number)
-      told.add(userId)
+      if (warned.size >= WARNED_LIMIT) warned.delete(warned.values().next().value as number)
+      warned.add(userId)
     }
     onOddClaim?.({ userId, claim, problem })
   }
@@ -97,7 +97,7 @@ export function createAuth(options: AuthOptions): Auth {
   async function check(token: string): Promise<Viewer> {
     if (token.length > TOKEN_LIMIT) throw refuse(`the token is longer than ${TOKEN_LIMIT} characters`)
     const { viewer, odd } = toViewer(await claimsOf(token))
-    for (const claim of odd) tellOnce(viewer.userId, claim)
+    for (const claim of odd) warnOnce(viewer.userId, claim)
     const ban = banOf(viewer.userId)
     if (ban !== undefined) throw new BannedError(ban)
     if (isRevoked(viewer)) throw refuse('the token was revoked')

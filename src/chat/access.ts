@@ -13,13 +13,13 @@ export function topicsOf({ groupId, pair }: Pick<ConversationRecord, 'groupId' |
 }
 
 /** The user ids in a canonical direct conversation id that `userId` is one of; undefined for any other id. */
-export function parseDirectId(id: string, userId: number): { partnerId: number } | undefined {
+export function parseDirectId(id: string, userId: number): { otherUserId: number } | undefined {
   const match = /^direct_([1-9]\d{0,9})_([1-9]\d{0,9})$/.exec(id)
   if (!match) return undefined
   const [low, high] = [Number(match[1]), Number(match[2])]
   if (low >= high || high > 2_147_483_647) return undefined
-  if (low === userId) return { partnerId: high }
-  return high === userId ? { partnerId: low } : undefined
+  if (low === userId) return { otherUserId: high }
+  return high === userId ? { otherUserId: low } : undefined
 }
 
 /** The id of the direct conversation of two users that has no message yet. */
@@ -159,10 +159,10 @@ export function createAccess(store: StoreParts): Access {
       }
       const direct = parseDirectId(id, userId)
       if (direct) {
-        const stored = await store.conversations.byPair(userId, direct.partnerId)
+        const stored = await store.conversations.byPair(userId, direct.otherUserId)
         // An imported conversation keeps the id it was imported with.
-        if (!stored && (await store.users.byIds([direct.partnerId])).has(direct.partnerId)) {
-          const pair = [Math.min(userId, direct.partnerId), Math.max(userId, direct.partnerId)] as const
+        if (!stored && (await store.users.byIds([direct.otherUserId])).has(direct.otherUserId)) {
+          const pair = [Math.min(userId, direct.otherUserId), Math.max(userId, direct.otherUserId)] as const
           return { id, isGroup: false, groupId: null, pair, stored: false }
         }
       }

@@ -1,7 +1,7 @@
 import type { Counts } from '../telemetry/counters.ts'
 import type { Publisher } from '../pubsub/publisher.ts'
 import type { PresenceRegistry } from '../cluster/presence-registry.ts'
-import type { Circle } from '../store/conversations.ts'
+import type { Memberships } from '../store/conversations.ts'
 import type { Store } from '../store/store.ts'
 import type { TimerWheel } from '../lib/timer-wheel.ts'
 import { createAccess, type Access } from './access.ts'
@@ -59,7 +59,7 @@ export interface ChatOptions {
   publisher: Publisher
   wheel: TimerWheel
   /** The contacts of a user; calls of one turn are batched. */
-  loadCircle: (userId: number) => Promise<Circle>
+  loadMemberships: (userId: number) => Promise<Memberships>
   counts: Counts
   /** How many queries with a cursor may read at the same time, each on its own connection; 1 if absent. */
   snapshotLimit?: number
@@ -74,7 +74,7 @@ export interface ChatOptions {
   /** Which users are on which nodes. */
   registry: PresenceRegistry
   /** Relays typing state to the other nodes, if there are any. */
-  tellTyping: (change: TypingChange) => void
+  relayTyping: (change: TypingChange) => void
   /** Delivers an ephemeral event to this node's own clients. */
   deliverLocally: (topic: string, event: EphemeralEvent) => void
   /** Called for failures in the background. */
@@ -83,14 +83,14 @@ export interface ChatOptions {
 
 /** The rules of the chat. */
 export function createChat(options: ChatOptions): Chat {
-  const { store, commits, publisher, wheel, counts, loadCircle, registry, onError } = options
+  const { store, commits, publisher, wheel, counts, loadMemberships, registry, onError } = options
   const access = createAccess(store)
   const typing = createTyping({
     store,
     access,
     publisher,
     wheel,
-    tell: options.tellTyping,
+    relay: options.relayTyping,
     deliverLocally: options.deliverLocally,
   })
   const profileUpdates = createProfileUpdates({ store, commits, wheel, onError: (error) => onError('profile update', error) })
@@ -118,7 +118,7 @@ export function createChat(options: ChatOptions): Chat {
       publisher,
       registry,
       wheel,
-      loadCircle,
+      loadMemberships,
       graceMs: options.presenceGraceMs,
       groupLimit: options.presenceGroupLimit,
       onError: (error) => onError('presence', error),

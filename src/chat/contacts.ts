@@ -4,8 +4,8 @@ import { userTopic } from './events.ts'
 
 /** The topics of a user and their contacts; a subscriber to several of them gets an event once (see `goesToContacts`). */
 async function contactTopics({ conversations }: Pick<StoreParts, 'conversations'>, userId: number): Promise<string[]> {
-  const circle = (await conversations.circles([userId])).get(userId)
-  return [userTopic(userId), ...(circle?.partners ?? []), ...(circle?.groups ?? []).map(({ topic }) => topic)]
+  const memberships = (await conversations.memberships([userId])).get(userId)
+  return [userTopic(userId), ...(memberships?.contacts ?? []), ...(memberships?.groups ?? []).map(({ topic }) => topic)]
 }
 
 /**

@@ -63,7 +63,7 @@ export function createErasure(options: { store: Store; commits: Commits; groups:
         const payload: ErasurePayload = { userId }
         tx.append({ topics, kind: 'user_erased', payload })
       })
-      const { groups: memberships = [] } = (await store.conversations.circles([userId])).get(userId) ?? {}
+      const { groups: memberships = [] } = (await store.conversations.memberships([userId])).get(userId) ?? {}
       for (const { topic } of memberships) await groups.expelErased(userId, Number(topic.slice('group:'.length)))
       // Again, for the memberships that just ended.
       await store.erasure.belongings(userId)

@@ -192,7 +192,7 @@ export function createGroups({ store, commits, additionsPerDay, stopTyping }: Gr
     async decide(userId, groupId, candidateId, approve) {
       return await change(groupId, [userId, candidateId], [userTopic(candidateId)], async (tx, group, roles) => {
         if (!isManager(roles.get(userId))) throw forbidden('only owner and admins may decide who joins')
-        if (!(await tx.groups.takeJoinRequest(groupId, candidateId))) throw notFound(`user ${candidateId} did not ask to join`)
+        if (!(await tx.groups.deleteJoinRequest(groupId, candidateId))) throw notFound(`user ${candidateId} did not ask to join`)
         if (!approve || roles.has(candidateId)) return group
         return await admit(tx, group, [candidateId])
       })

@@ -110,11 +110,11 @@ export function createMessages({ store, commits, access, typing, counts }: Messa
       if (conversationId === null) return Promise.reject(badInput('neither a conversation nor a receiver is given'))
       // Synchronous if possible, so that a sender's messages keep their order.
       const direct = isGroup === true ? undefined : parseDirectId(conversationId, senderId)
-      if (direct) return write({ ...rest, receiverId: direct.partnerId, conversationId })
+      if (direct) return write({ ...rest, receiverId: direct.otherUserId, conversationId })
       if (isGroup === true || /^group_\d+$/.test(conversationId)) return write({ ...rest, receiverId: null, conversationId })
       return access.conversation(senderId, conversationId, 'say').then(({ pair }) => {
-        const partner = pair?.find((id) => id !== senderId)
-        return write({ ...rest, receiverId: partner ?? null, conversationId })
+        const other = pair?.find((id) => id !== senderId)
+        return write({ ...rest, receiverId: other ?? null, conversationId })
       })
     },
     idle: () => queue.idle(),

@@ -1,7 +1,7 @@
 import { createBatchLoader } from '../lib/batch-loader.ts'
 import type { Publisher } from '../pubsub/publisher.ts'
 import type { PresenceRegistry } from '../cluster/presence-registry.ts'
-import type { Circle } from '../store/conversations.ts'
+import type { Memberships } from '../store/conversations.ts'
 import type { Store } from '../store/store.ts'
 import type { Deadline, TimerWheel } from '../lib/timer-wheel.ts'
 import { userTopic } from './events.ts'
@@ -36,7 +36,7 @@ export interface PresenceOptions {
   publisher: Publisher
   registry: PresenceRegistry
   wheel: TimerWheel
-  loadCircle: (userId: number) => Promise<Circle>
+  loadMemberships: (userId: number) => Promise<Memberships>
   /** How long a user stays online after the last connection closed, in milliseconds. */
   graceMs: number
   /** Members of larger groups get no presence events. */
@@ -53,7 +53,7 @@ interface State {
 
 /** Presence (docs/protocol.md, section 1): changes are announced to everyone who shares a conversation. */
 export function createPresence(options: PresenceOptions): Presence {
-  const { store, publisher, registry, wheel, loadCircle, graceMs, groupLimit, onError } = options
+  const { store, publisher, registry, wheel, loadMemberships, graceMs, groupLimit, onError } = options
   const states = new Map<number, State>()
   /** Per user one operation at a time, so that the last announcement matches the last change. */
   const running = new Map<number, Promise<void>>()
@@ -77,9 +77,9 @@ export function createPresence(options: PresenceOptions): Presence {
   }
 
   async function announce(userId: number, online: boolean, lastActive: number): Promise<void> {
-    const [{ groups, partners }] = await Promise.all([loadCircle(userId), touch([userId, lastActive])])
-    const told = groups.filter(({ memberCount }) => memberCount <= groupLimit).map(({ topic }) => topic)
-    const topics = [...partners, ...told].filter((topic) => topic !== userTopic(userId))
+    const [{ groups, contacts }] = await Promise.all([loadMemberships(userId), touch([userId, lastActive])])
+    const shownIn = groups.filter(({ memberCount }) => memberCount <= groupLimit).map(({ topic }) => topic)
+    const topics = [...contacts, ...shownIn].filter((topic) => topic !== userTopic(userId))
     if (topics.length === 0) return
     publisher.audience(topics, { id: null, at: Date.now(), kind: 'presence', payload: { userId, online, lastActive } })
   }

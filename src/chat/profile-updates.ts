@@ -41,7 +41,7 @@ export function createProfileUpdates({ store, commits, wheel, onError }: Profile
 
   async function announce(userId: number): Promise<void> {
     await changeForContacts({ store, commits }, userId, async (tx, topics) => {
-      const user = await tx.users.takeAnnouncement(userId)
+      const user = await tx.users.claimAnnouncement(userId)
       // Another node has announced it, or it is no longer due.
       if (!user) return
       const payload: ProfilePayload = { user }

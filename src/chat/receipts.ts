@@ -67,7 +67,7 @@ export function createReceipts({ store, access, commits }: { store: Store; acces
    * Sends the reader's connections the new read state; `before` is the old pointer, `changes` whether counts changed. Returns
    * the unread count.
    */
-  async function tellReader(
+  async function pushReadState(
     tx: Transaction,
     { readerId, conversationId }: { readerId: number; conversationId: string },
     { before, changes }: { before: ReadPosition; changes: boolean },
@@ -107,7 +107,7 @@ export function createReceipts({ store, access, commits }: { store: Store; acces
         if (!added && position.isCounted) return receiptOf(await tx.receipts.find(messageId, readerId))
         if (!added) await tx.receipts.countAgain(readerId, messageId)
         await tx.readPointers.countRead(readerId, conversation.id, position)
-        await tellReader(tx, about, { before: position, changes: isBeyond && !position.isDeleted })
+        await pushReadState(tx, about, { before: position, changes: isBeyond && !position.isDeleted })
         return added ?? receiptOf(await tx.receipts.find(messageId, readerId))
       })
     },
@@ -124,7 +124,7 @@ export function createReceipts({ store, access, commits }: { store: Store; acces
         // Before the receipts, which would otherwise count as read one by one.
         const count = await tx.readPointers.moveTo(readerId, conversationId, position)
         await addReceipts(tx, readerId, conversation, unread)
-        await tellReader(tx, about, { before: position, changes: count > 0 })
+        await pushReadState(tx, about, { before: position, changes: count > 0 })
         return count
       })
     },
@@ -138,7 +138,7 @@ export function createReceipts({ store, access, commits }: { store: Store; acces
         if (!isUnread) await tx.readPointers.moveBefore(readerId, conversationId, before)
         const after = await tx.readPointers.lock(readerId, conversationId, from)
         const changes = after !== undefined && after.readCount + after.readBeyond !== readCount + readBeyond
-        return await tellReader(tx, about, { before, changes })
+        return await pushReadState(tx, about, { before, changes })
       })
     },
   }

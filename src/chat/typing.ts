@@ -57,7 +57,7 @@ interface State {
   place: Place
   connectionId: string | null
   /** When the last `true` arrived. */
-  saidAt: number
+  sentAt: number
   pushedAt: number
   deadline: Deadline
 }
@@ -68,19 +68,19 @@ export interface TypingOptions {
   publisher: Publisher
   wheel: TimerWheel
   /** Relays to the other nodes, if there are any. */
-  tell: (change: TypingChange) => void
+  relay: (change: TypingChange) => void
   /** Delivers an event to this node's own clients. */
   deliverLocally: (topic: string, event: EphemeralEvent) => void
 }
 
-export function createTyping({ store, access, publisher, wheel, tell, deliverLocally }: TypingOptions): Typing {
+export function createTyping({ store, access, publisher, wheel, relay, deliverLocally }: TypingOptions): Typing {
   const states = new Map<string, State>()
   const byConnection = new Map<string, Set<string>>()
   /** For each key the latest request still being looked up; a newer request replaces it. */
   const lookups = new Map<string, { connectionId: string | null }>()
 
   /** State owned by other nodes: when they last pushed `true`, and how long they are assumed to live. */
-  const elsewhere = new Map<string, { pushedAt: number; place: Place | undefined; deadline: Deadline }>()
+  const remote = new Map<string, { pushedAt: number; place: Place | undefined; deadline: Deadline }>()
   const known = new Map<string, Place>()
 
   /** The conversation that the user may type in; the cached one while the database is down. */
@@ -131,7 +131,7 @@ export function createTyping({ store, access, publisher, wheel, tell, deliverLoc
   })
   const push = (place: Place, typing: boolean): void => publisher.ephemeral(place.topic, eventOf(place, typing))
 
-  function hold(key: string, state: State, connectionId: string | null): void {
+  function setState(key: string, state: State, connectionId: string | null): void {
     drop(key, state)
     state.connectionId = connectionId
     if (connectionId === null) return
@@ -157,26 +157,26 @@ export function createTyping({ store, access, publisher, wheel, tell, deliverLoc
   }
 
   /** Removes another node's state; undefined if there is none. */
-  function takeElsewhere(key: string): { pushedAt: number; place: Place | undefined } | undefined {
-    const other = elsewhere.get(key)
+  function removeRemote(key: string): { pushedAt: number; place: Place | undefined } | undefined {
+    const other = remote.get(key)
     other?.deadline.cancel()
-    elsewhere.delete(key)
+    remote.delete(key)
     return other
   }
 
   /** Ends the state, whichever node owns it. Pushed from here, since the owning node may have died. */
   function end(key: string): void {
     const here = take(key)
-    const other = takeElsewhere(key)
+    const other = removeRemote(key)
     if (!here && !other) return
     const place = here?.place ?? other?.place
     if (place) push(place, false)
-    tell({ key, typing: false, at: Date.now(), pushedAt: 0, isPushed: place !== undefined })
+    relay({ key, typing: false, at: Date.now(), pushedAt: 0, isPushed: place !== undefined })
   }
 
   /** Ends a state whose owning node has been silent too long, for this node's clients; every other node does the same. */
   function forget(key: string): void {
-    const place = takeElsewhere(key)?.place
+    const place = removeRemote(key)?.place
     if (place) deliverLocally(place.topic, eventOf(place, false))
   }
 
@@ -191,21 +191,21 @@ export function createTyping({ store, access, publisher, wheel, tell, deliverLoc
       let state = states.get(key)
       if (state) state.deadline.cancel()
       else {
-        const pushedAt = takeElsewhere(key)?.pushedAt ?? 0
-        states.set(key, (state = { place, connectionId: null, saidAt: now, pushedAt, deadline }))
+        const pushedAt = removeRemote(key)?.pushedAt ?? 0
+        states.set(key, (state = { place, connectionId: null, sentAt: now, pushedAt, deadline }))
       }
       state.deadline = deadline
-      state.saidAt = now
-      hold(key, state, connectionId)
+      state.sentAt = now
+      setState(key, state, connectionId)
       if (now - state.pushedAt >= REPEAT_MS) {
         state.pushedAt = now
         push(state.place, true)
       }
-      tell({ key, typing: true, at: now, pushedAt: state.pushedAt, place: state.place })
+      relay({ key, typing: true, at: now, pushedAt: state.pushedAt, place: state.place })
     },
 
     stop(userId, conversationId) {
-      if (states.size === 0 && lookups.size === 0 && elsewhere.size === 0) return
+      if (states.size === 0 && lookups.size === 0 && remote.size === 0) return
       const key = `${userId} ${conversationId}`
       lookups.delete(key)
       end(key)
@@ -219,12 +219,12 @@ export function createTyping({ store, access, publisher, wheel, tell, deliverLoc
     onRemoteChange({ key, typing, at, pushedAt, place, isPushed }) {
       const state = states.get(key)
       // Older than the local state: the other node will receive ours too.
-      if (state && state.saidAt > at) return
+      if (state && state.sentAt > at) return
       take(key)
-      takeElsewhere(key)
+      removeRemote(key)
       if (typing) {
         const deadline = wheel.at(Date.now() + FORGOTTEN_MS, () => forget(key))
-        elsewhere.set(key, { pushedAt, place, deadline })
+        remote.set(key, { pushedAt, place, deadline })
       } else if (state && !isPushed) push(state.place, false)
     },
   }

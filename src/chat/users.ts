@@ -61,14 +61,14 @@ export function createUsers({ store, commits, onChanged }: UsersOptions): Users 
         const isOld = (since: number): boolean => (at === 0 ? since > 0 || before.claims === claims : at <= since)
         if ((name === undefined || isOld(before.nameAt)) && (avatar === undefined || isOld(before.avatarAt))) return
       }
-      await upsert({ id: userId, name, avatar, saidAt: at === 0 ? undefined : at })
+      await upsert({ id: userId, name, avatar, statedAt: at === 0 ? undefined : at })
       remember(userId, { claims, nameAt: name === undefined ? 0 : at, avatarAt: avatar === undefined ? 0 : at })
     },
 
     async upsert({ id, name, avatar }, also) {
       const problem = problemWithName(name) ?? (avatar == null ? null : problemWithUrl(avatar, 'avatar'))
       if (problem !== null) throw badInput(problem)
-      onChanged(await commits.run((tx) => tx.users.upsert([{ id, name, avatar, saidAt: 'now' }]), also))
+      onChanged(await commits.run((tx) => tx.users.upsert([{ id, name, avatar, statedAt: 'now' }]), also))
       // The next token of this user is compared with what is stored now.
       known.delete(id)
       return (await store.users.byIds([id])).get(id) as UserRecord

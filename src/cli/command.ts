@@ -18,7 +18,7 @@ export interface Command {
   /** Whether it reads settings, and so accepts `--env-file`. */
   readonly readsSettings: boolean
   /** Whether background work would keep the process alive after `run`. */
-  readonly isHeldOpen?: boolean
+  readonly keepsRunning?: boolean
   /** Runs it; resolves with the exit status. Throws OperatorError for what the user can correct. */
   run(given: Arguments): Promise<number>
 }
@@ -39,7 +39,7 @@ export async function runCommand(command: Command, args: readonly string[]): Pro
     console.error(error instanceof OperatorError ? error.message : error)
     process.exit(1)
   }
-  if (command.isHeldOpen === true) process.exit()
+  if (command.keepsRunning === true) process.exit()
 }
 
 function printHelp({ help }: Command): number {

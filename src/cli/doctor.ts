@@ -1,5 +1,5 @@
 import { diagnose, type Finding } from './diagnosis.ts'
-import { tellMisspelt } from '../lib/misspelt.ts'
+import { describeMisspelt } from '../lib/misspelt.ts'
 import { type Arguments, type Command, integerUpTo } from './command.ts'
 import { readEnvironment, SettingsError, type Settings } from '../settings.ts'
 import { createPaint, type Colour } from './terminal.ts'
@@ -57,7 +57,7 @@ function readSettings(print: (finding: Finding) => void): Settings | undefined {
   try {
     const { settings, misspelt } = readEnvironment(process.env)
     for (const each of misspelt)
-      print({ level: 'warn', area: 'settings', text: tellMisspelt(each), advice: `rename it to ${each.meant}` })
+      print({ level: 'warn', area: 'settings', text: describeMisspelt(each), advice: `rename it to ${each.meant}` })
     return settings
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error

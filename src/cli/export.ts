@@ -84,6 +84,6 @@ export const exportFile: Command = {
   options: OPTIONS,
   readsSettings: true,
   // Prisma's schema engine keeps a timer for another 10 seconds.
-  isHeldOpen: true,
+  keepsRunning: true,
   run,
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { createImporter, type Importer, type NumberedRecord, type RecordOutcome } from '../chat/import/import.ts'
-import { IMPORT_TYPES, type ImportType, LineProblem, MAX_MESSAGE_ID, parseImportLine } from '../chat/import/lines.ts'
+import { IMPORT_TYPES, type ImportType, ValidationError, MAX_MESSAGE_ID, parseImportLine } from '../chat/import/lines.ts'
 import { ChatError, OperatorError } from '../errors.ts'
 import { type Line, LineReader } from './line-reader.ts'
 import { type Arguments, type Command, integerUpTo, UsageError } from './command.ts'
@@ -121,11 +121,11 @@ async function importId({ file, update, groupMessageOffset }: Options): Promise<
   }
 }
 
-const stop = { isAsked: false }
+const stop = { isRequested: false }
 /** The second signal ends it at once, which is safe: every batch is stored atomically. */
-const askToStop = (): void => {
-  if (stop.isAsked) process.exit(1)
-  stop.isAsked = true
+const requestStop = (): void => {
+  if (stop.isRequested) process.exit(1)
+  stop.isRequested = true
 }
 
 /** Where lines go: the database, or nowhere for `--check`. */
@@ -163,7 +163,7 @@ async function importLines(options: Options, target: Target, reader: LineReader,
       counts[type][status]++
       if (status === 'bad') bad++
     }
-    if (bad > before) tellBad(progress, outcomes, unreadable)
+    if (bad > before) printBad(progress, outcomes, unreadable)
     progress.show(fractionDone(offset), lines, bad === 0 ? '' : `  ${bad} bad`)
   }
 
@@ -181,14 +181,14 @@ async function importLines(options: Options, target: Target, reader: LineReader,
     for await (const line of reader.lines()) {
       take(batch, line, options.groupMessageOffset)
       if (batch.records.length + batch.bad.length >= BATCH_LINES || batch.characters >= BATCH_CHARACTERS) await flush()
-      if (stop.isAsked) break
+      if (stop.isRequested) break
     }
-    if (!stop.isAsked) await flush()
+    if (!stop.isRequested) await flush()
     await writing
   } finally {
     progress.end()
   }
-  if (stop.isAsked) throw new Interrupted('stopped')
+  if (stop.isRequested) throw new Interrupted('stopped')
   return counts
 }
 
@@ -200,12 +200,12 @@ function take(batch: Batch, { number, text, problem }: Line, groupMessageOffset:
   try {
     batch.records.push({ ...parseImportLine(content, groupMessageOffset), number })
   } catch (error) {
-    if (!(error instanceof LineProblem)) throw error
+    if (!(error instanceof ValidationError)) throw error
     batch.bad.push({ number, reason: error.message })
   }
 }
 
-function tellBad(progress: Progress, outcomes: readonly RecordOutcome[], unreadable: Batch['bad']): void {
+function printBad(progress: Progress, outcomes: readonly RecordOutcome[], unreadable: Batch['bad']): void {
   const bad = [...unreadable, ...outcomes.flatMap(({ number, reason }) => (reason === null ? [] : [{ number, reason }]))]
   for (const { number, reason } of bad.toSorted((a, b) => a.number - b.number)) progress.print(`line ${number}: ${reason}`)
 }
@@ -286,7 +286,7 @@ async function intoDatabase(options: Options, store: Store): Promise<boolean> {
 
 /** Resolves with whether everything is stored, or could be. */
 async function run(options: Options): Promise<boolean> {
-  onStopSignal(askToStop)
+  onStopSignal(requestStop)
   if (options.isCheck) {
     const since = Date.now()
     const reader = new LineReader(options.file, MAX_LINE_BYTES)
@@ -314,7 +314,7 @@ export const importFile: Command = {
   positionals: 1,
   readsSettings: true,
   // Prisma's schema engine keeps a timer for another 10 seconds.
-  isHeldOpen: true,
+  keepsRunning: true,
   async run(given) {
     try {
       return (await run(await parseOptions(given))) ? 0 : 1

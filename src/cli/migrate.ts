@@ -40,4 +40,4 @@ async function run(given: Arguments): Promise<number> {
   })
 }
 
-export const migrateDatabase: Command = { help: HELP, options: OPTIONS, readsSettings: true, isHeldOpen: true, run }
+export const migrateDatabase: Command = { help: HELP, options: OPTIONS, readsSettings: true, keepsRunning: true, run }

@@ -9,7 +9,7 @@ import type { WorkerMetrics } from '../telemetry/metrics.ts'
 import { startTracing } from '../telemetry/tracing.ts'
 import { version } from '../telemetry/version.ts'
 import { HELP } from './server-help.ts'
-import { tellMisspelt } from '../lib/misspelt.ts'
+import { describeMisspelt } from '../lib/misspelt.ts'
 import type { Command } from './command.ts'
 import { onStopSignal } from './signals.ts'
 import { startWorkers, WorkerLink, type WorkerHandlers } from './workers.ts'
@@ -21,7 +21,7 @@ const TRACES_MS = 2000
 async function serve(): Promise<void> {
   const { settings, misspelt } = readEnvironment(process.env)
   const log = createLog(settings.logLevel, undefined, cluster.worker?.id)
-  if (!cluster.isWorker) for (const each of misspelt) log.warn(each, tellMisspelt(each))
+  if (!cluster.isWorker) for (const each of misspelt) log.warn(each, describeMisspelt(each))
 
   // After an unexpected failure in the background the process must not go on in an unknown state.
   const die = (error: unknown): void => {

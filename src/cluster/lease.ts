@@ -23,10 +23,10 @@ export interface NodePresence {
  */
 export async function heartbeat(registry: RedisRegistry, presence: NodePresence): Promise<void> {
   const lease = await registry.renew()
-  if (lease !== 'kept') {
+  if (lease !== 'valid') {
     const alone = await registry.restore(presence.here())
     // These were announced offline; if the registry lost everything, nothing was announced.
-    if (lease === 'taken') presence.returned(alone)
+    if (lease === 'reaped') presence.returned(alone)
   }
   presence.resync()
   for (const { userId, lastSeen } of await registry.reap()) presence.lost(userId, lastSeen)

@@ -23,7 +23,7 @@ export interface LostUser {
  * State of this node's lease before it was renewed: valid; missing because Redis lost everything; or missing because the other
  * nodes considered this one dead.
  */
-export type Lease = 'kept' | 'forgotten' | 'taken'
+export type Lease = 'valid' | 'lost' | 'reaped'
 
 export interface RedisRegistry extends PresenceRegistry {
   /** Renews this node's lease. */
@@ -111,8 +111,8 @@ export function createRedisRegistry({ redis, prefix, nodeId, leaseMs }: RedisReg
       )
       const before = epoch
       epoch = found as string
-      if (before === undefined || (before === epoch && score !== null)) return 'kept'
-      return before === epoch ? 'taken' : 'forgotten'
+      if (before === undefined || (before === epoch && score !== null)) return 'valid'
+      return before === epoch ? 'reaped' : 'lost'
     },
 
     async restore(userIds) {

@@ -110,7 +110,7 @@ export function createDocuments(schema: GraphQLSchema, options: { suggestions: b
     TextsRule,
     OverlappingFieldsCanBeMergedRule,
   ]
-  const kept = createByteCache<PreparedDocument>(DOCUMENTS_BYTES)
+  const documents = createByteCache<PreparedDocument>(DOCUMENTS_BYTES)
   // Separate, so that they evict no documents.
   const refusals = createByteCache<PreparedDocument>(REFUSED_BYTES)
 
@@ -127,7 +127,7 @@ export function createDocuments(schema: GraphQLSchema, options: { suggestions: b
     if (errors.length > 0) return refuse(text, errors)
     dropTokens(document)
     const prepared = analyse(schema, document)
-    kept.set(text, prepared, ENTRY_BYTES + 2 * text.length + all.length * TOKEN_BYTES)
+    documents.set(text, prepared, ENTRY_BYTES + 2 * text.length + all.length * TOKEN_BYTES)
     return prepared
   }
 
@@ -151,7 +151,7 @@ export function createDocuments(schema: GraphQLSchema, options: { suggestions: b
     }
   }
 
-  return (text) => kept.get(text) ?? refusals.get(text) ?? prepare(text)
+  return (text) => documents.get(text) ?? refusals.get(text) ?? prepare(text)
 }
 
 /** How often one response name may be selected side by side: each is compared with each. */

@@ -112,8 +112,8 @@ export function clientResult(
 
 function withClientErrors(result: ExecutionResult, report: ReportError, suggestions: boolean): ExecutionResult {
   if (!result.errors) return result
-  const told = 'data' in result ? result.errors : result.errors.slice(0, MAX_ERRORS)
-  const errors = told.map((error) => toClientError(error, report))
+  const shown = 'data' in result ? result.errors : result.errors.slice(0, MAX_ERRORS)
+  const errors = shown.map((error) => toClientError(error, report))
   return { ...result, errors: suggestions || 'data' in result ? errors : errors.map(withoutSuggestion) }
 }
 

@@ -37,7 +37,7 @@ export interface Operations {
   /** The input of `run` and `subscribe`, or why the request can't be executed. */
   prepare(request: OperationRequest): PreparedRequest | Refused
   /** Counts a document rejected before there was a request to execute. */
-  noteRefused(errors: readonly GraphQLError[]): void
+  countRefused(errors: readonly GraphQLError[]): void
   /** Executes a query or mutation; never rejects. */
   run(request: PreparedRequest): Promise<ExecutionResult> | ExecutionResult
   /** Prepares a query or mutation and executes it; never rejects. */
@@ -181,7 +181,7 @@ export function createOperations(options: OperationsOptions): Operations {
     parse: (text) => requests.parse(text),
     accept: (parameters) => requests.accept(parameters),
     prepare: (request) => requests.prepare(request),
-    noteRefused: (errors) => void requests.refuse({ errors }),
+    countRefused: (errors) => void requests.refuse({ errors }),
     failure: (error) => toClientError(error, report),
     run,
 

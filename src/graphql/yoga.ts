@@ -83,7 +83,7 @@ function useOperations(operations: Operations): Plugin<HttpContext> {
     onParse({ params, context, setParsedDocument }) {
       const { document, errors } = operations.parse(String(params.source))
       if (errors.length > 0) {
-        operations.noteRefused(errors)
+        operations.countRefused(errors)
         // Copies: Yoga modifies them, and all transports share them.
         throw new AggregateError(errors.map((error) => reworded(error, error.message, error.extensions)))
       }

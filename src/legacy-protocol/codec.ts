@@ -1,7 +1,7 @@
 /**
  * Text of frames to requests, and responses to text: the legacy protocol without a socket (docs/protocol.md, sections 1 to 6).
  */
-import { came, isJsonObject, ownMember } from './fields.ts'
+import { got, isJsonObject, ownMember } from './fields.ts'
 import type { Field, Fields, JsonObject } from './fields.ts'
 import { capabilityNames, hasCapability, NO_CAPABILITIES, type Capability, type CapabilitySet } from './capabilities.ts'
 import { ECHO, REQUESTS, TEXTS } from './frames.ts'
@@ -81,7 +81,7 @@ export function decodeRequest(text: string, capabilities: CapabilitySet = NO_CAP
   } catch {
     return refused(TEXTS.invalidJson, 'the frame is not valid JSON, expected a JSON object')
   }
-  if (!isJsonObject(frame)) return refused(TEXTS.invalidJson, `the frame ${came(frame)}, expected a JSON object`)
+  if (!isJsonObject(frame)) return refused(TEXTS.invalidJson, `the frame ${got(frame)}, expected a JSON object`)
 
   const messageId = ownMember(frame, 'message_id') ?? null
   const echoProblem = messageId === null ? null : ECHO.problem(messageId, 'message_id', frame)
@@ -91,13 +91,13 @@ export function decodeRequest(text: string, capabilities: CapabilitySet = NO_CAP
   const type = ownMember(frame, 'type')
   if (type === undefined) return refused(TEXTS.missingFields, `type is missing, ${expected}`, echo)
   const plan = typeof type === 'string' ? byType.get(type) : undefined
-  if (plan === undefined) return refused(TEXTS.unknownType, `type ${came(type)}, ${expected}`, echo)
+  if (plan === undefined) return refused(TEXTS.unknownType, `type ${got(type)}, ${expected}`, echo)
   if (echoProblem !== null) return refused(plan.failure, echoProblem)
 
   const request: Record<string, unknown> = { type, echo }
   if (plan.fields !== null) {
     const data = ownMember(frame, 'data')
-    if (!isJsonObject(data)) return refused(plan.failure, `data ${came(data)}, expected an object`, echo)
+    if (!isJsonObject(data)) return refused(plan.failure, `data ${got(data)}, expected an object`, echo)
     const fields = ownMember(data, 'is_group') === true ? plan.groupFields : plan.fields
     const problem = readInto(request, data, fields ?? plan.fields)
     if (problem !== null) return refused(plan.failure, problem, echo)

@@ -107,7 +107,7 @@ function responseFrame(type: RequestType): FrameSpec {
 }
 
 function pushFrame(type: PushType): FrameSpec {
-  const spec: Spec<Fields> & { readonly isKept?: boolean } = PUSHES[type]
+  const spec: Spec<Fields> & { readonly isDurable?: boolean } = PUSHES[type]
   const members = {
     code: { const: 200 },
     msg: { const: TEXTS.success },
@@ -118,7 +118,7 @@ function pushFrame(type: PushType): FrameSpec {
       description: "The event's id: deduplicate by it, and resume after it.",
     },
   }
-  return serverFrame(`${pascal(type)}Push`, type, `The push ${type}.${capabilityNote(spec)}`, members, spec.isKept !== false)
+  return serverFrame(`${pascal(type)}Push`, type, `The push ${type}.${capabilityNote(spec)}`, members, spec.isDurable !== false)
 }
 
 const REQUEST_TYPES = Object.keys(REQUESTS) as RequestType[]

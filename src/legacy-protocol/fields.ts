@@ -47,7 +47,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
 }
 
 /** Describes a received value for an error's reason: its type, and at most the beginning of the value. */
-export function came(value: unknown): string {
+export function got(value: unknown): string {
   if (value === undefined) return 'is missing'
   if (value === null) return 'is null'
   if (typeof value === 'string') return `is the string ${excerpt(value)}`
@@ -56,7 +56,7 @@ export function came(value: unknown): string {
 }
 
 function field<T>(schema: JsonSchema, expected: string, is: (value: unknown) => boolean): Field<T> {
-  return { schema, problem: (value, path) => (is(value) ? null : `${path} ${came(value)}, expected ${expected}`) }
+  return { schema, problem: (value, path) => (is(value) ? null : `${path} ${got(value)}, expected ${expected}`) }
 }
 
 /** An integer within bounds; 1.0 and 1e2 are integers, as everywhere in JSON. */
@@ -94,7 +94,7 @@ export function string(
     schema: { type: 'string', ...schema },
     ...(rule && { rule }),
     problem(value, path, data) {
-      if (typeof value !== 'string') return `${path} ${came(value)}, expected a string`
+      if (typeof value !== 'string') return `${path} ${got(value)}, expected a string`
       return problemWith === undefined ? null : problemWith(value, path, data)
     },
   }
@@ -109,7 +109,7 @@ export function list<T>(items: Field<T>, maxItems: number): Field<readonly T[]> 
   return {
     schema: { type: 'array', items: items.schema, maxItems },
     problem(value, path, data) {
-      if (!Array.isArray(value)) return `${path} ${came(value)}, expected an array`
+      if (!Array.isArray(value)) return `${path} ${got(value)}, expected an array`
       if (value.length > maxItems) return `${path} has ${value.length} items, expected at most ${maxItems}`
       for (const [index, item] of value.entries()) {
         const problem = items.problem(item, `${path}[${index}]`, data)

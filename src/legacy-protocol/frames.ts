@@ -262,16 +262,16 @@ const quotes = { reply_to_id: nullable(messageId), mention_ids: array(userId) }
 
 /**
  * Pushes: the fields of `data` in documented order (section 4); `groupFields` if `is_group` is true. All are durable events and
- * carry a `message_id`, except those with `isKept: false`. Section 9: a push with `needs` goes only to connections with that
+ * carry a `message_id`, except those with `isDurable: false`. Section 9: a push with `needs` goes only to connections with that
  * capability, and `also` comes last if theirs is enabled.
  */
 export const PUSHES = {
   message_sent: { fields: directPush, groupFields: groupPush, also: { replies: quotes } },
-  typing: { fields: { session_id: text, user_id: userId, user_name: text, typing: bool, timestamp }, isKept: false },
+  typing: { fields: { session_id: text, user_id: userId, user_name: text, typing: bool, timestamp }, isDurable: false },
   message_read: { fields: { message_id: messageId, is_group: bool, reader_id: userId, read_at: timestamp } },
   reaction_added: { fields: reactionPush },
   reaction_removed: { fields: reactionPush },
-  online_status: { fields: { user_id: userId, online: bool, last_active: timestamp }, isKept: false },
+  online_status: { fields: { user_id: userId, online: bool, last_active: timestamp }, isDurable: false },
   group_updated: { fields: { group_id: groupId, update_type: literal('group_info'), data: object(groupInfo), timestamp } },
   user_joined_group: { fields: { group_id: groupId, update_type: literal('member_joined'), data: object(member), timestamp } },
   user_left_group: { fields: { group_id: groupId, update_type: literal('member_left'), data: object(member), timestamp } },
@@ -346,7 +346,7 @@ export type ResponseFrame<T extends RequestType = RequestType> = {
   [K in T]: Echoed<Response<K>['type'], ResponseData<K>>
 }[T]
 
-type PushOf<T extends PushType> = (typeof PUSHES)[T] extends { isKept: false }
+type PushOf<T extends PushType> = (typeof PUSHES)[T] extends { isDurable: false }
   ? Omit<Envelope<T, PushData<T>>, 'message_id'> & { readonly message_id?: undefined }
   : Envelope<T, PushData<T>, string>
 export type PushFrame<T extends PushType = PushType> = { [K in T]: PushOf<K> }[T]

@@ -1,6 +1,6 @@
 /** An unknown variable, and the setting that it probably means. */
 export interface Misspelt {
-  readonly came: string
+  readonly got: string
   readonly meant: string
 }
 
@@ -13,9 +13,9 @@ const plain = (name: string): string => name.toUpperCase().replaceAll(/[^A-Z\d]/
 export function findMisspelt(env: NodeJS.ProcessEnv, settings: ReadonlySet<string>): Misspelt[] {
   const absent = [...settings].filter((name) => (env[name] ?? '') === '').map((name) => ({ name, text: plain(name) }))
   const found: Misspelt[] = []
-  for (const [came, value = ''] of Object.entries(env)) {
-    if (value === '' || settings.has(came)) continue
-    const text = plain(came)
+  for (const [got, value = ''] of Object.entries(env)) {
+    if (value === '' || settings.has(got)) continue
+    const text = plain(got)
     let closest: { meant: string; edits: number } | undefined
     for (const { name, text: other } of absent) {
       const most = other.length < LONG_NAME ? 1 : 2
@@ -23,7 +23,7 @@ export function findMisspelt(env: NodeJS.ProcessEnv, settings: ReadonlySet<strin
       const edits = countEdits(text, other)
       if (edits <= most && edits < (closest?.edits ?? Infinity)) closest = { meant: name, edits }
     }
-    if (closest) found.push({ came, meant: closest.meant })
+    if (closest) found.push({ got, meant: closest.meant })
   }
   return found
 }
@@ -54,4 +54,4 @@ function countEdits(a: string, b: string): number {
 }
 
 /** The message for the user. */
-export const tellMisspelt = ({ came, meant }: Misspelt): string => `${came} is not a setting, perhaps ${meant} is meant`
+export const describeMisspelt = ({ got, meant }: Misspelt): string => `${got} is not a setting, perhaps ${meant} is meant`

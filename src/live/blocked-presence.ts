@@ -50,7 +50,7 @@ export class BlockedPresence {
     if (isPairBlocked === (this.#blocked?.has(other) ?? false)) return
     if (isPairBlocked) (this.#blocked ??= new Set()).add(other)
     else this.#blocked?.delete(other)
-    if (payload.sharePresence) void this.#tell(other, at)
+    if (payload.sharePresence) void this.#emit(other, at)
   }
 
   #otherOf({ blockerId, user }: BlockPayload): number {
@@ -58,7 +58,7 @@ export class BlockedPresence {
   }
 
   /** Emits that the other user is offline, or, when a block ends, their current presence. */
-  async #tell(userId: number, since: number): Promise<void> {
+  async #emit(userId: number, since: number): Promise<void> {
     const asked = (this.#asked ??= new Set())
     asked.add(userId)
     const state = await this.#options.loadPresence(userId).catch(() => undefined)

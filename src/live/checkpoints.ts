@@ -76,7 +76,7 @@ export class CheckpointRecorder {
   #to = 0
   readonly #late: LateEvent[] = []
   /** Unfinished replays in mid connection: what they have not delivered yet is behind what was delivered. */
-  #owing = 0
+  #unfinished = 0
 
   /** A replay after this cursor begins; `isFirst`: before any delivery. Returns what to call when it is done. */
   replays(after: EventCursor, isFirst: boolean): () => void {
@@ -87,8 +87,8 @@ export class CheckpointRecorder {
       if (after > this.#to) this.#to = after
       return () => undefined
     }
-    this.#owing++
-    return () => this.#owing--
+    this.#unfinished++
+    return () => this.#unfinished--
   }
 
   delivered(topic: string, seq: number, id: number): void {
@@ -99,7 +99,7 @@ export class CheckpointRecorder {
 
   /** The checkpoint, with the `seq` up to which each range was delivered; undefined if it would be empty. */
   close(scope: string, seqs: Readonly<Record<string, number>>): Checkpoint | undefined {
-    if (this.#from === undefined || this.#owing > 0 || this.#late.length > LATE_LIMIT) return undefined
+    if (this.#from === undefined || this.#unfinished > 0 || this.#late.length > LATE_LIMIT) return undefined
     return { scope, from: this.#from, to: this.#to, seqs, late: this.#late }
   }
 }

@@ -15,7 +15,7 @@ import { createCounts, type Counts } from '../telemetry/counters.ts'
 import { notFound } from '../errors.ts'
 import type { EventSink } from '../lib/event-sink.ts'
 import type { EventCursor } from '../ids.ts'
-import type { Circle } from '../store/conversations.ts'
+import type { Memberships } from '../store/conversations.ts'
 import type { LogEntry, TopicRange } from '../store/event-log.ts'
 import { BlockedPresence, type PresenceState } from './blocked-presence.ts'
 import { CheckpointRecorder, membershipKey, WHOLE } from './checkpoints.ts'
@@ -62,7 +62,7 @@ export interface Feeds {
   open(options: FeedOptions): Promise<Feed & { start(): void }>
 }
 
-export interface FeedsOptions extends Pick<ReplayParts, 'log' | 'loadCircle' | 'resumeLimit' | 'checkpoints'> {
+export interface FeedsOptions extends Pick<ReplayParts, 'log' | 'loadMemberships' | 'resumeLimit' | 'checkpoints'> {
   topics: Topics
   /** How a user is now, to be told where a block between two users begins or ends. */
   loadPresence: (userId: number) => Promise<PresenceState>
@@ -181,9 +181,9 @@ class UserFeed implements Feed {
     if (scope.kind === 'user') return
     if (scope.kind === 'group' && scope.withOwn) await this.#attach(this.#subscribe(this.#own, 0))
     // Read after the topic is attached: what starts or ends later comes as an event there.
-    const { groups, past, blocked } = await this.#parts.loadCircle(this.#userId)
-    const hides = [...groups, ...past].some(({ historyAfter = 0 }) => historyAfter > 0)
-    for (const { topic, sinceSeq, historyAfter } of [...groups, ...past]) {
+    const { groups, former, blocked } = await this.#parts.loadMemberships(this.#userId)
+    const hides = [...groups, ...former].some(({ historyAfter = 0 }) => historyAfter > 0)
+    for (const { topic, sinceSeq, historyAfter } of [...groups, ...former]) {
       this.#addMembership(topic, sinceSeq)
       if (hides) this.#addHorizon(topic, sinceSeq, historyAfter)
     }
@@ -440,7 +440,7 @@ class UserFeed implements Feed {
       userId: this.#userId,
       scopeName: this.#scopeName(),
       isClosed: () => this.#isClosed,
-      memberships: (circle) => this.#rangesOf(circle),
+      rangesOf: (memberships) => this.#rangesOf(memberships),
       leaveOut: (positions) => this.#leaveOut(positions),
       delivered: () => this.#delivered(),
       addDelivered: (range) => this.#addDelivered(range),
@@ -480,11 +480,11 @@ class UserFeed implements Feed {
   }
 
   /** What is the user's in the scope. A membership whose start is still to be delivered is left to that event. */
-  #rangesOf({ groups, past }: Circle): TopicRange[] {
+  #rangesOf({ groups, former }: Memberships): TopicRange[] {
     const scope = this.#scope
     const all = [
       ...groups.map(({ topic, sinceSeq }) => ({ topic, after: sinceSeq, until: Infinity })),
-      ...past.map(({ topic, sinceSeq, untilSeq }) => ({ topic, after: sinceSeq, until: untilSeq })),
+      ...former.map(({ topic, sinceSeq, untilSeq }) => ({ topic, after: sinceSeq, until: untilSeq })),
     ].filter(({ topic, after }) => this.#memberships?.has(membershipKey(topic, after)))
     const mine = { topic: this.#own, after: 0, until: Infinity }
     if (scope.kind === 'user') return [mine]

@@ -62,20 +62,20 @@ export function cutReplay(
 ): { ranges: readonly TopicRange[]; start: ReplayStart } {
   const isTooMuch = newest.length > limit
   const leftOut = isTooMuch ? newest[0] : undefined
-  const kept = isTooMuch ? newest.slice(1) : newest
+  const newestFitting = isTooMuch ? newest.slice(1) : newest
   return {
     ranges: ranges.flatMap((range) => {
-      const inRange = kept.filter(({ topic, seq }) => topic === range.topic && seq > range.after && seq <= range.until)
+      const inRange = newestFitting.filter(({ topic, seq }) => topic === range.topic && seq > range.after && seq <= range.until)
       const [first, last] = [inRange[0], inRange.at(-1)]
       return first && last ? [{ ...range, after: isTooMuch ? first.seq - 1 : range.after, until: last.seq }] : []
     }),
-    start: complete && !isTooMuch ? { complete: true } : { complete: false, goesOnAfter: goesOnAfter(leftOut, kept) },
+    start: complete && !isTooMuch ? { complete: true } : { complete: false, goesOnAfter: goesOnAfter(leftOut, newestFitting) },
   }
 }
 
 /** Where an incomplete replay begins: behind the last event that it omits, if there is room for only a part. */
-function goesOnAfter(leftOut: LogPosition | undefined, kept: readonly LogPosition[]): GoesOnAfter {
+function goesOnAfter(leftOut: LogPosition | undefined, newestFitting: readonly LogPosition[]): GoesOnAfter {
   if (leftOut) return { kind: 'event', id: leftOut.id }
-  if (kept.length === 0) return { kind: 'opening' }
-  return { kind: 'transactions', xid: Math.min(...kept.map(({ xid }) => xid)) }
+  if (newestFitting.length === 0) return { kind: 'opening' }
+  return { kind: 'transactions', xid: Math.min(...newestFitting.map(({ xid }) => xid)) }
 }

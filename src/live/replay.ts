@@ -1,7 +1,7 @@
 import { asChatEvent, type ChatEvent } from '../chat/events.ts'
 import type { EventCursor } from '../ids.ts'
 import type { Counts } from '../telemetry/counters.ts'
-import type { Circle } from '../store/conversations.ts'
+import type { Memberships } from '../store/conversations.ts'
 import { rangesAfter, type CursorPositions, type EventLog, type LogEntry, type TopicRange } from '../store/event-log.ts'
 import { within } from '../lib/within.ts'
 import { matching, type Checkpoints } from './checkpoints.ts'
@@ -31,7 +31,7 @@ export interface ResumeHooks {
 export interface ReplayParts {
   log: EventLog
   /** The memberships of one user; calls of one turn are batched. */
-  loadCircle: (userId: number) => Promise<Circle>
+  loadMemberships: (userId: number) => Promise<Memberships>
   resumeLimit: number
   /**
    * How long an event may be on its way to a node while the event of another topic overtakes it, in milliseconds: the longest
@@ -51,7 +51,7 @@ export interface ReplayTarget {
   readonly scopeName: string
   isClosed(): boolean
   /** What is the user's in the feed's scope. A membership whose start is still to be delivered is left to that event. */
-  memberships(circle: Circle): TopicRange[]
+  rangesOf(memberships: Memberships): TopicRange[]
   /** Suppresses live events up to these positions: the node may be behind the snapshot that the client has seen. */
   leaveOut(positions: ReadonlyMap<string, { seq: number }>): void
   /** What the feed has delivered; open ends are current memberships. */
@@ -75,7 +75,7 @@ const BEGIN_MS = 5000
 /** What a replay delivers, and how its turn among the user's replays ends. */
 interface PlannedReplay {
   ranges: readonly TopicRange[]
-  former: Circle['past']
+  former: Memberships['former']
   start: ReplayStart
   release: () => void
 }
@@ -128,7 +128,7 @@ export async function replay(
 }
 
 /** Delivers entries while the reader has room, at least one; returns how many. */
-async function deliverSlice(target: ReplayTarget, entries: readonly LogEntry[], former: Circle['past']): Promise<number> {
+async function deliverSlice(target: ReplayTarget, entries: readonly LogEntry[], former: Memberships['former']): Promise<number> {
   let began = performance.now()
   let delivered = 0
   for (const { topic, seq, event } of entries) {
@@ -146,7 +146,7 @@ async function deliverSlice(target: ReplayTarget, entries: readonly LogEntry[], 
 }
 
 /** Whether an entry belongs to a membership that has ended. */
-const isIn = (former: Circle['past'], topic: string, seq: number): boolean =>
+const isIn = (former: Memberships['former'], topic: string, seq: number): boolean =>
   former.some((membership) => membership.topic === topic && seq > membership.sinceSeq && seq <= membership.untilSeq)
 
 /** Plans a replay once the user's earlier replays have ended. */
@@ -165,9 +165,9 @@ async function planInTurn(parts: ReplayParts, target: ReplayTarget, after: Event
 
 /** Reads the inputs of a plan, and plans. */
 async function plan(parts: ReplayParts, target: ReplayTarget, cursor: EventCursor): Promise<Omit<PlannedReplay, 'release'>> {
-  const { log, loadCircle, resumeLimit, replays } = parts
-  const circle = await loadCircle(target.userId)
-  const memberships = target.memberships(circle)
+  const { log, loadMemberships, resumeLimit, replays } = parts
+  const loaded = await loadMemberships(target.userId)
+  const memberships = target.rangesOf(loaded)
   const positions = await log.positionsAfter(cursor, [...new Set(memberships.map(({ topic }) => topic))])
   if (typeof cursor === 'object' && positions.known) target.leaveOut(positions.positions)
   const id = eventIdOf(cursor)
@@ -180,7 +180,7 @@ async function plan(parts: ReplayParts, target: ReplayTarget, cursor: EventCurso
   const newest = planned.ranges.length > 0 ? await log.newest(planned.ranges, limit + 1) : []
   // A replay that delivers nothing has a cost too.
   replays.charge(target.userId, Math.min(newest.length, limit) + resumeLimit / 50)
-  return { ...cutReplay(planned, newest, limit), former: circle.past }
+  return { ...cutReplay(planned, newest, limit), former: loaded.former }
 }
 
 /** Where to read topics again, since the event `after` may have overtaken some of their events: see `overlapMs`. */

@@ -79,10 +79,10 @@ const isReady = (connection: RedisCommands): Promise<void> =>
   connection.status === 'ready' ? Promise.resolve() : new Promise((resolve) => void connection.once('ready', () => resolve()))
 
 async function publish(commands: RedisCommands, subscriber: Redis, channel: string): Promise<number> {
-  const came = new Promise<void>((resolve) => void subscriber.once('message', () => resolve()))
+  const received = new Promise<void>((resolve) => void subscriber.once('message', () => resolve()))
   await subscriber.subscribe(channel)
   const began = performance.now()
   await commands.publish(channel, '1')
-  await came
+  await received
   return performance.now() - began
 }

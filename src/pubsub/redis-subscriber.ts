@@ -16,7 +16,7 @@ export interface Subscriber {
   /** Whether Redis has all subscriptions. */
   isComplete(): boolean
   /** Checks that Redis is still there, and subscribes again after a refusal. */
-  tend(): void
+  check(): void
 }
 
 export interface SubscriberOptions {
@@ -97,7 +97,7 @@ export function createSubscriber({ connection, ownPrefix, onComplete, onRefused 
     },
     punsubscribe: () => undefined,
     isComplete: () => complete,
-    tend() {
+    check() {
       if (!isUp(connection)) return
       watch(connection)
       if (!complete && !subscribing) void subscribeAll()

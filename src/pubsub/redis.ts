@@ -39,7 +39,7 @@ export interface RedisPubSubEngine extends PubSubEngine {
 /** How many publishes may wait for their answer, and how many topics for Redis to return. */
 const IN_FLIGHT_LIMIT = 10_000
 const PUT_OFF_LIMIT = 10_000
-const TEND_EVERY_MS = 2000
+const CHECK_EVERY_MS = 2000
 
 /** A message in Redis; `from` comes first, so that a node recognises its own without parsing. */
 interface Message {
@@ -74,7 +74,7 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
   readonly #reported = new Set<RedisStage>()
   /** The latest hint of each topic that Redis did not accept: it makes receivers read earlier events, too. */
   readonly #putOff = new Map<string, Hint>()
-  readonly #tending: NodeJS.Timeout
+  readonly #checks: NodeJS.Timeout
   #reconnected: (() => void) | undefined
   #lastId = 0
   #inFlight = 0
@@ -123,8 +123,8 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
       // RedisPubSub uses only this part of it.
       subscriber: this.#subscriber as unknown as Redis,
     })
-    this.#tending = setInterval(() => this.#tend(), TEND_EVERY_MS)
-    this.#tending.unref()
+    this.#checks = setInterval(() => this.#check(), CHECK_EVERY_MS)
+    this.#checks.unref()
   }
 
   async publish(channel: string, hint: Hint | AudienceHint): Promise<void> {
@@ -184,7 +184,7 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    clearInterval(this.#tending)
+    clearInterval(this.#checks)
     this.#reconnected = undefined
     await Promise.all([...new Set([this.commands, this.#publisher, this.#subscriptions])].map(closeRedis))
   }
@@ -217,14 +217,14 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
     for (const [channel, hint] of hints) void this.#send(channel, hint)
   }
 
-  #tend(): void {
+  #check(): void {
     if (isUp(this.#publisher)) {
       this.#flush()
       watch(this.#publisher)
       // Failures are handled by the connection.
       this.ping().catch(() => undefined)
     }
-    this.#subscriber.tend()
+    this.#subscriber.check()
   }
 
   #report(stage: RedisStage, error: unknown): void {

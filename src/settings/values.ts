@@ -17,8 +17,8 @@ export interface JwtKey {
 
 /** Why a value was rejected: what was received, in words that may be printed, and what was expected. */
 export class BadValueError extends Error {
-  constructor(came: string, expected: string) {
-    super(`came ${came}, expected ${expected}`)
+  constructor(got: string, expected: string) {
+    super(`came ${got}, expected ${expected}`)
   }
 }
 

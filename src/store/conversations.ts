@@ -51,13 +51,13 @@ interface Membership {
 }
 
 /** What a user listens to besides their own topic, and whose topics receive the user's presence. */
-export interface Circle {
+export interface Memberships {
   /** Groups the user is in, with the `seq` of the group's topic after which events are theirs. */
   groups: (Membership & { memberCount: number })[]
   /** Memberships that ended, with the last `seq` that is the user's. */
-  past: (Membership & { untilSeq: number })[]
+  former: (Membership & { untilSeq: number })[]
   /** `user:` topics of the other users in direct conversations. */
-  partners: string[]
+  contacts: string[]
   /** Users with whom there is a block, made by either of the two. */
   blocked: number[]
 }
@@ -201,11 +201,11 @@ export function createConversationStore(db: Db) {
     },
 
     /** The memberships and contacts of each user, in one query for many users. */
-    async circles(userIds: readonly number[]): Promise<Map<number, Circle>> {
+    async memberships(userIds: readonly number[]): Promise<Map<number, Memberships>> {
       const rows = await db.$queryRaw<
         {
           user_id: number
-          kind: 'group' | 'past' | 'partner' | 'blocked'
+          kind: 'group' | 'former' | 'contact' | 'blocked'
           topic: string
           since_seq: number
           until_seq: number
@@ -219,28 +219,28 @@ export function createConversationStore(db: Db) {
         CROSS JOIN LATERAL (SELECT id, member_count FROM groups WHERE conversation_id = m.conversation_id LIMIT 1) g
         WHERE m.user_id = ANY(${[...userIds]}::int[])
         UNION ALL
-        SELECT m.user_id, 'partner', 'user:' || CASE WHEN c.user_low = m.user_id THEN c.user_high ELSE c.user_low END, 0, 0, 0, 0
+        SELECT m.user_id, 'contact', 'user:' || CASE WHEN c.user_low = m.user_id THEN c.user_high ELSE c.user_low END, 0, 0, 0, 0
         FROM members m
         CROSS JOIN LATERAL (SELECT user_low, user_high FROM conversations WHERE id = m.conversation_id AND NOT is_group LIMIT 1) c
         WHERE m.user_id = ANY(${[...userIds]}::int[])
         UNION ALL
-        SELECT user_id, 'past', topic, since_seq::float8, until_seq::float8, history_after::float8, 0 FROM past_memberships
+        SELECT user_id, 'former', topic, since_seq::float8, until_seq::float8, history_after::float8, 0 FROM past_memberships
         WHERE user_id = ANY(${[...userIds]}::int[])
         UNION ALL
         SELECT blocker_id, 'blocked', blocked_id::text, 0, 0, 0, 0 FROM blocks WHERE blocker_id = ANY(${[...userIds]}::int[])
         UNION ALL
         SELECT blocked_id, 'blocked', blocker_id::text, 0, 0, 0, 0 FROM blocks WHERE blocked_id = ANY(${[...userIds]}::int[])`
-      const circles = new Map(userIds.map((id) => [id, { groups: [], past: [], partners: [], blocked: [] } as Circle]))
+      const byUser = new Map(userIds.map((id) => [id, { groups: [], former: [], contacts: [], blocked: [] } as Memberships]))
       for (const row of rows) {
         const { topic, since_seq: sinceSeq, until_seq: untilSeq, history_after: historyAfter, size: memberCount } = row
-        const circle = circles.get(row.user_id) as Circle
+        const memberships = byUser.get(row.user_id) as Memberships
         const membership: Membership = historyAfter === 0 ? { topic, sinceSeq } : { topic, sinceSeq, historyAfter }
-        if (row.kind === 'group') circle.groups.push({ ...membership, memberCount })
-        else if (row.kind === 'past') circle.past.push({ ...membership, untilSeq })
-        else if (row.kind === 'partner') circle.partners.push(topic)
-        else circle.blocked.push(Number(topic))
+        if (row.kind === 'group') memberships.groups.push({ ...membership, memberCount })
+        else if (row.kind === 'former') memberships.former.push({ ...membership, untilSeq })
+        else if (row.kind === 'contact') memberships.contacts.push(topic)
+        else memberships.blocked.push(Number(topic))
       }
-      return circles
+      return byUser
     },
   }
 }

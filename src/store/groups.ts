@@ -170,7 +170,7 @@ export function createGroupStore(db: Db) {
     },
 
     /** Deletes a join request; false if there was none. */
-    async takeJoinRequest(groupId: number, userId: number): Promise<boolean> {
+    async deleteJoinRequest(groupId: number, userId: number): Promise<boolean> {
       const { count } = await db.joinRequest.deleteMany({ where: { groupId, userId } })
       return count > 0
     },

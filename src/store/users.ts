@@ -15,7 +15,7 @@ export interface UserProfile {
   name: string | undefined
   avatar: string | null | undefined
   /** When the token was issued, in milliseconds since the epoch; `now` for an admin's change, undefined if unknown. */
-  saidAt?: number | 'now' | undefined
+  statedAt?: number | 'now' | undefined
 }
 
 /** A user whose change is to be announced, and in how many milliseconds. */
@@ -31,10 +31,10 @@ export interface DueAnnouncement {
 const ANNOUNCE_EVERY = Sql.raw("interval '3.1 seconds'")
 
 /** Whether the input `i` has a name, or avatar, that is newer than the stored one; or neither has a time. */
-const saysName = Sql.raw('i.name IS NOT NULL AND (i."isNow" OR u.name_set_at IS NULL OR i.at > u.name_set_at)')
-const saysAvatar = Sql.raw('i."hasAvatar" AND (i."isNow" OR u.avatar_set_at IS NULL OR i.at > u.avatar_set_at)')
-const newName = Sql.sql`CASE WHEN ${saysName} THEN i.name ELSE u.name END`
-const newAvatar = Sql.sql`CASE WHEN ${saysAvatar} THEN i.avatar ELSE u.avatar END`
+const hasNewName = Sql.raw('i.name IS NOT NULL AND (i."isNow" OR u.name_set_at IS NULL OR i.at > u.name_set_at)')
+const hasNewAvatar = Sql.raw('i."hasAvatar" AND (i."isNow" OR u.avatar_set_at IS NULL OR i.at > u.avatar_set_at)')
+const newName = Sql.sql`CASE WHEN ${hasNewName} THEN i.name ELSE u.name END`
+const newAvatar = Sql.sql`CASE WHEN ${hasNewAvatar} THEN i.avatar ELSE u.avatar END`
 
 export function createUserStore(db: Db) {
   /**
@@ -42,19 +42,19 @@ export function createUserStore(db: Db) {
    * announced. Here and below rows are locked in the same order, so that two statements can't deadlock.
    */
   async function upsert(profiles: readonly UserProfile[]): Promise<DueAnnouncement[]> {
-    const rows = profiles.map(({ id, name, avatar, saidAt }) => ({
+    const rows = profiles.map(({ id, name, avatar, statedAt }) => ({
       id,
       name: name ?? null,
       avatar: avatar ?? null,
       hasAvatar: avatar !== undefined,
-      saidAt: saidAt === 'now' ? null : (saidAt ?? null),
-      isNow: saidAt === 'now',
+      statedAt: statedAt === 'now' ? null : (statedAt ?? null),
+      isNow: statedAt === 'now',
     }))
     const found = await db.$queryRaw<{ id: number; inMs: number | null }[]>`
       WITH input AS MATERIALIZED (
         SELECT i.*, CASE WHEN i."isNow" THEN statement_timestamp()
-          WHEN i."saidAt" IS NOT NULL THEN least(to_timestamp(i."saidAt" / 1000), statement_timestamp()) END AS at
-        FROM ${recordset(rows, 'i', 'id int, name text, avatar text, "hasAvatar" boolean, "saidAt" float8, "isNow" boolean')}
+          WHEN i."statedAt" IS NOT NULL THEN least(to_timestamp(i."statedAt" / 1000), statement_timestamp()) END AS at
+        FROM ${recordset(rows, 'i', 'id int, name text, avatar text, "hasAvatar" boolean, "statedAt" float8, "isNow" boolean')}
         -- A token that was verified before its user was erased brings nothing back.
         WHERE i."isNow" OR NOT EXISTS (SELECT FROM bans b WHERE b.user_id = i.id AND b.erased_at IS NOT NULL)
       ), topics AS (
@@ -63,15 +63,15 @@ export function createUserStore(db: Db) {
         WHERE NOT EXISTS (SELECT FROM topics t WHERE t.name = 'user:' || i.id) ORDER BY 1 ON CONFLICT DO NOTHING
       ), differing AS MATERIALIZED (
         SELECT i.* FROM input i JOIN users u ON u.id = i.id
-        WHERE (${saysName} AND (i.name, i.at) IS DISTINCT FROM (u.name, u.name_set_at))
-          OR (${saysAvatar} AND (i.avatar, i.at) IS DISTINCT FROM (u.avatar, u.avatar_set_at))
+        WHERE (${hasNewName} AND (i.name, i.at) IS DISTINCT FROM (u.name, u.name_set_at))
+          OR (${hasNewAvatar} AND (i.avatar, i.at) IS DISTINCT FROM (u.avatar, u.avatar_set_at))
         ORDER BY u.id FOR NO KEY UPDATE OF u
       ), changed AS (
         UPDATE users u SET
           name = ${newName},
-          name_set_at = CASE WHEN ${saysName} THEN i.at ELSE u.name_set_at END,
+          name_set_at = CASE WHEN ${hasNewName} THEN i.at ELSE u.name_set_at END,
           avatar = ${newAvatar},
-          avatar_set_at = CASE WHEN ${saysAvatar} THEN i.at ELSE u.avatar_set_at END,
+          avatar_set_at = CASE WHEN ${hasNewAvatar} THEN i.at ELSE u.avatar_set_at END,
           announce_due = CASE WHEN (${newName}, ${newAvatar}) IS NOT DISTINCT FROM (u.name, u.avatar) THEN u.announce_due
             ELSE coalesce(u.announce_due, greatest(date_trunc('milliseconds', statement_timestamp()), u.announced_at + ${ANNOUNCE_EVERY})) END
         FROM differing i WHERE u.id = i.id
@@ -110,7 +110,7 @@ export function createUserStore(db: Db) {
     },
 
     /** Records that a user's change is announced now; resolves with the user as announced, undefined if nothing is due. */
-    async takeAnnouncement(id: number): Promise<Pick<UserRecord, 'id' | 'name' | 'avatar'> | undefined> {
+    async claimAnnouncement(id: number): Promise<Pick<UserRecord, 'id' | 'name' | 'avatar'> | undefined> {
       const [row] = await db.$queryRaw<Pick<UserRecord, 'id' | 'name' | 'avatar'>[]>`
         UPDATE users SET announce_due = NULL, announced_at = statement_timestamp()
         WHERE id = ${id} AND announce_due <= statement_timestamp() RETURNING id, name, avatar`

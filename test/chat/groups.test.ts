@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Chat } from '../../src/chat/chat.ts'
-import type { Circle } from '../../src/store/conversations.ts'
+import type { Memberships } from '../../src/store/conversations.ts'
 import type { GroupRecord } from '../../src/store/groups.ts'
 import { codeOf, createTestChat, newUserId, refusal, type TestChat } from '../support/chat.ts'
 import { describeEngines, describeServer } from '../support/database.ts'
@@ -28,8 +28,8 @@ describeEngines((on) => {
         : [topic, event.kind, payload.user?.id, payload.memberCount]
     })
 
-  const circleOf = async (userId: number): Promise<Circle> =>
-    (await node.store.conversations.circles([userId])).get(userId) ?? expect.fail('no circle')
+  const membershipsOf = async (userId: number): Promise<Memberships> =>
+    (await node.store.conversations.memberships([userId])).get(userId) ?? expect.fail('no memberships')
 
   const rolesIn = async (groupId: number): Promise<string[]> =>
     (await node.chat.reads.groupMembers(groupId, 0, 100)).map(({ role }) => role)
@@ -65,7 +65,7 @@ describeEngines((on) => {
       for (const { event } of published) {
         expect([event.kind, event.payload]).toEqual(['group_updated', { group, opens: { topic, sinceSeq: 1 } }])
       }
-      expect((await circleOf(a)).groups).toEqual([{ topic, sinceSeq: 1, memberCount: 3 }])
+      expect((await membershipsOf(a)).groups).toEqual([{ topic, sinceSeq: 1, memberCount: 3 }])
     })
 
     test('texts have their limits, and members must exist', async () => {
@@ -120,7 +120,7 @@ describeEngines((on) => {
         [`group:${id}`, 'member_joined', b, 2],
         [`user:${b}`, 'member_joined', b, 2],
       ])
-      expect((await circleOf(b)).groups).toEqual([{ topic: `group:${id}`, sinceSeq: 2, memberCount: 2 }])
+      expect((await membershipsOf(b)).groups).toEqual([{ topic: `group:${id}`, sinceSeq: 2, memberCount: 2 }])
       expect(await groups.join(b, id)).toBe('JOINED')
       expect(await groups.join(a, id)).toBe('JOINED')
       expect(taken()).toEqual([])
@@ -179,8 +179,8 @@ describeEngines((on) => {
         [`group:${id}`, 'member_joined', c, 4],
         [`user:${c}`, 'member_joined', c, 4],
       ])
-      expect((await circleOf(d)).groups).toEqual([{ topic: `group:${id}`, sinceSeq: 2, memberCount: 4 }])
-      expect((await circleOf(c)).groups).toEqual([{ topic: `group:${id}`, sinceSeq: 3, memberCount: 4 }])
+      expect((await membershipsOf(d)).groups).toEqual([{ topic: `group:${id}`, sinceSeq: 2, memberCount: 4 }])
+      expect((await membershipsOf(c)).groups).toEqual([{ topic: `group:${id}`, sinceSeq: 3, memberCount: 4 }])
       expect((await groups.invite(b, id, [a, b, c])).memberCount).toBe(4)
       expect(taken()).toEqual([])
     })
@@ -300,7 +300,7 @@ describeEngines((on) => {
       expect(await chat.reads.conversationPage(b, undefined, 10)).toEqual([])
       expect(await chat.reads.memberOf(b, [conversationId])).toEqual(new Map())
       expect(await chat.reads.rolesOf(b, [id])).toEqual(new Map())
-      expect((await circleOf(b)).groups).toEqual([])
+      expect((await membershipsOf(b)).groups).toEqual([])
     })
 
     test('owner and admins remove members, only the owner removes admins, nobody the owner or oneself', async () => {
@@ -360,9 +360,9 @@ describeEngines((on) => {
       await groups.remove(a, id, b)
       await groups.join(b, id)
       // 1 created, 2 message, 3 joined, 4 message, 5 left, 6 message, 7 joined, 8 left, 9 joined
-      const { groups: current, past } = await circleOf(b)
+      const { groups: current, former } = await membershipsOf(b)
       expect(current).toEqual([{ topic, sinceSeq: 9, memberCount: 2 }])
-      expect(past.toSorted((x, y) => x.sinceSeq - y.sinceSeq)).toEqual([
+      expect(former.toSorted((x, y) => x.sinceSeq - y.sinceSeq)).toEqual([
         { topic, sinceSeq: 3, untilSeq: 5 },
         { topic, sinceSeq: 7, untilSeq: 8 },
       ])

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { LineProblem, parseImportLine } from '../../src/chat/import/lines.ts'
+import { ValidationError, parseImportLine } from '../../src/chat/import/lines.ts'
 import { type Line, LineReader } from '../../src/cli/line-reader.ts'
 import { clockTime, createPaint, createProgress } from '../../src/cli/terminal.ts'
 
@@ -75,7 +75,7 @@ describe('a line', () => {
     ['a role that is none', { ...group, members: [{ user_id: 1, role: 'boss' }] }, /^members\[0\]\.role is/],
     ['a reaction with a space', { type: 'reaction', message_id: 1, user_id: 1, reaction: 'a b' }, /^reaction has white space/],
   ])('with %s is refused', (_, line, reason) => {
-    expect(() => parse(line)).toThrow(LineProblem)
+    expect(() => parse(line)).toThrow(ValidationError)
     expect(() => parse(line)).toThrow(reason)
   })
 })

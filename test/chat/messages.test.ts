@@ -306,21 +306,21 @@ describeEngines((on) => {
     node.published.length = 0
   })
 
-  test('what a user shares with others is their circle', async () => {
+  test('the memberships and contacts of a user', async () => {
     const { group, send, users, store } = node
     const [a = 0, b = 0, c = 0] = await users(3)
     const id = await group(b, [a])
     await send(a, { receiverId: c })
-    const circles = await store.conversations.circles([a, b, c, 1])
-    expect(circles.get(a)).toEqual({
+    const memberships = await store.conversations.memberships([a, b, c, 1])
+    expect(memberships.get(a)).toEqual({
       groups: [{ topic: `group:${id}`, sinceSeq: 1, memberCount: 2 }],
-      past: [],
-      partners: [`user:${c}`],
+      former: [],
+      contacts: [`user:${c}`],
       blocked: [],
     })
-    expect(circles.get(b)?.partners).toEqual([])
-    expect(circles.get(c)).toEqual({ groups: [], past: [], partners: [`user:${a}`], blocked: [] })
-    expect(circles.get(1)).toEqual({ groups: [], past: [], partners: [], blocked: [] })
+    expect(memberships.get(b)?.contacts).toEqual([])
+    expect(memberships.get(c)).toEqual({ groups: [], former: [], contacts: [`user:${a}`], blocked: [] })
+    expect(memberships.get(1)).toEqual({ groups: [], former: [], contacts: [], blocked: [] })
   })
 })
 

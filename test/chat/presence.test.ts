@@ -67,7 +67,7 @@ test('a connection within the grace sends nothing, and the grace begins anew wit
   expect((await announced(2))[1]?.payload.online).toBe(false)
 })
 
-test('those who share a conversation are told, in one publish: partners and groups, not the user, not those who left', async () => {
+test('those who share a conversation are told, in one publish: contacts and groups, not the user, not those who left', async () => {
   const [c = 0] = await node.users(1)
   const kept = await node.group(a, [b, c])
   const left = await node.group(b, [a])
@@ -100,9 +100,9 @@ test('announcements keep the order of what happened, however long one takes', as
       audience: (_, event) => told.push((event.payload as PresencePayload).online),
     },
     wheel: { at: () => ({ cancel: () => undefined }), stop: () => undefined },
-    loadCircle: async () => {
+    loadMemberships: async () => {
       if (asked++ === 0) await first
-      return { groups: [], past: [], partners: [`user:${b}`], blocked: [] }
+      return { groups: [], former: [], contacts: [`user:${b}`], blocked: [] }
     },
     graceMs: 0,
     groupLimit: 1000,
@@ -129,8 +129,10 @@ test('an announcement that fails is reported, and the next one comes all the sam
       audience: (_, event) => told.push((event.payload as PresencePayload).online),
     },
     wheel: { at: () => ({ cancel: () => undefined }), stop: () => undefined },
-    loadCircle: () =>
-      fails ? Promise.reject(new Error('gone')) : Promise.resolve({ groups: [], past: [], partners: [`user:${b}`], blocked: [] }),
+    loadMemberships: () =>
+      fails
+        ? Promise.reject(new Error('gone'))
+        : Promise.resolve({ groups: [], former: [], contacts: [`user:${b}`], blocked: [] }),
     graceMs: 0,
     groupLimit: 1000,
     registry: createLocalRegistry(),

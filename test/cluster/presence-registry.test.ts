@@ -80,16 +80,16 @@ describe.skipIf(skipRedis)('nodes that share a registry', () => {
 
   test('a node learns that it was taken for dead, and which of its users the others think offline', async () => {
     const [a, b] = [node('a'), node('b')]
-    expect(await a.renew()).toBe('kept')
-    expect(await b.renew()).toBe('kept')
+    expect(await a.renew()).toBe('valid')
+    expect(await b.renew()).toBe('valid')
     await a.enter(1)
     await a.enter(2)
     await b.enter(2)
     await a.deregister(-1)
     expect((await b.reap()).map(({ userId }) => userId)).toEqual([1])
-    expect(await a.renew()).toBe('taken')
+    expect(await a.renew()).toBe('reaped')
     expect(await a.restore([1, 2])).toEqual([1])
-    expect(await a.renew()).toBe('kept')
+    expect(await a.renew()).toBe('valid')
   })
 
   test('every node learns that Redis lost everything', async () => {
@@ -99,7 +99,7 @@ describe.skipIf(skipRedis)('nodes that share a registry', () => {
       await living.enter(1)
     }
     await forget()
-    for (const living of [a, b]) expect(await living.renew()).toBe('forgotten')
+    for (const living of [a, b]) expect(await living.renew()).toBe('lost')
     expect(await a.restore([1])).toEqual([1])
     expect(await b.restore([1])).toEqual([])
     expect(await a.leave(1)).toBe(false)

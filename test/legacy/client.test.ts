@@ -665,7 +665,7 @@ describe('the order of pushes', () => {
 
   test('live events that come during a replay wait for those that were missed', async () => {
     const pushes = new Pushes(100, '8', () => undefined)
-    pushes.hold()
+    pushes.startReplay()
     for (const id of ['12', '9', '10', '12']) pushes.take(push(id))
     expect(pushes.cursor).toBe('8')
     pushes.release(answer(true))
@@ -679,7 +679,7 @@ describe('the order of pushes', () => {
 
   test('a replay that broke off counts for nothing', () => {
     const pushes = new Pushes(100, '8', () => undefined)
-    pushes.hold()
+    pushes.startReplay()
     pushes.take(push('12'))
     pushes.lost()
     expect(pushes.cursor).toBe('8')
@@ -687,7 +687,7 @@ describe('the order of pushes', () => {
 
   test('after a gap the next event is where to resume, even if its id is lower', async () => {
     const pushes = new Pushes(100, '99', () => undefined)
-    pushes.hold()
+    pushes.startReplay()
     pushes.release(answer(false))
     pushes.take(push('5'))
     expect(pushes.cursor).toBe('5')

@@ -277,10 +277,10 @@ describe('a feed that is closed listens to nothing any more', () => {
     let askCircle = (): void => undefined
     const circleIsAsked = new Promise<void>((resolve) => (askCircle = resolve))
     const { node, users, group, pubsub } = await setup({
-      async circles(userIds) {
+      async memberships(userIds) {
         askCircle()
         await new Promise<void>((resolve) => (answerCircle = resolve))
-        return await store.conversations.circles(userIds)
+        return await store.conversations.memberships(userIds)
       },
     })
     const [a = 0, b = 0] = await users(2)
@@ -608,13 +608,13 @@ describe('membership', () => {
   test('one that starts while the feed is opened is given from its start, once', async () => {
     const { store } = on()
     let during: (() => Promise<unknown>) | undefined
-    const circles: typeof store.conversations.circles = async (userIds) => {
+    const memberships: typeof store.conversations.memberships = async (userIds) => {
       const run = during
       during = undefined
       await run?.()
-      return await store.conversations.circles(userIds)
+      return await store.conversations.memberships(userIds)
     }
-    const { node, users, group, sendAll, send } = await setup({ circles })
+    const { node, users, group, sendAll, send } = await setup({ memberships })
     const [a = 0, b = 0] = await users(2)
     let groupId = 0
     during = async () => {
@@ -853,11 +853,11 @@ test.each(GUIDES)(
         await Promise.all(writing)
         await arrive()
         const last = await connect()
-        const circle = (await store.conversations.circles([b])).get(b) ?? expect.fail('no circle')
+        const memberships = (await store.conversations.memberships([b])).get(b) ?? expect.fail('no memberships')
         const ranges = [
           { topic: userTopic(b), after: 0, until: 1_000_000 },
-          ...circle.groups.map(({ topic, sinceSeq }) => ({ topic, after: sinceSeq, until: 1_000_000 })),
-          ...circle.past.map(({ topic, sinceSeq, untilSeq }) => ({ topic, after: sinceSeq, until: untilSeq })),
+          ...memberships.groups.map(({ topic, sinceSeq }) => ({ topic, after: sinceSeq, until: 1_000_000 })),
+          ...memberships.former.map(({ topic, sinceSeq, untilSeq }) => ({ topic, after: sinceSeq, until: untilSeq })),
         ]
         const theirs = (await store.log.newest(ranges, 10_000)).map(({ id }) => id)
         cut(last)

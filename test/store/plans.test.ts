@@ -85,7 +85,7 @@ const READS: Record<string, (store: Store) => Promise<unknown>> = {
   'a user in conversations': ({ conversations }) => conversations.memberOf(2, ALL),
   conversations: ({ conversations }) => conversations.byIds(ALL),
   'a direct conversation': ({ conversations }) => conversations.byPair(12, 11),
-  'what a user listens to': ({ conversations }) => conversations.circles([1, 2, 500]),
+  'what a user listens to': ({ conversations }) => conversations.memberships([1, 2, 500]),
   groups: ({ groups }) => groups.byIds([1, 7, 30]),
   roles: ({ groups }) => groups.roles(1, [1, 2, 3]),
   "a user's roles": ({ groups }) => groups.rolesOf(1, [1, 7, 30]),

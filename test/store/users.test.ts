@@ -27,8 +27,8 @@ describeEngines((on) => {
   test('what was said later stays, whatever comes when; without a time the latest counts, until there is one', async () => {
     const { users } = on().store
     const id = newUserId()
-    const say = async (name: string, saidAt: number | 'now' | undefined): Promise<string | undefined> => {
-      await users.upsert([{ id, name, avatar: undefined, saidAt }])
+    const say = async (name: string, statedAt: number | 'now' | undefined): Promise<string | undefined> => {
+      await users.upsert([{ id, name, avatar: undefined, statedAt }])
       return (await users.byIds([id])).get(id)?.name
     }
     const base = Date.now() - 100_000
@@ -54,10 +54,10 @@ describeEngines((on) => {
     const { users } = on().store
     const id = newUserId()
     const at = Date.now() - 100_000
-    await users.upsert([{ id, name: undefined, avatar: AVATAR, saidAt: at + 20_000 }])
-    await users.upsert([{ id, name: 'Ann', avatar: null, saidAt: at + 10_000 }])
+    await users.upsert([{ id, name: undefined, avatar: AVATAR, statedAt: at + 20_000 }])
+    await users.upsert([{ id, name: 'Ann', avatar: null, statedAt: at + 10_000 }])
     expect((await users.byIds([id])).get(id)).toMatchObject({ name: 'Ann', avatar: AVATAR })
-    await users.upsert([{ id, name: undefined, avatar: null, saidAt: at + 30_000 }])
+    await users.upsert([{ id, name: undefined, avatar: null, statedAt: at + 30_000 }])
     expect((await users.byIds([id])).get(id)).toMatchObject({ name: 'Ann', avatar: null })
   })
 
@@ -103,7 +103,7 @@ describeServer((on) => {
     const writes = Array.from({ length: 12 }, (_, index) => {
       const { users } = stores[index % 2] as (typeof stores)[number]
       const turn = (index * 5) % 12
-      return users.upsert(ids.map((id) => ({ id, name: `token ${turn}`, avatar: undefined, saidAt: at + turn * 1000 })))
+      return users.upsert(ids.map((id) => ({ id, name: `token ${turn}`, avatar: undefined, statedAt: at + turn * 1000 })))
     })
     await Promise.all(writes)
     const names = new Set([...(await on().store.users.byIds(ids)).values()].map(({ name }) => name))

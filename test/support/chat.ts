@@ -1,7 +1,7 @@
 import { createCounts } from '../../src/telemetry/counters.ts'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { createChat, type Chat } from '../../src/chat/chat.ts'
-import { createCircleLoader, createWrites } from '../../src/core.ts'
+import { createMembershipLoader, createWrites } from '../../src/core.ts'
 import type { Commits } from '../../src/chat/commit.ts'
 import type { ChatEvent } from '../../src/chat/events.ts'
 import type { SendInput } from '../../src/chat/messages.ts'
@@ -82,13 +82,13 @@ export function createTestChat(
     counts: createCounts(),
     store,
     wheel,
-    loadCircle: createCircleLoader(store),
+    loadMemberships: createMembershipLoader(store),
     messageEditHours,
     presenceGraceMs,
     presenceGroupLimit: 1000,
     groupAdditionsPerDay,
     registry: createLocalRegistry(),
-    tellTyping: (change) => relayed.push(change),
+    relayTyping: (change) => relayed.push(change),
     deliverLocally: (topic, event) => delivered.push({ topic, event }),
     onError,
   })

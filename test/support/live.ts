@@ -111,7 +111,7 @@ export async function createNode(
   {
     resumeLimit = 1000,
     overlapMs = 0,
-    circles = store.conversations.circles.bind(store.conversations),
+    memberships = store.conversations.memberships.bind(store.conversations),
     log = store.log,
     checkpoints = undefined as Checkpoints | undefined,
     replayRate = { perSecond: 0, burst: 0 },
@@ -130,7 +130,7 @@ export async function createNode(
       overlapMs,
     },
     {
-      store: { ...store, log, conversations: { ...store.conversations, circles } },
+      store: { ...store, log, conversations: { ...store.conversations, memberships } },
       pubsub,
       wheel,
       counts: createCounts(),

@@ -151,7 +151,7 @@ async function add(
     case 'receipt':
       return await tx.imports.receipts(values<'receipt'>())
     case 'reaction':
-      return await tx.imports.reactions(await spellAlike(tx, values<'reaction'>()))
+      return await tx.imports.reactions(await unifySpelling(tx, values<'reaction'>()))
     case 'read': {
       const results: ImportResult[] = []
       for (const value of values<'read'>()) results.push(await moveRead(tx, value))
@@ -175,7 +175,10 @@ async function moveRead(tx: Transaction, { conversationId, userId, messageId, is
 }
 
 /** Reactions with one spelling for each message: the stored one, or else the first. */
-async function spellAlike(tx: Transaction, reactions: readonly ImportValues['reaction'][]): Promise<ImportValues['reaction'][]> {
+async function unifySpelling(
+  tx: Transaction,
+  reactions: readonly ImportValues['reaction'][],
+): Promise<ImportValues['reaction'][]> {
   const keyOf = (messageId: number, reaction: string): string => `${messageId} ${reactionKey(reaction)}`
   const stored = await tx.reactions.spellings([...new Set(reactions.map(({ messageId }) => messageId))])
   const shown = new Map(stored.map(({ messageId, reaction }) => [keyOf(messageId, reaction), reaction]))

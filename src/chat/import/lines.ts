@@ -56,9 +56,9 @@ const DAY_LENGTH = 'yyyy-mm-dd'.length
 const YEAR = /^(?!0000)\d{4}-/
 
 /** Why a line is invalid. */
-export class LineProblem extends Error {}
+export class ValidationError extends Error {}
 
-/** Reads a line. Throws LineProblem with the first thing that is wrong with it. */
+/** Reads a line. Throws ValidationError with the first thing that is wrong with it. */
 export function parseImportLine(text: string, groupMessageOffset: number): ImportRecord {
   const fields = new Fields(parseObject(text), '')
   const type = fields.choice('type', IMPORT_TYPES)
@@ -72,10 +72,10 @@ function parseObject(text: string): Record<string, unknown> {
   try {
     value = JSON.parse(text)
   } catch {
-    throw new LineProblem('not JSON')
+    throw new ValidationError('not JSON')
   }
   if (isObject(value)) return value
-  throw new LineProblem('not a JSON object')
+  throw new ValidationError('not a JSON object')
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -97,11 +97,11 @@ const PARSERS: {
     const users = fields.list('user_ids')
     const [a, b] = users
     if (users.length !== 2 || !isId(a) || !isId(b) || a === b)
-      throw new LineProblem('user_ids: expected the ids of two different users')
+      throw new ValidationError('user_ids: expected the ids of two different users')
     const [low, high] = [Math.min(a, b), Math.max(a, b)]
     const isReserved = id.startsWith('group_') || /^direct_\d+_\d+$/.test(id)
     if (isReserved && id !== `direct_${low}_${high}`)
-      throw new LineProblem(`id is ${excerpt(id)}, which would be another conversation's: expected "direct_${low}_${high}"`)
+      throw new ValidationError(`id is ${excerpt(id)}, which would be another conversation's: expected "direct_${low}_${high}"`)
     return { id, low, high, createdAt: fields.optionalTime('created_at') }
   },
 
@@ -110,11 +110,11 @@ const PARSERS: {
     const conversationId = fields.optionalText('conversation_id', problemWithId) ?? `group_${id}`
     const isReserved = conversationId.startsWith('direct_') || /^group_\d+$/.test(conversationId)
     if (isReserved && conversationId !== `group_${id}`)
-      throw new LineProblem(
+      throw new ValidationError(
         `conversation_id is ${excerpt(conversationId)}, which would be another conversation's: expected "group_${id}"`,
       )
     const members = fields.list('members').map((item, index) => {
-      if (!isObject(item)) throw new LineProblem(`members[${index}]: expected an object`)
+      if (!isObject(item)) throw new ValidationError(`members[${index}]: expected an object`)
       const member = new Fields(item, `members[${index}].`)
       const userId = member.integer('user_id', MAX_INT)
       const role = member.choice('role', ['owner', 'admin', 'member'] as const, 'member')
@@ -124,9 +124,9 @@ const PARSERS: {
       return { userId, role: role.toUpperCase() as 'OWNER' | 'ADMIN' | 'MEMBER', joinedAt, historyAfter }
     })
     if (new Set(members.map(({ userId }) => userId)).size < members.length)
-      throw new LineProblem('members: a user comes twice, expected each once')
+      throw new ValidationError('members: a user comes twice, expected each once')
     const owners = members.filter(({ role }) => role === 'OWNER').length
-    if (owners !== 1) throw new LineProblem(`members: ${owners} with role "owner", expected 1`)
+    if (owners !== 1) throw new ValidationError(`members: ${owners} with role "owner", expected 1`)
     return {
       id,
       conversationId,
@@ -234,15 +234,15 @@ class Fields {
 
   #refuse(name: string, value: unknown, expected: string): never {
     const shown = typeof value === 'string' ? excerpt(value) : beginning(JSON.stringify(value ?? null))
-    const came = value == null ? 'is missing' : `is ${shown}`
-    throw new LineProblem(`${this.#path}${name} ${came}, expected ${expected}`)
+    const got = value == null ? 'is missing' : `is ${shown}`
+    throw new ValidationError(`${this.#path}${name} ${got}, expected ${expected}`)
   }
 
   /** Throws for unknown members: data under a misspelt name must not be lost silently. */
   finish(): void {
     const unknown = Object.keys(this.#object).find((name) => !this.#known.has(name))
     if (unknown !== undefined)
-      throw new LineProblem(`${this.#path}${excerpt(unknown)} is not known, expected ${[...this.#known].join(', ')}`)
+      throw new ValidationError(`${this.#path}${excerpt(unknown)} is not known, expected ${[...this.#known].join(', ')}`)
   }
 
   integer(name: string, max: number): number {
@@ -270,7 +270,7 @@ class Fields {
     const value = this.#take(name)
     if (typeof value !== 'string') this.#refuse(name, value, 'a string')
     const problem = problemWith(value, this.#path + name)
-    if (problem !== null) throw new LineProblem(problem)
+    if (problem !== null) throw new ValidationError(problem)
     return value
   }
 

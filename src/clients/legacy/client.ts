@@ -202,7 +202,7 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
     connection = data
     if (maxPushes > 0 && pushes.cursor !== undefined) {
       resumeId = randomId()
-      pushes.hold()
+      pushes.startReplay()
       line?.send(JSON.stringify({ type: 'resume', data: { last_message_id: pushes.cursor }, message_id: resumeId }))
     } else {
       // No event arrived before the connection broke, so there is none to resume after: what was missed is unknown.
@@ -252,8 +252,8 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
       else if (code === CLOSE.tokenExpired.code && hasLasted) void connect('refused')
       else comeBack(why, backoff(), 'refused')
     } else {
-      const told = reconnect === 'when told' ? comeBackMsIn(reason) : undefined
-      comeBack(why, told === undefined ? backoff() : Math.min(told, timing.maxBackoff), 'connect')
+      const waitMs = reconnect === 'when told' ? comeBackMsIn(reason) : undefined
+      comeBack(why, waitMs === undefined ? backoff() : Math.min(waitMs, timing.maxBackoff), 'connect')
     }
   }
 

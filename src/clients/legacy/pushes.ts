@@ -30,7 +30,7 @@ export class Pushes {
   #queue: Incoming[] = []
   #readers: Reader[] = []
   /** During a replay: durable events received live, which may come before the missed ones. */
-  #held: PushFrame[] | undefined
+  #buffered: PushFrame[] | undefined
   /** The cursor was unknown to the server: the next event's id is known to it, though it may be lower. */
   #isCursorVoid = false
   #isLastReadVoid = false
@@ -54,31 +54,31 @@ export class Pushes {
     if (push.message_id === undefined) {
       // Typing and presence are dropped first when space is short.
       if (this.#queue.length < this.#limit / 2) this.#enqueue(push)
-    } else if (this.#held) this.#held.push(push)
+    } else if (this.#buffered) this.#buffered.push(push)
     else this.#accept(push, push.message_id)
   }
 
   /** A resume was requested: its events and live ones are sorted when it is done. */
-  hold(): void {
-    this.#held = []
+  startReplay(): void {
+    this.#buffered = []
   }
 
   /** The resume was answered. */
   release(resume: ResponseFrame<'resume'>): void {
-    const held = this.#held ?? []
-    this.#held = undefined
+    const buffered = this.#buffered ?? []
+    this.#buffered = undefined
     if (!resume.data.complete) {
       this.#isCursorVoid = true
       this.#enqueue(resume)
     }
-    const events = held.map((push) => ({ push, id: push.message_id as string }))
+    const events = buffered.map((push) => ({ push, id: push.message_id as string }))
     events.sort((a, b) => (isHigher(a.id, b.id) ? 1 : -1))
     for (const { push, id } of events) this.#accept(push, id)
   }
 
   /** The connection broke: the next replay repeats what this one has delivered so far. */
   lost(): void {
-    this.#held = undefined
+    this.#buffered = undefined
   }
 
   /** No more events follow: readers get the rest of the queue, then the end. */
@@ -97,7 +97,7 @@ export class Pushes {
       next: () =>
         new Promise((resolve, reject) => {
           const push = this.#queue.shift()
-          if (push !== undefined) return resolve(this.#give(push))
+          if (push !== undefined) return resolve(this.#deliver(push))
           const reader: Reader = {
             resolve(result) {
               own.delete(reader)
@@ -131,12 +131,12 @@ export class Pushes {
 
   #enqueue(push: Incoming): void {
     const reader = this.#readers.shift()
-    if (reader) return reader.resolve(this.#give(push))
+    if (reader) return reader.resolve(this.#deliver(push))
     this.#queue.push(push)
     if (this.#queue.length >= this.#limit) this.#isFull = true
   }
 
-  #give(push: Incoming): IteratorResult<Incoming, undefined> {
+  #deliver(push: Incoming): IteratorResult<Incoming, undefined> {
     if (push.type === 'resume') this.#isLastReadVoid = true
     else if (push.message_id !== undefined) {
       const { message_id: id } = push

@@ -64,7 +64,7 @@ export function outbox(client: SubscribingClient, { storage, name = 'outbox', on
   })().catch(() => undefined)
   void loaded.then(sendNext)
 
-  function settle(entry: Entry, outcome: { result: Result } | { error: unknown }): void {
+  function complete(entry: Entry, outcome: { result: Result } | { error: unknown }): void {
     queue.shift()
     void save()
     failures = 0
@@ -79,7 +79,7 @@ export function outbox(client: SubscribingClient, { storage, name = 'outbox', on
       timer = setTimeout(sendNext, hintOf(reason) ?? pauseOf(failures++))
       return
     }
-    if (Array.isArray(reason)) return settle(entry, { error: new OutboxError(reason) })
+    if (Array.isArray(reason)) return complete(entry, { error: new OutboxError(reason) })
     // The sender was refused, not the mutation: it stays in the storage for the next page.
     isDisposed = true
     for (const { reject } of queue) reject?.(reason)
@@ -105,7 +105,7 @@ export function outbox(client: SubscribingClient, { storage, name = 'outbox', on
           if (isDisposed) return
           if (!result) failed(entry, undefined)
           else if (result.errors) failed(entry, result.errors)
-          else settle(entry, { result })
+          else complete(entry, { result })
         }),
     })
   }

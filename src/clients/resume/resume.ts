@@ -88,7 +88,7 @@ class Subscription {
   #tokenFailures = 0
   #isOver = false
   /** Events received while the state is loaded. */
-  #held: Result[] | undefined
+  #buffered: Result[] | undefined
 
   constructor(parts: SubscriptionParts) {
     this.#parts = parts
@@ -132,7 +132,7 @@ class Subscription {
   #next(result: Result): void {
     // Server-sent events have no close code: the last result says why it ended.
     if (result.errors && !result.data && verdictOf(result.errors) !== 'over') return this.#failed(result.errors)
-    if (this.#held) return void this.#held.push(result)
+    if (this.#buffered) return void this.#buffered.push(result)
     this.connected()
     const [event] = Object.values(result.data ?? {}) as ({ __typename?: string; id?: unknown } | null | undefined)[]
     const { onIncomplete, store } = this.#parts.options
@@ -151,7 +151,7 @@ class Subscription {
 
   async #recover(load: NonNullable<ResumeOptions['onIncomplete']>): Promise<void> {
     const attempt = this.#attempt
-    this.#held = []
+    this.#buffered = []
     let cursor: string | void
     try {
       cursor = await load(this.#parts.payload)
@@ -160,9 +160,9 @@ class Subscription {
       return
     }
     if (attempt !== this.#attempt || this.#isOver) return
-    const held = this.#held
-    this.#held = undefined
-    if (cursor === undefined) return held.forEach((result) => this.#next(result))
+    const buffered = this.#buffered
+    this.#buffered = undefined
+    if (cursor === undefined) return buffered.forEach((result) => this.#next(result))
     this.#payload.variables['after'] = cursor
     void this.#parts.options.store?.save(this.#key, cursor)
     this.#leave()
@@ -195,19 +195,19 @@ class Subscription {
   /** Ignores all further results of this attempt. */
   #leave(): void {
     this.#attempt++
-    this.#held = undefined
+    this.#buffered = undefined
     const unsubscribe = this.#unsubscribe
     this.#unsubscribe = undefined
     unsubscribe?.()
   }
 
-  #end(tell: () => void): void {
+  #end(notify: () => void): void {
     if (this.#isOver) return
     this.#isOver = true
     clearTimeout(this.#timer)
     this.#parts.ended()
     this.#leave()
-    tell()
+    notify()
   }
 
   stop(): void {

@@ -104,14 +104,14 @@ export const subscriptions: SubscriptionResolvers = {
 function activitySource({ admin, viewer, connectionId }: OperationContext, filter: ActivityFilter): Source {
   return new Source(async (sink) => {
     let isStarted = false
-    const early: ActivityEvent[] = []
+    const queued: ActivityEvent[] = []
     const watcher: Watcher = {
       adminId: viewer.userId,
       connectionId,
       entry(entry) {
         const event: ActivityEvent = { id: null, at: entry.at, kind: 'activity', payload: entry }
         if (isStarted) sink.event(event, false)
-        else early.push(event)
+        else queued.push(event)
       },
       ended: () => sink.end(notAnAdmin()),
     }
@@ -119,7 +119,7 @@ function activitySource({ admin, viewer, connectionId }: OperationContext, filte
     return {
       start() {
         isStarted = true
-        for (const event of early) sink.event(event, false)
+        for (const event of queued) sink.event(event, false)
         return Promise.resolve()
       },
       resume: () => Promise.reject(badInput('what is not kept can not be resumed')),

@@ -61,8 +61,8 @@ export async function acquireLock(path: string): Promise<() => Promise<void>> {
     await removeDead(path, theirs)
   }
   // The heartbeat for those who can't see our process: another container, or a system without /proc.
-  const beat = (): void => void utimes(path, new Date(), new Date()).catch(() => undefined)
-  const heartbeat = setInterval(beat, HEARTBEAT_MS).unref()
+  const touch = (): void => void utimes(path, new Date(), new Date()).catch(() => undefined)
+  const heartbeat = setInterval(touch, HEARTBEAT_MS).unref()
   return async () => {
     clearInterval(heartbeat)
     if ((await readLock(path)) === mine) await unlink(path)

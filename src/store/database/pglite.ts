@@ -29,7 +29,7 @@ const ORDINARY_ERROR_STATUS = 100
  */
 export class GuardedPGlite extends PGlite {
   #broken: Error | undefined
-  #tending: NodeJS.Timeout | undefined
+  #checkpoints: NodeJS.Timeout | undefined
   #wasUsed = false
 
   static async start(folder: string | undefined): Promise<GuardedPGlite> {
@@ -43,7 +43,7 @@ export class GuardedPGlite extends PGlite {
       await pglite.waitReady
       pglite.#guard()
       if (folder !== undefined) pglite.#syncToDisk()
-      pglite.#tending = setInterval(() => void pglite.#tend().catch(() => undefined), CHECKPOINT_CHECK_MS).unref()
+      pglite.#checkpoints = setInterval(() => void pglite.#checkpointIfDue().catch(() => undefined), CHECKPOINT_CHECK_MS).unref()
       return pglite
     } finally {
       // The engine's start sets 99, its end 0.
@@ -53,7 +53,7 @@ export class GuardedPGlite extends PGlite {
 
   /** Lets running statements finish, then ends the engine; a broken one is left alone. */
   async stop(): Promise<void> {
-    clearInterval(this.#tending)
+    clearInterval(this.#checkpoints)
     if (this.closed) return
     await this._runExclusiveTransaction(() => Promise.resolve())
     if (this.#broken) return
@@ -74,7 +74,7 @@ export class GuardedPGlite extends PGlite {
   }
 
   /** Makes a checkpoint if enough was written since the last one. Failures are retried. */
-  async #tend(): Promise<void> {
+  async #checkpointIfDue(): Promise<void> {
     if (!this.#wasUsed) return
     const { rows } = await this.query<{ bytes: number }>(
       'SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), redo_lsn)::float8 AS bytes FROM pg_control_checkpoint()',

@@ -44,11 +44,11 @@ export function createClientClass(target: DatabaseTarget, timeoutMs: number): ty
 
   return class extends pg.Client {
     override connect(): Promise<pg.Client>
-    override connect(tell: Connected): void
-    override connect(tell?: Connected): Promise<pg.Client> | void {
+    override connect(callback: Connected): void
+    override connect(callback?: Connected): Promise<pg.Client> | void {
       const connecting = this.#connect()
-      if (!tell) return connecting
-      connecting.then(() => (tell as () => void)(), tell as (error: Error) => void)
+      if (!callback) return connecting
+      connecting.then(() => (callback as () => void)(), callback as (error: Error) => void)
     }
 
     async #connect(): Promise<pg.Client> {

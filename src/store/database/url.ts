@@ -151,12 +151,12 @@ function readServers(authority: string, hosts?: string, ports?: string): { host:
   })
 }
 
-type Take = (name: string, choices?: readonly string[]) => string | undefined
+type TakeParameter = (name: string, choices?: readonly string[]) => string | undefined
 
 const MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify']
 
 /** How to encrypt, in the order of attempts, as libpq's `sslmode` defines it; without it not at all. */
-function readEncryption(take: Take, problems: string[]): readonly (false | ConnectionOptions)[] {
+function readEncryption(take: TakeParameter, problems: string[]): readonly (false | ConnectionOptions)[] {
   const ssl = take('ssl', ['true', '1', 'false', '0', 'no-verify'])
   const asked = take('sslmode', MODES) ?? process.env['PGSSLMODE']
   const [cert, key, root] = [take('sslcert'), take('sslkey'), take('sslrootcert')]
