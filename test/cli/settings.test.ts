@@ -441,8 +441,8 @@ describe('a variable with a name close to a setting', () => {
     ['RATE_LIMITS_PER_SECOND', 'RATE_LIMIT_PER_SECOND'],
     ['PROT', 'PORT'],
     ['DATADIR', 'DATA_DIR'],
-  ])('%s is taken for a misspelt %s', (came, meant) => {
-    expect(readEnvironment({ [came]: 'x' }).misspelt).toEqual([{ came, meant }])
+  ])('%s is taken for a misspelt %s', (got, meant) => {
+    expect(readEnvironment({ [got]: 'x' }).misspelt).toEqual([{ got, meant }])
   })
 
   test('is left alone where it is empty, where the setting itself is set, and where the name means something else', () => {
