@@ -44,11 +44,11 @@ export function createClientClass(target: DatabaseTarget, timeoutMs: number): ty
 
   return class extends pg.Client {
     override connect(): Promise<pg.Client>
-    override connect(callback: Connected): void
-    override connect(callback?: Connected): Promise<pg.Client> | void {
+    override connect(onConnected: Connected): void
+    override connect(onConnected?: Connected): Promise<pg.Client> | void {
       const connecting = this.#connect()
-      if (!callback) return connecting
-      connecting.then(() => (callback as () => void)(), callback as (error: Error) => void)
+      if (!onConnected) return connecting
+      connecting.then(() => (onConnected as () => void)(), onConnected as (error: Error) => void)
     }
 
     async #connect(): Promise<pg.Client> {
