@@ -3,8 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { PubSubEngine } from 'graphql-subscriptions'
 import type { Logger } from 'pino'
 import { createActivity, type Activity } from './admin/activity.ts'
-import { createAdmin } from './admin/admin.ts'
-import type { Admin } from './admin/contract.ts'
+import { Admin } from './admin/admin.ts'
 import { handleAdminRequests, applyBan } from './admin/node-answers.ts'
 import { createBans, type Bans } from './auth/bans.ts'
 import { devSecret } from './auth/dev-secret.ts'
@@ -16,20 +15,20 @@ import { createCheckpointStore } from './cluster/checkpoint-store.ts'
 import { HEARTBEAT_MS, heartbeat, LEASE_MS } from './cluster/lease.ts'
 import { createNodeRpc } from './cluster/node-rpc.ts'
 import { createLocalRegistry } from './cluster/presence-registry.ts'
-import { createRedisRegistry, type RedisRegistry } from './cluster/presence-registry.redis.ts'
+import { RedisRegistry } from './cluster/presence-registry.redis.ts'
 import { createTypingRelay, type TypingRelay } from './cluster/typing-relay.ts'
 import { createCore, type Core, type CoreSettings } from './core.ts'
 import { createDemoPages } from './demo/pages.ts'
 import { DEMO_ADMIN, DEMO_USERS, seedDemo } from './demo/seed.ts'
 import { createDemoSigner, type DemoSigner } from './demo/signer.ts'
 import { renderGraphiqlPage } from './graphql/graphiql/graphiql.ts'
-import { createOperations, type Operations } from './graphql/operations.ts'
+import { Operations } from './graphql/operations.ts'
 import { createSchema } from './graphql/schema.ts'
 import { createHttpHandler } from './graphql/yoga.ts'
 import { every } from './lib/schedule.ts'
 import { createTimerWheel, type TimerWheel } from './lib/timer-wheel.ts'
 import { createCheckpoints } from './live/checkpoints.ts'
-import { createConnections, REVOKED, type Connections } from './live/connections.ts'
+import { Connections, REVOKED } from './live/connections.ts'
 import { isTypingChange } from './live/hints.ts'
 import { createMemoryPubSub } from './pubsub/memory.ts'
 import { explainRedisError, RedisStartError } from './pubsub/redis-problem.ts'
@@ -39,10 +38,10 @@ import { createDatabase, DatabaseStartError, type Database } from './store/datab
 import { migrate } from './store/migrations/migrate.ts'
 import { createStore, type Store } from './store/store.ts'
 import { createMetrics, type Metrics, type WorkerMetrics } from './telemetry/metrics.ts'
-import { createGraphqlWsEndpoint } from './transport/graphql-ws/endpoint.ts'
+import { GraphqlWsEndpoint } from './transport/graphql-ws/endpoint.ts'
 import { createAddressLimit } from './transport/http/client-address.ts'
 import type { Readiness } from './transport/http/probes.ts'
-import { createHttpServer, type HttpServer } from './transport/http/server.ts'
+import { HttpServer } from './transport/http/server.ts'
 import { createLegacyEndpoint } from './transport/legacy/endpoint.ts'
 import { createRateLimit } from './transport/rate-limit.ts'
 
@@ -205,7 +204,7 @@ async function start(
   beginProfileSweeps(node)
   sweepMessages(core, settings).catch(failed('retention'))
   server.open()
-  return { started: { ...address, demoTokens: demoTokens(signer) }, useTls: server.useTls }
+  return { started: { ...address, demoTokens: demoTokens(signer) }, useTls: (tls) => server.useTls(tls) }
 }
 
 const openDatabase = (settings: Settings): Promise<Database> =>
@@ -251,7 +250,7 @@ async function openBus({ settings, nodeId, onStop, failed, metrics, log }: Base)
   return {
     pubsub: redis,
     redis,
-    registry: createRedisRegistry({ redis: redis.commands, prefix, nodeId, leaseMs: LEASE_MS }),
+    registry: new RedisRegistry({ redis: redis.commands, prefix, nodeId, leaseMs: LEASE_MS }),
     typingRelay: createTypingRelay<TypingChange>({ pubsub: redis, nodeId, accepts: isTypingChange, onError: failed('publish') }),
     async begin(isStopping) {
       await waitForRedis(url, redis, isStopping)
@@ -377,7 +376,7 @@ async function openConnections(base: Base, core: Core, bus: Bus, { revocations, 
     if (activity.isWatched)
       activity.record({ kind, userId, connectionId, name, code: null, conversationId: null, content: () => null })
   }
-  const connections = createConnections({
+  const connections = new Connections({
     wheel,
     maxPerUser: settings.maxConnectionsPerUser,
     leewayMs: settings.jwtLeewaySeconds * 1000,
@@ -394,7 +393,7 @@ async function openConnections(base: Base, core: Core, bus: Bus, { revocations, 
     },
   })
   onStop(handleAdminRequests({ rpc, connections, topics, revocations, bans, activity }))
-  const admin = createAdmin({
+  const admin = new Admin({
     rpc,
     revocations,
     activity,
@@ -419,7 +418,7 @@ interface Node extends Base, Live, Refusals {
 function openOperations(node: Node, schema: ReturnType<typeof createSchema>): Operations {
   const { settings, metrics, core, auth, connections, activity, admin, failed } = node
   const { chat, feeds } = core
-  const operations = createOperations({
+  const operations = new Operations({
     schema,
     services: {
       maxResponseBytes: settings.maxResponseBytes,
@@ -476,7 +475,7 @@ function createServer(node: Node): HttpServer {
     compress: settings.wsCompression,
   }
   let checking: Promise<Readiness> | undefined
-  return createHttpServer({
+  return new HttpServer({
     ...transport,
     host: settings.host,
     port: settings.port,
@@ -498,7 +497,7 @@ function createServer(node: Node): HttpServer {
         lastEventId: () => core.store.log.lastId(),
       }),
     handler: createHttpHandler({ schema, operations, report }),
-    graphqlWs: createGraphqlWsEndpoint({ ...transport, schema }),
+    graphqlWs: new GraphqlWsEndpoint({ ...transport, schema }),
     legacy: createLegacyEndpoint({
       ...transport,
       activity,

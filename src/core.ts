@@ -6,7 +6,7 @@ import { SearchIndex } from './chat/search-index.ts'
 import { createBatchLoader } from './lib/batch-loader.ts'
 import type { TimerWheel } from './lib/timer-wheel.ts'
 import { createFeeds, type Feeds, type FeedsOptions } from './live/feed.ts'
-import { createTopics, type Topics } from './live/topics.ts'
+import { Topics } from './live/topics.ts'
 import { createPublisher, type Publisher } from './pubsub/publisher.ts'
 import type { Memberships } from './store/conversations.ts'
 import type { Store } from './store/store.ts'
@@ -74,7 +74,7 @@ export async function createCore(settings: CoreSettings, parts: CoreParts): Prom
   const { log } = store
   const writes = createWrites(store, pubsub, onError)
   const loadMemberships = createMembershipLoader(store)
-  const topics = await createTopics({ pubsub, log, counts, onError })
+  const topics = await Topics.open({ pubsub, log, counts, onError })
   const searchIndex = new SearchIndex(store, (error) => onError('search index', error))
   writes.commits.onCommit((entries) => searchIndex.committed(entries))
   const chat = createChat({

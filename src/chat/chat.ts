@@ -13,19 +13,19 @@ import { createDeletions, type Deletions } from './deletions.ts'
 import { createEdits, type Edits } from './edits.ts'
 import type { EphemeralEvent } from './events.ts'
 import { createErasure, type Erasure } from './erasure.ts'
-import { createGroups, type Groups } from './groups.ts'
+import { Groups } from './groups.ts'
 import { createMessages, type Messages } from './messages.ts'
 import { createModeration, type Moderation } from './moderation.ts'
 import { createNotifications, type Notifications } from './notifications.ts'
-import { createPresence, type Presence } from './presence.ts'
+import { Presence } from './presence.ts'
 import { createProfileUpdates, type ProfileUpdates } from './profile-updates.ts'
 import { createRepublish, type Republish } from './republish.ts'
 import { createReactions, type Reactions } from './reactions.ts'
 import { createReads, type Reads } from './reads.ts'
-import { createReceipts, type Receipts } from './receipts.ts'
+import { Receipts } from './receipts.ts'
 import { createRetention, type Retention } from './retention.ts'
 import { createSnapshots, type Snapshots } from './snapshots.ts'
-import { createTyping, type Typing, type TypingChange } from './typing.ts'
+import { Typing, type TypingChange } from './typing.ts'
 import { createUsers, type Users } from './users.ts'
 
 /** The chat's public interface. */
@@ -85,7 +85,7 @@ export interface ChatOptions {
 export function createChat(options: ChatOptions): Chat {
   const { store, commits, publisher, wheel, counts, loadMemberships, registry, onError } = options
   const access = createAccess(store)
-  const typing = createTyping({
+  const typing = new Typing({
     store,
     access,
     publisher,
@@ -95,7 +95,7 @@ export function createChat(options: ChatOptions): Chat {
   })
   const profileUpdates = createProfileUpdates({ store, commits, wheel, onError: (error) => onError('profile update', error) })
   const notifications = createNotifications({ store, commits })
-  const groups = createGroups({
+  const groups = new Groups({
     store,
     commits,
     additionsPerDay: options.groupAdditionsPerDay ?? 0,
@@ -113,7 +113,7 @@ export function createChat(options: ChatOptions): Chat {
     messages: createMessages({ store, commits, access, typing, counts }),
     moderation: createModeration({ store, commits, access }),
     notifications,
-    presence: createPresence({
+    presence: new Presence({
       store,
       publisher,
       registry,
@@ -126,7 +126,7 @@ export function createChat(options: ChatOptions): Chat {
     republish: createRepublish({ commits, notifications }),
     reactions: createReactions({ access, commits }),
     reads: createReads(store),
-    receipts: createReceipts({ store, access, commits }),
+    receipts: new Receipts({ store, access, commits }),
     retention: createRetention({ store, commits }),
     snapshots: createSnapshots({ store, limit: options.snapshotLimit ?? 1 }),
     typing,

@@ -15,28 +15,6 @@ export interface GroupMember {
   joinedAt: number
 }
 
-/**
- * The rules of groups (docs/graphql.md, Groups): each change is one transaction under the lock of the group's topic, together
- * with its events.
- */
-export interface Groups {
-  create(ownerId: number, info: GroupInfo, memberIds: readonly number[]): Promise<GroupRecord>
-  update(userId: number, groupId: number, info: Partial<GroupInfo>): Promise<GroupRecord>
-  join(userId: number, groupId: number): Promise<'JOINED' | 'PENDING'>
-  decide(userId: number, groupId: number, candidateId: number, approve: boolean): Promise<GroupRecord>
-  invite(userId: number, groupId: number, userIds: readonly number[]): Promise<GroupRecord>
-  leave(userId: number, groupId: number): Promise<void>
-  /** Ends the membership of an erased user; a group they owned goes to its longest-standing admin, or else member. */
-  expelErased(userId: number, groupId: number): Promise<void>
-  remove(userId: number, groupId: number, memberId: number): Promise<GroupRecord>
-  setRole(userId: number, groupId: number, memberId: number, role: Role): Promise<GroupRecord>
-  /**
-   * Mutes a plain member until a time, in milliseconds since the epoch, or unmutes with null. `also` is committed with it if
-   * the caller acts as an administrator, not as owner or admin of the group.
-   */
-  mute(actor: { userId: number; also?: Also }, groupId: number, memberId: number, until: number | null): Promise<GroupMember>
-}
-
 const MEMBERS_AT_ONCE = 1000
 
 export interface GroupsOptions {
@@ -48,18 +26,191 @@ export interface GroupsOptions {
   stopTyping: (userId: number, conversationId: string) => void
 }
 
-export function createGroups({ store, commits, additionsPerDay, stopTyping }: GroupsOptions): Groups {
+/**
+ * The rules of groups (docs/graphql.md, Groups): each change is one transaction under the lock of the group's topic, together
+ * with its events.
+ */
+export class Groups {
+  readonly #store: Store
+  readonly #commits: Commits
+  readonly #additionsPerDay: number
+  readonly #stopTyping: (userId: number, conversationId: string) => void
+
+  constructor({ store, commits, additionsPerDay, stopTyping }: GroupsOptions) {
+    this.#store = store
+    this.#commits = commits
+    this.#additionsPerDay = additionsPerDay
+    this.#stopTyping = stopTyping
+  }
+
+  async create(ownerId: number, info: GroupInfo, memberIds: readonly number[]): Promise<GroupRecord> {
+    checkInfo(info)
+    const members = await this.#findUsers([ownerId, ...memberIds])
+    return await this.#commits.run(async (tx) => {
+      const created = await tx.groups.create(info)
+      const topic = groupTopic(created.id)
+      await tx.lock([topic, ...members.map(({ id }) => userTopic(id))])
+      await this.#countAdditions(
+        tx,
+        members.filter(({ id }) => id !== ownerId),
+      )
+      const sinceSeq = tx.nextSeq(topic)
+      const group = await tx.groups.addMembers(
+        created,
+        members.map(({ id }) => ({ userId: id, role: id === ownerId ? ('OWNER' as const) : ('MEMBER' as const), sinceSeq })),
+        { lastId: 0, historyAfter: 0 },
+      )
+      const payload: GroupPayload = { group, opens: { topic, sinceSeq } }
+      tx.append({ topics: [topic, ...members.map(({ id }) => userTopic(id))], kind: 'group_updated', payload })
+      return group
+    })
+  }
+
+  async update(userId: number, groupId: number, info: Partial<GroupInfo>): Promise<GroupRecord> {
+    checkInfo(info)
+    return await this.#change(groupId, [userId], [], async (tx, group, roles) => {
+      if (!isManager(roles.get(userId))) throw forbidden('only owner and admins may change the group')
+      if (Object.keys(info).length === 0) return group
+      const updated = await tx.groups.update(groupId, info)
+      announce(tx, updated)
+      return updated
+    })
+  }
+
+  async join(userId: number, groupId: number): Promise<'JOINED' | 'PENDING'> {
+    await this.#findUsers([userId])
+    return await this.#change(groupId, [userId], [userTopic(userId)], async (tx, group, roles) => {
+      if (roles.has(userId)) return 'JOINED'
+      if (group.joinApprovalRequired) {
+        await tx.groups.addJoinRequests(groupId, [userId])
+        return 'PENDING'
+      }
+      await admit(tx, group, [userId])
+      return 'JOINED'
+    })
+  }
+
+  async decide(userId: number, groupId: number, candidateId: number, approve: boolean): Promise<GroupRecord> {
+    return await this.#change(groupId, [userId, candidateId], [userTopic(candidateId)], async (tx, group, roles) => {
+      if (!isManager(roles.get(userId))) throw forbidden('only owner and admins may decide who joins')
+      if (!(await tx.groups.deleteJoinRequest(groupId, candidateId))) throw notFound(`user ${candidateId} did not ask to join`)
+      if (!approve || roles.has(candidateId)) return group
+      return await admit(tx, group, [candidateId])
+    })
+  }
+
+  async invite(userId: number, groupId: number, userIds: readonly number[]): Promise<GroupRecord> {
+    if (userIds.length === 0) throw badInput('userIds is empty, expected at least one user')
+    const users = await this.#findUsers(userIds)
+    const topics = users.map(({ id }) => userTopic(id))
+    return await this.#change(groupId, [userId, ...users.map(({ id }) => id)], topics, async (tx, group, roles) => {
+      const role = roles.get(userId)
+      if (!role) throw forbidden('only members may invite')
+      if (!isManager(role) && !group.allowInvitation) throw forbidden('only owner and admins may invite to this group')
+      const invited = users.filter(({ id }) => !roles.has(id))
+      const needsApproval = group.joinApprovalRequired && !isManager(role)
+      // Also if another one still needs approval: those who are added need not request it.
+      const pending = needsApproval ? new Set((await tx.groups.joinRequests([groupId])).get(groupId)) : new Set<number>()
+      const added = invited.filter(({ id }) => !pending.has(id))
+      const addedIds = added.map(({ id }) => id)
+      await this.#countAdditions(tx, added)
+      if (!needsApproval) return await admit(tx, group, addedIds)
+      await tx.groups.addJoinRequests(groupId, addedIds)
+      return group
+    })
+  }
+
+  async leave(userId: number, groupId: number): Promise<void> {
+    await this.#change(groupId, [userId], [], async (tx, group, roles) => {
+      const role = roles.get(userId)
+      if (!role) throw forbidden('not a member of this group')
+      if (role === 'OWNER' && group.memberCount > 1) {
+        throw new ChatError('FORBIDDEN', 'the owner can leave only after handing the group over to another member')
+      }
+      await expel(tx, group, userId)
+    })
+  }
+
+  /** Ends the membership of an erased user; a group they owned goes to its longest-standing admin, or else member. */
+  async expelErased(userId: number, groupId: number): Promise<void> {
+    await this.#change(groupId, [userId], [], async (tx, group, roles) => {
+      const role = roles.get(userId)
+      if (!role) return
+      const successor = role === 'OWNER' ? await tx.groups.successor(group, userId) : undefined
+      if (successor !== undefined) {
+        await tx.groups.setRole(group, successor, 'OWNER')
+        await tx.groups.setMute(groupId, successor, null)
+        await tx.groups.setRole(group, userId, 'MEMBER')
+        announce(tx, group)
+      }
+      await expel(tx, group, userId)
+    })
+  }
+
+  async remove(userId: number, groupId: number, memberId: number): Promise<GroupRecord> {
+    return await this.#change(groupId, [userId, memberId], [], async (tx, group, roles) => {
+      const role = roles.get(userId)
+      const memberRole = roles.get(memberId)
+      if (!isManager(role)) throw forbidden('only owner and admins may remove members')
+      if (userId === memberId) throw badInput('userId is yourself: leave the group instead')
+      if (!memberRole) throw notFound(`user ${memberId} is not a member`)
+      if (memberRole !== 'MEMBER' && role !== 'OWNER') throw forbidden('only the owner may remove admins')
+      return await expel(tx, group, memberId)
+    })
+  }
+
+  /**
+   * Mutes a plain member until a time, in milliseconds since the epoch, or unmutes with null. `also` is committed with it if
+   * the caller acts as an administrator, not as owner or admin of the group.
+   */
+  async mute(
+    { userId, also }: { userId: number; also?: Also },
+    groupId: number,
+    memberId: number,
+    until: number | null,
+  ): Promise<GroupMember> {
+    if (until !== null && until <= Date.now()) throw badInput('until is past, expected a time to come or null')
+    const { member, conversationId } = await this.#change(groupId, [userId, memberId], [], async (tx, group, roles) => {
+      const isEntitled = isManager(roles.get(userId))
+      if (!isEntitled && !also) throw forbidden('only owner and admins may mute members')
+      const role = roles.get(memberId)
+      if (!role) throw notFound(`user ${memberId} is not a member`)
+      if (role !== 'MEMBER') throw forbidden('only plain members can be muted')
+      if (await tx.groups.setMute(groupId, memberId, until)) announce(tx, group)
+      if (!isEntitled) await also?.(tx)
+      const [row] = await tx.groups.members(groupId, memberId - 1, 1)
+      return { member: { groupId, ...(row as Omit<GroupMember, 'groupId'>) }, conversationId: group.conversationId }
+    })
+    if (until !== null) this.#stopTyping(memberId, conversationId)
+    return member
+  }
+
+  async setRole(userId: number, groupId: number, memberId: number, role: Role): Promise<GroupRecord> {
+    return await this.#change(groupId, [userId, memberId], [], async (tx, group, roles) => {
+      if (roles.get(userId) !== 'OWNER') throw forbidden('only the owner may set roles')
+      const before = roles.get(memberId)
+      if (!before) throw notFound(`user ${memberId} is not a member`)
+      if (before === role) return group
+      if (userId === memberId) throw badInput('the owner stays owner: give role OWNER to another member to hand the group over')
+      await tx.groups.setRole(group, memberId, role)
+      if (role !== 'MEMBER') await tx.groups.setMute(groupId, memberId, null)
+      if (role === 'OWNER') await tx.groups.setRole(group, userId, 'ADMIN')
+      announce(tx, group)
+      return group
+    })
+  }
+
   /**
    * Runs a change of a group under the lock of its topic and of `others`; roles are read under the lock. Throws NOT_FOUND for a
    * group that does not exist or is closed.
    */
-  async function change<T>(
+  async #change<T>(
     groupId: number,
     userIds: readonly number[],
     others: readonly string[],
     run: (tx: Transaction, group: GroupRecord, roles: Map<number, Role>) => Promise<T>,
   ): Promise<T> {
-    return await commits.run(async (tx) => {
+    return await this.#commits.run(async (tx) => {
       await tx.lock([groupTopic(groupId), ...others])
       const group = (await tx.groups.byIds([groupId])).get(groupId)
       if (!group) throw notFound(`there is no group ${groupId}`)
@@ -67,226 +218,77 @@ export function createGroups({ store, commits, additionsPerDay, stopTyping }: Gr
     })
   }
 
-  function announce(tx: Transaction, group: GroupRecord): void {
-    const payload: GroupPayload = { group }
-    tx.append({ topics: [groupTopic(group.id)], kind: 'group_updated', payload, changesAccess: true })
-  }
-
-  /** Adds users one after the other, with an event for the group and for each user. */
-  async function admit(tx: Transaction, group: GroupRecord, userIds: readonly number[]): Promise<GroupRecord> {
-    if (userIds.length === 0) return group
-    // Under the lock of their topics: a concurrent change of a name reaches the group either way.
-    const users = await tx.users.byIds(userIds)
-    const topic = groupTopic(group.id)
-    const beginning = await tx.groups.beginning(group)
-    const { historyAfter } = beginning
-    const members: { userId: number; role: Role; sinceSeq: number }[] = []
-    for (const { id, name, avatar } of userIds.map((userId) => users.get(userId) as UserRecord)) {
-      const sinceSeq = tx.nextSeq(topic)
-      const payload: MembershipPayload = {
-        groupId: group.id,
-        conversationId: group.conversationId,
-        user: { id, name, avatar },
-        memberCount: group.memberCount + members.length + 1,
-        opens: historyAfter === 0 ? { topic, sinceSeq } : { topic, sinceSeq, historyAfter },
-      }
-      tx.append({ topics: [topic, userTopic(id)], kind: 'member_joined', payload, changesAccess: true })
-      members.push({ userId: id, role: 'MEMBER', sinceSeq })
-    }
-    return await tx.groups.addMembers(group, members, beginning)
-  }
-
-  async function expel(tx: Transaction, group: GroupRecord, userId: number): Promise<GroupRecord> {
-    const topic = groupTopic(group.id)
-    const seq = tx.nextSeq(topic)
-    const user = (await tx.users.byIds([userId])).get(userId) as UserRecord
-    const left = await tx.groups.removeMember(group, userId, topic, seq)
-    const payload: MembershipPayload = {
-      groupId: group.id,
-      conversationId: group.conversationId,
-      user: { id: userId, name: user.name, avatar: user.avatar },
-      memberCount: left.memberCount,
-      closes: userId,
-    }
-    tx.append({ topics: [topic], kind: 'member_left', payload, changesAccess: true })
-    return left
-  }
-
   /** The users by id, in the given order and without duplicates. Throws NOT_FOUND naming those who do not exist. */
-  async function findUsers(userIds: readonly number[]): Promise<UserRecord[]> {
+  async #findUsers(userIds: readonly number[]): Promise<UserRecord[]> {
     const ids = [...new Set(userIds)]
     if (ids.length > MEMBERS_AT_ONCE) throw badInput(`${ids.length} users at once, expected at most ${MEMBERS_AT_ONCE}`)
-    const users = await store.users.byIds(ids)
+    const users = await this.#store.users.byIds(ids)
     const unknown = ids.filter((id) => !users.has(id))
     if (unknown.length > 0) throw notFound(`there is no user ${unknown.slice(0, 5).join(', ')}`)
     return ids.map((id) => users.get(id) as UserRecord)
   }
 
   /** Counts additions to groups by others. Throws RATE_LIMITED if one of the users was added too often today. */
-  async function countAdditions(tx: Transaction, users: readonly UserRecord[]): Promise<void> {
-    if (additionsPerDay === 0 || users.length === 0) return
+  async #countAdditions(tx: Transaction, users: readonly UserRecord[]): Promise<void> {
+    if (this.#additionsPerDay === 0 || users.length === 0) return
     const ids = users.map(({ id }) => id)
-    const full = await tx.users.countGroupAdditions(ids, additionsPerDay)
+    const full = await tx.users.countGroupAdditions(ids, this.#additionsPerDay)
     if (full.length === 0) return
     const some = full.slice(0, 5).join(', ')
-    const message = `others put user ${some} into ${additionsPerDay} groups today, which is the limit: who wants to be in this one can join it`
+    const message = `others put user ${some} into ${this.#additionsPerDay} groups today, which is the limit: who wants to be in this one can join it`
     throw new ChatError('RATE_LIMITED', message)
   }
+}
 
-  function checkInfo(info: Partial<GroupInfo>): void {
-    const problem =
-      (info.name === undefined ? null : problemWithName(info.name)) ??
-      (info.avatar == null ? null : problemWithUrl(info.avatar, 'avatar')) ??
-      (info.announcement == null ? null : problemWithAnnouncement(info.announcement))
-    if (problem !== null) throw badInput(problem)
+function announce(tx: Transaction, group: GroupRecord): void {
+  const payload: GroupPayload = { group }
+  tx.append({ topics: [groupTopic(group.id)], kind: 'group_updated', payload, changesAccess: true })
+}
+
+/** Adds users one after the other, with an event for the group and for each user. */
+async function admit(tx: Transaction, group: GroupRecord, userIds: readonly number[]): Promise<GroupRecord> {
+  if (userIds.length === 0) return group
+  // Under the lock of their topics: a concurrent change of a name reaches the group either way.
+  const users = await tx.users.byIds(userIds)
+  const topic = groupTopic(group.id)
+  const beginning = await tx.groups.beginning(group)
+  const { historyAfter } = beginning
+  const members: { userId: number; role: Role; sinceSeq: number }[] = []
+  for (const { id, name, avatar } of userIds.map((userId) => users.get(userId) as UserRecord)) {
+    const sinceSeq = tx.nextSeq(topic)
+    const payload: MembershipPayload = {
+      groupId: group.id,
+      conversationId: group.conversationId,
+      user: { id, name, avatar },
+      memberCount: group.memberCount + members.length + 1,
+      opens: historyAfter === 0 ? { topic, sinceSeq } : { topic, sinceSeq, historyAfter },
+    }
+    tx.append({ topics: [topic, userTopic(id)], kind: 'member_joined', payload, changesAccess: true })
+    members.push({ userId: id, role: 'MEMBER', sinceSeq })
   }
+  return await tx.groups.addMembers(group, members, beginning)
+}
 
-  return {
-    async create(ownerId, info, memberIds) {
-      checkInfo(info)
-      const members = await findUsers([ownerId, ...memberIds])
-      return await commits.run(async (tx) => {
-        const created = await tx.groups.create(info)
-        const topic = groupTopic(created.id)
-        await tx.lock([topic, ...members.map(({ id }) => userTopic(id))])
-        await countAdditions(
-          tx,
-          members.filter(({ id }) => id !== ownerId),
-        )
-        const sinceSeq = tx.nextSeq(topic)
-        const group = await tx.groups.addMembers(
-          created,
-          members.map(({ id }) => ({ userId: id, role: id === ownerId ? ('OWNER' as const) : ('MEMBER' as const), sinceSeq })),
-          { lastId: 0, historyAfter: 0 },
-        )
-        const payload: GroupPayload = { group, opens: { topic, sinceSeq } }
-        tx.append({ topics: [topic, ...members.map(({ id }) => userTopic(id))], kind: 'group_updated', payload })
-        return group
-      })
-    },
-
-    async update(userId, groupId, info) {
-      checkInfo(info)
-      return await change(groupId, [userId], [], async (tx, group, roles) => {
-        if (!isManager(roles.get(userId))) throw forbidden('only owner and admins may change the group')
-        if (Object.keys(info).length === 0) return group
-        const updated = await tx.groups.update(groupId, info)
-        announce(tx, updated)
-        return updated
-      })
-    },
-
-    async join(userId, groupId) {
-      await findUsers([userId])
-      return await change(groupId, [userId], [userTopic(userId)], async (tx, group, roles) => {
-        if (roles.has(userId)) return 'JOINED'
-        if (group.joinApprovalRequired) {
-          await tx.groups.addJoinRequests(groupId, [userId])
-          return 'PENDING'
-        }
-        await admit(tx, group, [userId])
-        return 'JOINED'
-      })
-    },
-
-    async decide(userId, groupId, candidateId, approve) {
-      return await change(groupId, [userId, candidateId], [userTopic(candidateId)], async (tx, group, roles) => {
-        if (!isManager(roles.get(userId))) throw forbidden('only owner and admins may decide who joins')
-        if (!(await tx.groups.deleteJoinRequest(groupId, candidateId))) throw notFound(`user ${candidateId} did not ask to join`)
-        if (!approve || roles.has(candidateId)) return group
-        return await admit(tx, group, [candidateId])
-      })
-    },
-
-    async invite(userId, groupId, userIds) {
-      if (userIds.length === 0) throw badInput('userIds is empty, expected at least one user')
-      const users = await findUsers(userIds)
-      const topics = users.map(({ id }) => userTopic(id))
-      return await change(groupId, [userId, ...users.map(({ id }) => id)], topics, async (tx, group, roles) => {
-        const role = roles.get(userId)
-        if (!role) throw forbidden('only members may invite')
-        if (!isManager(role) && !group.allowInvitation) throw forbidden('only owner and admins may invite to this group')
-        const invited = users.filter(({ id }) => !roles.has(id))
-        const needsApproval = group.joinApprovalRequired && !isManager(role)
-        // Also if another one still needs approval: those who are added need not request it.
-        const pending = needsApproval ? new Set((await tx.groups.joinRequests([groupId])).get(groupId)) : new Set<number>()
-        const added = invited.filter(({ id }) => !pending.has(id))
-        const addedIds = added.map(({ id }) => id)
-        await countAdditions(tx, added)
-        if (!needsApproval) return await admit(tx, group, addedIds)
-        await tx.groups.addJoinRequests(groupId, addedIds)
-        return group
-      })
-    },
-
-    async leave(userId, groupId) {
-      await change(groupId, [userId], [], async (tx, group, roles) => {
-        const role = roles.get(userId)
-        if (!role) throw forbidden('not a member of this group')
-        if (role === 'OWNER' && group.memberCount > 1) {
-          throw new ChatError('FORBIDDEN', 'the owner can leave only after handing the group over to another member')
-        }
-        await expel(tx, group, userId)
-      })
-    },
-
-    async expelErased(userId, groupId) {
-      await change(groupId, [userId], [], async (tx, group, roles) => {
-        const role = roles.get(userId)
-        if (!role) return
-        const successor = role === 'OWNER' ? await tx.groups.successor(group, userId) : undefined
-        if (successor !== undefined) {
-          await tx.groups.setRole(group, successor, 'OWNER')
-          await tx.groups.setMute(groupId, successor, null)
-          await tx.groups.setRole(group, userId, 'MEMBER')
-          announce(tx, group)
-        }
-        await expel(tx, group, userId)
-      })
-    },
-
-    async remove(userId, groupId, memberId) {
-      return await change(groupId, [userId, memberId], [], async (tx, group, roles) => {
-        const role = roles.get(userId)
-        const memberRole = roles.get(memberId)
-        if (!isManager(role)) throw forbidden('only owner and admins may remove members')
-        if (userId === memberId) throw badInput('userId is yourself: leave the group instead')
-        if (!memberRole) throw notFound(`user ${memberId} is not a member`)
-        if (memberRole !== 'MEMBER' && role !== 'OWNER') throw forbidden('only the owner may remove admins')
-        return await expel(tx, group, memberId)
-      })
-    },
-
-    async mute({ userId, also }, groupId, memberId, until) {
-      if (until !== null && until <= Date.now()) throw badInput('until is past, expected a time to come or null')
-      const { member, conversationId } = await change(groupId, [userId, memberId], [], async (tx, group, roles) => {
-        const isEntitled = isManager(roles.get(userId))
-        if (!isEntitled && !also) throw forbidden('only owner and admins may mute members')
-        const role = roles.get(memberId)
-        if (!role) throw notFound(`user ${memberId} is not a member`)
-        if (role !== 'MEMBER') throw forbidden('only plain members can be muted')
-        if (await tx.groups.setMute(groupId, memberId, until)) announce(tx, group)
-        if (!isEntitled) await also?.(tx)
-        const [row] = await tx.groups.members(groupId, memberId - 1, 1)
-        return { member: { groupId, ...(row as Omit<GroupMember, 'groupId'>) }, conversationId: group.conversationId }
-      })
-      if (until !== null) stopTyping(memberId, conversationId)
-      return member
-    },
-
-    async setRole(userId, groupId, memberId, role) {
-      return await change(groupId, [userId, memberId], [], async (tx, group, roles) => {
-        if (roles.get(userId) !== 'OWNER') throw forbidden('only the owner may set roles')
-        const before = roles.get(memberId)
-        if (!before) throw notFound(`user ${memberId} is not a member`)
-        if (before === role) return group
-        if (userId === memberId) throw badInput('the owner stays owner: give role OWNER to another member to hand the group over')
-        await tx.groups.setRole(group, memberId, role)
-        if (role !== 'MEMBER') await tx.groups.setMute(groupId, memberId, null)
-        if (role === 'OWNER') await tx.groups.setRole(group, userId, 'ADMIN')
-        announce(tx, group)
-        return group
-      })
-    },
+async function expel(tx: Transaction, group: GroupRecord, userId: number): Promise<GroupRecord> {
+  const topic = groupTopic(group.id)
+  const seq = tx.nextSeq(topic)
+  const user = (await tx.users.byIds([userId])).get(userId) as UserRecord
+  const left = await tx.groups.removeMember(group, userId, topic, seq)
+  const payload: MembershipPayload = {
+    groupId: group.id,
+    conversationId: group.conversationId,
+    user: { id: userId, name: user.name, avatar: user.avatar },
+    memberCount: left.memberCount,
+    closes: userId,
   }
+  tx.append({ topics: [topic], kind: 'member_left', payload, changesAccess: true })
+  return left
+}
+
+function checkInfo(info: Partial<GroupInfo>): void {
+  const problem =
+    (info.name === undefined ? null : problemWithName(info.name)) ??
+    (info.avatar == null ? null : problemWithUrl(info.avatar, 'avatar')) ??
+    (info.announcement == null ? null : problemWithAnnouncement(info.announcement))
+  if (problem !== null) throw badInput(problem)
 }

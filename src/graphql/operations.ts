@@ -18,37 +18,12 @@ import {
   type RequestParameters,
 } from './requests.ts'
 import { SubscriptionBudget } from './subscription-budget.ts'
-import { createSharedExecution, NO_RESULT, type SharedOperation } from './shared-execution.ts'
+import { SharedExecution, NO_RESULT, type SharedOperation } from './shared-execution.ts'
 import type { SourceEvent } from './delivery.ts'
 import { Source, type OpenSource } from './source.ts'
 import { Subscription, type SubscriptionSink } from './subscription.ts'
 
 export type OpenSubscription = OpenSource
-
-/** How every transport runs an operation. */
-export interface Operations {
-  /** Parses and validates, with limits; results are cached by text. */
-  parse(text: string): PreparedDocument
-  /**
-   * The parameters of a request that are executed, without anything else: the text, or that of the named persisted document,
-   * and the variables that it declares. Throws BAD_USER_INPUT if there is no text.
-   */
-  accept(parameters: RequestParameters): AcceptedParameters
-  /** The input of `run` and `subscribe`, or why the request can't be executed. */
-  prepare(request: OperationRequest): PreparedRequest | Refused
-  /** Counts a document rejected before there was a request to execute. */
-  countRefused(errors: readonly GraphQLError[]): void
-  /** Executes a query or mutation; never rejects. */
-  run(request: PreparedRequest): Promise<ExecutionResult> | ExecutionResult
-  /** Prepares a query or mutation and executes it; never rejects. */
-  execute(request: OperationRequest): Promise<ExecutionResult> | ExecutionResult
-  /** Resolves when no query or mutation is running; undefined if none is. */
-  idle(): Promise<void> | undefined
-  /** Opens a subscription, whose events wait for `start`; returns a result if it could not be opened. */
-  subscribe(request: PreparedRequest, sink: SubscriptionSink): Promise<OpenSubscription | ExecutionResult>
-  /** An error as clients may see it. */
-  failure(error: unknown): GraphQLError
-}
 
 /** The part of the live trace that records operations. */
 export type ActivityRecorder = Pick<Activity, 'isWatched' | 'record'>
@@ -71,30 +46,136 @@ const OK = { query: 'query ok', mutation: 'mutation ok', subscription: 'subscrip
 
 const hasErrors = ({ errors }: ExecutionResult): boolean => errors !== undefined
 
-export function createOperations(options: OperationsOptions): Operations {
-  const { schema, services, report, persisted, activity, counts = createCounts(), open } = options
-  const requests = new Requests({ schema, report, counts, persisted, open })
-  const turns = new ExecutionTurns()
-  const budget = new SubscriptionBudget()
-  const shared = createSharedExecution({ services, report, counts, turns })
-  const parts = { report, activity, budget, counts }
-  const rules = { suggestions: open, maxBytes: services.maxResponseBytes }
-  const largeAnswers = new LargeAnswers()
+/** How every transport runs an operation. */
+export class Operations {
+  readonly #schema: GraphQLSchema
+  readonly #services: Services
+  readonly #report: ReportError
+  readonly #activity: ActivityRecorder
+  readonly #counts: Counts
+  readonly #requests: Requests
+  readonly #turns = new ExecutionTurns()
+  readonly #budget = new SubscriptionBudget()
+  readonly #shared: SharedExecution
+  readonly #parts: { report: ReportError; activity: ActivityRecorder; budget: SubscriptionBudget; counts: Counts }
+  readonly #rules: { suggestions: boolean; maxBytes: number | undefined }
+  readonly #largeAnswers = new LargeAnswers()
   /** Queries and mutations in progress, and who waits for them to end. */
-  let running = 0
-  const waiting: (() => void)[] = []
+  #running = 0
+  readonly #waiting: (() => void)[] = []
+
+  constructor(options: OperationsOptions) {
+    const { schema, services, report, persisted, activity, counts = createCounts(), open } = options
+    this.#schema = schema
+    this.#services = services
+    this.#report = report
+    this.#activity = activity
+    this.#counts = counts
+    this.#requests = new Requests({ schema, report, counts, persisted, open })
+    this.#shared = new SharedExecution({ services, report, counts, turns: this.#turns })
+    this.#parts = { report, activity, budget: this.#budget, counts }
+    this.#rules = { suggestions: open, maxBytes: services.maxResponseBytes }
+  }
+
+  /** Parses and validates, with limits; results are cached by text. */
+  parse(text: string): PreparedDocument {
+    return this.#requests.parse(text)
+  }
+
+  /**
+   * The parameters of a request that are executed, without anything else: the text, or that of the named persisted document,
+   * and the variables that it declares. Throws BAD_USER_INPUT if there is no text.
+   */
+  accept(parameters: RequestParameters): AcceptedParameters {
+    return this.#requests.accept(parameters)
+  }
+
+  /** The input of `run` and `subscribe`, or why the request can't be executed. */
+  prepare(request: OperationRequest): PreparedRequest | Refused {
+    return this.#requests.prepare(request)
+  }
+
+  /** Counts a document rejected before there was a request to execute. */
+  countRefused(errors: readonly GraphQLError[]): void {
+    this.#requests.refuse({ errors })
+  }
+
+  /** An error as clients may see it. */
+  failure(error: unknown): GraphQLError {
+    return toClientError(error, this.#report)
+  }
+
+  /** Executes a query or mutation; never rejects. */
+  run(request: PreparedRequest): ExecutionResult | Promise<ExecutionResult> {
+    const result = tracing.isOn
+      ? inSpan({ name: nameOf(request.operation) }, () => this.#execute(request), hasErrors)
+      : this.#execute(request)
+    if (!('then' in result)) return this.#recordOperation(request, clientResult(result, this.#report, this.#rules))
+    this.#running++
+    return result.then((settled) => {
+      this.#running--
+      if (this.#running === 0) for (const resolve of this.#waiting.splice(0)) resolve()
+      return this.#recordOperation(request, clientResult(settled, this.#report, this.#rules))
+    })
+  }
+
+  /** Prepares a query or mutation and executes it; never rejects. */
+  execute(request: OperationRequest): Promise<ExecutionResult> | ExecutionResult {
+    const prepared = this.#requests.prepare(request)
+    return 'errors' in prepared ? prepared : this.run(prepared)
+  }
+
+  /** Resolves when no query or mutation is running; undefined if none is. */
+  idle(): Promise<void> | undefined {
+    return this.#running === 0 ? undefined : new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** Opens a subscription, whose events wait for `start`; returns a result if it could not be opened. */
+  async subscribe(request: PreparedRequest, sink: SubscriptionSink): Promise<OpenSubscription | ExecutionResult> {
+    const { document, operation, variables, viewer, connectionId, isOwn, lastEventId } = request
+    const source = await createSourceEventStream({
+      schema: this.#schema,
+      document: document.document,
+      contextValue: createContext(this.#services, viewer, connectionId, { lastEventId }),
+      variableValues: variables,
+      operationName: operation.node.name?.value,
+    })
+    if (!(source instanceof Source)) return toClientResult(source as ExecutionResult, this.#report, this.#rules)
+    const { userId } = viewer
+    // The server's own documents are cheap, and an admitted connection must not be refused because of others.
+    const cost = isOwn ? 0 : request.cost
+    try {
+      this.#budget.acquire(userId, connectionId, cost)
+    } catch (error) {
+      return this.#requests.refuse({ errors: [toClientError(error, this.#report)] })
+    }
+    const executed = operation.isShared
+      ? this.#shared.share(document, operation, variables, cost)
+      : this.#unshared(cost, (event) =>
+          operation.execute(event, createContext(this.#services, viewer, connectionId, { isEvent: true }), variables),
+        )
+    this.#recordOperation(request, {})
+    const subscription = new Subscription(this.#parts, { viewer, connectionId, executed, cost, sink })
+    try {
+      await subscription.open(source)
+    } catch (error) {
+      subscription.close()
+      return { errors: [toClientError(error, this.#report)] }
+    }
+    return subscription
+  }
 
   /** Counts the outcome of an operation, and shows it in watches. */
-  function recordOperation(request: PreparedRequest, result: ExecutionResult): ExecutionResult {
+  #recordOperation(request: PreparedRequest, result: ExecutionResult): ExecutionResult {
     const { node, takesToken } = request.operation
     const code = (result.errors?.[0]?.extensions['code'] as string | undefined) ?? 'ok'
-    countIn(counts.operations, code === 'ok' ? OK[node.operation] : `${node.operation} ${code}`)
-    if (!activity.isWatched) return result
+    countIn(this.#counts.operations, code === 'ok' ? OK[node.operation] : `${node.operation} ${code}`)
+    if (!this.#activity.isWatched) return result
     const name = node.name?.value ?? node.operation
     // Pings are not traced.
     if (name === 'LegacyPing') return result
     const { viewer, connectionId, variables } = request
-    activity.record({
+    this.#activity.record({
       kind: 'operation',
       userId: viewer.userId,
       connectionId,
@@ -106,52 +187,54 @@ export function createOperations(options: OperationsOptions): Operations {
     return result
   }
 
-  function executeNow(request: PreparedRequest): ExecutionResult | Promise<ExecutionResult> {
+  #executeNow(request: PreparedRequest): ExecutionResult | Promise<ExecutionResult> {
     const { operation, viewer, connectionId, variables } = request
-    if (viewer.isAdmin && operation.node.operation === 'query') return executeForAdmin(request)
-    if (operation.selectsCursor) return executeInSnapshot(request)
-    return operation.execute(undefined, createContext(services, viewer, connectionId), variables)
+    if (viewer.isAdmin && operation.node.operation === 'query') return this.#executeForAdmin(request)
+    if (operation.selectsCursor) return this.#executeInSnapshot(request)
+    return operation.execute(undefined, createContext(this.#services, viewer, connectionId), variables)
   }
 
   /** An admin's query is answered after it is audited which conversations of others it read. */
-  async function executeForAdmin(request: PreparedRequest): Promise<ExecutionResult> {
+  async #executeForAdmin(request: PreparedRequest): Promise<ExecutionResult> {
     const { operation, viewer, connectionId, variables } = request
     const readings = new Readings(viewer.userId)
     const result = operation.selectsCursor
-      ? await executeInSnapshot(request, readings)
-      : await operation.execute(undefined, createContext(services, viewer, connectionId, { readings }), variables)
+      ? await this.#executeInSnapshot(request, readings)
+      : await operation.execute(undefined, createContext(this.#services, viewer, connectionId, { readings }), variables)
     try {
-      if (readings.entries.length > 0) await services.admin.noteReadings(readings.entries)
+      if (readings.entries.length > 0) await this.#services.admin.noteReadings(readings.entries)
     } catch (error) {
-      return { errors: [toClientError(error, report)] }
+      return { errors: [toClientError(error, this.#report)] }
     }
     return result
   }
 
   /** Executes a query that selects `cursor`: all of its reads see one state of the database, that of the cursor. */
-  async function executeInSnapshot(request: PreparedRequest, readings?: Readings): Promise<ExecutionResult> {
+  async #executeInSnapshot(request: PreparedRequest, readings?: Readings): Promise<ExecutionResult> {
     const { operation, viewer, connectionId, variables } = request
     try {
-      return await services.chat.snapshots.read(viewer.userId, async (snapshot) =>
-        operation.execute(undefined, createContext(services, viewer, connectionId, { snapshot, readings }), variables),
+      return await this.#services.chat.snapshots.read(viewer.userId, async (snapshot) =>
+        operation.execute(undefined, createContext(this.#services, viewer, connectionId, { snapshot, readings }), variables),
       )
     } catch (error) {
-      return { errors: [toClientError(error, report)] }
+      return { errors: [toClientError(error, this.#report)] }
     }
   }
 
-  function execute(request: PreparedRequest): ExecutionResult | Promise<ExecutionResult> {
-    return request.cost <= SMALL_COST ? executeNow(request) : largeAnswers.make(request, () => executeNow(request))
+  #execute(request: PreparedRequest): ExecutionResult | Promise<ExecutionResult> {
+    return request.cost <= SMALL_COST
+      ? this.#executeNow(request)
+      : this.#largeAnswers.make(request, () => this.#executeNow(request))
   }
 
   /** An operation executed for its subscriber alone. */
-  function unshared(cost: number, execute: (event: SourceEvent) => ExecutionResult | Promise<ExecutionResult>): SharedOperation {
+  #unshared(cost: number, execute: (event: SourceEvent) => ExecutionResult | Promise<ExecutionResult>): SharedOperation {
     let isReleased = false
     const result: SharedOperation['result'] = (event, { userId }) => {
-      const started = turns.run(userId, cost, () => {
+      const started = this.#turns.run(userId, cost, () => {
         if (isReleased) return NO_RESULT
-        counts.executions++
-        return toClientResult(execute(event), report, { maxBytes: services.maxResponseBytes })
+        this.#counts.executions++
+        return toClientResult(execute(event), this.#report, { maxBytes: this.#services.maxResponseBytes })
       })
       return started instanceof WaitingExecution ? started.result : started
     }
@@ -162,69 +245,6 @@ export function createOperations(options: OperationsOptions): Operations {
         isReleased = true
       },
     }
-  }
-
-  function run(request: PreparedRequest): ExecutionResult | Promise<ExecutionResult> {
-    const result = tracing.isOn
-      ? inSpan({ name: nameOf(request.operation) }, () => execute(request), hasErrors)
-      : execute(request)
-    if (!('then' in result)) return recordOperation(request, clientResult(result, report, rules))
-    running++
-    return result.then((settled) => {
-      running--
-      if (running === 0) for (const resolve of waiting.splice(0)) resolve()
-      return recordOperation(request, clientResult(settled, report, rules))
-    })
-  }
-
-  return {
-    parse: (text) => requests.parse(text),
-    accept: (parameters) => requests.accept(parameters),
-    prepare: (request) => requests.prepare(request),
-    countRefused: (errors) => void requests.refuse({ errors }),
-    failure: (error) => toClientError(error, report),
-    run,
-
-    execute(request) {
-      const prepared = requests.prepare(request)
-      return 'errors' in prepared ? prepared : run(prepared)
-    },
-
-    idle: () => (running === 0 ? undefined : new Promise((resolve) => waiting.push(resolve))),
-
-    async subscribe(request, sink) {
-      const { document, operation, variables, viewer, connectionId, isOwn, lastEventId } = request
-      const source = await createSourceEventStream({
-        schema,
-        document: document.document,
-        contextValue: createContext(services, viewer, connectionId, { lastEventId }),
-        variableValues: variables,
-        operationName: operation.node.name?.value,
-      })
-      if (!(source instanceof Source)) return toClientResult(source as ExecutionResult, report, rules)
-      const { userId } = viewer
-      // The server's own documents are cheap, and an admitted connection must not be refused because of others.
-      const cost = isOwn ? 0 : request.cost
-      try {
-        budget.acquire(userId, connectionId, cost)
-      } catch (error) {
-        return requests.refuse({ errors: [toClientError(error, report)] })
-      }
-      const executed = operation.isShared
-        ? shared.share(document, operation, variables, cost)
-        : unshared(cost, (event) =>
-            operation.execute(event, createContext(services, viewer, connectionId, { isEvent: true }), variables),
-          )
-      recordOperation(request, {})
-      const subscription = new Subscription(parts, { viewer, connectionId, executed, cost, sink })
-      try {
-        await subscription.open(source)
-      } catch (error) {
-        subscription.close()
-        return { errors: [toClientError(error, report)] }
-      }
-      return subscription
-    },
   }
 }
 

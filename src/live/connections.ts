@@ -42,30 +42,6 @@ export interface ConnectionState {
   queuedBytes: number
 }
 
-export interface Connections {
-  /** Whether the user may have one more. */
-  hasRoom(userId: number): boolean
-  /** Registers a connection; undefined if the user has as many as allowed. */
-  open(viewer: Viewer, peer: ConnectionPeer): Connection | undefined
-  /** The client's address; undefined if there is no such connection. */
-  addressOf(connectionId: string): string | undefined
-  /** Continues with another token of the same user. Throws NOT_FOUND if there is no such connection. */
-  renew(connectionId: string, viewer: Viewer): void
-  /** Ends the user's connections; returns how many. */
-  disconnectUser(userId: number, text: string | undefined, reason?: 'disconnected' | 'banned'): number
-  /**
-   * Functions that end each of them because the server stops, with `text` as the reason; from now on each new one is ended as
-   * soon as it is open.
-   */
-  restart(): ((text: string) => void)[]
-  /** The user's. */
-  of(userId: number): ConnectionState[]
-  /** Buffered outbound bytes: of all together, and of the largest one. */
-  queued(): { sum: number; max: number }
-  /** How many are open, by protocol. */
-  counts(): Readonly<Record<Protocol, number>>
-}
-
 export interface ConnectionsOptions {
   wheel: TimerWheel
   maxPerUser: number
@@ -84,120 +60,169 @@ export interface ConnectionsOptions {
 /** The reason for a connection whose token an administrator has revoked. */
 export const REVOKED = 'the token was revoked'
 
-/** The connections of this node: limited for each user, ended when their token expires (docs/protocol.md, section 1). */
-export function createConnections(options: ConnectionsOptions): Connections {
-  const { wheel, maxPerUser, leewayMs = 0, isRevoked, banOf = () => undefined, onOpened, onClosed } = options
-  const byUser = new Map<number, Live[]>()
-  const byId = new Map<string, Live>()
-  const counts: Record<Protocol, number> = { legacy: 0, 'graphql-ws': 0, sse: 0 }
-  let isRestarting = false
+/** When connections end, and what is called then. */
+interface Lifetime {
+  wheel: TimerWheel
+  leewayMs: number
+  onClosed: (connection: Live) => void
+}
 
-  class Live implements Connection {
-    readonly id = randomUUID()
-    readonly since = Date.now()
-    readonly peer: ConnectionPeer
-    viewer: Viewer
-    #expiry: Deadline
-    #isEnded = false
+class Live implements Connection {
+  readonly id = randomUUID()
+  readonly since = Date.now()
+  readonly peer: ConnectionPeer
+  readonly #lifetime: Lifetime
+  viewer: Viewer
+  #expiry: Deadline
+  #isEnded = false
+  #isClosed = false
 
-    constructor(viewer: Viewer, peer: ConnectionPeer) {
-      this.viewer = viewer
-      this.peer = peer
-      this.#expiry = this.#expires()
-    }
-
-    #expires(): Deadline {
-      return wheel.at(this.viewer.expiresAt + leewayMs, () => this.end('expired'))
-    }
-
-    renew(viewer: Viewer): void {
-      this.#expiry.cancel()
-      this.viewer = viewer
-      this.#expiry = this.#expires()
-    }
-
-    end(reason: EndReason, text?: string): void {
-      if (this.#isEnded) return
-      this.#isEnded = true
-      this.peer.disconnect(reason, text)
-    }
-
-    closed(): void {
-      if (!byId.delete(this.id)) return
-      const { userId } = this.viewer
-      this.#expiry.cancel()
-      const others = of(userId).filter((other) => other !== this)
-      if (others.length > 0) byUser.set(userId, others)
-      else byUser.delete(userId)
-      counts[this.peer.protocol]--
-      onClosed(userId, this.id, this.peer.protocol)
-    }
+  constructor(viewer: Viewer, peer: ConnectionPeer, lifetime: Lifetime) {
+    this.viewer = viewer
+    this.peer = peer
+    this.#lifetime = lifetime
+    this.#expiry = this.#expires()
   }
 
-  const of = (userId: number): readonly Live[] => byUser.get(userId) ?? []
-  const hasRoom = (userId: number): boolean => of(userId).length < maxPerUser
+  renew(viewer: Viewer): void {
+    this.#expiry.cancel()
+    this.viewer = viewer
+    this.#expiry = this.#expires()
+  }
 
-  return {
-    hasRoom,
+  end(reason: EndReason, text?: string): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    this.peer.disconnect(reason, text)
+  }
 
-    open(viewer, peer) {
-      const { userId } = viewer
-      if (!hasRoom(userId)) return undefined
-      const connection = new Live(viewer, peer)
-      const others = byUser.get(userId)
-      if (others) others.push(connection)
-      else byUser.set(userId, [connection])
-      byId.set(connection.id, connection)
-      counts[peer.protocol]++
-      onOpened(userId, connection.id, peer.protocol)
-      // It was being opened when the others were ended.
-      if (isRestarting) queueMicrotask(() => connection.end('restarting'))
-      else if (banOf(userId) !== undefined) queueMicrotask(() => connection.end('banned', banOf(userId)))
-      else if (isRevoked(viewer)) queueMicrotask(() => connection.end('disconnected', REVOKED))
-      return connection
-    },
+  closed(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#expiry.cancel()
+    this.#lifetime.onClosed(this)
+  }
 
-    addressOf: (connectionId) => byId.get(connectionId)?.peer.address,
+  #expires(): Deadline {
+    const { wheel, leewayMs } = this.#lifetime
+    return wheel.at(this.viewer.expiresAt + leewayMs, () => this.end('expired'))
+  }
+}
 
-    renew(connectionId, viewer) {
-      const connection = byId.get(connectionId)
-      if (!connection) throw notFound('the connection has ended')
-      if (viewer.userId !== connection.viewer.userId) throw forbidden('the token is of another user: connect anew with it')
-      connection.renew(viewer)
-    },
+/** The connections of this node: limited for each user, ended when their token expires (docs/protocol.md, section 1). */
+export class Connections {
+  readonly #lifetime: Lifetime
+  readonly #maxPerUser: number
+  readonly #isRevoked: (viewer: Viewer) => boolean
+  readonly #banOf: (userId: number) => string | undefined
+  readonly #onOpened: (userId: number, connectionId: string, protocol: Protocol) => void
+  readonly #onClosed: (userId: number, connectionId: string, protocol: Protocol) => void
+  readonly #byUser = new Map<number, Live[]>()
+  readonly #byId = new Map<string, Live>()
+  readonly #counts: Record<Protocol, number> = { legacy: 0, 'graphql-ws': 0, sse: 0 }
+  #isRestarting = false
 
-    disconnectUser(userId, text, reason = 'disconnected') {
-      const ended = [...of(userId)]
-      for (const connection of ended) connection.end(reason, text)
-      return ended.length
-    },
+  constructor(options: ConnectionsOptions) {
+    const { wheel, maxPerUser, leewayMs = 0, isRevoked, banOf = () => undefined, onOpened, onClosed } = options
+    this.#lifetime = { wheel, leewayMs, onClosed: (connection) => this.#remove(connection) }
+    this.#onClosed = onClosed
+    this.#maxPerUser = maxPerUser
+    this.#isRevoked = isRevoked
+    this.#banOf = banOf
+    this.#onOpened = onOpened
+  }
 
-    restart() {
-      isRestarting = true
-      return [...byId.values()].map((connection) => (text: string) => connection.end('restarting', text))
-    },
+  /** Whether the user may have one more. */
+  hasRoom(userId: number): boolean {
+    return this.#of(userId).length < this.#maxPerUser
+  }
 
-    of: (userId) =>
-      of(userId).map(({ id, viewer, since, peer }) => ({
-        id,
-        userId,
-        protocol: peer.protocol,
-        since,
-        expiresAt: viewer.expiresAt,
-        address: peer.address,
-        queuedBytes: peer.queuedBytes(),
-      })),
+  /** Registers a connection; undefined if the user has as many as allowed. */
+  open(viewer: Viewer, peer: ConnectionPeer): Connection | undefined {
+    const { userId } = viewer
+    if (!this.hasRoom(userId)) return undefined
+    const connection = new Live(viewer, peer, this.#lifetime)
+    const others = this.#byUser.get(userId)
+    if (others) others.push(connection)
+    else this.#byUser.set(userId, [connection])
+    this.#byId.set(connection.id, connection)
+    this.#counts[peer.protocol]++
+    this.#onOpened(userId, connection.id, peer.protocol)
+    // It was being opened when the others were ended.
+    if (this.#isRestarting) queueMicrotask(() => connection.end('restarting'))
+    else if (this.#banOf(userId) !== undefined) queueMicrotask(() => connection.end('banned', this.#banOf(userId)))
+    else if (this.#isRevoked(viewer)) queueMicrotask(() => connection.end('disconnected', REVOKED))
+    return connection
+  }
 
-    queued() {
-      let [sum, max] = [0, 0]
-      for (const { peer } of byId.values()) {
-        const bytes = peer.queuedBytes()
-        sum += bytes
-        if (bytes > max) max = bytes
-      }
-      return { sum, max }
-    },
+  /** The client's address; undefined if there is no such connection. */
+  addressOf(connectionId: string): string | undefined {
+    return this.#byId.get(connectionId)?.peer.address
+  }
 
-    counts: () => counts,
+  /** Continues with another token of the same user. Throws NOT_FOUND if there is no such connection. */
+  renew(connectionId: string, viewer: Viewer): void {
+    const connection = this.#byId.get(connectionId)
+    if (!connection) throw notFound('the connection has ended')
+    if (viewer.userId !== connection.viewer.userId) throw forbidden('the token is of another user: connect anew with it')
+    connection.renew(viewer)
+  }
+
+  /** Ends the user's connections; returns how many. */
+  disconnectUser(userId: number, text: string | undefined, reason: 'disconnected' | 'banned' = 'disconnected'): number {
+    const ended = [...this.#of(userId)]
+    for (const connection of ended) connection.end(reason, text)
+    return ended.length
+  }
+
+  /**
+   * Functions that end each of them because the server stops, with `text` as the reason; from now on each new one is ended as
+   * soon as it is open.
+   */
+  restart(): ((text: string) => void)[] {
+    this.#isRestarting = true
+    return [...this.#byId.values()].map((connection) => (text: string) => connection.end('restarting', text))
+  }
+
+  /** The user's. */
+  of(userId: number): ConnectionState[] {
+    return this.#of(userId).map(({ id, viewer, since, peer }) => ({
+      id,
+      userId,
+      protocol: peer.protocol,
+      since,
+      expiresAt: viewer.expiresAt,
+      address: peer.address,
+      queuedBytes: peer.queuedBytes(),
+    }))
+  }
+
+  /** Buffered outbound bytes: of all together, and of the largest one. */
+  queued(): { sum: number; max: number } {
+    let [sum, max] = [0, 0]
+    for (const { peer } of this.#byId.values()) {
+      const bytes = peer.queuedBytes()
+      sum += bytes
+      if (bytes > max) max = bytes
+    }
+    return { sum, max }
+  }
+
+  /** How many are open, by protocol. */
+  counts(): Readonly<Record<Protocol, number>> {
+    return this.#counts
+  }
+
+  #remove({ id, viewer: { userId }, peer: { protocol } }: Live): void {
+    this.#byId.delete(id)
+    const others = this.#of(userId).filter((other) => other.id !== id)
+    if (others.length > 0) this.#byUser.set(userId, others)
+    else this.#byUser.delete(userId)
+    this.#counts[protocol]--
+    this.#onClosed(userId, id, protocol)
+  }
+
+  #of(userId: number): readonly Live[] {
+    return this.#byUser.get(userId) ?? []
   }
 }

@@ -30,24 +30,6 @@ interface Topic {
   isCatchingUp: boolean
 }
 
-export interface Topics {
-  /**
-   * Starts listening; resolves, once nothing published from now on can be missed, with the `seq` after which `listener`
-   * receives events.
-   */
-  attach(topic: string, listener: TopicListener): Promise<number>
-  detach(topic: string, listener: TopicListener): void
-  /** Delivers an ephemeral event to this node's subscribers of a topic. */
-  deliverLocally(topic: string, event: EphemeralEvent): void
-  /** Number of topics listened to. */
-  size(): number
-  /** Number of a topic's subscribers on this node, and the last `seq` delivered to them; undefined without any. */
-  inspect(topic: string): { subscribers: number; position: number | null } | undefined
-  /** Compares the positions of all topics with the log's and delivers what was missed. */
-  check(): Promise<void>
-  stop(): Promise<void>
-}
-
 export interface TopicsOptions {
   pubsub: PubSubEngine
   log: Pick<EventLog, 'heads' | 'read'>
@@ -68,60 +50,167 @@ const MAX_RETRY_MS = 5000
  * What this node listens to: a position for each topic; gaps are filled from the log, repeats dropped (docs/architecture.md,
  * rule 2).
  */
-export async function createTopics({ pubsub, log, counts = createCounts(), onError }: TopicsOptions): Promise<Topics> {
-  const topics = new Map<string, Topic>()
-  const loadHead = createBatchLoader<string, number>(async (names) => {
-    const heads = await log.heads(names)
-    return names.map((name) => heads.get(name) ?? 0)
-  })
-  const readEntries = createBatchLoader<TopicRange, LogEntry[]>(
-    (ranges) => Promise.all(ranges.map((range) => log.read(range, READ_LIMIT))),
-    READS_AT_ONCE,
-  )
-  let stopped = false
+export class Topics {
+  readonly #pubsub: PubSubEngine
+  readonly #log: Pick<EventLog, 'heads' | 'read'>
+  readonly #counts: Counts
+  readonly #onError: (stage: 'catch up' | 'listener' | 'unsubscribe' | 'check', error: unknown) => void
+  readonly #topics = new Map<string, Topic>()
+  readonly #loadHead: (key: string) => Promise<number>
+  readonly #readEntries: (key: TopicRange) => Promise<LogEntry[]>
+  #stopped = false
+  #audience: number | undefined
 
-  function deliver(topic: Topic, seq: number, event: DurableEvent): void {
+  constructor({ pubsub, log, counts = createCounts(), onError }: TopicsOptions) {
+    this.#pubsub = pubsub
+    this.#log = log
+    this.#counts = counts
+    this.#onError = onError
+    this.#loadHead = createBatchLoader<string, number>(async (names) => {
+      const heads = await log.heads(names)
+      return names.map((name) => heads.get(name) ?? 0)
+    })
+    this.#readEntries = createBatchLoader<TopicRange, LogEntry[]>(
+      (ranges) => Promise.all(ranges.map((range) => log.read(range, READ_LIMIT))),
+      READS_AT_ONCE,
+    )
+  }
+
+  /** Those of a node, which listens to what is for audiences from now on. */
+  static async open(options: TopicsOptions): Promise<Topics> {
+    const topics = new Topics(options)
+    topics.#audience = await options.pubsub.subscribe(
+      AUDIENCE_CHANNEL,
+      (hint: AudienceHint) => topics.#deliverToAudience(hint),
+      AUDIENCE_HINTS,
+    )
+    return topics
+  }
+
+  /**
+   * Starts listening; resolves, once nothing published from now on can be missed, with the `seq` after which `listener`
+   * receives events.
+   */
+  async attach(name: string, listener: TopicListener): Promise<number> {
+    let topic = this.#topics.get(name)
+    if (!topic) {
+      topic = {
+        name,
+        position: undefined,
+        listeners: new Set(),
+        references: 0,
+        opening: undefined,
+        subscription: undefined,
+        outOfOrder: undefined,
+        head: 0,
+        isCatchingUp: false,
+      }
+      this.#topics.set(name, topic)
+      topic.references++
+      topic.opening = this.#open(topic)
+    } else topic.references++
+    try {
+      await topic.opening
+    } catch (error) {
+      this.#release(topic)
+      // A topic that could not be opened must not be found by the next subscriber.
+      if (this.#topics.get(name) === topic) this.#topics.delete(name)
+      throw error
+    }
+    topic.listeners.add(listener)
+    return topic.position as number
+  }
+
+  detach(name: string, listener: TopicListener): void {
+    const topic = this.#topics.get(name)
+    if (topic?.listeners.delete(listener)) this.#release(topic)
+  }
+
+  /** Delivers an ephemeral event to this node's subscribers of a topic. */
+  deliverLocally(name: string, event: EphemeralEvent): void {
+    this.#deliverEphemeral(this.#topics.get(name)?.listeners ?? [], event)
+  }
+
+  /** Number of topics listened to. */
+  size(): number {
+    return this.#topics.size
+  }
+
+  /** Number of a topic's subscribers on this node, and the last `seq` delivered to them; undefined without any. */
+  inspect(name: string): { subscribers: number; position: number | null } | undefined {
+    const topic = this.#topics.get(name)
+    return topic && { subscribers: topic.listeners.size, position: topic.position ?? null }
+  }
+
+  /** Compares the positions of all topics with the log's and delivers what was missed. */
+  async check(): Promise<void> {
+    // A topic being opened may have read its head before its subscription could miss nothing.
+    await Promise.allSettled([...this.#topics.values()].flatMap((topic) => topic.opening ?? []))
+    const known = [...this.#topics.values()].filter((topic) => topic.position !== undefined)
+    if (known.length === 0) return
+    const positions = known.map((topic) => topic.position as number)
+    try {
+      const heads = await this.#log.heads(known.map((topic) => topic.name))
+      known.forEach((topic, index) => {
+        const head = heads.get(topic.name) ?? 0
+        if (head < (positions[index] as number)) this.#rewind(topic, head)
+        if (head > topic.head) topic.head = head
+        if (topic.head > (topic.position as number)) void this.#catchUp(topic)
+      })
+    } catch (error) {
+      this.#onError('check', error)
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    if (this.#audience !== undefined) this.#pubsub.unsubscribe(this.#audience)
+    for (const topic of this.#topics.values()) this.#unsubscribe(topic)
+    this.#topics.clear()
+  }
+
+  #deliver(topic: Topic, seq: number, event: DurableEvent): void {
     topic.position = seq
-    counts.lag(Math.max(0, Date.now() - event.at) / 1000)
+    this.#counts.lag(Math.max(0, Date.now() - event.at) / 1000)
     for (const listener of topic.listeners) {
       try {
         listener.onEvent(event, seq)
       } catch (error) {
-        onError('listener', error)
+        this.#onError('listener', error)
       }
     }
   }
 
   /** Delivers what is next in the out-of-order buffer, and drops what is behind. */
-  function drain(topic: Topic): void {
+  #drain(topic: Topic): void {
     const { outOfOrder } = topic
     if (!outOfOrder) return
     for (const seq of outOfOrder.keys()) if (seq <= (topic.position as number)) outOfOrder.delete(seq)
     for (let event; (event = outOfOrder.get((topic.position as number) + 1));) {
       outOfOrder.delete((topic.position as number) + 1)
-      deliver(topic, (topic.position as number) + 1, event)
+      this.#deliver(topic, (topic.position as number) + 1, event)
     }
     if (outOfOrder.size === 0) topic.outOfOrder = undefined
   }
 
-  async function catchUp(topic: Topic): Promise<void> {
+  async #catchUp(topic: Topic): Promise<void> {
     if (topic.isCatchingUp) return
     topic.isCatchingUp = true
     let retryMs = RETRY_MS
-    while (!stopped && topics.get(topic.name) === topic && topic.head > (topic.position as number)) {
+    while (!this.#stopped && this.#topics.get(topic.name) === topic && topic.head > (topic.position as number)) {
       try {
         const { name, head } = topic
-        const entries = await readEntries({ topic: name, after: topic.position as number, until: head })
+        const entries = await this.#readEntries({ topic: name, after: topic.position as number, until: head })
         for (const { seq, event } of entries) {
           if (seq <= (topic.position as number)) continue
-          counts.healed++
-          deliver(topic, seq, asChatEvent(event))
+          this.#counts.healed++
+          this.#deliver(topic, seq, asChatEvent(event))
         }
-        if (entries.length === 0) await skip(topic, head)
-        drain(topic)
+        if (entries.length === 0) await this.#skip(topic, head)
+        this.#drain(topic)
         retryMs = RETRY_MS
       } catch (error) {
-        onError('catch up', error)
+        this.#onError('catch up', error)
         const ms = retryMs * (0.5 + Math.random() / 2)
         await new Promise((resolve) => setTimeout(resolve, ms).unref())
         retryMs = Math.min(2 * retryMs, MAX_RETRY_MS)
@@ -131,162 +220,84 @@ export async function createTopics({ pubsub, log, counts = createCounts(), onErr
   }
 
   /** The log has nothing up to `head`: retention was faster, or the hint belonged to another log. */
-  async function skip(topic: Topic, head: number): Promise<void> {
-    const logged = await loadHead(topic.name)
+  async #skip(topic: Topic, head: number): Promise<void> {
+    const logged = await this.#loadHead(topic.name)
     if (topic.head !== head) return
-    if (logged < head) rewind(topic, logged)
+    if (logged < head) this.#rewind(topic, logged)
     else topic.position = head
   }
 
   /** The log lost its end (a restored backup, a failover): what is numbered from here on is new. */
-  function rewind(topic: Topic, head: number): void {
-    onError('check', new Error(`the log of ${topic.name} ends at ${head}, before ${topic.head}, which was told of`))
+  #rewind(topic: Topic, head: number): void {
+    this.#onError('check', new Error(`the log of ${topic.name} ends at ${head}, before ${topic.head}, which was told of`))
     topic.position = topic.head = head
     topic.outOfOrder = undefined
   }
 
-  function deliverEphemeral(listeners: Iterable<TopicListener>, event: EphemeralEvent): void {
+  #deliverToAudience({ topics, event }: AudienceHint): void {
+    const listeners = new Set<TopicListener>()
+    for (const name of topics) for (const listener of this.#topics.get(name)?.listeners ?? []) listeners.add(listener)
+    this.#deliverEphemeral(listeners, event as EphemeralEvent)
+  }
+
+  #deliverEphemeral(listeners: Iterable<TopicListener>, event: EphemeralEvent): void {
     for (const listener of listeners) {
       try {
         listener.onEphemeral(event)
       } catch (error) {
-        onError('listener', error)
+        this.#onError('listener', error)
       }
     }
   }
 
-  function onHint(topic: Topic, hint: Hint): void {
-    if (!tracing.isOn || hint.trace === undefined) return applyHint(topic, hint)
+  #onHint(topic: Topic, hint: Hint): void {
+    if (!tracing.isOn || hint.trace === undefined) return this.#applyHint(topic, hint)
     const attributes = { 'parley.topic': topic.name, 'parley.listeners': topic.listeners.size }
     inSpan({ name: `deliver ${hint.event.kind}`, kind: SpanKind.CONSUMER, parent: hint.trace, attributes }, () =>
-      applyHint(topic, hint),
+      this.#applyHint(topic, hint),
     )
   }
 
-  function applyHint(topic: Topic, { seq, event }: Hint): void {
-    if (seq === null) return deliverEphemeral(topic.listeners, event as EphemeralEvent)
+  #applyHint(topic: Topic, { seq, event }: Hint): void {
+    if (seq === null) return this.#deliverEphemeral(topic.listeners, event as EphemeralEvent)
     if (seq > topic.head) topic.head = seq
     if (topic.position !== undefined) {
       if (seq <= topic.position) return
       if (seq === topic.position + 1) {
-        deliver(topic, seq, event as DurableEvent)
-        drain(topic)
+        this.#deliver(topic, seq, event as DurableEvent)
+        this.#drain(topic)
         return
       }
     }
     topic.outOfOrder ??= new Map()
     if (topic.outOfOrder.size < READ_LIMIT) topic.outOfOrder.set(seq, event as DurableEvent)
-    if (topic.position !== undefined) void catchUp(topic)
+    if (topic.position !== undefined) void this.#catchUp(topic)
   }
 
-  async function open(topic: Topic): Promise<void> {
-    topic.subscription = await pubsub.subscribe(topic.name, (hint: Hint) => onHint(topic, hint), HINTS)
-    const head = await loadHead(topic.name)
+  async #open(topic: Topic): Promise<void> {
+    topic.subscription = await this.#pubsub.subscribe(topic.name, (hint: Hint) => this.#onHint(topic, hint), HINTS)
+    const head = await this.#loadHead(topic.name)
     topic.position = head
     if (head > topic.head) topic.head = head
-    drain(topic)
+    this.#drain(topic)
     topic.opening = undefined
-    if (topic.head > topic.position) void catchUp(topic)
+    if (topic.head > topic.position) void this.#catchUp(topic)
   }
 
-  function unsubscribe(topic: Topic): void {
+  #unsubscribe(topic: Topic): void {
     const { subscription } = topic
     topic.subscription = undefined
     if (subscription === undefined) return
     try {
-      pubsub.unsubscribe(subscription)
+      this.#pubsub.unsubscribe(subscription)
     } catch (error) {
-      onError('unsubscribe', error)
+      this.#onError('unsubscribe', error)
     }
   }
 
-  function release(topic: Topic): void {
+  #release(topic: Topic): void {
     if (--topic.references > 0) return
-    if (topics.get(topic.name) === topic) topics.delete(topic.name)
-    unsubscribe(topic)
-  }
-
-  const audience = await pubsub.subscribe(
-    AUDIENCE_CHANNEL,
-    (hint: AudienceHint) => {
-      const listeners = new Set<TopicListener>()
-      for (const name of hint.topics) for (const listener of topics.get(name)?.listeners ?? []) listeners.add(listener)
-      deliverEphemeral(listeners, hint.event as EphemeralEvent)
-    },
-    AUDIENCE_HINTS,
-  )
-
-  return {
-    async attach(name, listener) {
-      let topic = topics.get(name)
-      if (!topic) {
-        topic = {
-          name,
-          position: undefined,
-          listeners: new Set(),
-          references: 0,
-          opening: undefined,
-          subscription: undefined,
-          outOfOrder: undefined,
-          head: 0,
-          isCatchingUp: false,
-        }
-        topics.set(name, topic)
-        topic.references++
-        topic.opening = open(topic)
-      } else topic.references++
-      try {
-        await topic.opening
-      } catch (error) {
-        release(topic)
-        // A topic that could not be opened must not be found by the next subscriber.
-        if (topics.get(name) === topic) topics.delete(name)
-        throw error
-      }
-      topic.listeners.add(listener)
-      return topic.position as number
-    },
-
-    detach(name, listener) {
-      const topic = topics.get(name)
-      if (topic?.listeners.delete(listener)) release(topic)
-    },
-
-    deliverLocally(name, event) {
-      deliverEphemeral(topics.get(name)?.listeners ?? [], event)
-    },
-
-    size: () => topics.size,
-
-    inspect(name) {
-      const topic = topics.get(name)
-      return topic && { subscribers: topic.listeners.size, position: topic.position ?? null }
-    },
-
-    async check() {
-      // A topic being opened may have read its head before its subscription could miss nothing.
-      await Promise.allSettled([...topics.values()].flatMap((topic) => topic.opening ?? []))
-      const known = [...topics.values()].filter((topic) => topic.position !== undefined)
-      if (known.length === 0) return
-      const positions = known.map((topic) => topic.position as number)
-      try {
-        const heads = await log.heads(known.map((topic) => topic.name))
-        known.forEach((topic, index) => {
-          const head = heads.get(topic.name) ?? 0
-          if (head < (positions[index] as number)) rewind(topic, head)
-          if (head > topic.head) topic.head = head
-          if (topic.head > (topic.position as number)) void catchUp(topic)
-        })
-      } catch (error) {
-        onError('check', error)
-      }
-    },
-
-    async stop() {
-      stopped = true
-      pubsub.unsubscribe(audience)
-      for (const topic of topics.values()) unsubscribe(topic)
-      topics.clear()
-    },
+    if (this.#topics.get(topic.name) === topic) this.#topics.delete(topic.name)
+    this.#unsubscribe(topic)
   }
 }

@@ -84,76 +84,65 @@ const FILTERS: Record<ConversationFilter, (userId: number) => Sql.Sql> = {
   MENTIONED: (userId) => Sql.sql`NOT ${isArchived} AND ${unreadMentionsOf(userId)} > 0`,
 }
 
-export function createConversationStore(db: Db) {
-  /** For each key the conversation's members by user id, those above `after`. */
-  async function memberPages(keys: readonly MemberPageKey[]): Promise<MemberRecord[][]> {
-    const rows = await db.$queryRaw<(MemberRecord & { ord: number })[]>`
-      SELECT k.ord, m.* FROM ${recordset(keys, 'k', '"conversationId" text, after int, "limit" int')}
-      CROSS JOIN LATERAL (
-        SELECT user_id AS "userId", role::text AS role, ${epochMs('joined_at')} AS "joinedAt" FROM members
-        WHERE ${pageAfter('conversation_id', 'user_id', 'k."conversationId"', 'k.after')} LIMIT k."limit"
-      ) m ORDER BY k.ord, m."userId"`
-    return byOrd(keys, rows, ({ userId, role, joinedAt }) => ({ userId, role, joinedAt }))
+export class ConversationStore {
+  readonly #db: Db
+
+  constructor(db: Db) {
+    this.#db = db
   }
 
-  async function byIds(ids: readonly string[], { withClosed = false } = {}): Promise<Map<string, ConversationRecord>> {
-    const rows = await db.$queryRaw<ConversationRow[]>`
-      SELECT c.id, c.is_group, g.id AS group_id, c.user_low, c.user_high
-      FROM conversations c LEFT JOIN groups g ON g.conversation_id = c.id
-      WHERE c.id = ANY(${[...ids]}::text[]) AND (${withClosed}::boolean OR g.closed_at IS NULL)`
-    return new Map(rows.map((row) => [row.id, toRecord(row)]))
+  /** Conversations by id, without closed groups. */
+  byIds(ids: readonly string[]): Promise<Map<string, ConversationRecord>> {
+    return this.#byIds(ids)
   }
 
-  return {
-    /** Conversations by id, without closed groups. */
-    byIds: (ids: readonly string[]): Promise<Map<string, ConversationRecord>> => byIds(ids),
+  /** The conversations of messages by their ids, including those of closed groups: for operations without a viewer. */
+  async ofMessages(messages: Iterable<{ conversationId: string }>): Promise<Map<string, ConversationRecord>> {
+    return await this.#byIds([...new Set(Array.from(messages, ({ conversationId }) => conversationId))], { withClosed: true })
+  }
 
-    /** The conversations of messages by their ids, including those of closed groups: for operations without a viewer. */
-    ofMessages: async (messages: Iterable<{ conversationId: string }>): Promise<Map<string, ConversationRecord>> =>
-      await byIds([...new Set(Array.from(messages, ({ conversationId }) => conversationId))], { withClosed: true }),
-
-    /** The direct conversation of two users, whatever id it was imported with; undefined before the first message. */
-    async byPair(a: number, b: number): Promise<ConversationRecord | undefined> {
-      const [row] = await db.$queryRaw<ConversationRow[]>`
+  /** The direct conversation of two users, whatever id it was imported with; undefined before the first message. */
+  async byPair(a: number, b: number): Promise<ConversationRecord | undefined> {
+    const [row] = await this.#db.$queryRaw<ConversationRow[]>`
         SELECT id, is_group, null::int AS group_id, user_low, user_high FROM conversations
         WHERE user_low = ${Math.min(a, b)} AND user_high = ${Math.max(a, b)}`
-      return row && toRecord(row)
-    },
+    return row && toRecord(row)
+  }
 
-    /** The conversations that the user is in, or only the named one. */
-    async idsOf(userId: number, only?: string): Promise<string[]> {
-      const rows = await db.$queryRaw<{ conversation_id: string }[]>`
+  /** The conversations that the user is in, or only the named one. */
+  async idsOf(userId: number, only?: string): Promise<string[]> {
+    const rows = await this.#db.$queryRaw<{ conversation_id: string }[]>`
         SELECT conversation_id FROM members WHERE user_id = ${userId} AND conversation_id = coalesce(${only ?? null}, conversation_id)`
-      return rows.map((row) => row.conversation_id)
-    },
+    return rows.map((row) => row.conversation_id)
+  }
 
-    /** The conversations that the user is in, each with its horizon: the message after which the user may read. */
-    async memberOf(userId: number, ids: readonly string[]): Promise<Map<string, number>> {
-      const rows = await db.$queryRaw<{ id: string; horizon: number }[]>`
+  /** The conversations that the user is in, each with its horizon: the message after which the user may read. */
+  async memberOf(userId: number, ids: readonly string[]): Promise<Map<string, number>> {
+    const rows = await this.#db.$queryRaw<{ id: string; horizon: number }[]>`
         SELECT conversation_id AS id, history_after::float8 AS horizon FROM members
         WHERE user_id = ${userId} AND conversation_id = ANY(${[...ids]}::text[])`
-      return new Map(rows.map(({ id, horizon }) => [id, horizon]))
-    },
+    return new Map(rows.map(({ id, horizon }) => [id, horizon]))
+  }
 
-    /** Which of the users are members of the conversation. */
-    async membersAmong(conversationId: string, userIds: readonly number[]): Promise<Set<number>> {
-      const rows = await db.$queryRaw<{ user_id: number }[]>`
+  /** Which of the users are members of the conversation. */
+  async membersAmong(conversationId: string, userIds: readonly number[]): Promise<Set<number>> {
+    const rows = await this.#db.$queryRaw<{ user_id: number }[]>`
         SELECT user_id FROM members WHERE conversation_id = ${conversationId} AND user_id = ANY(${[...userIds]}::int[])`
-      return new Set(rows.map((row) => row.user_id))
-    },
+    return new Set(rows.map((row) => row.user_id))
+  }
 
-    /**
-     * The user's conversations by latest activity, those after `after`, pinned ones first, by filter; without a filter all,
-     * whether pinned or not. If conversations move meanwhile, a page may miss one, and never repeats one of an earlier page.
-     */
-    async page(
-      userId: number,
-      after: ConversationPosition | undefined,
-      limit: number,
-      filter?: ConversationFilter,
-    ): Promise<(ConversationRecord & ConversationPosition & { horizon: number })[]> {
-      type Row = ConversationRow & { pinned: boolean; activity: number; last_id: number; horizon: number; as_of: number }
-      const rows = await db.$queryRaw<Row[]>`
+  /**
+   * The user's conversations by latest activity, those after `after`, pinned ones first, by filter; without a filter all,
+   * whether pinned or not. If conversations move meanwhile, a page may miss one, and never repeats one of an earlier page.
+   */
+  async page(
+    userId: number,
+    after: ConversationPosition | undefined,
+    limit: number,
+    filter?: ConversationFilter,
+  ): Promise<(ConversationRecord & ConversationPosition & { horizon: number })[]> {
+    type Row = ConversationRow & { pinned: boolean; activity: number; last_id: number; horizon: number; as_of: number }
+    const rows = await this.#db.$queryRaw<Row[]>`
         SELECT * FROM (
           SELECT c.id, c.is_group, g.id AS group_id, c.user_low, c.user_high, ${filter ? Sql.sql`m.pinned` : Sql.sql`false`} AS pinned,
             ${epochMs('coalesce(CASE WHEN last.id > m.history_after THEN last.created_at WHEN m.history_after > 0 THEN m.joined_at END, c.created_at)')} AS activity,
@@ -170,49 +159,59 @@ export function createConversationStore(db: Db) {
         WHERE (pinned, activity, last_id, id) < (${after?.pinned ?? true}::boolean, ${after?.activityAt ?? Number.MAX_SAFE_INTEGER}::float8,
           ${after?.lastMessageId ?? 0}::float8, ${after?.id ?? ''})
         ORDER BY pinned DESC, activity DESC, last_id DESC, id DESC LIMIT ${limit}`
-      return rows.map((row) => ({
-        ...toRecord(row),
-        pinned: row.pinned,
-        activityAt: row.activity,
-        lastMessageId: row.last_id,
-        horizon: row.horizon,
-        asOf: row.as_of,
-      }))
-    },
+    return rows.map((row) => ({
+      ...toRecord(row),
+      pinned: row.pinned,
+      activityAt: row.activity,
+      lastMessageId: row.last_id,
+      horizon: row.horizon,
+      asOf: row.as_of,
+    }))
+  }
 
-    memberPages,
+  /** For each key the conversation's members by user id, those above `after`. */
+  async memberPages(keys: readonly MemberPageKey[]): Promise<MemberRecord[][]> {
+    const rows = await this.#db.$queryRaw<(MemberRecord & { ord: number })[]>`
+      SELECT k.ord, m.* FROM ${recordset(keys, 'k', '"conversationId" text, after int, "limit" int')}
+      CROSS JOIN LATERAL (
+        SELECT user_id AS "userId", role::text AS role, ${epochMs('joined_at')} AS "joinedAt" FROM members
+        WHERE ${pageAfter('conversation_id', 'user_id', 'k."conversationId"', 'k.after')} LIMIT k."limit"
+      ) m ORDER BY k.ord, m."userId"`
+    return byOrd(keys, rows, ({ userId, role, joinedAt }) => ({ userId, role, joinedAt }))
+  }
 
-    /** Members of a conversation by user id, those above `after`. */
-    members: async (conversationId: string, after: number, limit: number): Promise<MemberRecord[]> =>
-      (await memberPages([{ conversationId, after, limit }]))[0] ?? [],
+  /** Members of a conversation by user id, those above `after`. */
+  async members(conversationId: string, after: number, limit: number): Promise<MemberRecord[]> {
+    return (await this.memberPages([{ conversationId, after, limit }]))[0] ?? []
+  }
 
-    /**
-     * Whether two users receive each other's presence: they share a conversation other than a group with more than `groupLimit`
-     * members.
-     */
-    async sharePresence(a: number, b: number, groupLimit: number): Promise<boolean> {
-      const [row] = await db.$queryRaw<{ shared: boolean }[]>`
+  /**
+   * Whether two users receive each other's presence: they share a conversation other than a group with more than `groupLimit`
+   * members.
+   */
+  async sharePresence(a: number, b: number, groupLimit: number): Promise<boolean> {
+    const [row] = await this.#db.$queryRaw<{ shared: boolean }[]>`
         SELECT EXISTS (
           SELECT FROM members x JOIN members y ON y.conversation_id = x.conversation_id AND y.user_id = ${b}
           LEFT JOIN groups g ON g.conversation_id = x.conversation_id
           WHERE x.user_id = ${a} AND coalesce(g.member_count, 0) <= ${groupLimit}
         ) AS shared`
-      return row?.shared ?? false
-    },
+    return row?.shared ?? false
+  }
 
-    /** The memberships and contacts of each user, in one query for many users. */
-    async memberships(userIds: readonly number[]): Promise<Map<number, Memberships>> {
-      const rows = await db.$queryRaw<
-        {
-          user_id: number
-          kind: 'group' | 'former' | 'contact' | 'blocked'
-          topic: string
-          since_seq: number
-          until_seq: number
-          history_after: number
-          size: number
-        }[]
-      >`
+  /** The memberships and contacts of each user, in one query for many users. */
+  async memberships(userIds: readonly number[]): Promise<Map<number, Memberships>> {
+    const rows = await this.#db.$queryRaw<
+      {
+        user_id: number
+        kind: 'group' | 'former' | 'contact' | 'blocked'
+        topic: string
+        since_seq: number
+        until_seq: number
+        history_after: number
+        size: number
+      }[]
+    >`
         SELECT m.user_id, 'group' AS kind, 'group:' || g.id AS topic, m.since_seq::float8 AS since_seq, 0::float8 AS until_seq,
           m.history_after::float8 AS history_after, g.member_count AS size
         FROM members m
@@ -230,17 +229,24 @@ export function createConversationStore(db: Db) {
         SELECT blocker_id, 'blocked', blocked_id::text, 0, 0, 0, 0 FROM blocks WHERE blocker_id = ANY(${[...userIds]}::int[])
         UNION ALL
         SELECT blocked_id, 'blocked', blocker_id::text, 0, 0, 0, 0 FROM blocks WHERE blocked_id = ANY(${[...userIds]}::int[])`
-      const byUser = new Map(userIds.map((id) => [id, { groups: [], former: [], contacts: [], blocked: [] } as Memberships]))
-      for (const row of rows) {
-        const { topic, since_seq: sinceSeq, until_seq: untilSeq, history_after: historyAfter, size: memberCount } = row
-        const memberships = byUser.get(row.user_id) as Memberships
-        const membership: Membership = historyAfter === 0 ? { topic, sinceSeq } : { topic, sinceSeq, historyAfter }
-        if (row.kind === 'group') memberships.groups.push({ ...membership, memberCount })
-        else if (row.kind === 'former') memberships.former.push({ ...membership, untilSeq })
-        else if (row.kind === 'contact') memberships.contacts.push(topic)
-        else memberships.blocked.push(Number(topic))
-      }
-      return byUser
-    },
+    const byUser = new Map(userIds.map((id) => [id, { groups: [], former: [], contacts: [], blocked: [] } as Memberships]))
+    for (const row of rows) {
+      const { topic, since_seq: sinceSeq, until_seq: untilSeq, history_after: historyAfter, size: memberCount } = row
+      const memberships = byUser.get(row.user_id) as Memberships
+      const membership: Membership = historyAfter === 0 ? { topic, sinceSeq } : { topic, sinceSeq, historyAfter }
+      if (row.kind === 'group') memberships.groups.push({ ...membership, memberCount })
+      else if (row.kind === 'former') memberships.former.push({ ...membership, untilSeq })
+      else if (row.kind === 'contact') memberships.contacts.push(topic)
+      else memberships.blocked.push(Number(topic))
+    }
+    return byUser
+  }
+
+  async #byIds(ids: readonly string[], { withClosed = false } = {}): Promise<Map<string, ConversationRecord>> {
+    const rows = await this.#db.$queryRaw<ConversationRow[]>`
+      SELECT c.id, c.is_group, g.id AS group_id, c.user_low, c.user_high
+      FROM conversations c LEFT JOIN groups g ON g.conversation_id = c.id
+      WHERE c.id = ANY(${[...ids]}::text[]) AND (${withClosed}::boolean OR g.closed_at IS NULL)`
+    return new Map(rows.map((row) => [row.id, toRecord(row)]))
   }
 }

@@ -39,98 +39,72 @@ interface Named {
 }
 
 /** Directory queries of admins. */
-export function createDirectoryStore(db: Db) {
-  /**
-   * Rows by a part of the name in the order of ids, those above `after`. A frequent part is found by scanning the ids, a rare
-   * one by the index of names: each would be slow for the other.
-   */
-  async function byName<R extends { id: number }>(
-    { from, columns }: Named,
-    search: string,
-    after: number,
-    limit: number,
-  ): Promise<R[]> {
-    const matches = Sql.sql`folded_name(u.name) LIKE folded_name(${anywhere(search)})`
-    const found: R[] = []
-    let last = after
-    for (const size of [WINDOW, 5 * WINDOW]) {
-      const rows = await db.$queryRaw<({ last: number | null; size: number } & (R | { id: null }))[]>`
-        WITH passed AS MATERIALIZED (SELECT u.* FROM ${from} AND u.id > ${last} ORDER BY u.id LIMIT ${size})
-        SELECT w.*, r.* FROM (SELECT max(id) AS last, count(*)::int AS size FROM passed) w LEFT JOIN LATERAL (
-          SELECT ${columns} FROM passed u WHERE ${matches} ORDER BY u.id LIMIT ${limit - found.length}
-        ) r ON true ORDER BY r.id`
-      found.push(...rows.flatMap(({ last: _last, size: _size, ...row }) => (row.id === null ? [] : [row as unknown as R])))
-      last = rows[0]?.last ?? last
-      if (found.length >= limit || (rows[0]?.size ?? 0) < size) return found
-      if (found.length < FREQUENT) break
-    }
-    const rows = await db.$queryRaw<R[]>`
-      WITH named AS MATERIALIZED (
-        SELECT u.* FROM ${from} AND u.id > ${last} AND ${matches} AND name_grams(u.name) @>
-          (SELECT array_agg(gram) FROM unnest(name_grams(${search})) gram WHERE length(gram) = least(2, length(folded_name(${search}))))
-      )
-      SELECT ${columns} FROM named u ORDER BY u.id LIMIT ${limit - found.length}`
-    return [...found, ...rows]
+export class DirectoryStore {
+  readonly #db: Db
+
+  constructor(db: Db) {
+    this.#db = db
   }
 
-  return {
-    /** Users by id, those above `after`. */
-    async users({ search, banned, ids }: UserFilter, after: number, limit: number): Promise<UserRecord[]> {
-      const ban = Sql.sql`EXISTS (SELECT FROM bans b WHERE b.user_id = u.id AND b.until > now())`
-      const and = banned === false ? Sql.sql`AND NOT ${ban}` : Sql.empty
-      // A short list is scanned at once.
-      if (ids !== undefined || banned === true) {
-        const list =
-          ids === undefined
-            ? Sql.sql`u.id IN (SELECT user_id FROM bans WHERE until > now() AND user_id > ${after})`
-            : Sql.sql`u.id = ANY(${[...ids]}::int[]) ${banned === undefined ? Sql.empty : Sql.sql`AND ${ban} = ${banned}`}`
-        const named =
-          search === undefined
-            ? Sql.empty
-            : Sql.sql`AND (folded_name(u.name) LIKE folded_name(${anywhere(search)}) OR u.id::text = ${search})`
-        return await db.$queryRaw<UserRecord[]>`
-          SELECT ${userColumns} FROM users u WHERE ${list} AND u.id > ${after} ${named} ORDER BY u.id LIMIT ${limit}`
-      }
-      if (search === undefined)
-        return await db.$queryRaw<UserRecord[]>`
-          SELECT ${userColumns} FROM users u WHERE u.id > ${after} ${and} ORDER BY u.id LIMIT ${limit}`
-      const byId = /^[1-9]\d{0,8}$/.test(search)
-        ? await db.$queryRaw<UserRecord[]>`
-            SELECT ${userColumns} FROM users u WHERE u.id = ${Number(search)} AND u.id > ${after} ${and}`
-        : []
-      const source = { from: Sql.sql`users u WHERE true ${and}`, columns: userColumns }
-      return merged(byId, await byName<UserRecord>(source, search, after, limit), limit)
-    },
-
-    /** The ids of open groups, those above `after`; `search` is a part of the name, case-insensitive. */
-    async groups(search: string | undefined, after: number, limit: number): Promise<number[]> {
-      const source = { from: Sql.sql`groups u WHERE u.closed_at IS NULL`, columns: Sql.sql`u.id` }
-      const rows =
+  /** Users by id, those above `after`. */
+  async users({ search, banned, ids }: UserFilter, after: number, limit: number): Promise<UserRecord[]> {
+    const ban = Sql.sql`EXISTS (SELECT FROM bans b WHERE b.user_id = u.id AND b.until > now())`
+    const and = banned === false ? Sql.sql`AND NOT ${ban}` : Sql.empty
+    // A short list is scanned at once.
+    if (ids !== undefined || banned === true) {
+      const list =
+        ids === undefined
+          ? Sql.sql`u.id IN (SELECT user_id FROM bans WHERE until > now() AND user_id > ${after})`
+          : Sql.sql`u.id = ANY(${[...ids]}::int[]) ${banned === undefined ? Sql.empty : Sql.sql`AND ${ban} = ${banned}`}`
+      const named =
         search === undefined
-          ? await db.$queryRaw<{ id: number }[]>`SELECT u.id FROM ${source.from} AND u.id > ${after} ORDER BY u.id LIMIT ${limit}`
-          : await byName<{ id: number }>(source, search, after, limit)
-      return rows.map(({ id }) => id)
-    },
+          ? Sql.empty
+          : Sql.sql`AND (folded_name(u.name) LIKE folded_name(${anywhere(search)}) OR u.id::text = ${search})`
+      return await this.#db.$queryRaw<UserRecord[]>`
+          SELECT ${userColumns} FROM users u WHERE ${list} AND u.id > ${after} ${named} ORDER BY u.id LIMIT ${limit}`
+    }
+    if (search === undefined)
+      return await this.#db.$queryRaw<UserRecord[]>`
+          SELECT ${userColumns} FROM users u WHERE u.id > ${after} ${and} ORDER BY u.id LIMIT ${limit}`
+    const byId = /^[1-9]\d{0,8}$/.test(search)
+      ? await this.#db.$queryRaw<UserRecord[]>`
+            SELECT ${userColumns} FROM users u WHERE u.id = ${Number(search)} AND u.id > ${after} ${and}`
+      : []
+    const source = { from: Sql.sql`users u WHERE true ${and}`, columns: userColumns }
+    return merged(byId, await this.#byName<UserRecord>(source, search, after, limit), limit)
+  }
 
-    /** Records who was connected on the day of each time, in milliseconds since the epoch. */
-    async noteActive(active: ReadonlyMap<number, number>): Promise<void> {
-      const rows = [...active].map(([id, at]) => ({ id, at }))
-      if (rows.length === 0) return
-      await db.$executeRaw`
+  /** The ids of open groups, those above `after`; `search` is a part of the name, case-insensitive. */
+  async groups(search: string | undefined, after: number, limit: number): Promise<number[]> {
+    const source = { from: Sql.sql`groups u WHERE u.closed_at IS NULL`, columns: Sql.sql`u.id` }
+    const rows =
+      search === undefined
+        ? await this.#db.$queryRaw<
+            { id: number }[]
+          >`SELECT u.id FROM ${source.from} AND u.id > ${after} ORDER BY u.id LIMIT ${limit}`
+        : await this.#byName<{ id: number }>(source, search, after, limit)
+    return rows.map(({ id }) => id)
+  }
+
+  /** Records who was connected on the day of each time, in milliseconds since the epoch. */
+  async noteActive(active: ReadonlyMap<number, number>): Promise<void> {
+    const rows = [...active].map(([id, at]) => ({ id, at }))
+    if (rows.length === 0) return
+    await this.#db.$executeRaw`
         INSERT INTO active_days (day, user_id)
         SELECT (to_timestamp(i.at / 1000) AT TIME ZONE 'UTC')::date, i.id
         FROM json_to_recordset(${JSON.stringify(rows)}::json) AS i(id int, at float8) ORDER BY 1, 2 ON CONFLICT DO NOTHING`
-    },
+  }
 
-    /** Deletes activity of days longer ago. */
-    async forgetActive(days: number): Promise<void> {
-      await db.$executeRaw`DELETE FROM active_days WHERE day < (now() AT TIME ZONE 'UTC')::date - ${days}::int`
-    },
+  /** Deletes activity of days longer ago. */
+  async forgetActive(days: number): Promise<void> {
+    await this.#db.$executeRaw`DELETE FROM active_days WHERE day < (now() AT TIME ZONE 'UTC')::date - ${days}::int`
+  }
 
-    /** The last `days` days of UTC, today included, the newest last. */
-    async statistics(days: number): Promise<DayRecord[]> {
-      const day = (column: string): Sql.Sql => Sql.raw(`(${column} AT TIME ZONE 'UTC')::date`)
-      return await db.$queryRaw<DayRecord[]>`
+  /** The last `days` days of UTC, today included, the newest last. */
+  async statistics(days: number): Promise<DayRecord[]> {
+    const day = (column: string): Sql.Sql => Sql.raw(`(${column} AT TIME ZONE 'UTC')::date`)
+    return await this.#db.$queryRaw<DayRecord[]>`
         WITH span AS MATERIALIZED (
           SELECT (now() AT TIME ZONE 'UTC')::date - ${days - 1}::int AS first,
             ((now() AT TIME ZONE 'UTC')::date - ${days - 1}::int)::timestamp AT TIME ZONE 'UTC' AS since
@@ -154,7 +128,34 @@ export function createDirectoryStore(db: Db) {
           coalesce(a.total, 0) AS "activeUsers", coalesce(u.total, 0) AS "newUsers", coalesce(c.total, 0) AS "newConversations"
         FROM (SELECT (SELECT first FROM span) + n AS day FROM generate_series(0, ${days - 1}::int) n) d
         LEFT JOIN active a ON a.day = d.day LEFT JOIN users u ON u.day = d.day LEFT JOIN conversations c ON c.day = d.day ORDER BY d.day`
-    },
+  }
+
+  /**
+   * Rows by a part of the name in the order of ids, those above `after`. A frequent part is found by scanning the ids, a rare
+   * one by the index of names: each would be slow for the other.
+   */
+  async #byName<R extends { id: number }>({ from, columns }: Named, search: string, after: number, limit: number): Promise<R[]> {
+    const matches = Sql.sql`folded_name(u.name) LIKE folded_name(${anywhere(search)})`
+    const found: R[] = []
+    let last = after
+    for (const size of [WINDOW, 5 * WINDOW]) {
+      const rows = await this.#db.$queryRaw<({ last: number | null; size: number } & (R | { id: null }))[]>`
+        WITH passed AS MATERIALIZED (SELECT u.* FROM ${from} AND u.id > ${last} ORDER BY u.id LIMIT ${size})
+        SELECT w.*, r.* FROM (SELECT max(id) AS last, count(*)::int AS size FROM passed) w LEFT JOIN LATERAL (
+          SELECT ${columns} FROM passed u WHERE ${matches} ORDER BY u.id LIMIT ${limit - found.length}
+        ) r ON true ORDER BY r.id`
+      found.push(...rows.flatMap(({ last: _last, size: _size, ...row }) => (row.id === null ? [] : [row as unknown as R])))
+      last = rows[0]?.last ?? last
+      if (found.length >= limit || (rows[0]?.size ?? 0) < size) return found
+      if (found.length < FREQUENT) break
+    }
+    const rows = await this.#db.$queryRaw<R[]>`
+      WITH named AS MATERIALIZED (
+        SELECT u.* FROM ${from} AND u.id > ${last} AND ${matches} AND name_grams(u.name) @>
+          (SELECT array_agg(gram) FROM unnest(name_grams(${search})) gram WHERE length(gram) = least(2, length(folded_name(${search}))))
+      )
+      SELECT ${columns} FROM named u ORDER BY u.id LIMIT ${limit - found.length}`
+    return [...found, ...rows]
   }
 }
 

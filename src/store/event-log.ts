@@ -234,51 +234,50 @@ async function positionsAfterSnapshot(
 /** Whether its message is gone, so that it can't be delivered. */
 const isOrphan = (row: EntryRow): boolean => row.message_id !== null && !hasMessage(row)
 
-export type EventLog = ReturnType<typeof createEventLog>
-
 /**
  * Reads of the event log. Writing goes through `Store.transaction` and the message batches. An event whose message is gone is
  * left out, and `onOrphans` is called with their number.
  */
-export function createEventLog(db: Db, onOrphans: (count: number) => void = () => undefined) {
-  function entriesOf(rows: readonly EntryRow[]): LogEntry[] {
-    const entries = rows.filter((row) => !isOrphan(row)).map(toEntry)
-    if (entries.length < rows.length) onOrphans(rows.length - entries.length)
-    return entries
+export class EventLog {
+  readonly #db: Db
+  readonly #onOrphans: (count: number) => void
+
+  constructor(db: Db, onOrphans: (count: number) => void = () => undefined) {
+    this.#db = db
+    this.#onOrphans = onOrphans
   }
 
-  return {
-    /** The highest `seq` of each topic; 0 for an unknown topic. */
-    async heads(topics: readonly string[]): Promise<Map<string, number>> {
-      const rows = await db.$queryRaw<{ name: string; seq: number }[]>`
+  /** The highest `seq` of each topic; 0 for an unknown topic. */
+  async heads(topics: readonly string[]): Promise<Map<string, number>> {
+    const rows = await this.#db.$queryRaw<{ name: string; seq: number }[]>`
         SELECT name, seq::float8 AS seq FROM topics WHERE name = ANY(${[...topics]}::text[])`
-      const heads = new Map(topics.map((topic) => [topic, 0]))
-      for (const { name, seq } of rows) heads.set(name, seq)
-      return heads
-    },
+    const heads = new Map(topics.map((topic) => [topic, 0]))
+    for (const { name, seq } of rows) heads.set(name, seq)
+    return heads
+  }
 
-    /** The highest assigned event id; 0 before the first. */
-    async lastId(): Promise<number> {
-      const [row] = await db.$queryRaw<{ id: number }[]>`
+  /** The highest assigned event id; 0 before the first. */
+  async lastId(): Promise<number> {
+    const [row] = await this.#db.$queryRaw<{ id: number }[]>`
         SELECT (CASE WHEN is_called THEN last_value ELSE 0 END)::float8 AS id FROM events_id_seq`
-      return row?.id ?? 0
-    },
+    return row?.id ?? 0
+  }
 
-    /** The entries of one topic with `after < seq <= until`, in order, at most `limit`; empty if there are no more. */
-    async read({ topic, after, until }: TopicRange, limit: number): Promise<LogEntry[]> {
-      for (let from = after; ;) {
-        const rows = await db.$queryRaw<EntryRow[]>`
+  /** The entries of one topic with `after < seq <= until`, in order, at most `limit`; empty if there are no more. */
+  async read({ topic, after, until }: TopicRange, limit: number): Promise<LogEntry[]> {
+    for (let from = after; ;) {
+      const rows = await this.#db.$queryRaw<EntryRow[]>`
           SELECT ${entryColumns} FROM events e ${entryJoins}
           WHERE e.topic = ${topic} AND e.seq > ${from} AND e.seq <= ${until} ORDER BY e.seq LIMIT ${limit}`
-        const entries = entriesOf(rows)
-        if (entries.length > 0 || rows.length < limit) return entries
-        from = (rows.at(-1) as EntryRow).seq
-      }
-    },
+      const entries = this.#entriesOf(rows)
+      if (entries.length > 0 || rows.length < limit) return entries
+      from = (rows.at(-1) as EntryRow).seq
+    }
+  }
 
-    /** The positions of the newest entries of all ranges together, by event id, at most `limit`, oldest first. */
-    async newest(ranges: readonly TopicRange[], limit: number): Promise<LogPosition[]> {
-      return await db.$queryRaw<LogPosition[]>`
+  /** The positions of the newest entries of all ranges together, by event id, at most `limit`, oldest first. */
+  async newest(ranges: readonly TopicRange[], limit: number): Promise<LogPosition[]> {
+    return await this.#db.$queryRaw<LogPosition[]>`
         SELECT e.topic, e.seq::float8 AS seq, e.id::float8 AS id, ${epochMs('e.created_at')} AS at, e.xid::float8 AS xid FROM (
           SELECT e.* FROM ${recordset(ranges, 'r', 'topic text, after bigint, until bigint')}
           CROSS JOIN LATERAL (
@@ -287,12 +286,12 @@ export function createEventLog(db: Db, onOrphans: (count: number) => void = () =
             WHERE topic = r.topic AND seq <= r.until AND (topic, seq) > (r.topic, r.after) ORDER BY seq DESC LIMIT ${limit}
           ) e ORDER BY e.id DESC LIMIT ${limit}
         ) e ORDER BY e.id, e.topic`
-    },
+  }
 
-    /** The oldest entries of all ranges together by event id, at most about `limit`; `isLast` if there are no more. */
-    async oldest(ranges: readonly TopicRange[], limit: number): Promise<{ entries: LogEntry[]; isLast: boolean }> {
-      for (let rest = ranges; ;) {
-        const rows = await db.$queryRaw<EntryRow[]>`
+  /** The oldest entries of all ranges together by event id, at most about `limit`; `isLast` if there are no more. */
+  async oldest(ranges: readonly TopicRange[], limit: number): Promise<{ entries: LogEntry[]; isLast: boolean }> {
+    for (let rest = ranges; ;) {
+      const rows = await this.#db.$queryRaw<EntryRow[]>`
           SELECT ${entryColumns} FROM (
             SELECT e.* FROM ${recordset(rest, 'r', 'topic text, after bigint, until bigint')}
             CROSS JOIN LATERAL (
@@ -300,23 +299,23 @@ export function createEventLog(db: Db, onOrphans: (count: number) => void = () =
               ORDER BY seq LIMIT ${limit}
             ) e ORDER BY e.id, e.topic LIMIT ${limit}
           ) e ${entryJoins} ORDER BY e.id, e.topic`
-        const entries = entriesOf(rows)
-        const isLast = rows.length < limit
-        if (entries.length > 0 || isLast) return { entries, isLast }
-        rest = rangesAfter(rest, rows)
-      }
-    },
+      const entries = this.#entriesOf(rows)
+      const isLast = rows.length < limit
+      if (entries.length > 0 || isLast) return { entries, isLast }
+      rest = rangesAfter(rest, rows)
+    }
+  }
 
-    /** Where reading continues after the cursor, for each topic. */
-    async positionsAfter(cursor: EventCursor, topics: readonly string[]): Promise<CursorPositions> {
-      if (typeof cursor === 'object') return await positionsAfterSnapshot(db, cursor, topics)
-      if (!Number.isSafeInteger(cursor)) return { known: false, positions: new Map() }
-      return await positionsAfterEvent(db, cursor, topics)
-    },
+  /** Where reading continues after the cursor, for each topic. */
+  async positionsAfter(cursor: EventCursor, topics: readonly string[]): Promise<CursorPositions> {
+    if (typeof cursor === 'object') return await positionsAfterSnapshot(this.#db, cursor, topics)
+    if (!Number.isSafeInteger(cursor)) return { known: false, positions: new Map() }
+    return await positionsAfterEvent(this.#db, cursor, topics)
+  }
 
-    /** Deletes events older than `hours` from the log, at most `limit`; returns how many entries were deleted. */
-    async sweep(hours: number, limit: number): Promise<number> {
-      const [row] = await db.$queryRaw<{ count: number }[]>`
+  /** Deletes events older than `hours` from the log, at most `limit`; returns how many entries were deleted. */
+  async sweep(hours: number, limit: number): Promise<number> {
+    const [row] = await this.#db.$queryRaw<{ count: number }[]>`
         WITH old AS MATERIALIZED (
           SELECT topic, seq FROM events WHERE created_at < now() - make_interval(hours => ${hours}::int)
           ORDER BY created_at LIMIT ${limit}
@@ -338,7 +337,12 @@ export function createEventLog(db: Db, onOrphans: (count: number) => void = () =
           UPDATE installation SET swept_before = greatest(swept_before, now() - make_interval(hours => ${hours}::int))
         )
         SELECT count(*)::int AS count FROM gone`
-      return row?.count ?? 0
-    },
+    return row?.count ?? 0
+  }
+
+  #entriesOf(rows: readonly EntryRow[]): LogEntry[] {
+    const entries = rows.filter((row) => !isOrphan(row)).map(toEntry)
+    if (entries.length < rows.length) this.#onOrphans(rows.length - entries.length)
+    return entries
   }
 }

@@ -1,6 +1,6 @@
 import { pageBefore, type Db } from './database/sql.ts'
 import { Prisma as Sql } from './generated/client.ts'
-import { createReadPointerStore, readToAfter, type MemberKey } from './read-pointers.ts'
+import { ReadPointerStore, readToAfter, type MemberKey } from './read-pointers.ts'
 
 /**
  * Counters maintained by sends and reads must also be right for imported data, whatever the order of the lines: the result is
@@ -76,5 +76,5 @@ export async function countReceipts(db: Db, receipts: readonly { messageId: numb
       GROUP BY m.conversation_id, m.user_id
     ) p WHERE t.conversation_id = p.conversation_id AND t.user_id = p.user_id
     RETURNING t.user_id AS "userId", t.conversation_id AS "conversationId"`
-  if (members.length > 0) await createReadPointerStore(db).moveOverRead(members)
+  if (members.length > 0) await new ReadPointerStore(db).moveOverRead(members)
 }

@@ -79,16 +79,17 @@ export interface ImportProgress {
  * differ; existing rows stay as they are, and an input that can't be stored fails alone. Results are in the order of the
  * inputs.
  */
-export function createImportStore(db: Db) {
-  const json = (inputs: readonly object[]): string => JSON.stringify(inputs.map((input, ord) => ({ ...input, ord })))
-  const inOrder = (rows: (ImportResult & { ord: number })[]): ImportResult[] =>
-    rows.toSorted((a, b) => a.ord - b.ord).map(({ status, detail }) => ({ status, detail }))
+export class ImportStore {
+  readonly #db: Db
 
-  return {
-    /** `update`: existing ones get name and picture of the input. */
-    async users(inputs: readonly ImportedUser[], update: boolean): Promise<ImportResult[]> {
-      return inOrder(
-        await db.$queryRaw`
+  constructor(db: Db) {
+    this.#db = db
+  }
+
+  /** `update`: existing ones get name and picture of the input. */
+  async users(inputs: readonly ImportedUser[], update: boolean): Promise<ImportResult[]> {
+    return inOrder(
+      await this.#db.$queryRaw`
         WITH input AS MATERIALIZED (
           SELECT * FROM json_to_recordset(${json(inputs)}::json)
             AS i(ord int, id int, name text, avatar text, "lastActive" timestamptz, "createdAt" timestamptz)
@@ -107,12 +108,12 @@ export function createImportStore(db: Db) {
         SELECT i.ord, CASE WHEN n.id IS NOT NULL THEN 'added' WHEN d.id IS NOT NULL THEN 'changed' ELSE 'present' END AS status,
           null AS detail
         FROM input i LEFT JOIN inserted n ON n.id = i.id LEFT JOIN differing d ON d.id = i.id`,
-      )
-    },
+    )
+  }
 
-    async conversations(inputs: readonly ImportedConversation[]): Promise<ImportResult[]> {
-      return inOrder(
-        await db.$queryRaw`
+  async conversations(inputs: readonly ImportedConversation[]): Promise<ImportResult[]> {
+    return inOrder(
+      await this.#db.$queryRaw`
         WITH input AS MATERIALIZED (
           SELECT * FROM json_to_recordset(${json(inputs)}::json)
             AS i(ord int, id text, low int, high int, "createdAt" timestamptz)
@@ -139,12 +140,12 @@ export function createImportStore(db: Db) {
           WHERE c.status = 'added'
         )
         SELECT ord, status, detail FROM checked`,
-      )
-    },
+    )
+  }
 
-    async groups(inputs: readonly ImportedGroup[]): Promise<ImportResult[]> {
-      const results = inOrder(
-        await db.$queryRaw`
+  async groups(inputs: readonly ImportedGroup[]): Promise<ImportResult[]> {
+    const results = inOrder(
+      await this.#db.$queryRaw`
         WITH input AS MATERIALIZED (
           SELECT * FROM json_to_recordset(${json(inputs)}::json)
             AS i(ord int, id int, "conversationId" text, name text, avatar text, announcement text, "joinApprovalRequired" boolean,
@@ -182,17 +183,17 @@ export function createImportStore(db: Db) {
           FROM added a JOIN people p ON p.ord = a.ord
         )
         SELECT ord, status, "userId"::text AS detail FROM checked`,
-      )
-      await raise('groups_id_seq', Math.max(0, ...added(inputs, results).map(({ id }) => id)))
-      return results
-    },
+    )
+    await this.#raise('groups_id_seq', Math.max(0, ...added(inputs, results).map(({ id }) => id)))
+    return results
+  }
 
-    /**
-     * Updates existing groups to the inputs' info and members; returns for each whether something changed. The transaction
-     * holds the locks of their topics.
-     */
-    async updateGroups(inputs: readonly ImportedGroup[]): Promise<boolean[]> {
-      const rows = await db.$queryRaw<{ ord: number }[]>`
+  /**
+   * Updates existing groups to the inputs' info and members; returns for each whether something changed. The transaction
+   * holds the locks of their topics.
+   */
+  async updateGroups(inputs: readonly ImportedGroup[]): Promise<boolean[]> {
+    const rows = await this.#db.$queryRaw<{ ord: number }[]>`
         WITH input AS MATERIALIZED (
           SELECT i.*, t.seq FROM json_to_recordset(${json(inputs)}::json)
             AS i(ord int, id int, "conversationId" text, name text, avatar text, announcement text, "joinApprovalRequired" boolean,
@@ -241,28 +242,28 @@ export function createImportStore(db: Db) {
         )
         SELECT ord FROM info UNION SELECT ord FROM gone UNION SELECT ord FROM roles
         UNION SELECT i.ord FROM come c JOIN input i ON i."conversationId" = c.conversation_id`
-      const changed = new Set(rows.map(({ ord }) => ord))
-      return inputs.map((_, ord) => changed.has(ord))
-    },
+    const changed = new Set(rows.map(({ ord }) => ord))
+    return inputs.map((_, ord) => changed.has(ord))
+  }
 
-    /**
-     * The topics of the conversations, and of the conversations of the messages. While their locks are held, sends to them
-     * wait.
-     */
-    async topicsOf(conversationIds: readonly string[], messageIds: readonly number[]): Promise<string[]> {
-      const rows = await db.$queryRaw<{ topic: string }[]>`
+  /**
+   * The topics of the conversations, and of the conversations of the messages. While their locks are held, sends to them
+   * wait.
+   */
+  async topicsOf(conversationIds: readonly string[], messageIds: readonly number[]): Promise<string[]> {
+    const rows = await this.#db.$queryRaw<{ topic: string }[]>`
         SELECT DISTINCT t.topic FROM (
           SELECT unnest(${[...conversationIds]}::text[]) AS id
           UNION SELECT conversation_id FROM messages WHERE id = ANY(${[...messageIds]}::bigint[])
         ) k JOIN conversations c ON c.id = k.id LEFT JOIN groups g ON g.conversation_id = c.id
         CROSS JOIN LATERAL (VALUES ('group:' || g.id), ('user:' || c.user_low), ('user:' || c.user_high)) t(topic)
         WHERE t.topic IS NOT NULL`
-      return rows.map(({ topic }) => topic)
-    },
+    return rows.map(({ topic }) => topic)
+  }
 
-    async messages(inputs: readonly ImportedMessage[]): Promise<ImportResult[]> {
-      const results = inOrder(
-        await db.$queryRaw`
+  async messages(inputs: readonly ImportedMessage[]): Promise<ImportResult[]> {
+    const results = inOrder(
+      await this.#db.$queryRaw`
         WITH input AS MATERIALIZED (
           SELECT * FROM json_to_recordset(${json(inputs)}::json)
             AS i(ord int, id bigint, "conversationId" text, "senderId" int, "isGroup" boolean, content text, "messageType" text,
@@ -322,17 +323,17 @@ export function createImportStore(db: Db) {
         )
         SELECT ord, status, CASE WHEN status IN ('no_user', 'not_in') THEN "senderId"::text ELSE "conversationId" END AS detail
         FROM checked`,
-      )
-      const stored = added(inputs, results)
-      await raise('messages_id_seq', Math.max(0, ...stored.map(({ id }) => id)))
-      await recountLate(db, stored)
-      await recountReplies(stored.flatMap(({ replyToId }) => (replyToId == null ? [] : [replyToId])))
-      return results
-    },
+    )
+    const stored = added(inputs, results)
+    await this.#raise('messages_id_seq', Math.max(0, ...stored.map(({ id }) => id)))
+    await recountLate(this.#db, stored)
+    await this.#recountReplies(stored.flatMap(({ replyToId }) => (replyToId == null ? [] : [replyToId])))
+    return results
+  }
 
-    async receipts(inputs: readonly ImportedReceipt[]): Promise<ImportResult[]> {
-      const results = inOrder(
-        await db.$queryRaw`
+  async receipts(inputs: readonly ImportedReceipt[]): Promise<ImportResult[]> {
+    const results = inOrder(
+      await this.#db.$queryRaw`
         WITH input AS MATERIALIZED (
           SELECT * FROM json_to_recordset(${json(inputs)}::json)
             AS i(ord int, "messageId" bigint, "isGroup" boolean, "userId" int, at timestamptz)
@@ -358,14 +359,14 @@ export function createImportStore(db: Db) {
         SELECT c.ord, CASE WHEN c.status = 'added' AND n.message_id IS NULL THEN 'present' ELSE c.status END AS status,
           c."userId"::text AS detail
         FROM checked c LEFT JOIN inserted n ON n.message_id = c."messageId" AND n.reader_id = c."userId"`,
-      )
-      await countReceipts(db, added(inputs, results))
-      return results
-    },
+    )
+    await countReceipts(this.#db, added(inputs, results))
+    return results
+  }
 
-    async reactions(inputs: readonly ImportedReaction[]): Promise<ImportResult[]> {
-      return inOrder(
-        await db.$queryRaw`
+  async reactions(inputs: readonly ImportedReaction[]): Promise<ImportResult[]> {
+    return inOrder(
+      await this.#db.$queryRaw`
         WITH input AS MATERIALIZED (
           SELECT * FROM json_to_recordset(${json(inputs)}::json)
             AS i(ord int, "messageId" bigint, "isGroup" boolean, "userId" int, reaction text, at timestamptz)
@@ -391,52 +392,60 @@ export function createImportStore(db: Db) {
           c."userId"::text AS detail
         FROM checked c
         LEFT JOIN inserted n ON n.message_id = c."messageId" AND n.user_id = c."userId" AND n.reaction = c.reaction`,
-      )
-    },
+    )
+  }
 
-    /** Reserves the ids up to this one for imported messages: those sent from now on get higher ones. */
-    reserveMessages: (id: number): Promise<void> => raise('messages_id_seq', id),
+  /** Reserves the ids up to this one for imported messages: those sent from now on get higher ones. */
+  reserveMessages(id: number): Promise<void> {
+    return this.#raise('messages_id_seq', id)
+  }
 
-    async progress(id: string): Promise<ImportProgress | undefined> {
-      const [row] = await db.$queryRaw<ImportProgress[]>`
+  async progress(id: string): Promise<ImportProgress | undefined> {
+    const [row] = await this.#db.$queryRaw<ImportProgress[]>`
         SELECT id, "offset"::float8 AS "offset", lines::float8 AS lines, digest, bad::float8 AS bad FROM imports WHERE id = ${id}`
-      return row
-    },
+    return row
+  }
 
-    async saveProgress({ id, offset, lines, digest, bad }: ImportProgress): Promise<void> {
-      await db.$executeRaw`
+  async saveProgress({ id, offset, lines, digest, bad }: ImportProgress): Promise<void> {
+    await this.#db.$executeRaw`
         INSERT INTO imports (id, "offset", lines, digest, bad) VALUES (${id}, ${offset}::bigint, ${lines}::bigint, ${digest}, ${bad}::bigint)
         ON CONFLICT (id) DO UPDATE
           SET "offset" = excluded."offset", lines = excluded.lines, digest = excluded.digest, bad = excluded.bad`
-    },
+  }
 
-    async removeProgress(id: string): Promise<void> {
-      await db.$executeRaw`DELETE FROM imports WHERE id = ${id}`
-    },
+  async removeProgress(id: string): Promise<void> {
+    await this.#db.$executeRaw`DELETE FROM imports WHERE id = ${id}`
+  }
 
-    /** Updates the planner's statistics, which the embedded database does not do by itself. */
-    async analyze(): Promise<void> {
-      await db.$executeRaw`ANALYZE users, topics, conversations, groups, members, messages, receipts, reactions`
-    },
+  /** Updates the planner's statistics, which the embedded database does not do by itself. */
+  async analyze(): Promise<void> {
+    await this.#db.$executeRaw`ANALYZE users, topics, conversations, groups, members, messages, receipts, reactions`
   }
 
   /** So that what is created from now on gets a higher id. Sequences are none of the transaction's: this is not taken back. */
   /** How many messages answer each of these. */
-  async function recountReplies(ids: readonly number[]): Promise<void> {
+  async #recountReplies(ids: readonly number[]): Promise<void> {
     if (ids.length === 0) return
-    await db.$executeRaw`
+    await this.#db.$executeRaw`
       UPDATE messages p SET reply_count = (SELECT count(*) FROM messages a WHERE a.reply_to_id = p.id AND a.deleted_at IS NULL)
       WHERE p.id = ANY(${[...ids]}::bigint[])`
   }
 
-  async function raise(sequence: 'messages_id_seq' | 'groups_id_seq', id: number): Promise<void> {
+  async #raise(sequence: 'messages_id_seq' | 'groups_id_seq', id: number): Promise<void> {
     if (id === 0) return
     if (sequence === 'groups_id_seq')
-      await db.$queryRaw`SELECT setval('groups_id_seq', ${id}::bigint)::text FROM groups_id_seq WHERE last_value < ${id}::bigint OR NOT is_called`
+      await this.#db
+        .$queryRaw`SELECT setval('groups_id_seq', ${id}::bigint)::text FROM groups_id_seq WHERE last_value < ${id}::bigint OR NOT is_called`
     else
-      await db.$queryRaw`SELECT setval('messages_id_seq', ${id}::bigint)::text FROM messages_id_seq WHERE last_value < ${id}::bigint OR NOT is_called`
+      await this.#db
+        .$queryRaw`SELECT setval('messages_id_seq', ${id}::bigint)::text FROM messages_id_seq WHERE last_value < ${id}::bigint OR NOT is_called`
   }
 }
+
+const json = (inputs: readonly object[]): string => JSON.stringify(inputs.map((input, ord) => ({ ...input, ord })))
+
+const inOrder = (rows: (ImportResult & { ord: number })[]): ImportResult[] =>
+  rows.toSorted((a, b) => a.ord - b.ord).map(({ status, detail }) => ({ status, detail }))
 
 /** The inputs that were stored. */
 const added = <T>(inputs: readonly T[], results: readonly ImportResult[]): T[] =>

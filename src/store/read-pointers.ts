@@ -88,55 +88,19 @@ export const readToAfter = (pointer: 'm.read_to' | 'm.marked_to'): Sql.Sql => Sq
  * length of the history, except `ownUpTo` (docs/operations.md, Where it ends). Changes need the lock of the member's row, which
  * `lock` takes.
  */
-export function createReadPointerStore(db: Db) {
-  /** How many of the messages with `after < id <= until` are the member's own. */
-  async function countOwn(userId: number, conversationId: string, after: number, until: number): Promise<number> {
-    const [row] = await db.$queryRaw<{ own: number }[]>`
-      SELECT count(*)::int AS own FROM messages
-      WHERE conversation_id = ${conversationId} AND id > ${after} AND id <= ${until} AND sender_id = ${userId}`
-    return row?.own ?? 0
-  }
+export class ReadPointerStore {
+  readonly #db: Db
 
-  /** The ordinal of the member's last message among the latest `count` up to a message; undefined if there is none. */
-  async function nearestOwn(userId: number, conversationId: string, upTo: number, count: number): Promise<number | undefined> {
-    const [row] = await db.$queryRaw<{ senderSeq: number }[]>`
-      SELECT m.sender_seq AS "senderSeq" FROM unnest(ARRAY[${conversationId}]::text[], ARRAY[${upTo + 1}]::bigint[]) AS k(id, before)
-      CROSS JOIN LATERAL (
-        SELECT id FROM (
-          SELECT id, sender_id FROM messages WHERE ${pageBefore('conversation_id', 'messages.id', 'k.id', 'k.before')} LIMIT ${count}
-        ) newest WHERE sender_id = ${userId} LIMIT 1
-      ) own JOIN messages m ON m.id = own.id`
-    return row?.senderSeq
-  }
-
-  /**
-   * How many messages up to a message are the member's own. In a direct conversation the message's row has the number. In a
-   * group it is counted from the nearest known number: the member's own nearest message before it, the pointer or the end,
-   * whichever of the last two is nearer.
-   */
-  async function ownUpTo(userId: number, conversationId: string, position: ReadPosition): Promise<number> {
-    const { isGroup, messageCount, sentCount, readTo, readCount, pointerSeq, messageId, seq, senderId, senderSeq } = position
-    if (senderId === userId) return senderSeq
-    if (!isGroup) return seq - senderSeq
-    if (sentCount === 0) return 0
-    const ownAtPointer = pointerSeq - readCount
-    if (messageId > readTo) {
-      if (messageCount - seq <= seq - pointerSeq)
-        return sentCount - (await countOwn(userId, conversationId, messageId, Number.MAX_SAFE_INTEGER))
-      return (await nearestOwn(userId, conversationId, messageId, seq - pointerSeq)) ?? ownAtPointer
-    }
-    if (pointerSeq - seq <= seq) return ownAtPointer - (await countOwn(userId, conversationId, messageId, readTo))
-    // If none is left before it, the next one has the number.
-    const next = async () => sentCount - (await countOwn(userId, conversationId, messageId, Number.MAX_SAFE_INTEGER))
-    return (await nearestOwn(userId, conversationId, messageId, seq)) ?? (await next())
+  constructor(db: Db) {
+    this.#db = db
   }
 
   /**
    * Advances pointers over messages already read, if anything was read individually. They also pass the member's own messages,
    * which need not be checked again.
    */
-  async function moveOverRead(members: readonly MemberKey[]): Promise<void> {
-    await db.$executeRaw`
+  async moveOverRead(members: readonly MemberKey[]): Promise<void> {
+    await this.#db.$executeRaw`
       UPDATE members t SET read_to = p.read_to, read_count = t.read_count + p.moved + p.deleted, read_beyond = t.read_beyond - p.moved,
         read_up_to = greatest(t.read_up_to, p.reached)
       FROM (
@@ -154,30 +118,28 @@ export function createReadPointerStore(db: Db) {
       ) p WHERE t.conversation_id = p.conversation_id AND t.user_id = p.user_id`
   }
 
-  return {
-    moveOverRead,
-
-    /**
-     * What the user has read of each conversation that they are in. `mentions`: whether to count unread mentions; otherwise
-     * they are 0.
-     */
-    async states(userId: number, ids: readonly string[], { mentions = true } = {}): Promise<Map<string, ReadState>> {
-      const rows = await db.$queryRaw<(ReadState & { id: string })[]>`
+  /**
+   * What the user has read of each conversation that they are in. `mentions`: whether to count unread mentions; otherwise
+   * they are 0.
+   */
+  async states(userId: number, ids: readonly string[], { mentions = true } = {}): Promise<Map<string, ReadState>> {
+    const rows = await this.#db.$queryRaw<(ReadState & { id: string })[]>`
         SELECT m.conversation_id AS id, m.read_up_to::float8 AS "readUpTo", ${unreadOf(userId)}::int AS unread,
           ${mentions ? unreadMentionsOf(userId) : Sql.sql`0`} AS "unreadMentions"
         FROM members m JOIN conversations c ON c.id = m.conversation_id
         WHERE m.user_id = ${userId} AND m.conversation_id = ANY(${[...ids]}::text[])`
-      return new Map(rows.map(({ id, ...state }) => [id, state]))
-    },
+    return new Map(rows.map(({ id, ...state }) => [id, state]))
+  }
 
-    /**
-     * Locks the membership and returns the positions of a message of the conversation and of the pointer; undefined if one of
-     * them does not exist.
-     */
-    async lock(userId: number, conversationId: string, messageId: number): Promise<ReadPosition | undefined> {
-      // In a statement of its own: the next one then sees what was committed meanwhile.
-      await db.$queryRaw`SELECT FROM members WHERE conversation_id = ${conversationId} AND user_id = ${userId} FOR NO KEY UPDATE`
-      const [row] = await db.$queryRaw<ReadPosition[]>`
+  /**
+   * Locks the membership and returns the positions of a message of the conversation and of the pointer; undefined if one of
+   * them does not exist.
+   */
+  async lock(userId: number, conversationId: string, messageId: number): Promise<ReadPosition | undefined> {
+    // In a statement of its own: the next one then sees what was committed meanwhile.
+    await this.#db
+      .$queryRaw`SELECT FROM members WHERE conversation_id = ${conversationId} AND user_id = ${userId} FOR NO KEY UPDATE`
+    const [row] = await this.#db.$queryRaw<ReadPosition[]>`
         SELECT c.is_group AS "isGroup", c.message_count AS "messageCount", m.sent_count AS "sentCount",
           m.history_after::float8 AS "historyAfter", m.read_to::float8 AS "readTo", m.read_count AS "readCount",
           m.read_beyond AS "readBeyond", m.read_up_to::float8 AS "readUpTo", coalesce(p.seq, n.seq - 1, c.message_count) AS "pointerSeq",
@@ -193,33 +155,33 @@ export function createReadPointerStore(db: Db) {
           SELECT s.seq FROM messages s WHERE ${pageAfter('s.conversation_id', 's.id', 'm.conversation_id', 'm.read_to')} LIMIT 1
         ) n ON p.seq IS NULL
         WHERE m.conversation_id = ${conversationId} AND m.user_id = ${userId}`
-      return row
-    },
+    return row
+  }
 
-    /** Counts an unread message as read, whose receipt was just stored. */
-    async countRead(userId: number, conversationId: string, { messageId, readTo }: ReadPosition): Promise<void> {
-      if (messageId <= readTo) {
-        await db.$executeRaw`
+  /** Counts an unread message as read, whose receipt was just stored. */
+  async countRead(userId: number, conversationId: string, { messageId, readTo }: ReadPosition): Promise<void> {
+    if (messageId <= readTo) {
+      await this.#db.$executeRaw`
           UPDATE members SET read_up_to = greatest(read_up_to, ${messageId})
           WHERE conversation_id = ${conversationId} AND user_id = ${userId}`
-        return
-      }
-      await db.$executeRaw`
+      return
+    }
+    await this.#db.$executeRaw`
         UPDATE members SET read_beyond = read_beyond + 1 WHERE conversation_id = ${conversationId} AND user_id = ${userId}`
-      await moveOverRead([{ userId, conversationId }])
-    },
+    await this.moveOverRead([{ userId, conversationId }])
+  }
 
-    /** Moves the pointer up to a message; returns how many messages of others are newly read. */
-    async moveTo(userId: number, conversationId: string, position: ReadPosition): Promise<number> {
-      const { messageId, seq, readTo, readCount } = position
-      if (messageId <= readTo) {
-        await db.$executeRaw`
+  /** Moves the pointer up to a message; returns how many messages of others are newly read. */
+  async moveTo(userId: number, conversationId: string, position: ReadPosition): Promise<number> {
+    const { messageId, seq, readTo, readCount } = position
+    if (messageId <= readTo) {
+      await this.#db.$executeRaw`
           UPDATE members SET read_up_to = greatest(read_up_to, ${messageId}), marked_to = greatest(marked_to, ${messageId})
           WHERE conversation_id = ${conversationId} AND user_id = ${userId}`
-        return 0
-      }
-      const others = seq - (await ownUpTo(userId, conversationId, position))
-      const [row] = await db.$queryRaw<{ singly: number; deleted: number; beyond: number }[]>`
+      return 0
+    }
+    const others = seq - (await this.#ownUpTo(userId, conversationId, position))
+    const [row] = await this.#db.$queryRaw<{ singly: number; deleted: number; beyond: number }[]>`
         UPDATE members t SET read_to = ${messageId}, read_count = ${others}, read_beyond = t.read_beyond - p.singly,
           read_up_to = ${messageId}, marked_to = ${messageId}
         FROM (
@@ -232,25 +194,25 @@ export function createReadPointerStore(db: Db) {
         ) p
         WHERE t.conversation_id = ${conversationId} AND t.user_id = ${userId}
         RETURNING p.singly, p.deleted, t.read_beyond AS beyond`
-      const { singly = 0, deleted = 0, beyond = 0 } = row ?? {}
-      if (beyond > 0) await moveOverRead([{ userId, conversationId }])
-      return others - readCount - singly - deleted
-    },
+    const { singly = 0, deleted = 0, beyond = 0 } = row ?? {}
+    if (beyond > 0) await this.moveOverRead([{ userId, conversationId }])
+    return others - readCount - singly - deleted
+  }
 
-    /** Counts a message and everything after it as unread again. */
-    async moveBefore(userId: number, conversationId: string, position: ReadPosition): Promise<void> {
-      const { messageId, seq, senderId, readTo } = position
-      const flagged = await db.$executeRaw`
+  /** Counts a message and everything after it as unread again. */
+  async moveBefore(userId: number, conversationId: string, position: ReadPosition): Promise<void> {
+    const { messageId, seq, senderId, readTo } = position
+    const flagged = await this.#db.$executeRaw`
         UPDATE receipts SET marked_unread = true
         WHERE reader_id = ${userId} AND conversation_id = ${conversationId} AND message_id >= ${messageId} AND NOT marked_unread`
-      if (messageId > readTo) {
-        // All of them lie beyond the pointer.
-        await db.$executeRaw`
+    if (messageId > readTo) {
+      // All of them lie beyond the pointer.
+      await this.#db.$executeRaw`
           UPDATE members SET read_beyond = read_beyond - ${flagged} WHERE conversation_id = ${conversationId} AND user_id = ${userId}`
-        return
-      }
-      const others = seq - (await ownUpTo(userId, conversationId, position)) - (senderId === userId ? 0 : 1)
-      await db.$executeRaw`
+      return
+    }
+    const others = seq - (await this.#ownUpTo(userId, conversationId, position)) - (senderId === userId ? 0 : 1)
+    await this.#db.$executeRaw`
         UPDATE members t SET read_to = ${messageId - 1}, read_count = ${others}, read_beyond = 0,
           marked_to = least(t.marked_to, ${messageId - 1}), read_up_to = p.id
         FROM (
@@ -262,6 +224,47 @@ export function createReadPointerStore(db: Db) {
           WHERE m.conversation_id = ${conversationId} AND m.user_id = ${userId}
         ) p
         WHERE t.conversation_id = ${conversationId} AND t.user_id = ${userId}`
-    },
+  }
+
+  /** How many of the messages with `after < id <= until` are the member's own. */
+  async #countOwn(userId: number, conversationId: string, after: number, until: number): Promise<number> {
+    const [row] = await this.#db.$queryRaw<{ own: number }[]>`
+      SELECT count(*)::int AS own FROM messages
+      WHERE conversation_id = ${conversationId} AND id > ${after} AND id <= ${until} AND sender_id = ${userId}`
+    return row?.own ?? 0
+  }
+
+  /** The ordinal of the member's last message among the latest `count` up to a message; undefined if there is none. */
+  async #nearestOwn(userId: number, conversationId: string, upTo: number, count: number): Promise<number | undefined> {
+    const [row] = await this.#db.$queryRaw<{ senderSeq: number }[]>`
+      SELECT m.sender_seq AS "senderSeq" FROM unnest(ARRAY[${conversationId}]::text[], ARRAY[${upTo + 1}]::bigint[]) AS k(id, before)
+      CROSS JOIN LATERAL (
+        SELECT id FROM (
+          SELECT id, sender_id FROM messages WHERE ${pageBefore('conversation_id', 'messages.id', 'k.id', 'k.before')} LIMIT ${count}
+        ) newest WHERE sender_id = ${userId} LIMIT 1
+      ) own JOIN messages m ON m.id = own.id`
+    return row?.senderSeq
+  }
+
+  /**
+   * How many messages up to a message are the member's own. In a direct conversation the message's row has the number. In a
+   * group it is counted from the nearest known number: the member's own nearest message before it, the pointer or the end,
+   * whichever of the last two is nearer.
+   */
+  async #ownUpTo(userId: number, conversationId: string, position: ReadPosition): Promise<number> {
+    const { isGroup, messageCount, sentCount, readTo, readCount, pointerSeq, messageId, seq, senderId, senderSeq } = position
+    if (senderId === userId) return senderSeq
+    if (!isGroup) return seq - senderSeq
+    if (sentCount === 0) return 0
+    const ownAtPointer = pointerSeq - readCount
+    if (messageId > readTo) {
+      if (messageCount - seq <= seq - pointerSeq)
+        return sentCount - (await this.#countOwn(userId, conversationId, messageId, Number.MAX_SAFE_INTEGER))
+      return (await this.#nearestOwn(userId, conversationId, messageId, seq - pointerSeq)) ?? ownAtPointer
+    }
+    if (pointerSeq - seq <= seq) return ownAtPointer - (await this.#countOwn(userId, conversationId, messageId, readTo))
+    // If none is left before it, the next one has the number.
+    const next = async () => sentCount - (await this.#countOwn(userId, conversationId, messageId, Number.MAX_SAFE_INTEGER))
+    return (await this.#nearestOwn(userId, conversationId, messageId, seq)) ?? (await next())
   }
 }

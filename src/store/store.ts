@@ -3,22 +3,22 @@ import type { PrismaClient } from './generated/client.ts'
 import { createBlockStore } from './blocks.ts'
 import { createAuditStore } from './audit.ts'
 import { createBanStore } from './bans.ts'
-import { createConversationStore } from './conversations.ts'
+import { ConversationStore } from './conversations.ts'
 import { createConversationSettingsStore } from './conversation-settings.ts'
 import type { Database } from './database/client.ts'
 import type { Db, RawDb } from './database/sql.ts'
-import { createDirectoryStore } from './directory.ts'
+import { DirectoryStore } from './directory.ts'
 import { createExportStore } from './exports.ts'
 import { createErasureStore } from './erasure.ts'
-import { appendEvents, createEventLog, lockTopics, type EventLog, type LogEntry, type NewEvent } from './event-log.ts'
-import { createGroupStore } from './groups.ts'
+import { appendEvents, EventLog, lockTopics, type LogEntry, type NewEvent } from './event-log.ts'
+import { GroupStore } from './groups.ts'
 import { originOf, repairHistory, type HistoryRepair } from './history.ts'
-import { createImportStore } from './imports.ts'
+import { ImportStore } from './imports.ts'
 import { createInstallationStore, READ_POSITION, toReadPosition, type ReadPosition } from './installation.ts'
 import { createMessageStore } from './messages.ts'
 import { createNotificationStore } from './notifications.ts'
 import { createReactionStore } from './reactions.ts'
-import { createReadPointerStore } from './read-pointers.ts'
+import { ReadPointerStore } from './read-pointers.ts'
 import { createReceiptStore } from './receipts.ts'
 import { createReportStore } from './reports.ts'
 import { createRetentionStore } from './retention.ts'
@@ -26,24 +26,24 @@ import { createRevocationStore } from './revocations.ts'
 import { createSearchStore } from './search.ts'
 import { translateErrors } from './database/errors.ts'
 import { inSpan, SpanKind, tracing } from '../telemetry/tracing.ts'
-import { createUserStore } from './users.ts'
+import { UserStore } from './users.ts'
 
 const createParts = (db: Db) => ({
-  users: createUserStore(db),
+  users: new UserStore(db),
   blocks: createBlockStore(db),
-  conversations: createConversationStore(db),
+  conversations: new ConversationStore(db),
   conversationSettings: createConversationSettingsStore(db),
   messages: createMessageStore(db),
-  groups: createGroupStore(db),
+  groups: new GroupStore(db),
   receipts: createReceiptStore(db),
-  readPointers: createReadPointerStore(db),
+  readPointers: new ReadPointerStore(db),
   reactions: createReactionStore(db),
   notifications: createNotificationStore(db),
-  imports: createImportStore(db),
+  imports: new ImportStore(db),
   search: createSearchStore(db),
   audit: createAuditStore(db),
   bans: createBanStore(db),
-  directory: createDirectoryStore(db),
+  directory: new DirectoryStore(db),
   erasure: createErasureStore(db),
   exports: createExportStore(db),
   reports: createReportStore(db),
@@ -135,7 +135,7 @@ export function createStore(
 
   return {
     ...createParts(db),
-    log: createEventLog(db, onOrphans),
+    log: new EventLog(db, onOrphans),
     installation: createInstallationStore(db),
 
     /** Runs `change` in one transaction and commits it with the events that it appended, all or nothing. */
@@ -149,7 +149,7 @@ export function createStore(
       return await translateErrors(() =>
         snapshot(READ_POSITION, (rows, raw) => {
           const db = snapshotDb(raw)
-          return read({ ...createParts(db), log: createEventLog(db, onOrphans), ...toReadPosition(rows) })
+          return read({ ...createParts(db), log: new EventLog(db, onOrphans), ...toReadPosition(rows) })
         }),
       )
     },

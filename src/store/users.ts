@@ -36,12 +36,24 @@ const hasNewAvatar = Sql.raw('i."hasAvatar" AND (i."isNow" OR u.avatar_set_at IS
 const newName = Sql.sql`CASE WHEN ${hasNewName} THEN i.name ELSE u.name END`
 const newAvatar = Sql.sql`CASE WHEN ${hasNewAvatar} THEN i.avatar ELSE u.avatar END`
 
-export function createUserStore(db: Db) {
+export class UserStore {
+  readonly #db: Db
+
+  constructor(db: Db) {
+    this.#db = db
+  }
+
+  async byIds(ids: readonly number[]): Promise<Map<number, UserRecord>> {
+    const rows = await this.#db.$queryRaw<UserRecord[]>`
+        SELECT id, name, avatar, ${epochMs('last_active')} AS "lastActive" FROM users WHERE id = ANY(${[...ids]}::int[])`
+    return new Map(rows.map((row) => [row.id, row]))
+  }
+
   /**
    * Creates users, or updates each field to the latest value, together with their topics; returns those whose changes are to be
    * announced. Here and below rows are locked in the same order, so that two statements can't deadlock.
    */
-  async function upsert(profiles: readonly UserProfile[]): Promise<DueAnnouncement[]> {
+  async upsert(profiles: readonly UserProfile[]): Promise<DueAnnouncement[]> {
     const rows = profiles.map(({ id, name, avatar, statedAt }) => ({
       id,
       name: name ?? null,
@@ -50,7 +62,7 @@ export function createUserStore(db: Db) {
       statedAt: statedAt === 'now' ? null : (statedAt ?? null),
       isNow: statedAt === 'now',
     }))
-    const found = await db.$queryRaw<{ id: number; inMs: number | null }[]>`
+    const found = await this.#db.$queryRaw<{ id: number; inMs: number | null }[]>`
       WITH input AS MATERIALIZED (
         SELECT i.*, CASE WHEN i."isNow" THEN statement_timestamp()
           WHEN i."statedAt" IS NOT NULL THEN least(to_timestamp(i."statedAt" / 1000), statement_timestamp()) END AS at
@@ -90,39 +102,30 @@ export function createUserStore(db: Db) {
     const due = found.flatMap(({ id, inMs }) => (inMs === null ? [] : [{ id, inMs }]))
     const raced = new Set(found.flatMap(({ id, inMs }) => (inMs === null ? [id] : [])))
     // Another statement created them meanwhile: now they can be compared.
-    return raced.size === 0 ? due : [...due, ...(await upsert(profiles.filter(({ id }) => raced.has(id))))]
+    return raced.size === 0 ? due : [...due, ...(await this.upsert(profiles.filter(({ id }) => raced.has(id))))]
   }
 
-  return {
-    async byIds(ids: readonly number[]): Promise<Map<number, UserRecord>> {
-      const rows = await db.$queryRaw<UserRecord[]>`
-        SELECT id, name, avatar, ${epochMs('last_active')} AS "lastActive" FROM users WHERE id = ANY(${[...ids]}::int[])`
-      return new Map(rows.map((row) => [row.id, row]))
-    },
-
-    upsert,
-
-    /** Users whose changes are due to be announced, longest due first. */
-    async dueAnnouncements(limit: number): Promise<number[]> {
-      const rows = await db.$queryRaw<{ id: number }[]>`
+  /** Users whose changes are due to be announced, longest due first. */
+  async dueAnnouncements(limit: number): Promise<number[]> {
+    const rows = await this.#db.$queryRaw<{ id: number }[]>`
         SELECT id FROM users WHERE announce_due <= statement_timestamp() ORDER BY announce_due LIMIT ${limit}`
-      return rows.map(({ id }) => id)
-    },
+    return rows.map(({ id }) => id)
+  }
 
-    /** Records that a user's change is announced now; resolves with the user as announced, undefined if nothing is due. */
-    async claimAnnouncement(id: number): Promise<Pick<UserRecord, 'id' | 'name' | 'avatar'> | undefined> {
-      const [row] = await db.$queryRaw<Pick<UserRecord, 'id' | 'name' | 'avatar'>[]>`
+  /** Records that a user's change is announced now; resolves with the user as announced, undefined if nothing is due. */
+  async claimAnnouncement(id: number): Promise<Pick<UserRecord, 'id' | 'name' | 'avatar'> | undefined> {
+    const [row] = await this.#db.$queryRaw<Pick<UserRecord, 'id' | 'name' | 'avatar'>[]>`
         UPDATE users SET announce_due = NULL, announced_at = statement_timestamp()
         WHERE id = ${id} AND announce_due <= statement_timestamp() RETURNING id, name, avatar`
-      return row
-    },
+    return row
+  }
 
-    /**
-     * Counts additions of these users to a group by others today (in UTC), unless one of them was added `limit` times already:
-     * then nothing is counted, and those users are the result.
-     */
-    async countGroupAdditions(ids: readonly number[], limit: number): Promise<number[]> {
-      const rows = await db.$queryRaw<{ id: number }[]>`
+  /**
+   * Counts additions of these users to a group by others today (in UTC), unless one of them was added `limit` times already:
+   * then nothing is counted, and those users are the result.
+   */
+  async countGroupAdditions(ids: readonly number[], limit: number): Promise<number[]> {
+    const rows = await this.#db.$queryRaw<{ id: number }[]>`
         WITH today AS (SELECT (now() AT TIME ZONE 'UTC')::date AS day), locked AS MATERIALIZED (
           SELECT u.id, CASE WHEN u.group_additions_day = today.day THEN u.group_additions ELSE 0 END AS count FROM users u, today
           WHERE u.id = ANY(${[...ids]}::int[]) ORDER BY u.id FOR NO KEY UPDATE OF u
@@ -131,19 +134,18 @@ export function createUserStore(db: Db) {
           WHERE u.id = l.id AND NOT EXISTS (SELECT FROM locked WHERE count >= ${limit})
         )
         SELECT id FROM locked WHERE count >= ${limit} ORDER BY id`
-      return rows.map(({ id }) => id)
-    },
+    return rows.map(({ id }) => id)
+  }
 
-    /** Records when users were last connected. */
-    async touch(lastActive: ReadonlyMap<number, number>): Promise<void> {
-      const rows = [...lastActive].map(([id, at]) => ({ id, at }))
-      await db.$executeRaw`
+  /** Records when users were last connected. */
+  async touch(lastActive: ReadonlyMap<number, number>): Promise<void> {
+    const rows = [...lastActive].map(([id, at]) => ({ id, at }))
+    await this.#db.$executeRaw`
         WITH later AS MATERIALIZED (
           SELECT i.* FROM ${recordset(rows, 'i', 'id int, at float8')} JOIN users u ON u.id = i.id
           WHERE u.last_active IS NULL OR u.last_active < to_timestamp(i.at / 1000)
           ORDER BY u.id FOR NO KEY UPDATE OF u
         )
         UPDATE users u SET last_active = to_timestamp(l.at / 1000) FROM later l WHERE u.id = l.id`
-    },
   }
 }

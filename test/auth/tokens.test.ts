@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import jsonwebtoken from 'jsonwebtoken'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createTimerWheel } from '../../src/lib/timer-wheel.ts'
-import { createConnections } from '../../src/live/connections.ts'
+import { Connections } from '../../src/live/connections.ts'
 import { SECRET, startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
 import { skipCluster, startCluster } from '../support/cluster.ts'
 import { connectGraphqlWs, connectHttp } from '../support/graphql-client.ts'
@@ -123,7 +123,7 @@ describe('revoked tokens', () => {
   test('end the connection that was on its way when they were revoked', async () => {
     const wheel = createTimerWheel()
     const revoked = new Set<number>()
-    const connections = createConnections({
+    const connections = new Connections({
       wheel,
       maxPerUser: 2,
       isRevoked: ({ issuedAt: at }) => revoked.has(at),

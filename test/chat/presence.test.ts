@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { createPresence, type Presence } from '../../src/chat/presence.ts'
+import { Presence } from '../../src/chat/presence.ts'
 import type { PresencePayload } from '../../src/chat/events.ts'
 import { createLocalRegistry } from '../../src/cluster/presence-registry.ts'
 import { createTestChat, type TestChat } from '../support/chat.ts'
@@ -92,7 +92,7 @@ test('announcements keep the order of what happened, however long one takes', as
   const first = new Promise<void>((resolve) => (release = resolve))
   const told: boolean[] = []
   let asked = 0
-  const slow = createPresence({
+  const slow = new Presence({
     store: on().store,
     publisher: {
       entries: () => undefined,
@@ -121,7 +121,7 @@ test('an announcement that fails is reported, and the next one comes all the sam
   const told: boolean[] = []
   const errors: unknown[] = []
   let fails = true
-  const failing = createPresence({
+  const failing = new Presence({
     store: on().store,
     publisher: {
       entries: () => undefined,

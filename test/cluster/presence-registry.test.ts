@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createRedisRegistry, type RedisRegistry } from '../../src/cluster/presence-registry.redis.ts'
+import { RedisRegistry } from '../../src/cluster/presence-registry.redis.ts'
 import { createLocalRegistry, type PresenceRegistry } from '../../src/cluster/presence-registry.ts'
 import { randomPrefix, REDIS_URL, skipRedis } from '../support/redis-server.ts'
 
@@ -18,7 +18,7 @@ afterEach(async () => {
 })
 afterAll(() => redis.disconnect())
 
-const node = (nodeId: string, leaseMs = 60_000): RedisRegistry => createRedisRegistry({ redis, prefix, nodeId, leaseMs })
+const node = (nodeId: string, leaseMs = 60_000): RedisRegistry => new RedisRegistry({ redis, prefix, nodeId, leaseMs })
 
 const KINDS: readonly { name: string; skip: boolean; create: () => PresenceRegistry }[] = [
   { name: 'of one node', skip: false, create: createLocalRegistry },

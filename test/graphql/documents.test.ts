@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm'
 import type { GraphQLError } from 'graphql'
 import { describe, expect, test } from 'vitest'
 import { createDocuments } from '../../src/graphql/documents.ts'
-import { createOperations, type Operations } from '../../src/graphql/operations.ts'
+import { Operations } from '../../src/graphql/operations.ts'
 import { createSchema } from '../../src/graphql/schema.ts'
 
 setFlagsFromString('--expose-gc')
@@ -18,7 +18,7 @@ const SEND_INPUT = 'mutation ($input: SendMessageInput!) { sendMessage(input: $i
 
 const schema = createSchema()
 const viewer = { userId: 1, name: undefined, avatar: undefined, isAdmin: false, issuedAt: 0, expiresAt: 0 }
-const operations: Operations = createOperations({
+const operations: Operations = new Operations({
   schema,
   services: { chat: { reads: {} }, feeds: {}, admin: {} } as never,
   report: () => undefined,

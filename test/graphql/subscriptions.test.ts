@@ -14,7 +14,7 @@ import { createDocuments } from '../../src/graphql/documents.ts'
 import { createCounts } from '../../src/telemetry/counters.ts'
 import { createSchema } from '../../src/graphql/schema.ts'
 import { ExecutionTurns } from '../../src/graphql/execution-turns.ts'
-import { createSharedExecution } from '../../src/graphql/shared-execution.ts'
+import { SharedExecution } from '../../src/graphql/shared-execution.ts'
 import { startApp, type TestApp, type TestUser } from '../support/app.ts'
 import type { Data, GraphqlClient, Result, Subscription } from '../support/graphql-client.ts'
 import { createGroup, direct, eachOf, notify, people, run, say } from '../support/people.ts'
@@ -352,7 +352,7 @@ describe('a shared execution', () => {
   test('fails on a field that depends on the viewer, and says nothing of it', async () => {
     const reported: unknown[] = []
     const viewer: Viewer = { userId: 1, name: 'Ann', avatar: null, isAdmin: false, issuedAt: 0, expiresAt: 0 }
-    const execution = createSharedExecution({
+    const execution = new SharedExecution({
       services,
       turns: new ExecutionTurns(),
       counts: createCounts(),

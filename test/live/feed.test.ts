@@ -20,6 +20,7 @@ import {
   type Listening,
   type TestNode,
 } from '../support/live.ts'
+import { overriding } from '../support/overriding.ts'
 
 const on = useStore(openEmbeddedStore)
 
@@ -178,8 +179,7 @@ describe('replays of one user', () => {
     const { store } = on()
     let [running, most] = [0, 0]
     const slices: number[] = []
-    const log = {
-      ...store.log,
+    const log = overriding(store.log, {
       async oldest(...input: Parameters<typeof store.log.oldest>) {
         most = Math.max(most, ++running)
         const slice = await store.log.oldest(...input)
@@ -187,7 +187,7 @@ describe('replays of one user', () => {
         slices.push(slice.entries.length)
         return slice
       },
-    }
+    })
     const { node, users } = await setup({ log })
     const [a = 0] = await users(1)
     await missed(store, a, 250)
@@ -230,7 +230,7 @@ describe('replays of one user', () => {
 
   test('fail where they can’t begin in time, and the feed goes on', async () => {
     const { store } = on()
-    const log = { ...store.log, positionsAfter: () => new Promise<never>(() => undefined) }
+    const log = overriding(store.log, { positionsAfter: () => new Promise<never>(() => undefined) })
     const { node, users, send } = await setup({ log })
     const [a = 0, b = 0] = await users(2)
     const to = await listen(node, b)
@@ -397,11 +397,10 @@ describe('resume', () => {
   test('fails where the log cannot be read, and live events go on', async () => {
     const { store } = on()
     let fails = true
-    const log = {
-      ...store.log,
+    const log = overriding(store.log, {
       newest: (...input: Parameters<typeof store.log.newest>) =>
         fails ? Promise.reject(new Error('no database')) : store.log.newest(...input),
-    }
+    })
     const { node, users, send } = await setup({ log })
     const [a = 0, b = 0] = await users(2)
     await send(a, { receiverId: b }, '1')
@@ -583,13 +582,12 @@ describe('membership', () => {
   test('one that starts is given from its start where messages were faster than the feed', async () => {
     const { store } = on()
     let blocked: Promise<void> | undefined
-    const log = {
-      ...store.log,
+    const log = overriding(store.log, {
       async heads(...input: Parameters<typeof store.log.heads>) {
         await blocked
         return store.log.heads(...input)
       },
-    }
+    })
     const { node, users, group, sendAll } = await setup({ log })
     const [a = 0, b = 0] = await users(2)
     const to = await listen(node, b)
@@ -768,11 +766,10 @@ describe('membership', () => {
   test('a log that cannot be read while one starts ends the feed with a reason', async () => {
     const { store } = on()
     let fails = false
-    const log = {
-      ...store.log,
+    const log = overriding(store.log, {
       heads: (...input: Parameters<typeof store.log.heads>) =>
         fails ? Promise.reject(new Error('no database')) : store.log.heads(...input),
-    }
+    })
     const { node, users, group } = await setup({ log })
     const [a = 0, b = 0] = await users(2)
     const to = await listen(node, b)

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
 import type { DurableEvent, EphemeralEvent } from '../../src/chat/events.ts'
-import { createTopics, type TopicListener, type Topics, type TopicsOptions } from '../../src/live/topics.ts'
+import { Topics, type TopicListener, type TopicsOptions } from '../../src/live/topics.ts'
 import { createMemoryPubSub } from '../../src/pubsub/memory.ts'
 import { AUDIENCE_CHANNEL } from '../../src/pubsub/publisher.ts'
 import type { LogEntry } from '../../src/store/event-log.ts'
@@ -119,7 +119,7 @@ async function createHarness(options: Partial<TopicsOptions> = {}) {
       return kept.filter(({ seq }) => seq > after && seq <= until).slice(0, limit)
     },
   }
-  const topics = await createTopics({ pubsub, log, onError: (stage, error) => errors.push({ stage, error }), ...options })
+  const topics = await Topics.open({ pubsub, log, onError: (stage, error) => errors.push({ stage, error }), ...options })
   /** Commits an event without telling anybody. */
   const commit = (topic: string): LogEntry => {
     const all = entries.get(topic) ?? []

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Hint } from '../../src/pubsub/publisher.ts'
 import { createCheckpointStore } from '../../src/cluster/checkpoint-store.ts'
-import { createRedisRegistry } from '../../src/cluster/presence-registry.redis.ts'
+import { RedisRegistry } from '../../src/cluster/presence-registry.redis.ts'
 import { createRedisPubSub, type RedisPubSubEngine, type RedisStage } from '../../src/pubsub/redis.ts'
 import { Inbox } from '../support/inbox.ts'
 import { createRedisCluster, createRedisServer, skipRedisServer } from '../support/redis-server.ts'
@@ -54,8 +54,8 @@ describe.skipIf(skipRedisServer)('Redis Cluster', () => {
 
   test('presence and checkpoints, whose keys are on several servers, work', async () => {
     const { engine } = await open(cluster.url, 'a')
-    const [a, b] = ['a', 'b'].map((nodeId) =>
-      createRedisRegistry({ redis: engine.commands, prefix: PREFIX, nodeId, leaseMs: 60_000 }),
+    const [a, b] = ['a', 'b'].map(
+      (nodeId) => new RedisRegistry({ redis: engine.commands, prefix: PREFIX, nodeId, leaseMs: 60_000 }),
     )
     await Promise.all([a?.renew(), b?.renew()])
     expect(await a?.enter(1)).toBe(true)

@@ -1,4 +1,4 @@
-import { createOperations, type Operations } from '../../src/graphql/operations.ts'
+import { Operations } from '../../src/graphql/operations.ts'
 import { createSchema } from '../../src/graphql/schema.ts'
 import { createMemoryPubSub } from '../../src/pubsub/memory.ts'
 import { groupTopic, userTopic } from '../../src/chat/events.ts'
@@ -270,7 +270,7 @@ export async function createHistoryNode(of: Store): Promise<HistoryNode> {
       }),
   }
   const node = await createNode(store, createMemoryPubSub(), { resumeLimit: 100_000 })
-  const operations = createOperations({
+  const operations = new Operations({
     schema: createSchema(),
     services: { chat: node.chat, feeds: node.feeds, admin: { note: () => undefined } } as never,
     report: (error) => void node.errors.push({ stage: 'operation', error }),

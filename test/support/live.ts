@@ -12,6 +12,7 @@ import type { Publisher } from '../../src/pubsub/publisher.ts'
 import { createLocalRegistry } from '../../src/cluster/presence-registry.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createTimerWheel } from '../../src/lib/timer-wheel.ts'
+import { overriding } from './overriding.ts'
 
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
@@ -130,7 +131,7 @@ export async function createNode(
       overlapMs,
     },
     {
-      store: { ...store, log, conversations: { ...store.conversations, memberships } },
+      store: { ...store, log, conversations: overriding(store.conversations, { memberships }) },
       pubsub,
       wheel,
       counts: createCounts(),

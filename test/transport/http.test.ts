@@ -11,7 +11,7 @@ import { PGlite } from '@electric-sql/pglite'
 import { serverAudits } from 'graphql-http'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
-import { createOperations } from '../../src/graphql/operations.ts'
+import { Operations } from '../../src/graphql/operations.ts'
 import { createSchema } from '../../src/graphql/schema.ts'
 import { startApp, tokenOf, type TestApp } from '../support/app.ts'
 import type { GraphqlClient, Result } from '../support/graphql-client.ts'
@@ -541,7 +541,7 @@ describe('errors carry their code', () => {
   test('a failure of which several fields tell is reported once', async () => {
     const reported: unknown[] = []
     const failure = new Error('secret')
-    const operations = createOperations({
+    const operations = new Operations({
       schema: createSchema(),
       services: { chat: { reads: new Proxy({}, { get: () => () => Promise.reject(failure) }) }, feeds: {}, admin: {} } as never,
       report: (error) => reported.push(error),

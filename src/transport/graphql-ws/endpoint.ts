@@ -1,8 +1,23 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { Kind, type ExecutionResult, type GraphQLError, type GraphQLSchema, type OperationDefinitionNode } from 'graphql'
-import { CloseCode, handleProtocols, makeServer, type ConnectionInitMessage, type SubscribePayload } from 'graphql-ws'
-import { WebSocketServer } from 'ws'
+import {
+  Kind,
+  type ExecutionArgs,
+  type ExecutionResult,
+  type GraphQLError,
+  type GraphQLSchema,
+  type OperationDefinitionNode,
+} from 'graphql'
+import {
+  CloseCode,
+  handleProtocols,
+  makeServer,
+  type ConnectionInitMessage,
+  type Context,
+  type Server as GraphqlWsServer,
+  type SubscribePayload,
+} from 'graphql-ws'
+import { WebSocketServer, type Server as SocketServer } from 'ws'
 import type { Auth, Viewer } from '../../auth/verify.ts'
 import { countIn, type Counts } from '../../telemetry/counters.ts'
 import { ChatError } from '../../errors.ts'
@@ -86,59 +101,136 @@ interface Job {
   peer: Peer
 }
 
+/** What the library goes on with, or the errors that it answers with. */
+type Begun = readonly GraphQLError[] | (Pick<ExecutionArgs, 'schema' | 'document' | 'operationName'> & { contextValue: Job })
+
 /**
  * The GraphQL over WebSocket protocol on `/graphql`. The library handles the protocol; results of subscriptions bypass its
  * iteration and go straight to the socket's writer, already encoded.
  */
-export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endpoint {
-  const { schema, auth, ensureUser, connections, operations, consumeRateLimit, counts, maxFrameBytes, maxBufferedBytes } = options
-  const server = new WebSocketServer({
-    noServer: true,
-    maxPayload: maxFrameBytes,
-    perMessageDeflate: compression(options.compress),
-    WebSocket: PacedSocket,
-    handleProtocols,
-  })
+export class GraphqlWsEndpoint implements Endpoint {
+  readonly server: SocketServer<typeof PacedSocket>
+  readonly #options: GraphqlWsEndpointOptions
+  readonly #operations: Operations
+  readonly #counts: Counts
+  readonly #protocol: GraphqlWsServer<Peer>
+
+  constructor(options: GraphqlWsEndpointOptions) {
+    this.#options = options
+    this.#operations = options.operations
+    this.#counts = options.counts
+    this.server = new WebSocketServer({
+      noServer: true,
+      maxPayload: options.maxFrameBytes,
+      perMessageDeflate: compression(options.compress),
+      WebSocket: PacedSocket,
+      handleProtocols,
+    })
+    this.#protocol = makeServer<ConnectionInitMessage['payload'], Peer>({
+      onConnect: (context) => this.#connect(context),
+      onSubscribe: ({ extra: peer }, id, payload) => this.#accept(peer, id, payload),
+      execute: ({ contextValue }) => this.#execute(contextValue as Job),
+      subscribe: ({ contextValue }) => this.#subscribe(contextValue as Job),
+      onComplete: ({ extra: peer }) => void peer.operations--,
+    })
+  }
+
+  refuse(socket: Duplex, status: number, reason: string): void {
+    const code = status === 403 ? 'FORBIDDEN' : status === 429 ? 'RATE_LIMITED' : 'UNAVAILABLE'
+    refuseUpgrade(socket, status, JSON.stringify({ errors: [{ message: reason, extensions: { code } }] }))
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): Promise<void> {
+    this.server.handleUpgrade(request, socket, head, (ws) => {
+      const { authorization } = request.headers
+      const writer = new SocketWriter(ws, socket, this.#options.maxBufferedBytes, this.#counts)
+      ws.pace(socket, writer)
+      const peer = new Peer(ws, writer, { address, authorization })
+      this.server.emit('connection', ws, request)
+      this.#serve(ws, peer)
+    })
+    return Promise.resolve()
+  }
+
+  /** Whether the connection is taken; the socket is closed with the reason where it is not. */
+  async #connect(context: Context<ConnectionInitMessage['payload'], Peer>): Promise<boolean> {
+    const { auth, connections, ensureUser } = this.#options
+    const { connectionParams, extra: peer } = context
+    // The library would keep it as long as the socket is open.
+    Object.assign(context, { connectionParams: undefined })
+    let viewer: Viewer
+    try {
+      viewer = await auth.verifyHeader(authorizationIn(connectionParams) ?? peer.authorization, peer.address)
+    } catch (error) {
+      // An error worth retrying is not a refusal.
+      if (error instanceof ChatError && error.code === 'UNAVAILABLE') throw error
+      peer.ws.close(CloseCode.Forbidden, closeReason(this.#operations.failure(error).message))
+      return false
+    }
+    if (connections.hasRoom(viewer.userId)) await ensureUser(viewer)
+    if (peer.ws.readyState !== peer.ws.OPEN) return false
+    peer.authorization = undefined
+    peer.connection = connections.open(viewer, peer)
+    if (!peer.connection) closeWith(peer.ws, GRAPHQL_CLOSE.tooManyConnections)
+    return peer.connection !== undefined
+  }
+
+  /** What the library executes, when it is the user's turn, or the errors that it answers with. */
+  #accept(peer: Peer, id: string, payload: SubscribePayload): Begun | Promise<Begun> {
+    countIn(this.#counts.frames, 'graphql-ws subscribe')
+    const refused = this.#limited(peer)
+    if (refused) return [refused]
+    // Acquired before anything is awaited, so that concurrent ones can't exceed the limit; released by onComplete.
+    peer.operations++
+    const turn = fairTurns.nextRequest((peer.connection as Connection).viewer.userId, payload.query?.length ?? 0)
+    return turn ? turn.then(() => this.#begin(peer, id, payload)) : this.#begin(peer, id, payload)
+  }
+
+  #execute({ request, peer }: Job): ExecutionResult | Promise<ExecutionResult> {
+    const { node } = request.operation
+    const run = () => this.#operations.run(request)
+    return node.operation === 'mutation' ? peer.order.mutate(run, { isSend: isSend(node) }) : peer.order.query(run)
+  }
 
   /** Why the user can't make one more request now. */
-  function limited({ connection, operations: open }: Pick<Peer, 'connection' | 'operations'>): GraphQLError | undefined {
+  #limited({ connection, operations: open }: Pick<Peer, 'connection' | 'operations'>): GraphQLError | undefined {
     try {
-      consumeRateLimit((connection as Connection).viewer.userId)
+      this.#options.consumeRateLimit((connection as Connection).viewer.userId)
       if (open < OPERATIONS_LIMIT) return undefined
       throw new ChatError('RATE_LIMITED', `more than ${OPERATIONS_LIMIT} operations on one socket: complete another one first`)
     } catch (error) {
-      return operations.failure(error)
+      return this.#operations.failure(error)
     }
   }
 
-  async function subscribe({ request, id, peer }: Job) {
-    const subscription = new SocketSubscription(id, peer.writer, operations.failure)
+  async #subscribe({ request, id, peer }: Job): Promise<SocketSubscription | ExecutionResult> {
+    const subscription = new SocketSubscription(id, peer.writer, this.#operations.failure)
     try {
-      const opened = await peer.order.subscribe(() => operations.subscribe(request, subscription), discard)
+      const opened = await peer.order.subscribe(() => this.#operations.subscribe(request, subscription), discard)
       return 'start' in opened ? subscription.attach(opened) : opened
     } catch (error) {
-      return { errors: [operations.failure(error)] }
+      return { errors: [this.#operations.failure(error)] }
     }
   }
 
   /** The request to execute, or why it can't be executed. */
-  function prepare(peer: Peer, payload: SubscribePayload): PreparedRequest | Refused {
+  #prepare(peer: Peer, payload: SubscribePayload): PreparedRequest | Refused {
     // The current token: it may have been renewed meanwhile.
     const { viewer, id: connectionId } = peer.connection as Connection
     let prepared: PreparedRequest | Refused
     try {
-      const { document, operationName, variables } = operations.accept(payload)
-      prepared = operations.prepare({ document, operationName, variables, viewer, connectionId, reader: peer.writer })
+      const { document, operationName, variables } = this.#operations.accept(payload)
+      prepared = this.#operations.prepare({ document, operationName, variables, viewer, connectionId, reader: peer.writer })
     } catch (error) {
-      prepared = { errors: [operations.failure(error)] }
+      prepared = { errors: [this.#operations.failure(error)] }
     }
     drop(payload)
     return prepared
   }
 
   /** Arguments for the library's execution, or errors to respond with. */
-  function begin(peer: Peer, id: string, payload: SubscribePayload) {
-    const request = prepare(peer, payload)
+  #begin(peer: Peer, id: string, payload: SubscribePayload): Begun {
+    const request = this.#prepare(peer, payload)
     if ('errors' in request) {
       peer.operations--
       return request.errors
@@ -147,95 +239,33 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
     const job: Job = { request, id, peer }
     const { name } = request.operation.node
     const { document } = request.document
-    return name ? { schema, document, contextValue: job, operationName: name.value } : { schema, document, contextValue: job }
-  }
-
-  const protocol = makeServer<ConnectionInitMessage['payload'], Peer>({
-    async onConnect(context) {
-      const { connectionParams, extra: peer } = context
-      // The library would keep it as long as the socket is open.
-      Object.assign(context, { connectionParams: undefined })
-      let viewer: Viewer
-      try {
-        viewer = await auth.verifyHeader(authorizationIn(connectionParams) ?? peer.authorization, peer.address)
-      } catch (error) {
-        // An error worth retrying is not a refusal.
-        if (error instanceof ChatError && error.code === 'UNAVAILABLE') throw error
-        peer.ws.close(CloseCode.Forbidden, closeReason(operations.failure(error).message))
-        return false
-      }
-      if (connections.hasRoom(viewer.userId)) await ensureUser(viewer)
-      if (peer.ws.readyState !== peer.ws.OPEN) return false
-      peer.authorization = undefined
-      peer.connection = connections.open(viewer, peer)
-      if (!peer.connection) closeWith(peer.ws, GRAPHQL_CLOSE.tooManyConnections)
-      return peer.connection !== undefined
-    },
-
-    onSubscribe({ extra: peer }, id, payload) {
-      countIn(counts.frames, 'graphql-ws subscribe')
-      const refused = limited(peer)
-      if (refused) return [refused]
-      // Acquired before anything is awaited, so that concurrent ones can't exceed the limit; released by onComplete.
-      peer.operations++
-      const turn = fairTurns.nextRequest((peer.connection as Connection).viewer.userId, payload.query?.length ?? 0)
-      return turn ? turn.then(() => begin(peer, id, payload)) : begin(peer, id, payload)
-    },
-
-    execute({ contextValue }) {
-      const { request, peer } = contextValue as Job
-      const { node } = request.operation
-      const run = () => operations.run(request)
-      return node.operation === 'mutation' ? peer.order.mutate(run, { isSend: isSend(node) }) : peer.order.query(run)
-    },
-    subscribe: ({ contextValue }) => subscribe(contextValue as Job),
-
-    onComplete({ extra: peer }) {
-      peer.operations--
-    },
-  })
-
-  return {
-    server,
-
-    refuse(socket, status, reason) {
-      const code = status === 403 ? 'FORBIDDEN' : status === 429 ? 'RATE_LIMITED' : 'UNAVAILABLE'
-      refuseUpgrade(socket, status, JSON.stringify({ errors: [{ message: reason, extensions: { code } }] }))
-    },
-
-    upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string) {
-      server.handleUpgrade(request, socket, head, (ws) => {
-        const { authorization } = request.headers
-        const writer = new SocketWriter(ws, socket, maxBufferedBytes, counts)
-        ws.pace(socket, writer)
-        const peer = new Peer(ws, writer, { address, authorization })
-        server.emit('connection', ws, request)
-        serve(ws, peer)
-      })
-      return Promise.resolve()
-    },
+    return name
+      ? { schema: this.#options.schema, document, contextValue: job, operationName: name.value }
+      : { schema: this.#options.schema, document, contextValue: job }
   }
 
   /** Connects the socket to the library through the four members that it needs. */
-  function serve(ws: PacedSocket, peer: Peer): void {
+  #serve(ws: PacedSocket, peer: Peer): void {
     const send = (text: string): void => peer.writer.write(encodeTextFrame(text))
-    const closed = protocol.opened(
+    const closed = this.#protocol.opened(
       {
         protocol: ws.protocol,
         send,
         close: (code, reason) => ws.close(code, reason),
-        onMessage(receive) {
+        onMessage: (receive) => {
           ws.on('message', (data, isBinary) => {
             if (isBinary) return closeWith(ws, CLOSE.binaryFrame)
             if (ws.readyState !== ws.OPEN || peer.isGivenUp) return
-            receive(withoutUnknown((data as Buffer).toString())).catch((error: unknown) => closeOn(ws, operations.failure(error)))
+            receive(withoutUnknown((data as Buffer).toString())).catch((error: unknown) =>
+              closeOn(ws, this.#operations.failure(error)),
+            )
             peer.tookFrame()
           })
         },
-        onPing(payload) {
-          countIn(counts.frames, 'graphql-ws ping')
+        onPing: (payload) => {
+          countIn(this.#counts.frames, 'graphql-ws ping')
           // Excess pings are not answered: the protocol has no way to refuse one.
-          if (peer.connection && limited({ connection: peer.connection, operations: 0 })) return
+          if (peer.connection && this.#limited({ connection: peer.connection, operations: 0 })) return
           if (peer.connection) ws.accepted()
           send(JSON.stringify(payload ? { type: 'pong', payload } : { type: 'pong' }))
         },
@@ -246,7 +276,7 @@ export function createGraphqlWsEndpoint(options: GraphqlWsEndpointOptions): Endp
     ws.on('error', ignore)
     ws.on('close', (code, reason) => {
       peer.connection?.closed()
-      closed(code, reason.toString()).catch((error: unknown) => operations.failure(error))
+      closed(code, reason.toString()).catch((error: unknown) => this.#operations.failure(error))
     })
   }
 }

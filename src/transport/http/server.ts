@@ -4,8 +4,11 @@ import type { AddressInfo, BlockList, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { GraphQLError } from 'graphql'
+import type { WebSocketServer } from 'ws'
 import { ChatError } from '../../errors.ts'
 import { statusOf } from '../../graphql/errors.ts'
+import type { Operations } from '../../graphql/operations.ts'
+import type { Connections } from '../../live/connections.ts'
 import { clientAddress } from './client-address.ts'
 import { createAllowedHosts } from './allowed-hosts.ts'
 import { Cors } from './cors.ts'
@@ -37,158 +40,178 @@ export interface HttpServerOptions extends ProbesOptions, GraphqlRouteOptions {
   legacy: Endpoint
 }
 
-export interface HttpServer {
+/** Routes HTTP requests and upgrades (docs/operations.md, HTTP endpoints). */
+export class HttpServer {
+  readonly #options: HttpServerOptions
+  readonly #operations: Operations
+  readonly #connections: Connections
+  readonly #report: (error: unknown) => void
+  readonly #cors: Cors
+  #closed: Closed = 'starting'
+  readonly #probeServer: ReturnType<typeof createProbeServer> | undefined
+  readonly #routes: Routes
+  readonly #socketServers: WebSocketServer[]
+  readonly #server: Server
+  /** All connections, including those that have not sent a request or finished the TLS handshake. */
+  readonly #open = new Set<Socket>()
+  readonly #pings: { stop(): void }
+
+  constructor(options: HttpServerOptions) {
+    this.#options = options
+    const { operations, connections, report } = options
+    this.#operations = operations
+    this.#connections = connections
+    this.#report = report
+    const isAllowedHost = createAllowedHosts(options)
+    this.#cors = new Cors(options.allowedOrigins)
+    const parts: RouteParts = {
+      cors: this.#cors,
+      closed: () => this.#closed,
+      isAllowedHost,
+      addressOf: (request) => this.#addressOf(request),
+    }
+    const allProbes = createProbes(options, () => this.#closed)
+    this.#probeServer = options.metricsPort === undefined ? undefined : createProbeServer(allProbes, this.#report)
+    const probes = this.#probeServer ? { '/health': allProbes['/health'] as Probe } : allProbes
+    this.#routes = new Routes(
+      [
+        createGraphqlRoute(options, parts),
+        { path: '/ws/connect', methods: PROBE_METHODS, handle: wantsUpgrade, endpoint: options.legacy },
+        ...Object.entries(probes).map(([path, probe]): Route => ({
+          path,
+          methods: PROBE_METHODS,
+          handle: (_request, response) => probe(response),
+        })),
+      ],
+      options.demoPages && createDemoRoutes(options.demoPages, parts),
+    )
+    this.#socketServers = [options.graphqlWs.server, options.legacy.server]
+    const listener: RequestListener = (request, response) => this.#handle(request, response)
+    // Node checks only every half minute by default.
+    const timeouts = {
+      headersTimeout: HEADERS_MS,
+      requestTimeout: 30_000,
+      connectionsCheckingInterval: 1000,
+      keepAliveTimeout: options.keepAliveTimeoutMs,
+    }
+    this.#server = options.tls
+      ? createTlsServer({ ...timeouts, handshakeTimeout: HEADERS_MS, ...options.tls }, oneAtATime(listener))
+      : createServer(timeouts, oneAtATime(listener))
+    // For clients that do not read; streams have limits of their own.
+    this.#server.setTimeout(SILENCE_MS)
+    this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
+    const open = this.#open
+    // One function for all sockets.
+    function forget(this: Socket): void {
+      open.delete(this)
+    }
+    this.#server.on('connection', (socket: Socket) => open.add(socket) && socket.on('close', forget))
+    this.#pings = startPings(this.#socketServers, options.pingIntervalMs)
+  }
+
+  open(): void {
+    this.#closed = undefined
+  }
+
+  /** Another certificate, for connections from now on. */
+  useTls(tls: { cert: string; key: string }): void {
+    return (this.#server as TlsServer).setSecureContext(tls)
+  }
+
   /**
    * Starts to listen; everything but /health, /ready and /metrics is refused until `open` is called. Resolves with the address,
    * or rejects with the system's error.
    */
-  listen(): Promise<{ host: string; port: number; metricsPort: number | undefined }>
-  open(): void
-  /** Another certificate, for connections from now on. */
-  useTls(tls: { cert: string; key: string }): void
+  async listen(): Promise<{ host: string; port: number; metricsPort: number | undefined }> {
+    const metricsPort = await this.#probeServer?.listen(this.#options.metricsPort as number, this.#options.metricsHost)
+    return await new Promise((resolve, reject) => {
+      this.#server.once('error', (error) => {
+        void this.#probeServer?.close()
+        reject(error)
+      })
+      this.#server.listen(this.#options.port, this.#options.host, () => {
+        this.#server.removeAllListeners('error')
+        this.#server.on('error', this.#report)
+        const { address, port } = this.#server.address() as AddressInfo
+        resolve({ host: address, port, metricsPort })
+      })
+    })
+  }
+
   /**
    * Accepts no more connections and requests, lets running ones finish, then closes the sockets with 1012; whatever is left
    * after `limitMs` is cut.
    */
-  drain(limitMs: number): Promise<void>
-}
-
-/** Routes HTTP requests and upgrades (docs/operations.md, HTTP endpoints). */
-export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { operations, connections, report } = options
-  const isAllowedHost = createAllowedHosts(options)
-  const cors = new Cors(options.allowedOrigins)
-  const addressOf = (request: IncomingMessage): string => clientAddress(request, options.trustedProxies)
-  let closed: Closed = 'starting'
-  const parts: RouteParts = { cors, closed: () => closed, isAllowedHost, addressOf }
-  const allProbes = createProbes(options, () => closed)
-  const probeServer = options.metricsPort === undefined ? undefined : createProbeServer(allProbes, report)
-  const probes = probeServer ? { '/health': allProbes['/health'] as Probe } : allProbes
-  const routes = new Routes(
-    [
-      createGraphqlRoute(options, parts),
-      { path: '/ws/connect', methods: PROBE_METHODS, handle: wantsUpgrade, endpoint: options.legacy },
-      ...Object.entries(probes).map(([path, probe]): Route => ({
-        path,
-        methods: PROBE_METHODS,
-        handle: (_request, response) => probe(response),
-      })),
-    ],
-    options.demoPages && createDemoRoutes(options.demoPages, parts),
-  )
-  const socketServers = [options.graphqlWs.server, options.legacy.server]
-
-  function sendError(response: ServerResponse, error: GraphQLError, status: number): void {
-    const headers: Record<string, string> = {}
-    if (status === 401) headers['WWW-Authenticate'] = 'Bearer'
-    if (status === 429 || status === 503) {
-      headers['Retry-After'] = String(Math.ceil(Number(error.extensions['retryAfterMs'] ?? 1000) / 1000))
+  async drain(limitMs: number): Promise<void> {
+    // First, so that a proxy polling /ready sends clients elsewhere; it is answered until the sockets are closed.
+    this.#closed = 'draining'
+    let limit: NodeJS.Timeout | undefined
+    const cut = new Promise<void>((resolve) => {
+      limit = setTimeout(() => {
+        for (const socket of this.#open) socket.destroy()
+        resolve()
+      }, limitMs)
+    })
+    for (const ws of socketsOf(this.#socketServers)) ws.pause()
+    // Operations started by running ones are waited for too.
+    for (let busy = this.#operations.idle(); busy; busy = this.#operations.idle()) {
+      await Promise.race([busy, cut])
+      await nextTurn()
     }
-    // The rest of an unread body must not be parsed as the next request.
-    if (status === 413) headers['Connection'] = 'close'
-    sendJson(response, status, { errors: [error] }, headers)
+    await Promise.race([closeSockets(this.#socketServers, this.#connections, limitMs / 2), cut])
+    const ended = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    const idle = setInterval(() => this.#server.closeIdleConnections(), 20)
+    await ended
+    // A cut socket and its connection are closed in a later turn.
+    do await nextTurn()
+    while (this.#open.size > 0)
+    clearInterval(idle)
+    await this.#probeServer?.close()
+    clearTimeout(limit)
+    this.#pings.stop()
   }
 
-  const listener: RequestListener = (request, response) => {
+  #addressOf(request: IncomingMessage): string {
+    return clientAddress(request, this.#options.trustedProxies)
+  }
+
+  #handle(request: IncomingMessage, response: ServerResponse): void {
     request.url = normalTarget(request.url)
-    // The client's next request should go to another connection, on another node.
-    if (closed === 'draining') response.shouldKeepAlive = false
+    // The client's next request shall find another connection, on another node.
+    if (this.#closed === 'draining') response.shouldKeepAlive = false
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value)
-    if (options.tls) response.setHeader('Strict-Transport-Security', 'max-age=31536000')
-    routes.handle(request, response, pathOf(request.url)).catch((error: unknown) => {
-      const clientError = operations.failure(error)
+    if (this.#options.tls) response.setHeader('Strict-Transport-Security', 'max-age=31536000')
+    this.#routes.handle(request, response, pathOf(request.url)).catch((error: unknown) => {
+      const clientError = this.#operations.failure(error)
       sendError(response, clientError, error instanceof ChatError ? error.status : statusOf(clientError).status)
     })
   }
 
-  function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // Between here and the endpoint's own listener a connection reset must not end the process.
     socket.on('error', ignore)
     request.url = normalTarget(request.url)
-    const endpoint = routes.endpointOf(pathOf(request.url))
-    if (!endpoint) return refuseUpgrade(socket, 404, JSON.stringify({ error: routes.nothingHere }))
-    if (closed) return endpoint.refuse(socket, 503, TRY_AGAIN)
-    if (!cors.allows(request)) return endpoint.refuse(socket, 403, 'this origin is not allowed')
-    const address = addressOf(request)
-    const release = options.addresses.acquire(address)
+    const endpoint = this.#routes.endpointOf(pathOf(request.url))
+    if (!endpoint) return refuseUpgrade(socket, 404, JSON.stringify({ error: this.#routes.nothingHere }))
+    if (this.#closed) return endpoint.refuse(socket, 503, TRY_AGAIN)
+    if (!this.#cors.allows(request)) return endpoint.refuse(socket, 403, 'this origin is not allowed')
+    const address = this.#addressOf(request)
+    const release = this.#options.addresses.acquire(address)
     if (!release) return endpoint.refuse(socket, 429, 'too many connections of this address: close another one first')
     socket.on('close', release)
-    endpoint.upgrade(request, socket, head, address).catch(report)
+    endpoint.upgrade(request, socket, head, address).catch(this.#report)
   }
+}
 
-  // Node checks only every half minute by default.
-  const timeouts = {
-    headersTimeout: HEADERS_MS,
-    requestTimeout: 30_000,
-    connectionsCheckingInterval: 1000,
-    keepAliveTimeout: options.keepAliveTimeoutMs,
+function sendError(response: ServerResponse, error: GraphQLError, status: number): void {
+  const headers: Record<string, string> = {}
+  if (status === 401) headers['WWW-Authenticate'] = 'Bearer'
+  if (status === 429 || status === 503) {
+    headers['Retry-After'] = String(Math.ceil(Number(error.extensions['retryAfterMs'] ?? 1000) / 1000))
   }
-  const server: Server = options.tls
-    ? createTlsServer({ ...timeouts, handshakeTimeout: HEADERS_MS, ...options.tls }, oneAtATime(listener))
-    : createServer(timeouts, oneAtATime(listener))
-  // For clients that do not read; streams have limits of their own.
-  server.setTimeout(SILENCE_MS)
-  server.on('upgrade', upgrade)
-  /** All connections, including those that have not sent a request or finished the TLS handshake. */
-  const open = new Set<Socket>()
-  function forget(this: Socket): void {
-    open.delete(this)
-  }
-  server.on('connection', (socket: Socket) => open.add(socket) && socket.on('close', forget))
-  const pings = startPings(socketServers, options.pingIntervalMs)
-
-  return {
-    open() {
-      closed = undefined
-    },
-
-    useTls: (tls) => (server as TlsServer).setSecureContext(tls),
-
-    async listen() {
-      const metricsPort = await probeServer?.listen(options.metricsPort as number, options.metricsHost)
-      return await new Promise((resolve, reject) => {
-        server.once('error', (error) => {
-          void probeServer?.close()
-          reject(error)
-        })
-        server.listen(options.port, options.host, () => {
-          server.removeAllListeners('error')
-          server.on('error', report)
-          const { address, port } = server.address() as AddressInfo
-          resolve({ host: address, port, metricsPort })
-        })
-      })
-    },
-
-    async drain(limitMs) {
-      // First, so that a proxy polling /ready sends clients elsewhere; it is answered until the sockets are closed.
-      closed = 'draining'
-      let limit: NodeJS.Timeout | undefined
-      const cut = new Promise<void>((resolve) => {
-        limit = setTimeout(() => {
-          for (const socket of open) socket.destroy()
-          resolve()
-        }, limitMs)
-      })
-      for (const ws of socketsOf(socketServers)) ws.pause()
-      // Operations started by running ones are waited for too.
-      for (let busy = operations.idle(); busy; busy = operations.idle()) {
-        await Promise.race([busy, cut])
-        await nextTurn()
-      }
-      await Promise.race([closeSockets(socketServers, connections, limitMs / 2), cut])
-      const ended = new Promise<void>((resolve) => server.close(() => resolve()))
-      const idle = setInterval(() => server.closeIdleConnections(), 20)
-      await ended
-      // A cut socket and its connection are closed in a later turn.
-      do await nextTurn()
-      while (open.size > 0)
-      clearInterval(idle)
-      await probeServer?.close()
-      clearTimeout(limit)
-      pings.stop()
-    },
-  }
+  // The rest of an unread body must not be parsed as the next request.
+  if (status === 413) headers['Connection'] = 'close'
+  sendJson(response, status, { errors: [error] }, headers)
 }
 
 const ignore = (): void => undefined
