@@ -1,4 +1,5 @@
-import { diagnose, type Finding } from './diagnosis.ts'
+import { diagnose } from './diagnosis.ts'
+import type { Finding } from './finding.ts'
 import { describeMisspelt } from '../lib/misspelt.ts'
 import { type Arguments, type Command, integerUpTo } from './command.ts'
 import { readEnvironment, SettingsError, type Settings } from '../settings.ts'

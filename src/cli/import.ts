@@ -8,7 +8,7 @@ import { type Arguments, type Command, integerUpTo, UsageError } from './command
 import { withDatabase } from './database.ts'
 import { onStopSignal } from './signals.ts'
 import { migrate } from '../store/migrations/migrate.ts'
-import type { ImportProgress } from '../store/imports.ts'
+import type { ImportProgress } from '../store/imported.ts'
 import { createStore, type Store } from '../store/store.ts'
 import { clockTime, createPaint, createProgress, type Progress } from './terminal.ts'
 

@@ -40,6 +40,7 @@ export type Cost = number | ((variables: Variables) => number)
  * How many fields an operation may resolve at most: each field counts once for each item of the pages around it. The document
  * must be valid.
  */
+// oxlint-disable-next-line max-lines-per-function -- one compiler of a document, whose mutually recursive parts share what was compiled
 export function costOf(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode): Cost {
   let isFixed = true
   const ofVariables = (size: (variables: Variables) => number): Size => {

@@ -49,6 +49,7 @@ function sizeOf(result: ExecutionResult): number {
  * with an error in place of the whole queue, never with a gap; from half the limit on ephemeral results wait until there is
  * room, and only the latest for each key. An error is the last result. Events flow as soon as it is open.
  */
+// oxlint-disable-next-line max-lines-per-function -- one state machine: a bounded queue between a subscription and its reader
 export async function openResultStream(
   operations: Operations,
   request: PreparedRequest,

@@ -1,3 +1,4 @@
+// oxlint-disable max-lines -- one state machine: memberships, buffering and replay of a feed share its state
 import {
   asChatEvent,
   closingOf,

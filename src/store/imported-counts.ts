@@ -78,3 +78,11 @@ export async function countReceipts(db: Db, receipts: readonly { messageId: numb
     RETURNING t.user_id AS "userId", t.conversation_id AS "conversationId"`
   if (members.length > 0) await new ReadPointerStore(db).moveOverRead(members)
 }
+
+/** Counts again how many messages answer each of these. */
+export async function recountReplies(db: Db, ids: readonly number[]): Promise<void> {
+  if (ids.length === 0) return
+  await db.$executeRaw`
+    UPDATE messages p SET reply_count = (SELECT count(*) FROM messages a WHERE a.reply_to_id = p.id AND a.deleted_at IS NULL)
+    WHERE p.id = ANY(${[...ids]}::bigint[])`
+}

@@ -1,78 +1,17 @@
-import { pageBefore, type Db } from './database/sql.ts'
-import type { GroupInfo, Role } from './groups.ts'
-import { countReceipts, recountLate } from './imported-counts.ts'
-
-/** Times are ISO 8601 in UTC; null if unknown. */
-export interface ImportedUser {
-  id: number
-  name: string
-  avatar: string | null
-  lastActive: string | null
-  createdAt: string | null
-}
-
-/** A direct conversation with its imported id. */
-export interface ImportedConversation {
-  id: string
-  low: number
-  high: number
-  createdAt: string | null
-}
-
-export interface ImportedGroup extends GroupInfo {
-  id: number
-  conversationId: string
-  createdAt: string | null
-  members: readonly { userId: number; role: Role; joinedAt: string | null; historyAfter?: number }[]
-}
-
-export interface ImportedMessage {
-  id: number
-  conversationId: string
-  senderId: number
-  isGroup: boolean
-  content: string
-  messageType: string
-  mediaUrl: string | null
-  at: string
-  /** The outcome. */
-  key?: string | null
-  editedAt?: string | null
-  deletedAt?: string | null
-  deletedById?: number | null
-  replyToId?: number | null
-  mentionIds?: readonly number[] | null
-  mentionsAll?: boolean
-}
-
-/** Without a time it counts as of the message's time, here and in a reaction. */
-export interface ImportedReceipt {
-  messageId: number
-  isGroup: boolean
-  userId: number
-  at: string | null
-}
-
-export interface ImportedReaction extends ImportedReceipt {
-  reaction: string
-}
-
-export type ImportProblem = 'no_user' | 'no_conversation' | 'no_message' | 'wrong_kind' | 'not_in' | 'own' | 'taken' | 'other_id'
-
-/** The outcome of an input; `detail` names the subject of a problem. */
-export interface ImportResult {
-  status: 'added' | 'present' | 'changed' | ImportProblem
-  detail: string | null
-}
-
-/** The progress of a file's import. */
-export interface ImportProgress {
-  id: string
-  offset: number
-  lines: number
-  digest: string
-  bad: number
-}
+import type { Db } from './database/sql.ts'
+import {
+  inputsAsJson,
+  type ImportedConversation,
+  type ImportedGroup,
+  type ImportedMessage,
+  type ImportedReaction,
+  type ImportedReceipt,
+  type ImportedUser,
+  type ImportProgress,
+  type ImportResult,
+} from './imported.ts'
+import { countReceipts, recountLate, recountReplies } from './imported-counts.ts'
+import { updateGroups } from './imported-groups.ts'
 
 /**
  * Stores imported data with its ids and without events: it is history. Each call is one statement for a batch, whose ids must
@@ -91,7 +30,7 @@ export class ImportStore {
     return inOrder(
       await this.#db.$queryRaw`
         WITH input AS MATERIALIZED (
-          SELECT * FROM json_to_recordset(${json(inputs)}::json)
+          SELECT * FROM json_to_recordset(${inputsAsJson(inputs)}::json)
             AS i(ord int, id int, name text, avatar text, "lastActive" timestamptz, "createdAt" timestamptz)
         ), topics AS (
           INSERT INTO topics (name) SELECT 'user:' || id FROM input ORDER BY 1 ON CONFLICT DO NOTHING
@@ -115,7 +54,7 @@ export class ImportStore {
     return inOrder(
       await this.#db.$queryRaw`
         WITH input AS MATERIALIZED (
-          SELECT * FROM json_to_recordset(${json(inputs)}::json)
+          SELECT * FROM json_to_recordset(${inputsAsJson(inputs)}::json)
             AS i(ord int, id text, low int, high int, "createdAt" timestamptz)
         ), checked AS MATERIALIZED (
           SELECT i.*, CASE
@@ -147,7 +86,7 @@ export class ImportStore {
     const results = inOrder(
       await this.#db.$queryRaw`
         WITH input AS MATERIALIZED (
-          SELECT * FROM json_to_recordset(${json(inputs)}::json)
+          SELECT * FROM json_to_recordset(${inputsAsJson(inputs)}::json)
             AS i(ord int, id int, "conversationId" text, name text, avatar text, announcement text, "joinApprovalRequired" boolean,
               "allowInvitation" boolean, "allowSendMessages" boolean, "historyVisible" boolean, "createdAt" timestamptz, members json)
         ), people AS MATERIALIZED (
@@ -192,58 +131,8 @@ export class ImportStore {
    * Updates existing groups to the inputs' info and members; returns for each whether something changed. The transaction
    * holds the locks of their topics.
    */
-  async updateGroups(inputs: readonly ImportedGroup[]): Promise<boolean[]> {
-    const rows = await this.#db.$queryRaw<{ ord: number }[]>`
-        WITH input AS MATERIALIZED (
-          SELECT i.*, t.seq FROM json_to_recordset(${json(inputs)}::json)
-            AS i(ord int, id int, "conversationId" text, name text, avatar text, announcement text, "joinApprovalRequired" boolean,
-              "allowInvitation" boolean, "allowSendMessages" boolean, "historyVisible" boolean, "createdAt" timestamptz, members json)
-          JOIN groups g ON g.id = i.id AND g.closed_at IS NULL JOIN topics t ON t.name = 'group:' || i.id
-        ), people AS MATERIALIZED (
-          SELECT i.ord, i."conversationId", i.seq, i."historyVisible", m."userId", m.role::group_role AS role, coalesce(m."joinedAt", now()) AS at FROM input i
-          CROSS JOIN LATERAL json_to_recordset(i.members) AS m("userId" int, role text, "joinedAt" timestamptz)
-        ), info AS (
-          UPDATE groups g SET name = i.name, avatar = i.avatar, announcement = i.announcement,
-            join_approval_required = i."joinApprovalRequired", allow_invitation = i."allowInvitation",
-            allow_send_messages = i."allowSendMessages", history_visible = i."historyVisible", member_count = json_array_length(i.members)
-          FROM input i WHERE g.id = i.id AND
-            (g.name, g.avatar, g.announcement, g.join_approval_required, g.allow_invitation, g.allow_send_messages, g.history_visible,
-              g.member_count) IS DISTINCT FROM (i.name, i.avatar, i.announcement, i."joinApprovalRequired", i."allowInvitation", i."allowSendMessages",
-              i."historyVisible", json_array_length(i.members))
-          RETURNING i.ord
-        ), gone AS (
-          DELETE FROM members m USING input i WHERE m.conversation_id = i."conversationId"
-            AND NOT EXISTS (SELECT FROM people p WHERE p.ord = i.ord AND p."userId" = m.user_id)
-          RETURNING i.ord, m.conversation_id, m.user_id, m.sent_count
-        ), left_behind AS (
-          INSERT INTO former_senders (conversation_id, user_id, sent_count)
-          SELECT conversation_id, user_id, sent_count FROM gone WHERE sent_count > 0
-        ), new_people AS MATERIALIZED (
-          SELECT p.*, coalesce(last.id, 0) AS last_id, coalesce(f.sent_count, 0) AS sent_count, c.message_count
-          FROM people p JOIN conversations c ON c.id = p."conversationId"
-          LEFT JOIN former_senders f ON f.conversation_id = c.id AND f.user_id = p."userId"
-          LEFT JOIN LATERAL (
-            SELECT id FROM messages WHERE ${pageBefore('conversation_id', 'id', 'c.id')} LIMIT 1
-          ) last ON true
-          WHERE NOT EXISTS (SELECT FROM members m WHERE m.conversation_id = p."conversationId" AND m.user_id = p."userId")
-        ), back AS (
-          DELETE FROM former_senders f USING new_people p WHERE f.conversation_id = p."conversationId" AND f.user_id = p."userId"
-        ), come AS (
-          -- They begin as a member who joins now.
-          INSERT INTO members (conversation_id, user_id, role, joined_at, since_seq, history_after, sent_count, read_to, marked_to, read_count)
-          SELECT "conversationId", "userId", role, at, seq, CASE WHEN "historyVisible" THEN 0 ELSE last_id END, sent_count, last_id, last_id,
-            message_count - sent_count
-          FROM new_people
-          RETURNING conversation_id
-        ), roles AS (
-          UPDATE members m SET role = p.role FROM people p
-          WHERE m.conversation_id = p."conversationId" AND m.user_id = p."userId" AND m.role <> p.role
-          RETURNING p.ord
-        )
-        SELECT ord FROM info UNION SELECT ord FROM gone UNION SELECT ord FROM roles
-        UNION SELECT i.ord FROM come c JOIN input i ON i."conversationId" = c.conversation_id`
-    const changed = new Set(rows.map(({ ord }) => ord))
-    return inputs.map((_, ord) => changed.has(ord))
+  updateGroups(inputs: readonly ImportedGroup[]): Promise<boolean[]> {
+    return updateGroups(this.#db, inputs)
   }
 
   /**
@@ -265,7 +154,7 @@ export class ImportStore {
     const results = inOrder(
       await this.#db.$queryRaw`
         WITH input AS MATERIALIZED (
-          SELECT * FROM json_to_recordset(${json(inputs)}::json)
+          SELECT * FROM json_to_recordset(${inputsAsJson(inputs)}::json)
             AS i(ord int, id bigint, "conversationId" text, "senderId" int, "isGroup" boolean, content text, "messageType" text,
               "mediaUrl" text, at timestamptz, key text, "editedAt" timestamptz, "deletedAt" timestamptz, "deletedById" int, "replyToId" bigint,
               "mentionIds" int[], "mentionsAll" boolean)
@@ -327,7 +216,10 @@ export class ImportStore {
     const stored = added(inputs, results)
     await this.#raise('messages_id_seq', Math.max(0, ...stored.map(({ id }) => id)))
     await recountLate(this.#db, stored)
-    await this.#recountReplies(stored.flatMap(({ replyToId }) => (replyToId == null ? [] : [replyToId])))
+    await recountReplies(
+      this.#db,
+      stored.flatMap(({ replyToId }) => (replyToId == null ? [] : [replyToId])),
+    )
     return results
   }
 
@@ -335,7 +227,7 @@ export class ImportStore {
     const results = inOrder(
       await this.#db.$queryRaw`
         WITH input AS MATERIALIZED (
-          SELECT * FROM json_to_recordset(${json(inputs)}::json)
+          SELECT * FROM json_to_recordset(${inputsAsJson(inputs)}::json)
             AS i(ord int, "messageId" bigint, "isGroup" boolean, "userId" int, at timestamptz)
         ), checked AS MATERIALIZED (
           SELECT i.*, m.conversation_id, m.created_at, CASE
@@ -368,7 +260,7 @@ export class ImportStore {
     return inOrder(
       await this.#db.$queryRaw`
         WITH input AS MATERIALIZED (
-          SELECT * FROM json_to_recordset(${json(inputs)}::json)
+          SELECT * FROM json_to_recordset(${inputsAsJson(inputs)}::json)
             AS i(ord int, "messageId" bigint, "isGroup" boolean, "userId" int, reaction text, at timestamptz)
         ), checked AS MATERIALIZED (
           SELECT i.*, m.created_at, CASE
@@ -422,15 +314,7 @@ export class ImportStore {
     await this.#db.$executeRaw`ANALYZE users, topics, conversations, groups, members, messages, receipts, reactions`
   }
 
-  /** So that what is created from now on gets a higher id. Sequences are none of the transaction's: this is not taken back. */
-  /** How many messages answer each of these. */
-  async #recountReplies(ids: readonly number[]): Promise<void> {
-    if (ids.length === 0) return
-    await this.#db.$executeRaw`
-      UPDATE messages p SET reply_count = (SELECT count(*) FROM messages a WHERE a.reply_to_id = p.id AND a.deleted_at IS NULL)
-      WHERE p.id = ANY(${[...ids]}::bigint[])`
-  }
-
+  /** What is created from now on gets a higher id. Sequences are not part of a transaction: a rollback does not undo this. */
   async #raise(sequence: 'messages_id_seq' | 'groups_id_seq', id: number): Promise<void> {
     if (id === 0) return
     if (sequence === 'groups_id_seq')
@@ -441,8 +325,6 @@ export class ImportStore {
         .$queryRaw`SELECT setval('messages_id_seq', ${id}::bigint)::text FROM messages_id_seq WHERE last_value < ${id}::bigint OR NOT is_called`
   }
 }
-
-const json = (inputs: readonly object[]): string => JSON.stringify(inputs.map((input, ord) => ({ ...input, ord })))
 
 const inOrder = (rows: (ImportResult & { ord: number })[]): ImportResult[] =>
   rows.toSorted((a, b) => a.ord - b.ord).map(({ status, detail }) => ({ status, detail }))

@@ -1,5 +1,5 @@
 import { ChatError } from '../../errors.ts'
-import type { ImportProgress, ImportResult } from '../../store/imports.ts'
+import type { ImportProgress, ImportResult } from '../../store/imported.ts'
 import type { Store, Transaction } from '../../store/store.ts'
 import { groupTopic } from '../events.ts'
 import { reactionKey } from '../../limits.ts'

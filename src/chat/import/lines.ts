@@ -19,7 +19,7 @@ import type {
   ImportedReaction,
   ImportedReceipt,
   ImportedUser,
-} from '../../store/imports.ts'
+} from '../../store/imported.ts'
 
 /** The types of lines in an import (docs/migration.md). */
 export interface ImportValues {

@@ -120,6 +120,7 @@ const isAnswer = (frame: ServerFrame): frame is ResponseFrame =>
   frame.type === 'heartbeat' || (frame.data as { success?: unknown } | null)?.success === true
 
 /** Connects at once; throws if the options are invalid. */
+// oxlint-disable-next-line max-lines-per-function -- one state machine: the life of a connection that comes back
 export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
   const { url, token, capabilities = [], lastMessageId, maxPushes = 10_000, signal, onState } = options
   const webSocket = options.webSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket

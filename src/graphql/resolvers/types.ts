@@ -1,17 +1,7 @@
-import {
-  GraphQLError,
-  GraphQLScalarType,
-  Kind,
-  valueFromASTUntyped,
-  type FieldNode,
-  type GraphQLResolveInfo,
-  type SelectionNode,
-} from 'graphql'
-import { EVENTS } from '../../chat/events.ts'
+import { Kind, type FieldNode, type GraphQLResolveInfo, type SelectionNode } from 'graphql'
 import { notFound } from '../../errors.ts'
 import type { OperationContext } from '../context.ts'
 import type { Resolvers } from '../generated/resolvers.ts'
-import { FIRST_TIME, LAST_TIME } from '../../ids.ts'
 import { decodeCursor, isId, isUserId, pageSize, toPage } from '../pagination.ts'
 import type { ConversationSettingsModel, GroupModel, UserModel } from '../models.ts'
 
@@ -107,50 +97,8 @@ function rootField({ path, operation }: GraphQLResolveInfo): string {
   return operation.selectionSet.selections.find(isIt)?.name.value ?? String(root.key)
 }
 
-/** Resolvers of the object types; those of the root fields are in their own files, by kind. */
+/** Resolvers of what people see: users, conversations, messages, groups. Those of other types and of the root fields are in their own files, by kind. */
 export const types = {
-  DateTime: new GraphQLScalarType<Date, string>({
-    name: 'DateTime',
-    serialize: (value) => new Date(value as number | string | Date).toISOString(),
-    parseValue: (value) => parseDateTime(value),
-    parseLiteral: (node) => parseDateTime(node.kind === Kind.STRING ? node.value : undefined),
-  }),
-
-  JSON: new GraphQLScalarType({
-    name: 'JSON',
-    serialize: (value) => value,
-    parseValue: (value) => value,
-    parseLiteral: (node, variables) => valueFromASTUntyped(node, variables) as unknown,
-  }),
-
-  ClusterNode: {
-    connections: ({ protocols }) => Object.values(protocols).reduce((sum, count) => sum + count, 0),
-    protocols: ({ protocols }) => Object.entries(protocols).map(([protocol, count]) => ({ protocol, count })),
-    lag: ({ lagMs }) => lagMs,
-  },
-
-  ClientConnection: {
-    user: ({ userId }) => ({ id: userId }),
-    queue: ({ queuedBytes }) => queuedBytes,
-  },
-
-  Topic: {
-    id: ({ name }) => name,
-    subscribers: ({ nodes }) => nodes.reduce((sum, { subscribers }) => sum + subscribers, 0),
-    lag: ({ head, nodes }) => Math.max(0, ...nodes.map(({ position }) => head - (position ?? head))),
-    nodes: ({ head, nodes }) => nodes.map((node) => ({ ...node, head })),
-  },
-
-  TopicOnNode: {
-    lag: ({ head, position }) => Math.max(0, head - (position ?? head)),
-  },
-
-  Activity: {
-    kind: ({ kind }) => kind.toUpperCase() as Uppercase<typeof kind>,
-    timestamp: ({ at }) => at,
-    user: ({ userId }) => ({ id: userId }),
-  },
-
   User: {
     name: (user, _, context) => userField(user, 'name', context),
     avatar: (user, _, context) => userField(user, 'avatar', context),
@@ -313,114 +261,4 @@ export const types = {
     notificationType: ({ type }) => type,
     timestamp: ({ at }) => at,
   },
-
-  Report: {
-    message: async ({ messageId }, _, { viewer, load, read, readings }) => {
-      if (!viewer.isAdmin || readings) return (await read.message(messageId, 'reports')) ?? null
-      // After an admin's mutation, which has loaded the report and its contents.
-      return (await load.message.load(messageId)) ?? null
-    },
-    reporter: ({ reporterId }) => ({ id: reporterId }),
-    timestamp: ({ at }) => at,
-    resolvedBy: ({ resolvedById }, _, { viewer }) => (viewer.isAdmin && resolvedById !== null ? { id: resolvedById } : null),
-    note: ({ note }, _, { viewer }) => (viewer.isAdmin ? note : null),
-  },
-
-  AuditEntry: {
-    timestamp: ({ at }) => at,
-    actor: ({ actorId }) => ({ id: actorId }),
-  },
-
-  Event: {
-    __resolveType: ({ kind }) => EVENTS[kind].type,
-  },
-  MessageSent: { timestamp: ({ at }) => at, message: ({ payload }) => payload },
-  MessageEdited: { timestamp: ({ at }) => at, message: ({ payload }) => payload },
-  MessageDeleted: {
-    timestamp: ({ at }) => at,
-    messageId: ({ payload }) => payload.messageId,
-    conversationId: ({ payload }) => payload.conversationId,
-    isGroup: ({ payload }) => payload.isGroup,
-    deletedById: ({ payload }) => payload.deletedById,
-  },
-  MessageRead: {
-    timestamp: ({ at }) => at,
-    messageId: ({ payload }) => payload.messageId,
-    isGroup: ({ payload }) => payload.isGroup,
-    readerId: ({ payload }) => payload.readerId,
-  },
-  ConversationRead: {
-    timestamp: ({ at }) => at,
-    conversationId: ({ payload }) => payload.conversationId,
-    readUpTo: ({ payload }) => payload.readUpTo,
-    unreadCount: ({ payload }) => payload.unreadCount,
-    unreadMentionCount: ({ payload }) => payload.unreadMentionCount,
-  },
-  ConversationSettingsChanged: {
-    timestamp: ({ at }) => at,
-    conversationId: ({ payload }) => payload.conversationId,
-    settings: ({ payload }) => payload.settings,
-  },
-  ReactionAdded: {
-    timestamp: ({ at }) => at,
-    messageId: ({ payload }) => payload.messageId,
-    isGroup: ({ payload }) => payload.isGroup,
-    userId: ({ payload }) => payload.userId,
-    reaction: ({ payload }) => payload.reaction,
-    reactionCount: ({ payload }) => payload.userIds.length,
-    reactionUserIds: ({ payload }) => payload.userIds,
-    messageDeleted: ({ payload }) => payload.messageDeleted ?? false,
-  },
-  ReactionRemoved: {
-    timestamp: ({ at }) => at,
-    messageId: ({ payload }) => payload.messageId,
-    isGroup: ({ payload }) => payload.isGroup,
-    userId: ({ payload }) => payload.userId,
-    reaction: ({ payload }) => payload.reaction,
-    reactionCount: ({ payload }) => payload.userIds.length,
-    reactionUserIds: ({ payload }) => payload.userIds,
-    messageDeleted: ({ payload }) => payload.messageDeleted ?? false,
-  },
-  TypingChanged: {
-    timestamp: ({ at }) => at,
-    conversationId: ({ payload }) => payload.conversationId,
-    user: ({ payload }) => payload.user,
-    typing: ({ payload }) => payload.typing,
-  },
-  OnlineStatusChanged: {
-    timestamp: ({ at }) => at,
-    userId: ({ payload }) => payload.userId,
-    online: ({ payload }) => payload.online,
-    lastActive: ({ payload }) => payload.lastActive,
-  },
-  GroupUpdated: {
-    timestamp: ({ at }) => at,
-    group: ({ payload }) => payload.group,
-    announcement: ({ payload }) => payload.group.announcement,
-  },
-  MemberJoined: {
-    timestamp: ({ at }) => at,
-    groupId: ({ payload }) => payload.groupId,
-    user: ({ payload }) => payload.user,
-    memberCount: ({ payload }) => payload.memberCount,
-  },
-  MemberLeft: {
-    timestamp: ({ at }) => at,
-    groupId: ({ payload }) => payload.groupId,
-    user: ({ payload }) => payload.user,
-    memberCount: ({ payload }) => payload.memberCount,
-  },
-  NotificationRead: { timestamp: ({ at }) => at, notification: ({ payload }) => payload },
-  NotificationReceived: { timestamp: ({ at }) => at, notification: ({ payload }) => payload },
-  UserUpdated: { timestamp: ({ at }) => at, user: ({ payload }) => payload.user },
-  UserErased: { timestamp: ({ at }) => at, userId: ({ payload }) => payload.userId },
-  BlockChanged: { timestamp: ({ at }) => at, user: ({ payload }) => payload.user, blocked: ({ payload }) => payload.blocked },
-  ResumeIncomplete: { timestamp: ({ at }) => at },
 } satisfies Partial<Resolvers>
-
-function parseDateTime(value: unknown): Date {
-  const date = typeof value === 'string' ? new Date(value) : undefined
-  if (!date || !(date.getTime() >= FIRST_TIME && date.getTime() <= LAST_TIME))
-    throw new GraphQLError('expected an ISO 8601 date and time such as "2023-07-15T10:30:00.000Z"')
-  return date
-}

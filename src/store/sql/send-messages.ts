@@ -38,6 +38,7 @@ export type SendRefusal =
  * Each table is looked into by its key, whatever its statistics say: a batch may be one message as well as hundreds. It must not be
  * joined to anything that grows with the history or the number of members.
  */
+// oxlint-disable-next-line max-lines-per-function -- one SQL statement
 export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
   ${named('send_messages')} WITH input AS MATERIALIZED (
     SELECT * FROM json_to_recordset(${inputs}::json)
