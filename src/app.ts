@@ -5,14 +5,7 @@ import { createRevocations } from './auth/revocations.ts'
 import { DEMO_ADMIN, DEMO_USERS, seedDemo } from './demo/seed.ts'
 import { createDemoSigner, type DemoSigner } from './demo/signer.ts'
 import { createTimerWheel } from './lib/timer-wheel.ts'
-import {
-  beginPositionChecks,
-  beginProfileSweeps,
-  beginRevocations,
-  beginSearchIndex,
-  beginSweeps,
-  checkHistory,
-} from './server/background.ts'
+import { beginPositionChecks, beginProfileSweeps, beginRevocations, beginSearchIndex, beginSweeps } from './server/background.ts'
 import type { Base, Closer, Failed } from './server/base.ts'
 import { openBus } from './server/bus.ts'
 import { openDatabase, prepare } from './server/database.ts'
@@ -22,6 +15,9 @@ import type { Settings } from './settings.ts'
 import { createStore } from './store/store.ts'
 import { createMetrics, type Metrics, type WorkerMetrics } from './telemetry/metrics.ts'
 import type { HttpServer } from './transport/http/server.ts'
+
+const WENT_BACK =
+  'the database is another one, or of an earlier time, than when a server looked last: ids go on beyond what may be lost, and a resume over it is not complete'
 
 /** A user's token to try the server with. */
 export interface DemoToken {
@@ -116,7 +112,12 @@ async function start(
   }
   const base: Base = { settings, log, onStop, isStopping, metrics, failed, wheel, nodeId: randomUUID() }
 
-  const store = createStore(database, { onOrphans: (count) => (metrics.counts.leftOut.messageGone += count) })
+  let replaced = (): void => undefined
+  const store = createStore(database, {
+    onOrphans: (count) => (metrics.counts.leftOut.messageGone += count),
+    onRepaired: ({ lastEventId }) => log.warn({ lastEventId }, WENT_BACK),
+    onReplaced: () => replaced(),
+  })
   const bus = await openBus(base)
   const core = await openCore(base, store, bus)
   const refusals: Refusals = { revocations: createRevocations(store), bans: createBans(store) }
@@ -140,7 +141,7 @@ async function start(
     await core.chat.messages.idle()
   })
   await prepare(database, log, isStopping)
-  await checkHistory(node)
+  await store.checkHistory()
   await bus.begin(isStopping)
   // Two nodes that put it in at once get in each other's way; a server without demo data is a server all the same.
   if (settings.demo) await seedDemo(core.chat).catch(failed('demo data'))
@@ -149,6 +150,11 @@ async function start(
   beginSearchIndex(node)
   beginProfileSweeps(node)
   beginSweeps(node)
+  replaced = () => {
+    core.chat.users.forget()
+    // Clients that were given what is lost now resume, and are told.
+    server.reconnectClients().catch(failed('check'))
+  }
   server.open()
   return { started: { ...address, demoTokens: demoTokens(signer) }, useTls: (tls) => server.useTls(tls) }
 }

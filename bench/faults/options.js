@@ -12,12 +12,12 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url))
 /** What the nodes print, by system. */
 export const LOG_FOLDER = here('../results/logs')
 
-const HELP = `Measures what arrives when things go wrong: cuts, kills, outages and restarts. About 17 minutes.
+const HELP = `Measures what arrives when things go wrong: cuts, kills, outages and restarts. About 20 minutes.
 
   npm run faults [-- OPTIONS]
 
   --systems A,B      of parley, yoga, socketio, socketio-catch-up; all if absent
-  --scenarios A,B    of a, b, c1, c2, d, e, f, g, as bench/README.md tells them; all if absent
+  --scenarios A,B    of a, b, c1, c2, d, d2, d3, e, f, g, as bench/README.md tells them; all if absent
   --clients N        a multiple of ten, from 20 on; 50 if absent
   --rate N           messages a second, all clients together, 100 if absent
   --seconds N        how long they write in each scenario, from 15 on; 20 if absent

@@ -4,7 +4,8 @@ import { Link } from './link.js'
 import { Writer, cast } from './load.js'
 import { ServerNode } from './node.js'
 import { sleep, until } from '../support/processes.js'
-import { OwnRedis } from '../support/services.js'
+import { Address } from '../support/address.js'
+import { OwnPostgres, OwnRedis } from '../support/services.js'
 import { JWT_SECRET, signToken } from '../support/token.js'
 
 const NODE_COUNT = 2
@@ -20,17 +21,34 @@ const LINGER_MS = 1000
  * @param {import('./scenarios.js').Scenario} scenario
  * @param {{ clients: number, rate: number, seconds: number, logFolder: string, postgres: import('../support/services.js').OwnPostgres }} options
  */
-export async function run(system, scenario, { clients: count, rate, seconds, logFolder, postgres }) {
+export async function run(system, scenario, { clients: count, rate, seconds, logFolder, postgres: shared }) {
   const { users, conversations } = cast(count)
   /** @type {(() => unknown)[]} */
   const undo = []
   try {
     const redis = await OwnRedis.start()
     undo.push(() => redis.remove())
-    const databaseUrl = await postgres.createDatabase()
+    const { failsOver } = scenario
+    // One that takes no writes any more is of no use to the next run.
+    const postgres = failsOver === 'postgres' ? await OwnPostgres.start() : shared
+    if (postgres !== shared) undo.push(() => postgres.remove())
+    const primary = failsOver && { redis, postgres }[failsOver]
+    const standby = primary && { replica: await primary.replica(), address: await Address.to(primary.port) }
+    if (standby)
+      undo.push(
+        () => standby.replica.remove(),
+        () => standby.address.close(),
+      )
+    const behind = (url, service) => (primary === service ? url.replace(`:${service.port}`, `:${standby.address.port}`) : url)
+    const databaseUrl = behind(await postgres.createDatabase(), postgres)
     await system.prepareDatabase?.(databaseUrl)
 
-    const env = { DATABASE_URL: databaseUrl, REDIS_URL: redis.url, JWT_SECRET, ...system.env({ users, conversations }) }
+    const env = {
+      DATABASE_URL: databaseUrl,
+      REDIS_URL: behind(redis.url, redis),
+      JWT_SECRET,
+      ...system.env({ users, conversations }),
+    }
     const nodes = Array.from({ length: NODE_COUNT }, (_, index) => {
       return new ServerNode({ entry: system.entry, env, logFile: join(logFolder, `${scenario.id}-${index}.log`) })
     })
@@ -62,7 +80,7 @@ export async function run(system, scenario, { clients: count, rate, seconds, log
     })
     undo.push(() => writers.forEach((writer) => writer.stop()))
     for (const writer of writers) writer.start()
-    const stage = { seconds, nodes, links, redis, postgres, ledger, busConnections: system.busConnections }
+    const stage = { seconds, nodes, links, redis, postgres, standby, ledger, busConnections: system.busConnections }
     await Promise.all([scenario.run(stage), sleep(seconds * 1000)])
 
     for (const writer of writers) writer.pause()

@@ -9,6 +9,7 @@ import { sleep } from '../support/processes.js'
  * @property {Map<number, import('./link.js').Link>} links by user id
  * @property {import('../support/services.js').OwnRedis} redis
  * @property {import('../support/services.js').OwnPostgres} postgres
+ * @property {{ replica: import('../support/services.js').OwnRedis | import('../support/services.js').OwnPostgres, address: import('../support/address.js').Address }} [standby]
  * @property {import('./ledger.js').Ledger} ledger
  * @property {string} busConnections the type, as Redis calls it, of the connections over which nodes hear of each other
  *
@@ -16,6 +17,7 @@ import { sleep } from '../support/processes.js'
  * @property {string} id
  * @property {string} title
  * @property {boolean} [isDoubled] every message is sent twice
+ * @property {'redis' | 'postgres'} [failsOver] of what there is a replica, behind an address
  * @property {boolean} [hasSilentReader] the last user does not write, and gets most of what the others write
  * @property {(stage: Stage) => Promise<void>} run
  */
@@ -56,6 +58,34 @@ export const scenarios = [
   },
   { id: 'c2', title: 'Redis stopped for 5 s, restarted empty', run: (stage) => outage(stage.redis, stage) },
   { id: 'd', title: 'PostgreSQL stopped for 5 s, restarted', run: (stage) => outage(stage.postgres, stage) },
+  {
+    id: 'd2',
+    title: 'PostgreSQL fails over, the old one read-only for 5 s',
+    failsOver: 'postgres',
+    async run({ postgres, standby, ledger }) {
+      await sleep(BEFORE_MS)
+      const since = performance.now()
+      await standby.replica.promote(await postgres.demote())
+      standby.address.lead(standby.replica.port)
+      ledger.faultUntilNow(since)
+      await sleep(OUTAGE_MS)
+      await postgres.stop()
+    },
+  },
+  {
+    id: 'd3',
+    title: 'Redis fails over, the old one read-only for 5 s',
+    failsOver: 'redis',
+    async run({ redis, standby, ledger }) {
+      await sleep(BEFORE_MS)
+      const since = performance.now()
+      await standby.replica.takeOver(redis)
+      standby.address.lead(standby.replica.port)
+      ledger.faultUntilNow(since)
+      await sleep(OUTAGE_MS)
+      await redis.stop()
+    },
+  },
   {
     id: 'e',
     title: 'rolling restart of both nodes',

@@ -21,6 +21,26 @@ export class OwnRedis {
     return redis
   }
 
+  /** A replica of this one, which has all of it. */
+  async replica() {
+    const replica = await OwnRedis.start()
+    await replica.#command('REPLICAOF', HOST, this.#port)
+    await until('the replica of Redis is there', async () =>
+      /master_link_status:up/.test(await replica.#command('INFO', 'replication')),
+    )
+    return replica
+  }
+
+  /** Makes a replica the primary, and `old` its replica, as Sentinel does, though without ending connections. */
+  async takeOver(old) {
+    await this.#command('REPLICAOF', 'NO', 'ONE')
+    await old.#command('REPLICAOF', HOST, this.#port)
+  }
+
+  get port() {
+    return this.#port
+  }
+
   get url() {
     return `redis://${HOST}:${this.#port}`
   }
@@ -103,6 +123,37 @@ export class OwnPostgres {
 
   get pid() {
     return this.#process.pid
+  }
+
+  get port() {
+    return this.#port
+  }
+
+  /** A replica of this one, which streams its log. */
+  async replica() {
+    const replica = new OwnPostgres()
+    replica.#port = await freePort()
+    const identity = unprivileged()
+    if (identity.uid !== undefined) chownSync(replica.#folder, identity.uid, identity.gid)
+    const args = ['-d', this.#url('postgres'), '-D', replica.#data, '-c', 'fast', '-R']
+    await runToEnd(postgresBinary('pg_basebackup'), args, { cwd: replica.#folder, ...identity })
+    await replica.start()
+    return replica
+  }
+
+  /** Takes no writes any more, in open sessions neither; resolves with where its log ends. */
+  async demote() {
+    await this.#query('ALTER SYSTEM SET default_transaction_read_only = on')
+    await this.#query('SELECT pg_reload_conf()')
+    const { rows } = await this.#query('SELECT pg_current_wal_flush_lsn()::text AS end')
+    return rows[0].end
+  }
+
+  /** A replica that has the log up to there takes writes from now on. */
+  async promote(end) {
+    const hasAll = async () => (await this.#query(`SELECT pg_last_wal_replay_lsn() >= '${end}' AS has`)).rows[0].has
+    await until('the replica of PostgreSQL has all', hasAll)
+    await this.#query('SELECT pg_promote()')
   }
 
   /** Breaks all connections and stops, as a restart of the service does. */

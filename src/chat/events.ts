@@ -225,6 +225,9 @@ export const isDurable = ({ kind }: { kind: EventKind }): boolean => EVENTS[kind
 /** The coalescing key of an ephemeral event. */
 export const coalescingKeyOf = ({ kind, payload }: ChatEvent): string => rowOf(kind).coalescingKey(payload)
 
+/** Whether this version knows what it tells of. A later version, whose nodes run beside this one during an upgrade, may log and publish others. */
+export const isKnown = ({ kind }: { kind: string }): boolean => Object.hasOwn(EVENTS, kind)
+
 /** Whether it is delivered to a subscriber of its topic. */
 export const isFor = (event: ChatEvent, userId: number): boolean =>
   event.kind !== 'block_changed' || event.payload.blockerId === userId

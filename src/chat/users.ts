@@ -14,6 +14,8 @@ export interface Users {
   ensure(viewer: Viewer): Promise<void>
   /** Creates or changes a user, as an admin. An undefined avatar stays, null removes it. */
   upsert(profile: { id: number; name: string; avatar: string | null | undefined }, also?: Also): Promise<UserRecord>
+  /** Takes nothing for stored any more: the database may have lost it. */
+  forget(): void
 }
 
 /** For how many users the stored claims are cached, so that not every connection queries the database. */
@@ -73,6 +75,8 @@ export function createUsers({ store, commits, onChanged }: UsersOptions): Users 
       known.delete(id)
       return (await store.users.byIds([id])).get(id) as UserRecord
     },
+
+    forget: () => known.clear(),
   }
 }
 

@@ -1,11 +1,13 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { LEASE_MS } from '../cluster/lease.ts'
+import { redisAddresses } from '../lib/redis-url.ts'
 import { diagnoseRedis, type RedisFacts } from '../pubsub/diagnose.ts'
 import { explainRedisError } from '../pubsub/redis-problem.ts'
 import { DatabaseStartError, openDatabase, type Database } from '../store/database/client.ts'
 import { problemWithFolder } from '../store/database/data-folder.ts'
 import { diagnoseDatabase, type DatabaseFacts } from '../store/database/diagnose.ts'
+import { readHistory } from '../store/history.ts'
 import { missingMigrations } from '../store/migrations/migrate.ts'
 import type { Settings } from '../settings.ts'
 import type { Finding } from './finding.ts'
@@ -46,6 +48,7 @@ export async function checkDatabase(settings: Settings): Promise<Finding[]> {
       ...rightsFindings(settings),
       ...databaseFindings(settings, facts),
       await checkMigrations(database),
+      ...(databaseUrl === undefined ? [] : await checkHistory(database)),
       ...clockFindings('the database', facts),
     ]
   } catch (error) {
@@ -122,6 +125,33 @@ async function checkMigrations(database: Database): Promise<Finding> {
   }
 }
 
+/** Whether the database is where a server looked last, or went back since. */
+async function checkHistory(database: Database): Promise<Finding[]> {
+  const area = 'history'
+  const history = await readHistory(database)
+  if (history === undefined) return []
+  const { isKnown, isMoved, lost } = history
+  if (!isKnown)
+    return [
+      {
+        level: 'warn',
+        area,
+        text: 'the user of DATABASE_URL may not call pg_control_system(): no server can tell a restored database or a failover',
+        advice: 'GRANT EXECUTE ON FUNCTION pg_control_system() to it',
+      },
+    ]
+  if (isMoved)
+    return [
+      {
+        level: 'ok',
+        area,
+        text: 'the database is another one, or of an earlier time, than when a server looked last: the next start repairs it, with a warning in the log',
+      },
+    ]
+  const times = lost === 0 ? 'never went back' : `went back ${lost} ${lost === 1 ? 'time' : 'times'}, and was repaired`
+  return [{ level: 'ok', area, text: `the database is where a server looked last, and ${times}` }]
+}
+
 function* clockFindings(whose: string, { clockAheadMs }: Pick<DatabaseFacts, 'clockAheadMs'>): Generator<Finding> {
   const area = 'clock'
   const off = Math.abs(clockAheadMs)
@@ -144,9 +174,8 @@ export async function checkRedis({ redisUrl, redisPrefix, databaseUrl }: Setting
     const text = `none: one node only${databaseUrl === undefined ? '' : '; others would hear of its events late, and not of typing and presence'}`
     return [{ level: 'ok', area, text }]
   }
-  const where = redisUrl
-    .split(',')
-    .map((url) => new URL(url).host)
+  const where = redisAddresses(redisUrl)
+    .addresses.map(({ host, port }) => `${host}:${port}`)
     .join(', ')
   let facts: RedisFacts
   try {

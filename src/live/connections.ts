@@ -181,6 +181,11 @@ export class Connections {
    */
   restart(): ((text: string) => void)[] {
     this.#isRestarting = true
+    return this.renewals()
+  }
+
+  /** Functions that end each of those that are open now, so that its client reconnects and resumes. */
+  renewals(): ((text: string) => void)[] {
     return [...this.#byId.values()].map((connection) => (text: string) => connection.end('restarting', text))
   }
 

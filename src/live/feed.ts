@@ -5,6 +5,7 @@ import {
   goesToContacts,
   isFor,
   groupTopic,
+  isKnown,
   messageIdOf,
   openingOf,
   userTopic,
@@ -224,7 +225,7 @@ class UserFeed implements Feed {
 
   /** Whether a durable event is for the user, and was not delivered over another topic. */
   #isToBeDelivered(event: ChatEvent): boolean {
-    if (!isFor(event, this.#userId)) return false
+    if (!isKnown(event) || !isFor(event, this.#userId)) return false
     if (event.id === null || !goesToContacts(event)) return true
     const delivered = (this.#contactEvents ??= new Set())
     if (delivered.has(event.id)) return false
@@ -300,7 +301,7 @@ class UserFeed implements Feed {
     if (!subscription.isOpen || seq <= subscription.since || seq <= subscription.shown) return
     subscription.seq = seq
     this.#recorder?.delivered(subscription.topic, seq, event.id)
-    if (!this.#isHidden(event, subscription.topic, seq) && this.#isToBeDelivered(event)) this.#sink.event(event, false)
+    if (this.#isToBeDelivered(event) && !this.#isHidden(event, subscription.topic, seq)) this.#sink.event(event, false)
     // Presence is for feeds of all that concerns the user.
     if (event.kind === 'block_changed' && this.#scope.kind === 'all') this.#blockedPresence().onBlockChanged(event)
     if (subscription.topic === this.#own) {
@@ -447,7 +448,7 @@ class UserFeed implements Feed {
       addDelivered: (range) => this.#addDelivered(range),
       deliver: (event, { topic, seq }, isFormer) => {
         if (event.id !== null) this.#recorder?.delivered(topic, seq, event.id)
-        if (!this.#isHidden(event, topic, seq) && this.#isToBeDelivered(event)) this.#sink.event(event, isFormer)
+        if (this.#isToBeDelivered(event) && !this.#isHidden(event, topic, seq)) this.#sink.event(event, isFormer)
       },
       ready: () => this.#sink.ready?.(),
       settled: () => this.#sink.settled?.(),

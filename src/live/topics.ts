@@ -1,5 +1,5 @@
 import type { PubSubEngine } from 'graphql-subscriptions'
-import { asChatEvent, type DurableEvent, type EphemeralEvent } from '../chat/events.ts'
+import { asChatEvent, isKnown, type DurableEvent, type EphemeralEvent } from '../chat/events.ts'
 import { AUDIENCE_CHANNEL, type AudienceHint, type Hint, type SubscribeOptions } from '../pubsub/publisher.ts'
 import type { EventLog, LogEntry, TopicRange } from '../store/event-log.ts'
 import { createBatchLoader } from '../lib/batch-loader.ts'
@@ -241,6 +241,7 @@ export class Topics {
   }
 
   #deliverEphemeral(listeners: Iterable<TopicListener>, event: EphemeralEvent): void {
+    if (!isKnown(event)) return
     for (const listener of listeners) {
       try {
         listener.onEphemeral(event)

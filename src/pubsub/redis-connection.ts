@@ -1,4 +1,5 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { readSentinelUrl, type SentinelTarget } from '../lib/redis-url.ts'
 import { WRONG_SERVER } from './redis-problem.ts'
 
 /** How long Redis may take to answer, and to accept a connection. */
@@ -36,30 +37,15 @@ const OPTIONS: RedisOptions = {
 
 /**
  * Opens Redis as configured by REDIS_URL: the URL of a server; or the URLs of nodes of a cluster, separated by commas; or one
- * of them with `?cluster=true`. `onError` is called for every failed attempt and for a break, of each connection.
+ * of them with `?cluster=true`; or Sentinels. `onError` is called for every failed attempt and for a break, of each connection.
  */
 export function openRedis(url: string, onError: (error: unknown) => void): RedisClients {
+  const sentinel = readSentinelUrl(url)
+  if (sentinel) return openServer((options) => new Redis({ ...options, ...optionsOf(sentinel) }), onError)
   const urls = url.split(',').map((each) => new URL(each.trim()))
   const [first] = urls as [URL]
-  if (urls.length === 1 && first.searchParams.get('cluster') !== 'true') {
-    const all: Redis[] = []
-    // This is not, or no longer, the server to write to: reconnect, since the address may lead to another by now.
-    const reconnectOnError = (error: Error): boolean => {
-      const isWrong = WRONG_SERVER.test(error.message)
-      if (isWrong) {
-        onError(error)
-        for (const connection of all) if (connection.status === 'ready') connection.disconnect(true)
-      }
-      return isWrong
-    }
-    const connect = (name: string): Redis => {
-      const connection = watched(new Redis(url, { ...OPTIONS, reconnectOnError, connectionName: name }), onError)
-      refuseReplicas(connection, onError)
-      all.push(connection)
-      return connection
-    }
-    return { commands: connect('parley-commands'), connect }
-  }
+  if (urls.length === 1 && first.searchParams.get('cluster') !== 'true')
+    return openServer((options) => new Redis(url, options), onError)
   const common: RedisOptions = {
     ...(first.username && { username: decodeURIComponent(first.username) }),
     ...(first.password && { password: decodeURIComponent(first.password) }),
@@ -87,6 +73,42 @@ export function openRedis(url: string, onError: (error: unknown) => void): Redis
       return watched(connection, onError)
     },
   }
+}
+
+function optionsOf({ sentinels, name, db, isTls, ...target }: SentinelTarget): RedisOptions {
+  return {
+    sentinels,
+    name,
+    db,
+    ...(target.username && { username: target.username }),
+    ...(target.password && { password: target.password }),
+    ...(target.sentinelUsername && { sentinelUsername: target.sentinelUsername }),
+    ...(target.sentinelPassword && { sentinelPassword: target.sentinelPassword }),
+    ...(isTls && { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true }),
+    sentinelCommandTimeout: SILENCE_MS,
+    sentinelRetryStrategy: pause,
+  }
+}
+
+/** One server at a time, whichever an address or Sentinel leads to. */
+function openServer(create: (options: RedisOptions) => Redis, onError: (error: unknown) => void): RedisClients {
+  const all: Redis[] = []
+  // One of them found out that this is not, or no longer, the server to write to: the next attempt may lead to another by now.
+  const reconnectOnError = (error: Error): boolean => {
+    const isWrong = WRONG_SERVER.test(error.message)
+    if (isWrong) {
+      onError(error)
+      for (const connection of all) if (connection.status === 'ready') connection.disconnect(true)
+    }
+    return isWrong
+  }
+  const connect = (connectionName: string): Redis => {
+    const connection = watched(create({ ...OPTIONS, reconnectOnError, connectionName }), onError)
+    refuseReplicas(connection, onError)
+    all.push(connection)
+    return connection
+  }
+  return { commands: connect('parley-commands'), connect }
 }
 
 function connectCluster(
@@ -138,9 +160,12 @@ function watched(connection: Redis, onError: (error: unknown) => void): Redis {
 function refuseReplicas(connection: Redis, onError: (error: unknown) => void): void {
   // Called with the reply to INFO when a connection is made.
   const { connector } = connection as unknown as { connector: { check(info: { role?: string }): boolean } }
-  connector.check = ({ role }) => {
-    if (role !== 'slave') return true
+  // That of Sentinel goes on to the next of its servers.
+  const check = connector.check.bind(connector)
+  connector.check = (info) => {
+    if (info.role !== 'slave') return true
     onError(new Error('READONLY it is a replica'))
+    check(info)
     return false
   }
 }

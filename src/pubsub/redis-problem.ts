@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { OperatorError } from '../errors.ts'
+import { isSentinelUrl, redisAddresses } from '../lib/redis-url.ts'
 
 /**
  * Why Redis can't be used, in a sentence for the person who set REDIS_URL. Contains no password, unlike the library's errors.
@@ -29,8 +30,10 @@ const TLS_ALERT = 0x15
 /** Explains an error of a connection to Redis; if the error is ambiguous, by probing what answers at the address. */
 export async function explainRedisError(url: string, error: unknown): Promise<RedisProblem> {
   const { code = '', message } = innermost(error)
-  const urls = url.split(',').map((each) => new URL(each.trim()))
-  const where = `Redis at ${urls.map(({ hostname, port }) => `${hostname}:${port || 6379}`).join(', ')}`
+  const { addresses, isTls } = redisAddresses(url)
+  const { host, port } = addresses[0]
+  const at = addresses.map((address) => `${address.host}:${address.port}`).join(', ')
+  const where = `${isSentinelUrl(url) ? 'Redis behind Sentinel' : 'Redis'} at ${at}`
   const passing = (text: string): RedisProblem => ({ message: text, isTemporary: true })
   const lasting = (text: string): RedisProblem => ({ message: text, isTemporary: false })
 
@@ -41,19 +44,19 @@ export async function explainRedisError(url: string, error: unknown): Promise<Re
   if (WRONG_SERVER.test(message)) return passing(`${where} takes no writes now (${message}).`)
   if (code === 'ECONNREFUSED') return passing(`No ${where} answers. Start it or correct REDIS_URL.`)
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
-    return passing(`The host ${urls.map(({ hostname }) => hostname).join(', ')} of REDIS_URL is not known. Correct REDIS_URL.`)
+    return passing(
+      `The host ${addresses.map((address) => address.host).join(', ')} of REDIS_URL is not known. Correct REDIS_URL.`,
+    )
   if (NO_TRUST.test(`${code} ${message}`))
     return lasting(
       `The certificate of ${where} is not trusted (${code || message}). Set NODE_EXTRA_CA_CERTS or correct REDIS_URL.`,
     )
 
-  const [first] = urls as [URL]
-  const found = await lookAt(first.hostname.replace(/^\[|\]$/g, ''), Number(first.port || 6379))
+  const found = await lookAt(host.replace(/^\[|\]$/g, ''), port)
   if (found === 'PostgreSQL')
-    return lasting(`PostgreSQL answers at ${first.host}, where REDIS_URL expects Redis. Correct REDIS_URL.`)
-  if (found === 'TLS' && first.protocol === 'redis:') return lasting(`${where} speaks TLS only. Write rediss:// in REDIS_URL.`)
-  if (found === 'Redis' && first.protocol === 'rediss:')
-    return lasting(`${where} does not speak TLS. Write redis:// in REDIS_URL.`)
+    return lasting(`PostgreSQL answers at ${host}:${port}, where REDIS_URL expects Redis. Correct REDIS_URL.`)
+  if (found === 'TLS' && !isTls) return lasting(`${where} speaks TLS only. Write rediss:// in REDIS_URL.`)
+  if (found === 'Redis' && isTls) return lasting(`${where} does not speak TLS. Write redis:// in REDIS_URL.`)
   return passing(`${where} can't be used: ${message || code}.`)
 }
 

@@ -41,9 +41,17 @@ const IN_FLIGHT_LIMIT = 10_000
 const PUT_OFF_LIMIT = 10_000
 const CHECK_EVERY_MS = 2000
 
+/**
+ * What a node must know to read what is sent now. Raised where what is sent changes its meaning, one version after nodes learned to read it
+ * (docs/operations.md, upgrades); a new member or kind needs no new version.
+ */
+const BUS_VERSION = 1
+
 /** A message in Redis; `from` comes first, so that a node recognises its own without parsing. */
 interface Message {
   from: string
+  /** Absent where version 0.1 sent it. */
+  v?: number
   hint: Hint | AudienceHint
 }
 
@@ -141,6 +149,8 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
     }
     const local = await this.#local.subscribe(channel, deliver, {})
     const remote = await this.#remote.subscribe(this.#options.prefix + channel, (message: unknown) => {
+      // Of a later version: its events are found in the log.
+      if (isOfLaterVersion(message)) return
       if (isMessage(message) && (accepts?.(message.hint) ?? true)) deliver(message.hint)
       else this.#report('payload', new Error(`a message on channel ${channel} is none of a node's`))
     })
@@ -194,7 +204,11 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
       return this.#putOffUntilLater(channel, hint)
     this.#inFlight++
     try {
-      await this.#remote.publish(this.#options.prefix + channel, { from: this.#options.nodeId, hint } satisfies Message)
+      await this.#remote.publish(this.#options.prefix + channel, {
+        from: this.#options.nodeId,
+        v: BUS_VERSION,
+        hint,
+      } satisfies Message)
       this.#reported.delete('publish')
     } catch (error) {
       // A broken connection was reported as such.
@@ -236,5 +250,7 @@ class Engine extends PubSubEngine implements RedisPubSubEngine {
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+
+const isOfLaterVersion = (message: unknown): boolean => isObject(message) && Number(message['v'] ?? 0) > BUS_VERSION
 
 const isMessage = (message: unknown): message is Message => isObject(message) && isObject(message['hint'])

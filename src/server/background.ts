@@ -42,22 +42,11 @@ export function beginProfileSweeps({ core, onStop, failed }: Node): void {
   onStop(every(PROFILE_SWEEP_MS, sweep))
 }
 
-/** Says where the database went back to an earlier state: what was lost is not in the log, and clients that resume are told so. */
-export async function checkHistory({ core, log }: Pick<Node, 'core' | 'log'>): Promise<void> {
-  const repair = await core.store.checkHistory()
-  if (repair)
-    log.warn(
-      { lastEventId: repair.lastEventId },
-      'the database is another one, or of an earlier time, than when a server looked last: ids go on beyond what may be lost, and a resume over it is not complete',
-    )
-}
-
 /** Compares with the log what this node has delivered, for hints may be lost and the database may go back. */
-export function beginPositionChecks(node: Node): void {
-  const { settings, core, onStop, failed } = node
+export function beginPositionChecks({ settings, core, onStop, failed }: Node): void {
   if (settings.databaseUrl === undefined) return
   const check = async (): Promise<void> => {
-    await checkHistory(node)
+    await core.store.checkHistory()
     await core.topics.check()
   }
   onStop(every(settings.positionCheckMs, () => check().catch(failed('check'))))

@@ -115,7 +115,7 @@ const DATABASE = {
 const NODES = {
   redisUrl: setting('REDIS_URL', parseRedisUrl, undefined, {
     about: 'redis:// or rediss://, connects the nodes; absent: one node only',
-    more: "a Redis Cluster: the URLs of some of its nodes, separated by commas, or one with `?cluster=true`; a certificate authority of your own goes into Node's `NODE_EXTRA_CA_CERTS`",
+    more: "a Redis Cluster: the URLs of some of its nodes, separated by commas, or one with `?cluster=true`; Sentinel: `redis+sentinel://host:26379,host:26379/name` ([operations](operations.md#failover-of-redis)); a certificate authority of your own goes into Node's `NODE_EXTRA_CA_CERTS`",
     isSecret: true,
   }),
   redisPrefix: setting('REDIS_PREFIX', parseText, 'chat:', { about: 'before every key and channel in Redis' }),

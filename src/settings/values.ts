@@ -3,6 +3,7 @@ import { createPrivateKey, createPublicKey, createSecretKey, X509Certificate, ty
 import { readFileSync } from 'node:fs'
 import { BlockList, isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
+import { isSentinelUrl, readSentinelUrl } from '../lib/redis-url.ts'
 
 /** Largest number accepted: the longest delay of a Node timer, and the maximum of `Int` in GraphQL and PostgreSQL. */
 const MAX_NUMBER = 2_147_483_647
@@ -69,8 +70,16 @@ const parseUrl =
 export const parsePostgresUrl = (value: string): string =>
   /^postgres(ql)?:\/\//.test(value) ? value : parseUrl(['postgres:', 'postgresql:'], false)(value)
 
-/** One server, or nodes of a cluster that all speak TLS or all do not. Parts without effect are rejected. */
+/** One server, nodes of a cluster that all speak TLS or all do not, or Sentinels. Parts without effect are rejected. */
 export const parseRedisUrl = (value: string): string => {
+  if (isSentinelUrl(value)) {
+    if (readSentinelUrl(value) === undefined)
+      throw new BadValueError(
+        'a URL of Sentinel that is incomplete, or has another parameter',
+        'redis+sentinel://user:password@host:26379,host:26379/name, with the name of the primary, and no parameters but sentinel_username and sentinel_password',
+      )
+    return value
+  }
   const texts = value.split(',').map((each) => parseUrl(['redis:', 'rediss:'], true)(each.trim()))
   const urls = texts.map((text) => new URL(text))
   const [first] = urls as [URL]

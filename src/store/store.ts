@@ -1,4 +1,3 @@
-import { ChatError } from '../errors.ts'
 import type { PrismaClient } from './generated/client.ts'
 import { createBlockStore } from './blocks.ts'
 import { createAuditStore } from './audit.ts'
@@ -12,7 +11,7 @@ import { createExportStore } from './exports.ts'
 import { createErasureStore } from './erasure.ts'
 import { appendEvents, EventLog, lockTopics, type LogEntry, type NewEvent } from './event-log.ts'
 import { GroupStore } from './groups.ts'
-import { originOf, repairHistory, type HistoryRepair } from './history.ts'
+import { HistoryWatch, type HistoryWatchOptions } from './history.ts'
 import { ImportStore } from './imports.ts'
 import { createInstallationStore, READ_POSITION, toReadPosition, type ReadPosition } from './installation.ts'
 import { createMessageStore } from './messages.ts'
@@ -76,6 +75,9 @@ export interface Committed<T> {
 
 export type Store = ReturnType<typeof createStore>
 
+/** A large log takes a while to read. */
+const REPAIR_TIMEOUT_MS = 600_000
+
 /** The client without its raw statements. */
 const withRaw = (client: PrismaClient, raw: RawDb): Db =>
   Object.create(client, {
@@ -95,20 +97,23 @@ const snapshotDb = (raw: RawDb): Db =>
 
 type Sql = Parameters<RawDb['$queryRaw']>[0]
 
-/**
- * `raw` runs the statements outside of transactions, if the client does not. `onOrphans` is called with the number of events
- * left out of the log because their messages are gone.
- */
+export interface StoreOptions extends Partial<HistoryWatchOptions> {
+  /** Called with the number of events left out of the log because their messages are gone. */
+  onOrphans?: (count: number) => void
+}
+
+/** `raw` runs the statements outside of transactions, if the client does not. */
 export function createStore(
-  { prisma, raw, snapshot }: Pick<Database, 'prisma' | 'raw' | 'snapshot'>,
-  { onOrphans }: { onOrphans?: (count: number) => void } = {},
+  { prisma, raw, snapshot, admission }: Pick<Database, 'prisma' | 'raw' | 'snapshot' | 'admission'>,
+  { onOrphans, onReplaced = () => undefined, onRepaired = () => undefined }: StoreOptions = {},
 ) {
   // The one place where a database that does not answer becomes UNAVAILABLE, for every query.
   const client = prisma.$extends({
     query: { $allOperations: ({ args, query }) => translateErrors(() => query(args)) },
   }) as unknown as PrismaClient
   const db = raw ? withRaw(client, raw) : client
-  let knownOrigin: string | undefined
+  const history = new HistoryWatch({ onReplaced, onRepaired })
+  admission.admit = (connection) => history.admit(connection)
   /** Runs `change` in a transaction of the database. */
   const transact = <T>(change: (tx: Transaction) => Promise<T>): Promise<Committed<T>> =>
     translateErrors(() =>
@@ -155,18 +160,11 @@ export function createStore(
     },
 
     /**
-     * Checks whether the database went back to an earlier state since the last check, and repairs what would be wrong then;
-     * undefined if there was nothing to repair, or this user may not check.
+     * Checks whether the database went back to an earlier state since the last check, and repairs what would be wrong then (`onRepaired`).
+     * On PostgreSQL every new connection is checked as well, before it is used.
      */
-    async checkHistory(): Promise<HistoryRepair | undefined> {
-      const origin = await originOf(db).catch((error: unknown) => {
-        if (error instanceof ChatError) throw error
-        return undefined
-      })
-      if (origin === undefined || origin === knownOrigin) return undefined
-      const repair = await translateErrors(() => client.$transaction((tx) => repairHistory(tx, origin)))
-      knownOrigin = origin
-      return repair
+    async checkHistory(): Promise<void> {
+      await translateErrors(() => history.look(db, (change) => client.$transaction(change, { timeout: REPAIR_TIMEOUT_MS })))
     },
 
     /** Resolves when the database answers and is writable; rejects otherwise. */

@@ -170,6 +170,7 @@ describe('a good value is taken', () => {
     [{ DB_STATEMENT_TIMEOUT_MS: `${MAX}` }, { dbStatementTimeoutMs: MAX }],
     [{ REDIS_URL: 'redis://:p@cache:6380/2' }, { redisUrl: 'redis://:p@cache:6380/2' }],
     [{ REDIS_URL: 'rediss://cache' }, { redisUrl: 'rediss://cache' }],
+    [{ REDIS_URL: 'redis+sentinel://:p@a:26379,b/main/1' }, { redisUrl: 'redis+sentinel://:p@a:26379,b/main/1' }],
     [{ REDIS_URL: 'redis://a:7000, redis://b:7000' }, { redisUrl: 'redis://a:7000,redis://b:7000' }],
     [{ REDIS_PREFIX: 'p:' }, { redisPrefix: 'p:' }],
     [{ POSITION_CHECK_MS: '100' }, { positionCheckMs: 100 }],
@@ -286,6 +287,10 @@ describe('a bad value is named, with what came and what was expected', () => {
     [
       { REDIS_URL: 'redis://:hidden@a,redis://:other@b' },
       'REDIS_URL: came several users or passwords, expected the same for all nodes of a cluster',
+    ],
+    [
+      { REDIS_URL: 'redis+sentinel://:hidden@a:26379' },
+      'REDIS_URL: came a URL of Sentinel that is incomplete, or has another parameter, expected redis+sentinel://user:password@host:26379,host:26379/name, with the name of the primary, and no parameters but sentinel_username and sentinel_password',
     ],
     [{ REDIS_URL: 'http://cache' }, `REDIS_URL: came a URL that starts with http://, expected ${redis}`],
     [{ JWT_SECRET: 's'.repeat(31) }, 'JWT_SECRET: came 31 bytes, expected at least 32 bytes'],

@@ -4,7 +4,8 @@ import { Redis } from 'ioredis'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createRedisPubSub, type RedisPubSubEngine } from '../../src/pubsub/redis.ts'
 import { explainRedisError } from '../../src/pubsub/redis-problem.ts'
-import { createRedisServer, freePort, skipRedisServer, type RedisServer } from '../support/redis-server.ts'
+import { diagnoseRedis } from '../../src/pubsub/diagnose.ts'
+import { createRedisServer, createSentinel, freePort, skipRedisServer, type RedisServer } from '../support/redis-server.ts'
 
 const undo: (() => unknown)[] = []
 afterEach(async () => {
@@ -75,6 +76,39 @@ describe.skipIf(skipRedisServer)('a node whose Redis fails over', () => {
     await engine.ping()
     await command(two.url, 'PUBLISH', 'p:topic', JSON.stringify({ from: 'another', hint: { seq: 1 } }))
     await expect.poll(() => heard).toEqual([{ seq: 1 }])
+  })
+
+  test('goes where Sentinel says, and on to the replica that it promotes', async () => {
+    const one = await startRedis()
+    const two = await startRedis('--replicaof', '127.0.0.1', new URL(one.url).port)
+    const port = await freePort()
+    const sentinel = await createSentinel(port, Number(new URL(one.url).port))
+    undo.push(() => sentinel.close())
+    const url = `redis+sentinel://127.0.0.1:${await freePort()},127.0.0.1:${port}/main`
+    const errors: unknown[] = []
+    const engine = await createRedisPubSub({
+      url,
+      prefix: 'p:',
+      nodeId: 'node',
+      onError: (_stage, error) => void errors.push(error),
+    })
+    undo.push(() => engine.close())
+    await expect.poll(() => engine.state(), { timeout: 10_000 }).toBe('up')
+    await engine.ping()
+    const heard: unknown[] = []
+    await engine.subscribe('topic', (hint: unknown) => void heard.push(hint), {})
+    const facts = await diagnoseRedis(url, 'p:', 1000)
+    expect(facts.isCluster).toBe(false)
+
+    // Until then Sentinel may not know of the replica.
+    await expect.poll(() => sentinel.replicas(), { timeout: 20_000 }).toBe(1)
+    await one.kill()
+    await expect.poll(() => engine.state(), { timeout: 10_000 }).toBe('down')
+    await expect.poll(() => engine.state(), { timeout: 20_000 }).toBe('up')
+    await engine.ping()
+    await command(two.url, 'PUBLISH', 'p:topic', JSON.stringify({ from: 'another', hint: { seq: 1 } }))
+    await expect.poll(() => heard).toEqual([{ seq: 1 }])
+    expect(errors).not.toEqual([])
   })
 
   test('is not ready while Redis refuses writes for another reason', async () => {

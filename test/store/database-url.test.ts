@@ -57,7 +57,7 @@ describe('DATABASE_URL is read as libpq reads it', () => {
   test.each([
     ['connection_limit=5', 'connection_limit has no effect here: set DB_POOL_SIZE instead'],
     ['connect_timeout=5&foo=1', 'connect_timeout has no effect here: set DB_ACQUIRE_TIMEOUT_MS instead; foo has no effect here'],
-    ['pgbouncer=true', 'pgbouncer has no effect here: the server needs sessions'],
+    ['pgbouncer=yes', 'pgbouncer came as "yes", expected true, false'],
     ['sslmode=on', 'sslmode came as "on", expected disable, allow, prefer'],
     ['target_session_attrs=standby', 'target_session_attrs came as "standby", expected any, read-write, primary'],
     ['options=-csearch_path%3Dx', 'options sets search_path: set schema instead'],

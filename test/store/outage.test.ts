@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { ChatError } from '../../src/errors.ts'
 import { createStore } from '../../src/store/store.ts'
 import { createTestChat, refusal, type TestChat } from '../support/chat.ts'
-import { databaseName, describeServer, open, serverQuery } from '../support/database.ts'
+import { databaseName, describeServers, open, serverQuery } from '../support/database.ts'
 
 const codesOf = async (attempts: readonly Promise<unknown>[]): Promise<unknown[]> =>
   (await Promise.allSettled(attempts)).map((done) =>
@@ -47,7 +47,7 @@ const everything = (
   store.ping(),
 ]
 
-describeServer((on) => {
+describeServers((on, isPooled) => {
   const setUp = async (node: TestChat): Promise<[number[], number, number]> => {
     const users = await node.users(2)
     const [a = 0, b = 0] = users
@@ -74,6 +74,8 @@ describeServer((on) => {
     } finally {
       await serverQuery(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`)
     }
+    // A pooler tries again after a pause of its own.
+    if (isPooled) await expect.poll(() => codesOf([node.store.ping()]), { timeout: 10_000 }).toEqual(['done'])
     expect(await codesOf(everything(node, ...args))).toEqual(Array.from({ length: 16 }, () => 'done'))
     await node.expectLogPublished()
     await node.close()
@@ -123,6 +125,8 @@ describeServer((on) => {
       })
     } finally {
       await serverQuery(`ALTER DATABASE ${name} RESET default_transaction_read_only`)
+      // A pooler keeps its sessions: whoever switches servers has it connect anew.
+      if (isPooled) await terminate()
     }
     // Sessions from before would stay read-only.
     expect(await codesOf(everything(node, ...args))).toEqual(Array.from({ length: 16 }, () => 'done'))

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, inject } from 'vitest'
 import { type Database, type DatabaseOptions, openDatabase } from '../../src/store/database/client.ts'
 import { migrate } from '../../src/store/migrations/migrate.ts'
 import { createStore, type Store } from '../../src/store/store.ts'
+import { skipPgBouncer, startPgBouncer } from './pgbouncer.ts'
 
 const SERVER = 'postgresql://postgres@127.0.0.1:5432'
 
@@ -54,7 +55,7 @@ export const open = (options: Partial<DatabaseOptions> = {}): Promise<Database> 
 export interface TestStore {
   store: Store
   database: Database
-  /** Undefined for the embedded engine. */
+  /** Of PostgreSQL itself, whatever is in front of it; undefined for the embedded engine. */
   url: string | undefined
   query(sql: string): Promise<Record<string, unknown>[]>
   /** Another store with connections of its own on the same database, as another node has; PostgreSQL only. */
@@ -62,10 +63,15 @@ export interface TestStore {
   close(): Promise<void>
 }
 
-async function openTestStore(url: string | undefined, dataDir: string, remove: () => Promise<void>): Promise<TestStore> {
+async function openTestStore(
+  url: string | undefined,
+  dataDir: string,
+  remove: () => Promise<void>,
+  databaseUrl = url,
+): Promise<TestStore> {
   const opened: Database[] = []
   const openOne: TestStore['another'] = async (options = {}) => {
-    const database = await open({ databaseUrl: url, dataDir, ...options })
+    const database = await open({ databaseUrl, dataDir, ...options })
     opened.push(database)
     return { store: createStore(database), database }
   }
@@ -95,6 +101,16 @@ async function openServerStore(): Promise<TestStore> {
   return await openTestStore(url, '', () => dropServerDatabase(url))
 }
 
+async function openPooledStore(): Promise<TestStore> {
+  const url = await createServerDatabase()
+  const bouncer = await startPgBouncer(url)
+  const remove = async (): Promise<void> => {
+    await bouncer.close()
+    await dropServerDatabase(url)
+  }
+  return await openTestStore(url, '', remove, bouncer.url)
+}
+
 const ENGINES = [
   { name: 'the embedded database', skip: false, open: openEmbeddedStore },
   { name: 'PostgreSQL', skip: skipServer, open: openServerStore },
@@ -113,6 +129,16 @@ export function describeEngines(suite: (test: () => TestStore) => void): void {
 export function describeServer(suite: (test: () => TestStore) => void): void {
   describe.skipIf(skipServer)('PostgreSQL', () => {
     suite(useStore(openServerStore))
+  })
+}
+
+/** The same, on PostgreSQL itself and behind PgBouncer in transaction mode. */
+export function describeServers(suite: (test: () => TestStore, isPooled: boolean) => void): void {
+  describe.skipIf(skipServer)('PostgreSQL', () => {
+    suite(useStore(openServerStore), false)
+  })
+  describe.skipIf(skipServer || skipPgBouncer)('PgBouncer in transaction mode', () => {
+    suite(useStore(openPooledStore), true)
   })
 }
 

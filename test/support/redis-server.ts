@@ -1,7 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -86,6 +86,41 @@ export async function createRedisServer(...args: string[]): Promise<RedisServer>
     },
   }
   return server
+}
+
+/** A server of Sentinel that watches a primary on 127.0.0.1 under the name `main`, and promotes a replica half a second after its end. */
+export async function createSentinel(
+  port: number,
+  primary: number,
+): Promise<{ replicas(): Promise<number>; close(): Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-sentinel-'))
+  const file = join(folder, 'sentinel.conf')
+  await writeFile(
+    file,
+    `port ${port}
+bind 127.0.0.1
+dir ${folder}
+sentinel monitor main 127.0.0.1 ${primary} 1
+sentinel down-after-milliseconds main 500
+sentinel failover-timeout main 5000
+`,
+  )
+  const child = spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' })
+  const connection = new Redis({ port, host: '127.0.0.1' })
+  connection.on('error', () => undefined)
+  return {
+    async replicas() {
+      const replicas = (await connection.call('SENTINEL', 'REPLICAS', 'main')) as unknown[]
+      return replicas.length
+    },
+    async close() {
+      connection.disconnect()
+      const ended = once(child, 'exit')
+      child.kill('SIGKILL')
+      await ended
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
 }
 
 /** Nodes of a Redis Cluster of the test's own, which share the slots. */

@@ -5,12 +5,14 @@ export class TcpProxy {
   #sockets = new Set<Socket>()
   readonly #far = new Set<Socket>()
   #isCut = false
+  #target: number
   readonly #server: Server
 
   constructor(target: number) {
+    this.#target = target
     this.#server = createServer((near) => {
       if (this.#isCut) return near.destroy()
-      const far = connect(target, '127.0.0.1')
+      const far = connect(this.#target, '127.0.0.1')
       this.#far.add(far)
       far.on('close', () => this.#far.delete(far))
       for (const [one, other] of [
@@ -32,6 +34,11 @@ export class TcpProxy {
   async listen(): Promise<number> {
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
     return (this.#server.address() as AddressInfo).port
+  }
+
+  /** Leads new connections to another port; those that are open stay where they are. */
+  lead(target: number): void {
+    this.#target = target
   }
 
   cut(): void {

@@ -6,6 +6,7 @@ import { nameOf, type RawDb } from './sql.ts'
 import { Prisma, PrismaClient } from '../generated/client.ts'
 import { migrationAdapterFactory, scriptError } from '../migrations/adapter.ts'
 import { createClientClass, createPool, IS_READ_ONLY } from './pool.ts'
+import { checkSessions } from './pooled.ts'
 import { DatabaseStartError } from './start-error.ts'
 
 export { DatabaseStartError } from './start-error.ts'
@@ -39,12 +40,19 @@ export interface Database {
   /** Separate connections for the migrations: one session each, without a statement timeout. */
   adapterFactory: SqlMigrationAwareDriverAdapterFactory
   engine: 'embedded' | 'postgresql'
+  /** What each new connection has to pass before it is used; set by whoever uses the database. */
+  admission: Admission
   /** Its connections, and how many callers wait for one; undefined if there is no pool. */
   pool(): { total: number; idle: number; waiting: number } | undefined
   /** Runs a query, so that problems show. Throws DatabaseStartError. */
   check(): Promise<void>
   /** Lets running statements finish and closes everything. A second call does nothing. */
   close(): Promise<void>
+}
+
+export interface Admission {
+  /** Gets the connection before anybody else; it is closed where this rejects. */
+  admit?: (connection: RawDb) => Promise<void>
 }
 
 /** Opens the database and runs a query. Throws DatabaseStartError. */
@@ -67,6 +75,7 @@ export async function createDatabase(options: DatabaseOptions): Promise<Database
   const embedded = await openEmbedded(options.dataDir, { asIs: options.asIs ?? false })
   return database('embedded', embedded.adapterFactory, embedded.adapterFactory, options, {
     schema: 'public',
+    admission: {},
     raw: undefined,
     snapshot: undefined,
     pool: () => undefined,
@@ -77,37 +86,49 @@ export async function createDatabase(options: DatabaseOptions): Promise<Database
 
 function createPostgres(databaseUrl: string, options: DatabaseOptions): Database {
   const target = readDatabaseUrl(databaseUrl)
-  const { schema } = target
+  const { schema, isPooled } = target
+  const admission: Admission = {}
+  // The adapter reads and writes all times as if the session's zone were UTC, whatever the server's is. Compiling a plan
+  // takes longer than running any of our statements.
+  const prepare = async (client: pg.ClientBase): Promise<unknown> =>
+    isPooled || client.query(`SET TIME ZONE 'UTC'; SET jit = off; SET search_path TO ${pg.escapeIdentifier(schema)}`)
+  // What is prepared in one session is not there in the next.
+  const nameFor = isPooled ? () => undefined : nameOf
   const config: pg.PoolConfig = {
     ...target.config,
     ...target.attempts[0],
     Client: createClientClass(target, options.acquireTimeoutMs),
     connectionTimeoutMillis: options.acquireTimeoutMs,
-    // The adapter reads and writes all times as if the session's zone were UTC, whatever the server's is. Compiling a plan
-    // takes longer than running any of our statements.
-    onConnect: (client) =>
-      client.query(`SET TIME ZONE 'UTC'; SET jit = off; SET search_path TO ${pg.escapeIdentifier(schema)}`) as unknown as void,
+    onConnect: (client) => prepare(client) as unknown as void,
   }
   const pool = createPool({
     ...config,
     max: options.poolSize,
-    statement_timeout: options.statementTimeoutMs,
-    // A node that hangs in a transaction must not hold a topic's row for all others.
-    idle_in_transaction_session_timeout: options.statementTimeoutMs,
+    onConnect: (async (client) => {
+      await prepare(client)
+      await admission.admit?.(rawStatements((statement) => client.query(statement), nameFor))
+    }) as (client: pg.ClientBase) => void,
+    // A node that hangs in a transaction must not hold a topic's row for all others. A pooler refuses to pass these on.
+    ...(!isPooled && {
+      statement_timeout: options.statementTimeoutMs,
+      idle_in_transaction_session_timeout: options.statementTimeoutMs,
+    }),
   })
   return database(
     'postgresql',
-    new PrismaPg(pool, { schema, statementNameGenerator: ({ sql }) => nameOf(sql) as string }),
+    new PrismaPg(pool, { schema, statementNameGenerator: ({ sql }) => nameFor(sql) as string }),
     postgresMigrationFactory(config, schema),
     options,
     {
       schema,
-      raw: rawStatements((config) => pool.query(config)),
-      snapshot: snapshots(pool),
+      admission,
+      raw: rawStatements((statement) => pool.query(statement), nameFor),
+      snapshot: snapshots(pool, nameFor),
       pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
       async check() {
         try {
           await check(pool)
+          if (isPooled) await checkSessions(pool, schema, options.statementTimeoutMs)
         } catch (error) {
           throw error instanceof DatabaseStartError ? error : unreachable(target, error)
         }
@@ -126,7 +147,7 @@ function database(
     snapshot,
     release,
     ...rest
-  }: Pick<Database, 'schema' | 'raw' | 'pool' | 'check'> & {
+  }: Pick<Database, 'schema' | 'admission' | 'raw' | 'pool' | 'check'> & {
     /** Undefined if the client's own transactions do. */
     snapshot: Database['snapshot'] | undefined
     release: () => Promise<void>
@@ -166,7 +187,7 @@ async function readWith<T>(db: RawDb, rows: unknown[], read: (rows: unknown[], d
 }
 
 /** Directly to a connection of the pool, for the same reason as `rawStatements`. */
-function snapshots(pool: pg.Pool): Database['snapshot'] {
+function snapshots(pool: pg.Pool, nameFor: NameFor): Database['snapshot'] {
   return async ({ text }, read) => {
     const client = await pool.connect()
     /** The driver takes one at a time. */
@@ -181,7 +202,7 @@ function snapshots(pool: pg.Pool): Database['snapshot'] {
       // Two statements in one round trip, which allows no parameters.
       const results = await query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${text}`)
       const [, { rows }] = results as unknown as [pg.QueryResult, pg.QueryResult]
-      return await readWith(rawStatements(query), rows, read)
+      return await readWith(rawStatements(query, nameFor), rows, read)
     } catch (error) {
       failure = error as Error
       throw error
@@ -195,16 +216,19 @@ function snapshots(pool: pg.Pool): Database['snapshot'] {
   }
 }
 
+/** The name under which a session prepares a statement; undefined: none. */
+type NameFor = (sql: string) => string | undefined
+
 type Query = (config: string | pg.QueryConfig) => Promise<pg.QueryResult>
 
 /**
  * Directly to the pool: passing a statement through the client takes 0.3 ms of CPU, more than most of our statements take on
  * the server.
  */
-function rawStatements(query: Query): RawDb {
+function rawStatements(query: Query, nameFor: NameFor): RawDb {
   const run = (strings: TemplateStringsArray | Prisma.Sql, values: unknown[]): Promise<pg.QueryResult> => {
     const { text, values: parameters } = 'raw' in strings ? Prisma.sql(strings, ...values) : strings
-    const name = nameOf(text)
+    const name = nameFor(text)
     return query({ text, values: parameters, ...(name === undefined ? {} : { name }) })
   }
   return {

@@ -46,7 +46,7 @@ function reasonOf(error: unknown): string {
 }
 
 /** Whether an error, or one inside it, has such a code. */
-function hasCode(error: unknown, codes: RegExp, depth = 0): boolean {
+export function hasCode(error: unknown, codes: RegExp, depth = 0): boolean {
   if (typeof error !== 'object' || error === null || depth > 5) return false
   const { code, originalCode, cause, meta, driverAdapterError } = error as Record<string, unknown>
   if ([code, originalCode].some((value) => typeof value === 'string' && codes.test(value))) return true

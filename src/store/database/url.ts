@@ -18,6 +18,8 @@ export interface DatabaseTarget {
   needsPrimary: boolean
   /** A password may be sent only if it is bound to the TLS connection. */
   needsChannelBinding: boolean
+  /** A pooler is in front, which gives each transaction whichever session is free: nothing of a session outlasts a transaction. */
+  isPooled: boolean
   schema: string
   database: string
   /** The rest, for the driver. */
@@ -36,7 +38,6 @@ const SETTINGS: Readonly<Record<string, string>> = {
   statement_timeout: 'set DB_STATEMENT_TIMEOUT_MS instead',
   query_timeout: 'set DB_STATEMENT_TIMEOUT_MS instead',
   idle_in_transaction_session_timeout: 'set DB_STATEMENT_TIMEOUT_MS instead',
-  pgbouncer: 'the server needs sessions: connect to PostgreSQL itself, or to a pooler in session mode',
 }
 
 /** The values allowed for a parameter whose behaviour the driver always has. */
@@ -84,6 +85,7 @@ export function readDatabaseUrl(text: string): DatabaseTarget {
   const idle = take('keepalives_idle')
   const order = take('load_balance_hosts', ['disable', 'random'])
   const session = take('target_session_attrs', ['any', 'read-write', 'primary'])
+  const pooled = take('pgbouncer', ['true', 'false'])
   const binding = take('channel_binding', ['disable', 'prefer', 'require'])
   const negotiation = take('sslnegotiation', ['postgres', 'direct'])
   const applicationName = take('application_name')
@@ -106,6 +108,7 @@ export function readDatabaseUrl(text: string): DatabaseTarget {
     attempts: attempts as [Attempt, ...Attempt[]],
     needsPrimary: session === 'read-write' || session === 'primary',
     needsChannelBinding: binding === 'require',
+    isPooled: pooled === 'true',
     schema,
     database,
     config: {

@@ -22,20 +22,22 @@ const IS_OURS = 'relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = cu
 /**
  * Migrates an empty or older database to our schema. Everything happens in one transaction under a lock: nodes that start at
  * the same time wait for the first, and a migration that fails or is killed leaves nothing behind. Throws DatabaseStartError
- * for a database that is newer than this version, isn't ours or in which an older tool left a failed migration; it stays
+ * for a database that is too new for this version, isn't ours or in which an older tool left a failed migration; it stays
  * unchanged. For the same reason a migration can't contain statements that refuse a transaction (CREATE INDEX CONCURRENTLY).
  */
 export async function migrate(database: Database, migrations?: readonly Migration[]): Promise<void> {
   const ours = migrations ?? (await readMigrations())
   const adapter = await database.adapterFactory.connect()
   try {
-    if (isCurrent(await readApplied(adapter), ours)) return
+    if (await isUsable(adapter, await readApplied(adapter), ours)) return
     await run(adapter, 'BEGIN')
     try {
+      // A migration takes the time that it takes, also where the role or a pooler gave the session a limit.
+      await run(adapter, 'SET LOCAL statement_timeout = 0')
       await lock(adapter)
       if (database.schema !== 'public') await run(adapter, `CREATE SCHEMA IF NOT EXISTS "${database.schema}"`)
       const applied = await readApplied(adapter)
-      if (!isCurrent(applied, ours)) {
+      if (!(await isUsable(adapter, applied, ours))) {
         if (applied) refuseHistory(applied, ours)
         else await refuseForeignTables(adapter)
         await apply(adapter, ours)
@@ -58,7 +60,7 @@ export async function missingMigrations(database: Database): Promise<string[]> {
   const adapter = await database.adapterFactory.connect()
   try {
     const applied = await readApplied(adapter)
-    if (isCurrent(applied, ours)) return []
+    if (await isUsable(adapter, applied, ours)) return []
     if (applied) refuseHistory(applied, ours)
     else await refuseForeignTables(adapter)
     return ours.map(({ name }) => name).filter((name) => applied?.every((row) => row.name !== name) ?? true)
@@ -84,8 +86,9 @@ async function apply(adapter: SqlDriverAdapter, migrations: readonly Migration[]
   const session: SqlDriverAdapter = {
     provider: adapter.provider,
     adapterName: adapter.adapterName,
-    queryRaw: (query) => adapter.queryRaw(query),
-    executeRaw: (query) => adapter.executeRaw(query),
+    // Its lock is of the session, which behind a pooler is another one's after the commit: ours of the transaction is enough.
+    queryRaw: (query) => adapter.queryRaw(inTransaction(query)),
+    executeRaw: (query) => adapter.executeRaw(inTransaction(query)),
     executeScript: async (script) => {
       await adapter.executeScript(script).catch((error: unknown) => {
         failure = error
@@ -110,6 +113,11 @@ async function apply(adapter: SqlDriverAdapter, migrations: readonly Migration[]
     )
   }
 }
+
+const inTransaction = <Q extends { sql: string }>(query: Q): Q => ({
+  ...query,
+  sql: query.sql.replace('pg_advisory_lock(', 'pg_advisory_xact_lock('),
+})
 
 /** Ends with the transaction. */
 async function lock(adapter: SqlDriverAdapter): Promise<void> {
@@ -147,6 +155,19 @@ async function refuseForeignTables(adapter: SqlDriverAdapter): Promise<void> {
   throw new DatabaseStartError(
     `The database holds tables that are not this server's (${tables.flat().join(', ')}). Set DATABASE_URL to an empty database.`,
   )
+}
+
+/** Whether there is nothing to do: all of ours are applied, and where there are later ones, they were made for this version to go on. */
+async function isUsable(
+  adapter: SqlDriverAdapter,
+  applied: readonly Applied[] | undefined,
+  ours: readonly Migration[],
+): Promise<boolean> {
+  if (isCurrent(applied, ours)) return true
+  const known = applied?.filter((row) => ours.some(({ name }) => name === row.name))
+  if (applied === undefined || !isCurrent(known, ours) || applied.some((row) => !row.finished)) return false
+  const [row] = await query(adapter, 'SELECT needs_migration::text FROM installation')
+  return ours.some(({ name }) => name === row?.[0])
 }
 
 function isCurrent(applied: readonly Applied[] | undefined, ours: readonly Migration[]): boolean {

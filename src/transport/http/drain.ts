@@ -18,7 +18,20 @@ export async function closeSockets(
   connections: Pick<Connections, 'restart'>,
   limitMs: number,
 ): Promise<void> {
-  const ends = connections.restart()
+  const reason = await endInTurn(servers, connections.restart(), limitMs)
+  // Sockets that have not authenticated yet.
+  for (const ws of socketsOf(servers)) {
+    closeWith(ws, CLOSE.restarting, reason())
+    ws.resume()
+  }
+}
+
+/** Ends connections with 1012, a few at a time, each with its own time to reconnect; resolves with a function that makes such a close reason. */
+export async function endInTurn(
+  servers: readonly WebSocketServer[],
+  ends: readonly ((text: string) => void)[],
+  limitMs: number,
+): Promise<() => string> {
   const spreadMs = Math.max(1000, ends.length)
   const reason = (): string => restartingIn(Math.ceil(Math.random() * spreadMs))
   const batches = Math.max(1, Math.floor(Math.min(limitMs, ends.length) / BATCH_MS))
@@ -29,9 +42,5 @@ export async function closeSockets(
     // Otherwise the client's own close frame would never be read.
     for (const ws of socketsOf(servers)) if (ws.readyState === ws.CLOSING) ws.resume()
   }
-  // Sockets that have not authenticated yet.
-  for (const ws of socketsOf(servers)) {
-    closeWith(ws, CLOSE.restarting, reason())
-    ws.resume()
-  }
+  return reason
 }

@@ -13,7 +13,7 @@ import { clientAddress } from './client-address.ts'
 import { createAllowedHosts } from './allowed-hosts.ts'
 import { Cors } from './cors.ts'
 import { createDemoRoutes, type DemoPageAt } from './demo-routes.ts'
-import { closeSockets, socketsOf } from './drain.ts'
+import { closeSockets, endInTurn, socketsOf } from './drain.ts'
 import { createGraphqlRoute, type GraphqlRouteOptions } from './graphql-route.ts'
 import { oneAtATime } from './pipelining.ts'
 import { createProbes, createProbeServer, PROBE_METHODS, sendJson, type Probe, type ProbesOptions } from './probes.ts'
@@ -138,6 +138,11 @@ export class HttpServer {
     })
   }
 
+  /** Closes what is connected with 1012 as `drain` does, and goes on: clients reconnect and resume. */
+  async reconnectClients(): Promise<void> {
+    await endInTurn(this.#socketServers, this.#connections.renewals(), RECONNECT_MS)
+  }
+
   /**
    * Accepts no more connections and requests, lets running ones finish, then closes the sockets with 1012; whatever is left
    * after `limitMs` is cut.
@@ -218,6 +223,9 @@ const ignore = (): void => undefined
 
 const wantsUpgrade: Route['handle'] = (_request, response) =>
   sendJson(response, 426, { error: 'expected a WebSocket upgrade' }, { Upgrade: 'websocket', Connection: 'Upgrade' })
+
+/** How long closing what is connected may take. */
+const RECONNECT_MS = 5000
 
 /** How long a client may take for the TLS handshake, and for the headers of a request. */
 const HEADERS_MS = 10_000
