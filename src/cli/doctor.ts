@@ -1,9 +1,9 @@
+import { styleText } from 'node:util'
 import { diagnose } from './diagnosis.ts'
 import type { Finding } from './finding.ts'
 import { describeMisspelt } from '../lib/misspelt.ts'
 import { type Arguments, type Command, integerUpTo } from './command.ts'
 import { readEnvironment, SettingsError, type Settings } from '../settings.ts'
-import { createPaint, type Colour } from './terminal.ts'
 
 const HELP = `Checks what a server relies on, and tells what to do about it: settings, key, TLS files, limits of the system,
 database, migrations, Redis, clocks. Run it where and as whom the server is to run; it may run meanwhile.
@@ -28,7 +28,7 @@ Examples:
 const OPTIONS = { connections: { type: 'string' }, token: { type: 'string' } } as const
 const DEFAULT_CONNECTIONS = 10_000
 const MAX_CONNECTIONS = 10_000_000
-const SHOWN: Record<Finding['level'], [Colour, string]> = {
+const SHOWN: Record<Finding['level'], ['green' | 'yellow' | 'red', string]> = {
   ok: ['green', 'ok  '],
   warn: ['yellow', 'warn'],
   fail: ['red', 'FAIL'],
@@ -39,13 +39,12 @@ async function run(given: Arguments): Promise<number> {
   const token = given.read('token', () => null)
   given.finish()
 
-  const paint = createPaint(process.stdout, process.env)
   const counts = { ok: 0, warn: 0, fail: 0 }
   const print = ({ level, area, text, advice }: Finding): void => {
     counts[level]++
     const [colour, word] = SHOWN[level]
     const toDo = advice === undefined ? text : `${text.replace(/\.$/, '')}. To do: ${advice}`
-    console.log(`${paint(colour, word)}  ${area.padEnd(10)}  ${toDo}`)
+    console.log(`${styleText(colour, word, { stream: process.stdout })}  ${area.padEnd(10)}  ${toDo}`)
   }
   const settings = readSettings(print)
   if (settings) for await (const finding of diagnose(settings, Number(connections ?? DEFAULT_CONNECTIONS), token)) print(finding)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
+import { styleText } from 'node:util'
 import { createImporter, type Importer, type NumberedRecord, type RecordOutcome } from '../chat/import/import.ts'
 import { IMPORT_TYPES, type ImportType, ValidationError, MAX_MESSAGE_ID, parseImportLine } from '../chat/import/lines.ts'
 import { ChatError, OperatorError } from '../errors.ts'
@@ -10,7 +11,7 @@ import { onStopSignal } from './signals.ts'
 import { migrate } from '../store/migrations/migrate.ts'
 import type { ImportProgress } from '../store/imported.ts'
 import { createStore, type Store } from '../store/store.ts'
-import { clockTime, createPaint, createProgress, type Progress } from './terminal.ts'
+import { clockTime, createProgress, type Progress } from './terminal.ts'
 
 const HELP = `Imports users, conversations, groups, messages, receipts and reactions of another server.
 
@@ -245,9 +246,10 @@ const countAll = (count: Counts[ImportType]): number => Object.values(count).red
 const countOf = (counts: Counts, what: keyof Counts[ImportType]): number =>
   Object.values(counts).reduce((sum, count) => sum + count[what], 0)
 
+const paint = (colour: 'green' | 'red', text: string): string => styleText(colour, text, { stream: process.stdout })
+
 /** Prints how it ended; resolves with whether everything is stored. */
 function conclude(options: Options, bad: number, badBefore: number): boolean {
-  const paint = createPaint(process.stdout, process.env)
   const verb = options.isCheck ? 'read' : 'stored'
   if (bad + badBefore === 0) {
     console.log(paint('green', options.isCheck ? 'Every line can be read.' : 'Everything is stored.'))

@@ -1,13 +1,3 @@
-export type Colour = 'red' | 'green' | 'yellow'
-
-const CODES: Record<Colour, number> = { red: 31, green: 32, yellow: 33 }
-
-/** Colours a text for a stream: only where it is a terminal and the environment does not say NO_COLOR. */
-export function createPaint(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv): (colour: Colour, text: string) => string {
-  if (stream.isTTY !== true || (env['NO_COLOR'] ?? '') !== '') return (_, text) => text
-  return (colour, text) => `\u001b[${CODES[colour]}m${text}\u001b[39m`
-}
-
 /** Seconds as `m:ss` or `h:mm:ss`. */
 export function clockTime(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds))

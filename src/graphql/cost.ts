@@ -1,7 +1,9 @@
 import {
   getNamedType,
+  getNullableType,
   isInputObjectType,
   isInterfaceType,
+  isListType,
   isObjectType,
   Kind,
   type ArgumentNode,
@@ -131,7 +133,7 @@ export function costOf(schema: GraphQLSchema, document: DocumentNode, operation:
       const field = isObjectType(type) || isInterfaceType(type) ? type.getFields()[selection.name.value] : undefined
       const page = pageSizeOf(field, selection.arguments ?? [])
       const isConnection = page === undefined && /^(edges|nodes)$/.test(selection.name.value)
-      const isList = !isConnection && /\[/.test(String(field?.type ?? ''))
+      const isList = !isConnection && isListType(field && getNullableType(field.type))
       const size = page ?? (isList ? PLAIN_LIST : 1)
       const inner = field && getNamedType(field.type)
       into.children.push({ size, node: compile(selection.selectionSet, inner, { fields: 0, children: [] }) })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ValidationError, parseImportLine } from '../../src/chat/import/lines.ts'
 import { type Line, LineReader } from '../../src/cli/line-reader.ts'
-import { clockTime, createPaint, createProgress } from '../../src/cli/terminal.ts'
+import { clockTime, createProgress } from '../../src/cli/terminal.ts'
 
 const parse = (line: object, offset = 0) => parseImportLine(JSON.stringify(line), offset)
 
@@ -180,11 +180,5 @@ describe('on a terminal', () => {
       progress.show(0.6, 600, '')
       expect(written).toEqual([expected])
     }
-  })
-
-  test('colours are there, elsewhere and with NO_COLOR not', () => {
-    expect(createPaint({ isTTY: true }, {})('red', 'x')).toBe('\u001b[31mx\u001b[39m')
-    expect(createPaint({ isTTY: true }, { NO_COLOR: '1' })('red', 'x')).toBe('x')
-    expect(createPaint({}, {})('red', 'x')).toBe('x')
   })
 })
