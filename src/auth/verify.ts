@@ -1,5 +1,5 @@
-import { createSecretKey, type KeyObject } from 'node:crypto'
-import { createLocalJWKSet, createRemoteJWKSet, customFetch, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
+import { createSecretKey, KeyObject, type webcrypto } from 'node:crypto'
+import { createLocalJWKSet, createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose'
 import jsonwebtoken from 'jsonwebtoken'
 import { ChatError } from '../errors.ts'
 import { BannedError } from './bans.ts'
@@ -67,10 +67,34 @@ const EXP_LIMIT = 8.64e12
 const EXP_DOUBTFUL = 1e11
 /** For how many users to remember that a warning about a claim was logged. */
 const WARNED_LIMIT = 10_000
-/** Names from tokens are unchecked input: invisible characters and line breaks are removed. */
+/** A name from a token is ignored if it is blank or has control characters or line breaks. */
 const UNPRINTABLE_NAME = /^\s*$|[\p{Cc}\u2028\u2029]/u
 
-type Claims = jsonwebtoken.JwtPayload | JWTPayload
+/** Why a token is rejected: a closed list, so that nothing of a token leaks. */
+const REASONS = {
+  algorithm: 'the token is signed with another algorithm than this server expects',
+  malformed: 'the token is malformed',
+}
+
+/** jose's codes of what is wrong with the key that a token names; any other is a failure to fetch the keys. */
+const KEY_REASONS: Readonly<Record<string, string>> = {
+  ERR_JWKS_NO_MATCHING_KEY: 'the token names a key that is not known',
+  ERR_JWKS_MULTIPLE_MATCHING_KEYS: 'the token does not name its key',
+}
+
+/** The beginnings of jsonwebtoken's messages. */
+const VERIFY_REASONS: readonly (readonly [message: string, reason: string])[] = [
+  ['jwt expired', 'the token has expired'],
+  ['jwt not active', 'the token is not valid yet'],
+  ['jwt audience invalid', 'the token is for another audience'],
+  ['jwt issuer invalid', 'the token is from another issuer'],
+  ['invalid algorithm', REASONS.algorithm],
+  ['invalid signature', 'the signature of the token is wrong'],
+  ['jwt signature is required', 'the token is not signed'],
+]
+
+const reasonOf = ({ message }: Error): string =>
+  VERIFY_REASONS.find(([start]) => message.startsWith(start))?.[1] ?? REASONS.malformed
 
 export function createAuth(options: AuthOptions): Auth {
   const { key, issuer, audience, leewaySeconds = 0, isRevoked, banOf = () => undefined, onOddClaim, onError, onRefused } = options
@@ -92,7 +116,12 @@ export function createAuth(options: AuthOptions): Auth {
     onOddClaim?.({ userId, claim, problem })
   }
 
-  const claimsOf = key.kind === 'JWKS' ? byKeySet(key.url, limits, onError) : byKey(key, limits)
+  const keysOf = key.kind === 'JWKS' ? byKeySet(key.url, onError) : () => key
+
+  async function claimsOf(token: string): Promise<jsonwebtoken.JwtPayload> {
+    const keyOfToken = keysOf(token)
+    return verifyWith(keyOfToken instanceof Promise ? await keyOfToken : keyOfToken, token, limits)
+  }
 
   async function check(token: string): Promise<Viewer> {
     if (token.length > TOKEN_LIMIT) throw refuse(`the token is longer than ${TOKEN_LIMIT} characters`)
@@ -132,19 +161,17 @@ interface ClaimLimits {
   audience?: string
 }
 
-function byKey({ kind, key }: TokenKey, limits: ClaimLimits): (token: string) => Claims {
+function verifyWith({ kind, key }: TokenKey, token: string, limits: ClaimLimits): jsonwebtoken.JwtPayload {
   // jsonwebtoken builds a key object from a string or PEM at each call, at 50 times the cost.
   const options: jsonwebtoken.VerifyOptions & { complete?: false } = { algorithms: [kind], ...limits }
-  return (token) => {
-    let claims: string | jsonwebtoken.JwtPayload
-    try {
-      claims = jsonwebtoken.verify(token, key, options)
-    } catch (error) {
-      throw refuse(reasonOf(error as Error))
-    }
-    if (typeof claims === 'string') throw refuse('the token carries no claims')
-    return claims
+  let claims: string | jsonwebtoken.JwtPayload
+  try {
+    claims = jsonwebtoken.verify(token, key, options)
+  } catch (error) {
+    throw refuse(reasonOf(error as Error))
   }
+  if (typeof claims === 'string') throw refuse('the token carries no claims')
+  return claims
 }
 
 /** Maximum size of a key set. */
@@ -199,41 +226,36 @@ function remoteKeys(url: string, onError: (error: unknown) => void): JWTVerifyGe
   }
 }
 
-function byKeySet(url: string, limits: ClaimLimits, onError: (error: unknown) => void): (token: string) => Promise<Claims> {
+function byKeySet(url: string, onError: (error: unknown) => void): (token: string) => Promise<TokenKey> {
   const keys = remoteKeys(url, onError)
   return async (token) => {
+    const { alg: kind, kid, crit } = headerOf(token)
+    // An extension that must be understood (RFC 7515, section 4.1.11) is not.
+    if (crit !== undefined) throw refuse(REASONS.malformed)
+    if (kind !== 'RS256' && kind !== 'ES256') throw refuse(REASONS.algorithm)
     try {
-      return (await jwtVerify(token, keys, { algorithms: ['RS256', 'ES256'], ...limits })).payload
+      const key = await keys({ alg: kind, ...(kid === undefined ? {} : { kid }) }, { payload: '', signature: '' })
+      return { kind, key: KeyObject.from(key as webcrypto.CryptoKey) }
     } catch (error) {
-      throw keySetError(error)
+      const reason = KEY_REASONS[(error as { code?: string }).code ?? '']
+      if (reason !== undefined) throw refuse(reason)
+      throw new ChatError('UNAVAILABLE', 'the keys of the tokens can not be fetched now; try again', { cause: error })
     }
   }
 }
 
-const KEY_SET_REASONS: Readonly<Record<string, string>> = {
-  ERR_JWT_EXPIRED: 'the token has expired',
-  ERR_JOSE_ALG_NOT_ALLOWED: 'the token is signed with another algorithm than this server expects',
-  ERR_JWS_SIGNATURE_VERIFICATION_FAILED: 'the signature of the token is wrong',
-  ERR_JWKS_NO_MATCHING_KEY: 'the token names a key that is not known',
-  ERR_JWKS_MULTIPLE_MATCHING_KEYS: 'the token does not name its key',
-  ERR_JWS_INVALID: 'the token is malformed',
-  ERR_JWT_INVALID: 'the token is malformed',
-}
-
-const isAboutToken = (error: unknown): boolean => Object.hasOwn(KEY_SET_REASONS, (error as { code?: string }).code ?? '')
-
-/** Maps jose's errors to reasons; anything else is a failure to fetch the keys. */
-function keySetError(error: unknown): ChatError {
-  const { code = '', claim } = error as { code?: string; claim?: string }
-  if (code === 'ERR_JWT_CLAIM_VALIDATION_FAILED') {
-    if (claim === 'aud') return refuse('the token is for another audience')
-    if (claim === 'iss') return refuse('the token is from another issuer')
-    return refuse(claim === 'nbf' ? 'the token is not valid yet' : 'the token is malformed')
+/** The header of a token that is not verified yet. Throws UNAUTHENTICATED for a malformed one. */
+function headerOf(token: string): jsonwebtoken.JwtHeader {
+  try {
+    const decoded = jsonwebtoken.decode(token, { complete: true })
+    if (decoded) return decoded.header
+  } catch {
+    // Its payload is not JSON.
   }
-  const reason = KEY_SET_REASONS[code]
-  if (reason !== undefined) return refuse(reason)
-  return new ChatError('UNAVAILABLE', 'the keys of the tokens can not be fetched now; try again', { cause: error })
+  throw refuse(REASONS.malformed)
 }
+
+const isAboutToken = (error: unknown): boolean => Object.hasOwn(KEY_REASONS, (error as { code?: string }).code ?? '')
 
 interface OddClaim {
   claim: string
@@ -275,18 +297,6 @@ function toViewer({ sub, exp, iat, name, avatar, role }: Record<string, unknown>
 
 const problemWithClaimedName = (name: string, claim: string): string | null =>
   problemWithName(name, claim) ?? (UNPRINTABLE_NAME.test(name) ? `${claim} is blank or has control characters` : null)
-
-/** Maps jsonwebtoken's messages to a closed list of reasons, so that nothing of a token leaks. */
-function reasonOf({ name, message }: Error): string {
-  if (name === 'TokenExpiredError') return 'the token has expired'
-  if (name === 'NotBeforeError') return 'the token is not valid yet'
-  if (message.startsWith('jwt audience invalid')) return 'the token is for another audience'
-  if (message.startsWith('jwt issuer invalid')) return 'the token is from another issuer'
-  if (message === 'invalid algorithm') return 'the token is signed with another algorithm than this server expects'
-  if (message === 'invalid signature') return 'the signature of the token is wrong'
-  if (message === 'jwt signature is required') return 'the token is not signed'
-  return 'the token is malformed'
-}
 
 export interface TokenClaims {
   userId: number
