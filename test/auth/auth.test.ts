@@ -331,7 +331,7 @@ test('a socket has at most 100 operations open, and one that is over, however it
     return type === 'next' ? (await inbox.next((message) => message.id === id)).type : type
   }
   send({ type: 'complete', id: 's1' })
-  // Its place is free when it is closed, which the server does not tell.
+  // Its slot is free when it is closed, which the server does not announce.
   await vi.waitFor(async () => expect(await over('free', VIEWER)).toBe('complete'), { timeout: 10_000, interval: 20 })
   for (let n = 0; n < 5; n++) {
     expect(await over(`query ${n}`, VIEWER)).toBe('complete')

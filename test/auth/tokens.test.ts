@@ -18,7 +18,7 @@ const soon = (user: TestUser): string => tokenOf({ userId: user.id, name: user.n
 const later = (user: TestUser): string => tokenOf({ userId: user.id, name: user.name })
 const withToken = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })
 
-/** With the frames that tell of the renewal taken. */
+/** Including the frames about the renewal. */
 async function renewed(client: LegacyClient, token: string) {
   return await client.request('auth', { token })
 }

@@ -21,7 +21,7 @@ const sign = (claims: object, options: jsonwebtoken.SignOptions = {}, key: strin
 
 const encode = (part: unknown): string => Buffer.from(JSON.stringify(part)).toString('base64url')
 
-/** A token put together by hand, signed with the secret whatever its header says. */
+/** A hand-made token, signed with the secret whatever its header says. */
 const forge = (header: object, claims: unknown, key: string | undefined = SECRET): string => {
   const content = `${encode(header)}.${encode(claims)}`
   return `${content}.${key === '' ? '' : createHmac('sha256', key).update(content).digest('base64url')}`

@@ -4,7 +4,7 @@ import { createTestChat, type TestChat } from '../support/chat.ts'
 import { describeEngines } from '../support/database.ts'
 import { rowsOfAllTables } from '../support/tables.ts'
 
-/** A random number generator that gives the same numbers for the same seed. */
+/** A random number generator with a reproducible sequence for each seed. */
 function random(seed: number): (below: number) => number {
   let state = seed
   return (below) => {

@@ -146,7 +146,7 @@ describeEngines((on) => {
     test('is found by what it says now, and not at all once it is deleted', async () => {
       const [a = 0, b = 0] = await node.users(2)
       const { id } = await node.send(a, { receiverId: b }, { content: 'old words' })
-      // Before the sent message is indexed: that must not bring back what it said.
+      // Before the sent message is indexed: that must not restore the deleted content.
       await node.chat.edits.edit(a, { messageId: id, content: 'new text' })
       expect(await search(a, { text: 'words' })).toEqual([])
       expect(await search(a, { text: 'new' })).toEqual(['new text'])

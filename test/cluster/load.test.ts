@@ -26,7 +26,7 @@ describe.skipIf(skipCluster || skipRedisServer)('while the connections over whic
     await redis.close()
   })
 
-  /** Kills them every second until stopped; tells how often some were there to be killed. */
+  /** Kills them every second until stopped; returns how often there were some to kill. */
   async function kill(): Promise<() => Promise<number>> {
     const commands = new Redis(redis.url)
     let kills = 0
@@ -59,7 +59,7 @@ describe.skipIf(skipCluster || skipRedisServer)('while the connections over whic
       }
 
       const stop = await kill()
-      /** What each of the users must be told, by the texts of the messages. */
+      /** What each of the users must receive, by the texts of the messages. */
       const expected = new Map<number, string[]>(users.map(({ id }) => [id, []]))
       await Promise.all(
         clients.map(async (client, index) => {

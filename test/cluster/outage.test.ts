@@ -5,7 +5,7 @@ import { databaseName, serverQuery } from '../support/database.ts'
 import { direct, people, say } from '../support/people.ts'
 import { createRedisServer, skipRedisServer, type RedisServer } from '../support/redis-server.ts'
 
-/** What the node says of itself. */
+/** The node's own answer. */
 const readiness = async ({ http }: TestApp): Promise<Record<string, unknown>> => {
   const response = await fetch(`${http}/ready`)
   return { code: response.status, ...((await response.json()) as object) }
@@ -44,7 +44,7 @@ describe.skipIf(skipCluster || skipRedisServer)('an outage', () => {
       .over(bob)
       .data(`{ conversation(id: "${direct(ann, bob)}") { messages { edges { node { content } } } } }`)
     expect(messages.conversation.messages.edges).toHaveLength(4)
-    // Comes and goes while nobody can be told.
+    // Connects and disconnects while nothing can be announced.
     const late = await two.ready(cat)
     await redis.start()
     for (const content of far) expect((await b.inbox.next(({ type }) => type === 'message_sent')).data.content).toBe(content)

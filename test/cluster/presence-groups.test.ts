@@ -6,7 +6,7 @@ import { createGroup, run, say } from '../support/people.ts'
 
 const LIMIT = '3'
 
-/** Of whom the client is told within a turn that ends with `last`, who talks with it. */
+/** Users whose presence the client receives within a turn that ends with `last`, who shares a conversation with it. */
 async function toldBefore(client: LegacyClient, last: TestUser): Promise<number[]> {
   const told: number[] = []
   for (;;) {
@@ -56,7 +56,7 @@ describe.each(PLACES)('presence in groups of $name', ({ skip, open }) => {
       const one = await app.ready(dan)
       expect(await toldBefore(observer, dan)).toEqual([bob.id])
 
-      // The fourth member is a partner, too, and told of as such.
+      // The fourth member is a contact, too, and is announced as such.
       await run(app, ann, `inviteToGroup(groupId: "${group.id}", userIds: ["${eve.id}"]) { id }`)
       await one.close()
       await observer.inbox.next(({ type, data }) => type === 'online_status' && data.user_id === dan.id && !data.online)

@@ -82,7 +82,7 @@ describe.skipIf(skipCluster || skipRedisServer)('two processes', () => {
     const killed = Date.now()
     await vi.waitFor(() => expect(statuses(observer.inbox.waiting)).toEqual([[bob, false]]), { timeout: 30_000, interval: 100 })
     expect(Date.now() - killed).toBeLessThan(OFFLINE_WITHIN_MS)
-    // Who comes and goes afterwards is told of afterwards.
+    // Later changes of presence are announced after it.
     const later = await legacy(two, bob)
     await observer.inbox.next(isStatusOf(bob, true))
     await later.close()

@@ -62,7 +62,7 @@ const SCRIPTS = PAGES.flatMap((page) =>
 describe('the JavaScript of the pages', () => {
   test.each(SCRIPTS)('of %s, script %i, shows an event', async (_, index, code) => {
     const TOKEN = (await shell('npm run --silent token -- --sub 1')).trim()
-    // Beside the project's packages, as the page says.
+    // Next to the project's packages, as the page says.
     const file = join(ROOT, `node_modules/.docs-${index}-${process.pid}.mjs`)
     await writeFile(file, here(code))
     const child = spawn(process.execPath, [file], { env: { ...env, TOKEN }, stdio: ['ignore', 'pipe', 'inherit'] })

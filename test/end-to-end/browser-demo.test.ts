@@ -75,7 +75,7 @@ async function demoOn(page: Page): Promise<Demo> {
   return demo
 }
 
-/** Waits until all that the panes tell each other when they are opened has come. */
+/** Waits until everything the panes exchange when they are opened has arrived. */
 async function isSettled({ left, right }: Demo): Promise<void> {
   for (const pane of [left, right]) {
     const content = `Hello ${crypto.randomUUID()}`
@@ -236,7 +236,7 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
       await from.cut.click()
       await expect.poll(() => from.root.locator('.status').textContent(), PATIENCE).toBe('Line cut')
       await expect.poll(() => presence.textContent(), PATIENCE).toBe('offline')
-      // Nobody tells the one without a line who is online.
+      // The pane without a connection receives no presence.
       const own = from.root.locator('.thread .subtitle')
       expect(await own.textContent()).toBe('unknown while you are not connected')
       expect(await from.root.locator('.dot.is-online').count()).toBe(0)

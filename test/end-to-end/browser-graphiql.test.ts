@@ -108,14 +108,14 @@ describe.skipIf(skipBrowser)('GraphiQL in a browser', () => {
   test('a subscription shows the event that a mutation in another window causes', async () => {
     const live = await openExample('Live')
     await run(live)
-    // First what is kept, of which the welcome is the last.
+    // First the events of the log, of which the welcome is the last.
     await expect.poll(() => result(live), PATIENCE).toContain('"notificationType": "welcome"')
     const sender = await openExample('Send')
     await run(sender)
     await expect.poll(() => result(sender), PATIENCE).toContain('"content": "Hello from GraphiQL"')
     await expect.poll(() => result(live), PATIENCE).toContain('"content": "Hello from GraphiQL"')
     expect(await result(live)).toContain('"__typename": "MessageSent"')
-    // What came before it stays in view, below it.
+    // Earlier results stay in view, below it.
     expect(await result(live)).toMatch(/Hello from GraphiQL[^]*"notificationType": "welcome"/)
   })
 })

@@ -24,7 +24,7 @@ test('who connects while messages come gets each of them once: by replay those b
   isConnecting = false
   await sending
   for (const reader of readers) {
-    // Replayed is what this connection was not given yet, so that a message lost while it opened would stay lost.
+    // A replay brings what this connection has not received yet, so that a message lost while it opened would stay lost.
     reader.send({ type: 'resume', data: { last_message_id: '0' } })
     await reader.inbox.next(({ type }) => type === 'resume')
     const got = reader.inbox.drain().map(({ data }) => data.content as string)

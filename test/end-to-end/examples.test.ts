@@ -37,7 +37,7 @@ function installPython(): boolean {
 }
 const canPython = installPython()
 
-/** A port at which nobody listens. */
+/** A port without a listener. */
 async function closedPort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -89,7 +89,7 @@ describe('starting', () => {
     const client = await connectLegacy(line?.[1] as string, { headers: { authorization: line?.[2] as string } })
     expect(await client.inbox.next()).toMatchObject({ type: 'connection_established', data: { user_id: 1 } })
     await client.close()
-    // The page is authorised as the admin, for whoever opens it. Not shown where it fails: it is 9 MB.
+    // The page is authorised as the admin, for anyone who opens it. Not printed on failure: it is 9 MB.
     const page = await (await fetch(`${server.url}/graphql`, { headers: { accept: 'text/html' } })).text()
     const token = /Bearer (ey[\w.-]+)/.exec(page)?.[1] ?? 'none'
     expect(await connectHttp(`${server.url}/graphql`, token).data('mutation { disconnectUser(userId: "1") }')).toEqual({
@@ -232,7 +232,7 @@ async function openRequest(
     'Host: localhost',
     `Authorization: Bearer ${tokenFor(ann)}`,
     'Content-Type: application/json',
-    // What it is answered with tells that the server has begun.
+    // The response shows that the server has started.
     'Expect: 100-continue',
     `Content-Length: ${Buffer.byteLength(body)}`,
   ]
@@ -412,7 +412,7 @@ test('a peer that misses two pings is terminated, on both endpoints; one that an
     await ended
     const frames = inbox.drain()
     expect(frames.filter(({ opcode }) => opcode === OPCODE.ping)).toHaveLength(2)
-    // Cut off, for nobody is there to read why.
+    // Truncated, since nobody reads the reason.
     expect(frames.filter(({ opcode }) => opcode === OPCODE.close)).toEqual([])
   }
   await pinged

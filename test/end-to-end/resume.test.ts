@@ -14,7 +14,7 @@ import {
 import { createServerDatabase, dropServerDatabase, serverQuery, skipServer } from '../support/database.ts'
 import { createGroup, notify, people, run, say } from '../support/people.ts'
 
-/** How many events one resume gives in the second app. */
+/** The limit of a resume in the second app. */
 const RESUME_LIMIT = 10
 
 let app: TestApp
@@ -120,7 +120,7 @@ describe.each(RESUMING)('a resume over $name', (transport) => {
       const part = await client.inbox.take(10)
       client.cut()
       part.push(...client.inbox.drain())
-      // What came live before the frame was answered stays before its replay, once.
+      // Live events before the frame was answered stay before its replay, once.
       const inOrder = (happenings: readonly Happening[]): number =>
         idsOf(happenings).filter((id, index, all) => index > 0 && id < (all[index - 1] as number)).length
       const steps = [part.filter(({ group }) => group), part.filter(({ group }) => !group)].map(inOrder)

@@ -66,7 +66,7 @@ describe.skipIf(skipServer || skipRedis)('WORKERS=2', () => {
       [...server.err().matchAll(/"pid":(\d+),"worker":\d+/g)]
         .map(([, pid]) => Number(pid))
         .filter((pid, index, all) => all.indexOf(pid) === index)
-    // A worker says something when a token is refused.
+    // A worker logs a line when a token is refused.
     await expect
       .poll(
         async () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { describeApps, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
 import { connectHttp, type Data } from '../support/graphql-client.ts'
 
-/** What admins see that is not theirs, and what the audit log says of it. */
+/** What admins see that is not theirs, and the audit log's entries for it. */
 
 const AUDIT = `query ($action: String, $target: ID, $actor: ID) {
   auditLog(action: $action, targetId: $target, actorId: $actor, first: 100) {

@@ -77,7 +77,7 @@ describe('on one node', () => {
       await client.request('message_sent', { receiver_id: bob.id, conversation_id: conversationId, content: 'a secret' })
       await client.request('typing', { session_id: 'direct_1_2', typing: 1 })
       await client.request('auth', { token: 'a token' })
-      // Of whom nobody watches.
+      // Users without watchers.
       await app.over(eve).data('{ viewer { id } }')
       await client.close()
       const entries = []

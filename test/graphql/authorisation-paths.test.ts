@@ -30,7 +30,7 @@ const READERS: Record<string, Readers> = {
   ...everyField('all', 'User'),
   'User.bannedUntil': 'admins',
   'User.createdAt': 'admins',
-  // An event goes to those whom it concerns; what it says is theirs.
+  // An event goes to the users it concerns; its content is theirs.
   ...everyField('all', ...EVENTS),
   // Reached by the viewer's own only, by members, or by admins.
   ...everyField('all', 'Notification', 'GroupMember', 'ConversationSettings', 'ReadReceipt', 'ReactionSummary'),
@@ -342,7 +342,7 @@ describe.each(VIEWERS)('%s', (viewer) => {
     }
   })
 
-  // To others a conversation's events are NOT_FOUND, which the matrix of the root fields says.
+  // To others a conversation's events are NOT_FOUND, as the matrix of the root fields says.
   const replayed = Object.keys(REPLAYED).filter((field) => viewer !== 'owner' && (field === 'events' || viewer === 'later'))
   test.each(replayed)('replayed %s', async (field) => {
     const socket = sockets.get(viewer) as GraphqlClient

@@ -39,7 +39,7 @@ interface Rule {
 }
 
 const rule = (ask: Rule['ask'], stranger: Outcome, removed = stranger): Rule => ({ ask, stranger, removed })
-/** Concerns only the viewer, so that there is nobody else's to see. */
+/** Concerns only the viewer, so no one else's exists. */
 const own = (ask: Rule['ask']): Rule => rule(ask, 'ok')
 const ADMIN_RULES = new Set<Rule['ask']>()
 const admins = (ask: Rule['ask']): Rule => {

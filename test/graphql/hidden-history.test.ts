@@ -10,7 +10,7 @@ let owner: TestUser
 let member: TestUser
 /** Joined after the history. */
 let later: TestUser
-/** Wrote, left, and came back. */
+/** Wrote, left, and rejoined. */
 let back: TestUser
 let conversation: string
 let group: number

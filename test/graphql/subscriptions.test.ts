@@ -167,7 +167,7 @@ describe.each(TRANSPORTS)('over $name', ({ connect }) => {
       expect((await next(subscription)).conversationEvents.__typename).toBe('MessageSent')
       expect((await next(subscription)).conversationEvents.__typename).toBe('MessageRead')
     }
-    // So it is with all that is kept, from the start of the membership on.
+    // The same for every logged event, from the start of the membership on.
     const whole = await client.subscribe(CONVERSATION, { id: conversation, after: '0' })
     const events = (await whole.inbox.take(3)).map(({ data }) => data.conversationEvents.__typename)
     expect(events).toEqual(['GroupUpdated', 'MessageSent', 'MessageRead'])
@@ -384,7 +384,7 @@ describe('a shared execution', () => {
     expect(result.data ?? null).toBeNull()
     expect(result.errors).toMatchObject([{ message: 'Unexpected error.', extensions: { code: 'INTERNAL_SERVER_ERROR' } }])
     expect(String(reported[0])).toContain('must carry @viewerDependent')
-    // The same event is executed once, whoever asks.
+    // The same event is executed once, whoever the subscriber is.
     expect(await shared.result(event, viewer)).toBe(result)
   })
 

@@ -13,7 +13,7 @@ const NO_JSON = '无效的JSON格式'
 const NO_TYPE = '缺少必要字段'
 const UNKNOWN = '未知的消息类型'
 
-/** A receiver who exists, so that a send is refused for nothing but what its row says. */
+/** An existing receiver, so that a send is refused only for the reason in its row. */
 const BOB = 555
 const EMOJI = '👍'
 
@@ -81,7 +81,7 @@ const INTERNALS =
 interface Expected {
   code: number
   msg: string
-  /** What `details.error` says, or a part of it. */
+  /** The value of `details.error`, or a part of it. */
   reason: string
   echo: string | undefined
 }

@@ -53,7 +53,7 @@ const group = {
 }
 const at = (time: string, id: string | null = '1041') => ({ id, timestamp: `2023-07-15T${time}.999Z` })
 
-/** Which event gives which golden push. */
+/** The event for each golden push. */
 const events: Record<string, FeedEvent> = {
   'message_sent push': { __typename: 'MessageSent', ...at('11:00:00'), message },
   'typing push': {
@@ -95,7 +95,7 @@ const events: Record<string, FeedEvent> = {
   },
 }
 
-/** Which call gives which other golden frame. */
+/** The call for each other golden frame. */
 const responses: Record<string, string> = {
   connection_established: encodeConnectionEstablished({
     userId: 123,

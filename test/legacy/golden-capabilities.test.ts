@@ -11,7 +11,7 @@ const HERE = GOLDEN.filter(({ direction, name }) => direction === 'server' && !E
 const isPush = (name: string): boolean => / push(?:,|$)/.test(name)
 
 let app: TestApp
-/** The texts of the frames that came, by the names of the golden ones. */
+/** The texts of the received frames, by the names of the golden ones. */
 const came = new Map<string, string>()
 
 async function keep(name: string, from: LegacyClient, matches: (frame: Frame) => boolean): Promise<Frame> {

@@ -13,10 +13,10 @@ let ann: TestUser
 let bob: TestUser
 let a: LegacyClient
 let b: LegacyClient
-/** The texts of the frames that came, by the names of the golden ones. */
+/** The texts of the received frames, by the names of the golden ones. */
 const came = new Map<string, string>()
 
-/** Takes the frame of this type out of the inbox, and its text as it came over the socket. */
+/** Takes the frame of this type out of the inbox, with its text as received. */
 async function keep(name: string, from: LegacyClient, matches: (frame: Frame) => boolean): Promise<Frame> {
   const frame = await from.inbox.next(matches)
   const text = from.texts.find((one) => JSON.stringify(JSON.parse(one)) === JSON.stringify(frame)) as string

@@ -15,8 +15,8 @@ import type { Data } from '../support/graphql-client.ts'
 import { createGroup, people, type TestGroup } from '../support/people.ts'
 
 /**
- * What a client without capabilities shows agrees with what others show where docs/protocol.md, section 9, says so: over random histories
- * of a group, with clients that come and go.
+ * What a client without capabilities shows agrees with what others show where docs/protocol.md, section 9, requires it: over
+ * random histories of a group, with clients that connect and disconnect.
  */
 
 /** A message as a client shows it. */
@@ -24,11 +24,11 @@ interface Shown {
   text: string | undefined
   replyTo: number | undefined
   mentions: number[]
-  /** Who gives each reaction. */
+  /** The users with each reaction. */
   reactions: Record<string, number[]>
 }
 
-/** A client that keeps what it was told, by the messages' ids. */
+/** A client that stores what it received, by the messages' ids. */
 class Screen {
   readonly shown = new Map<number, Shown>()
   /** What one that only appends shows: a row for each push of a message. */
@@ -37,7 +37,7 @@ class Screen {
 
   take(happenings: readonly Happening[]): void {
     for (const happening of happenings) {
-      // A replay may give again what came before.
+      // A replay may repeat earlier events.
       if (happening.id !== null && this.#seen.has(happening.id)) continue
       this.#seen.add(String(happening.id))
       this.#apply(happening)
@@ -180,12 +180,12 @@ async function live(steps: readonly Step[]): Promise<void> {
   const state = await stateOf(cat, group)
   expect(new Set(state.keys())).toEqual(new Set(messages.map(({ id }) => id).filter((id) => !deleted.has(id))))
 
-  // A client that receives everything shows the same, whatever it came over and whenever it was away.
+  // Clients that receive everything show the same, over every transport and however often they were away.
   for (const name of ['capable', 'socket', 'stream'] as const) expect([name, screens[name].shown]).toEqual([name, state])
 
   const { shown, rows } = screens.old
   for (const [id, { text }] of shown) {
-    // A client that was told nothing of an edit shows what the message said when it came.
+    // A client that received no edit shows the message as it first arrived.
     expect(versions.get(id)).toContain(text)
     if (versions.get(id)?.length === 1) expect(text).toBe(versions.get(id)?.[0])
     // Of the rows of one that only appends, the last is what the other one shows.

@@ -79,7 +79,7 @@ function expectProper({ type, code, msg, data, message_id }: Frame, sent: unknow
   expect(TEXTS_OF_ERRORS.has(msg), told).toBe(true)
   expect(data, told).toEqual({ code, message: msg, details: { error: expect.any(String) as string } })
   const reason = String(data.details.error)
-  // A reason may show the beginning of what came, which may be anything.
+  // A reason may quote the beginning of the received value, which may be anything.
   expect(reason.replaceAll(/"(?:[^"\\]|\\.)*"/g, '').replaceAll(/the \w+ undefined/g, ''), told).not.toMatch(INTERNALS)
 }
 
@@ -89,7 +89,7 @@ test('whatever frames come, each gets exactly one proper answer in its order, an
       const ids: string[] = frames.map(() => randomUUID())
       frames.forEach((frame, index) => client.send({ ...frame, message_id: ids[index] }))
       const last = randomUUID()
-      // Waits for what came before it, as a ping does not.
+      // Waits for everything before it, unlike a ping.
       client.send({ type: 'typing', data: {}, message_id: last })
       const answers: Frame[] = []
       for (let frame = await client.inbox.next(); frame.message_id !== last; frame = await client.inbox.next()) {

@@ -494,7 +494,7 @@ describe('an event that another one overtook', () => {
     pubsub.decide = (channel) => (channel.startsWith('group:') ? [] : [0])
     await send(a, { groupId }, 'lost')
     await send(a, { receiverId: b }, 'later')
-    // The node of the first dies without a word, the second's leaves a checkpoint that says nothing of groups.
+    // The first one's node dies without a checkpoint, the second one's leaves a checkpoint without groups.
     own.feed.close()
     const back = await listen(nodes[1] as TestNode, b)
     const { events } = await back.resume(idsOf(all.events).at(-1) as number)
@@ -573,7 +573,7 @@ describe('membership', () => {
     await send(a, { groupId }, '2')
     expect(textsOf(to.events)).toEqual(['1', '2'])
     expect(kindsOf(to.events)).toHaveLength(3)
-    // And a resume on another connection gives the same.
+    // And a resume on another connection brings the same.
     const other = await listen(node, b)
     await other.resume(0)
     expect(idsOf(other.events)).toEqual(idsOf(to.events))
@@ -829,7 +829,7 @@ test.each(GUIDES)(
           to.feed.close()
           const ids = idsOf(to.events)
           expect(new Set(ids).size).toBe(ids.length)
-          // A replay may step back behind what came live before it.
+          // A replay may repeat events that were delivered live before it.
           const conversations = to.isEarly ? [] : new Set(to.events.map(conversationOf))
           for (const conversation of conversations) {
             const inOrder = idsOf(to.events.filter((event) => conversationOf(event) === conversation))

@@ -11,7 +11,7 @@ const shown = (ranges: readonly TopicRange[]): string[] => ranges.map(({ topic, 
 
 const at = (seq: number, swept: { sweptSeq: number; isSwept: boolean } = { sweptSeq: 0, isSwept: false }) => ({ seq, ...swept })
 
-/** By topic, up to which `seq` the log has what came before the cursor. */
+/** By topic, the `seq` up to which the log's events precede the cursor. */
 const known = (positions: Record<string, ReturnType<typeof at>>): ReplayInput['positions'] => ({
   known: true,
   positions: new Map(Object.entries(positions)),

@@ -11,7 +11,7 @@ import { chaos, createNode, createRandom, turn, UnreliablePubSub } from '../supp
 
 const on = useStore(openEmbeddedStore)
 
-/** A listener that keeps what it got and tells when that reached a `seq`. */
+/** A listener that records events and reports when a `seq` is reached. */
 class Recorder implements TopicListener {
   readonly seqs: number[] = []
   readonly events: DurableEvent[] = []
@@ -377,7 +377,7 @@ test('what goes to an audience reaches each listener of one of its topics once',
   expect([both, one, other].map(({ ephemeral }) => ephemeral.length)).toEqual([1, 1, 0])
 })
 
-/** A pub/sub that counts its subscriptions and can be told to fail. */
+/** A pub/sub that counts its subscriptions and can be made to fail. */
 function createCounting() {
   const engine = createMemoryPubSub()
   const subscribed = new Map<string, number>()

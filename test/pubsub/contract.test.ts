@@ -121,7 +121,7 @@ describe.each(ENGINES)('$name', ({ skip, open }) => {
   })
 })
 
-/** A node's engine with what it told. */
+/** A node's engine with the failures it reported. */
 interface Node {
   engine: RedisPubSubEngine
   errors: Inbox<{ stage: RedisStage; error: unknown }>
@@ -285,7 +285,7 @@ describe.skipIf(skipRedisServer)('a Redis that goes and comes', () => {
 
     await server.start()
     await Promise.all([one.reconnected.next(), two.reconnected.next()])
-    // The latest hint makes receivers read what is before it; what is not kept is gone.
+    // The latest hint makes receivers read earlier events; ephemeral ones are lost.
     await one.engine.publish('a', hint(3))
     const received = await far.inbox.next(({ seq }) => seq === 3)
     expect(received).toEqual(hint(3))

@@ -25,7 +25,7 @@ const idOf = ([entry]: readonly LogEntry[]): number => entry?.event.id ?? expect
 
 const whole = (topic: string): TopicRange => ({ topic, after: 0, until: Number.MAX_SAFE_INTEGER })
 
-/** What a resume after `cursor` gives of these topics. */
+/** What a resume after `cursor` brings from these topics. */
 const missedAfter = async (store: Store, cursor: number, topics: readonly string[]): Promise<number[]> => {
   const { positions } = await store.log.positionsAfter(cursor, topics)
   const ranges = topics.map((topic) => ({ ...whole(topic), after: positions.get(topic)?.seq ?? 0 }))
@@ -273,7 +273,7 @@ describeServer((on) => {
     expect(await missedAfter(store, overtaking, [a, b])).toEqual([late.id])
     const after = idOf(await log(store, [a]))
     expect(await missedAfter(store, overtaking, [a, b])).toEqual([late.id, after])
-    // Whoever saw the end of that topic saw the late one too; an event written later knows it as committed.
+    // Readers who saw the end of that topic saw the late one too; an event written later treats it as committed.
     expect(await missedAfter(store, after, [a, b])).toEqual([])
     expect(await missedAfter(store, idOf(await log(store, [b])), [a, b])).toEqual([])
     expect(await missedAfter(store, before, [a, b])).toHaveLength(4)

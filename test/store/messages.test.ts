@@ -239,7 +239,7 @@ describeEngines((on) => {
   test('pages go back through a conversation, newest first, without gaps or repeats', async () => {
     const { store } = on()
     const [a = 0, b = 0] = await createUsers(store, 2)
-    // One statement gives all the same time.
+    // All rows of one statement have the same time.
     const batch = Array.from({ length: 7 }, (_, index) => message({ senderId: a, receiverId: b, content: `${index}` }))
     await store.messages.sendBatch(batch)
     const id = `direct_${a}_${b}`
@@ -351,7 +351,7 @@ describeServer((on) => {
       const left = entries.findIndex(({ event }) => event.kind === 'member_left')
       const after = entries.slice(left + 1).map(({ event }) => (event.payload as { senderId: number }).senderId)
       expect(after).not.toContain(member)
-      // Nobody else's message suffers from looking again.
+      // No other message is affected by the second check.
       expect(outcomes.filter((_, index) => index % 2 === 1).map(({ status }) => status)).toEqual(sends.map(() => 'sent'))
       expect(entries).toHaveLength(outcomes.filter(({ status }) => status === 'sent').length + 1)
     }

@@ -39,7 +39,7 @@ describeEngines((on) => {
     expect(await say('at 10', base + 10_000)).toBe('at 20')
     expect(await say('also at 20', base + 20_000)).toBe('at 20')
     expect(await say('at 30', base + 30_000)).toBe('at 30')
-    // The same said later counts as later.
+    // The same value stated later counts as later.
     expect(await say('at 30', base + 50_000)).toBe('at 30')
     expect(await say('at 40', base + 40_000)).toBe('at 30')
     expect(await say('an admin', 'now')).toBe('an admin')

@@ -19,7 +19,7 @@ export interface TestUser {
   isAdmin?: boolean
 }
 
-/** A token of a test user; 1 hour unless told. */
+/** A token of a test user; valid for 1 hour by default. */
 export function tokenOf(user: Pick<TokenClaims, 'userId'> & Partial<TokenClaims>): string {
   return signToken(createSecretKey(Buffer.from(SECRET)), { ttlSeconds: 3600, ...user })
 }

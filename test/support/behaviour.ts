@@ -162,7 +162,7 @@ export function describeBehaviour(start: () => Promise<TestApp>): void {
 
       await a.type(conversation, true)
       await a.type(conversation, true)
-      // What ends it may be said on another node, which has to know of it by then.
+      // The message that ends it may be sent on another node, which must know of it by then.
       expect(await told({ a, a2, b, c })).toEqual({ a: [], a2: [], b: [typing(true)], c: [typing(true)] })
       await a2.type(conversation, false)
       await a2.type(conversation, false)
@@ -191,7 +191,7 @@ export function describeBehaviour(start: () => Promise<TestApp>): void {
       await a2.type(conversation, true)
       a.cut()
       expect(await b.inbox.next()).toMatchObject({ kind: 'typing', typing: true })
-      // The second connection said it last: the end of the first ends nothing.
+      // The second connection set it last: the end of the first ends nothing.
       expect(await b.settle()).toEqual([])
       a2.cut()
       expect(await b.inbox.next()).toMatchObject({ kind: 'typing', conversation, user: ann.id, typing: false })
@@ -244,7 +244,7 @@ export function describeBehaviour(start: () => Promise<TestApp>): void {
       expect(await told(all)).toEqual({ a: sent, b: sent, c: [], d: sent, e: [] })
       expect(await codeOf(c.send({ group: conversation }, 'let me in'))).toBe('FORBIDDEN')
 
-      // The owner stays until the group is handed over, which changes two roles and is told once.
+      // The owner stays until the group is handed over, which changes two roles and is pushed once.
       await expect(run(app, ann, `leaveGroup(groupId: ${group})`)).rejects.toThrow('FORBIDDEN')
       await run(app, ann, `setGroupRole(groupId: ${group}, userId: ${bob.id}, role: OWNER) { id }`)
       await run(app, ann, `leaveGroup(groupId: ${group})`)
@@ -284,7 +284,7 @@ export function describeBehaviour(start: () => Promise<TestApp>): void {
       await told(clients)
       const rename = (name: string) => app.admin.data(`mutation { upsertUser(id: ${ann.id}, name: "${name}") { id } }`)
       for (const name of ['First', 'Second', 'Third']) await rename(name)
-      // Legacy clients are told nothing unless they ask for it.
+      // Legacy clients are not notified unless they ask for it.
       const watching = transport === LEGACY ? [] : [a, a2, b]
       const ends = watching.map(async ({ inbox }) => {
         const names: (string | undefined)[] = []
@@ -574,7 +574,7 @@ export function describeBehaviour(start: () => Promise<TestApp>): void {
       for (const { presence } of watching) expect(await presence.next()).toMatchObject({ id: null, user: ann.id, online: true })
       expect(await online()).toBe(true)
       for (const { cut } of opened) cut()
-      // Anything said in between would have come before.
+      // Anything sent in between would have arrived before.
       for (const { presence } of watching) expect(await presence.next()).toMatchObject({ id: null, user: ann.id, online: false })
       expect(await online()).toBe(false)
       await Promise.all([...watching, ...strangers].map((client) => client.settle()))

@@ -6,7 +6,7 @@ import { chromium, type Browser, type BrowserContext, type BrowserContextOptions
 import { expect } from 'vitest'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome', 'chrome']
-/** The fonts are for what the demo says in Chinese and in emoji. */
+/** The fonts are for the demo's Chinese texts and emoji. */
 const PACKAGES = ['chromium', 'fonts-noto-cjk', 'fonts-noto-color-emoji']
 const INSTALL_MS = 300_000
 
@@ -46,7 +46,7 @@ export function installBrowser(): void {
 /** Locally the tests in a browser are skipped where there is none; in CI they fail. */
 export const skipBrowser = process.env['CI'] === undefined && findBrowser() === undefined
 
-/** Starts a browser that talks to nobody by itself. */
+/** Starts a browser that makes no requests of its own. */
 export async function launchBrowser(): Promise<Browser> {
   const executablePath = findBrowser()
   if (executablePath === undefined) throw new Error('there is no Chromium or Chrome on the PATH')
@@ -80,7 +80,7 @@ export interface WatchedContext {
   close(): Promise<void>
 }
 
-/** A browser's profile of its own, in English and light unless told; all that it asks for and complains of is noted. */
+/** A browser profile of its own, in English and light by default; its requests and console errors are recorded. */
 export async function watchedContext(
   browser: Browser,
   origin: string,

@@ -6,10 +6,10 @@ import { Inbox } from './inbox.ts'
 import type { Frame } from './legacy-client.ts'
 import { direct, eachOf } from './people.ts'
 
-/** What happened, as every transport tells it: the same object, whichever it came over. */
+/** An event as every transport delivers it: the same object over each of them. */
 export interface Happening {
   kind: string
-  /** The id in the event log; null for what is not kept. */
+  /** The id in the event log; null for an ephemeral event. */
   id: string | null
   conversation?: string
   group?: number
@@ -18,7 +18,7 @@ export interface Happening {
   user?: number
   text?: string
   reaction?: string
-  /** Who gives the reaction. */
+  /** The user who added the reaction. */
   users?: number[]
   typing?: boolean
   online?: boolean
@@ -48,13 +48,13 @@ export interface ChatClient {
   user: TestUser
   /** All but presence, in order. */
   inbox: Inbox<Happening>
-  /** Presence apart: it is told asynchronously, behind a write to the database. */
+  /** Presence separately: it is announced asynchronously, after a write to the database. */
   presence: Inbox<Happening>
-  /** What was read on some device of the user, apart as well: only some clients are told. */
+  /** What was read on some device of the user, separately too: only some clients receive it. */
   reads: Inbox<Happening>
-  /** The id of the last kept event that came: what a client resumes after. */
+  /** The id of the last durable event: what a client resumes after. */
   cursor(): string
-  /** Whether a resume said that it could not give everything. */
+  /** Whether a resume reported that it was incomplete. */
   isIncomplete(): boolean
   /** The requests reject with a Refusal. */
   send(target: Target, text: string, key?: string, quotes?: Quotes): Promise<void>
@@ -114,7 +114,7 @@ function createReceived(app: TestApp, user: TestUser): Received {
       if (happening.kind === 'presence') return presence.push(happening)
       if (happening.kind === 'resume_incomplete') return void (incomplete = true)
       if (opening.heard(happening) || settling.heard(happening) || (happening.user as number) > FIRST_PROBE) return
-      // A replay may step back behind what came live.
+      // A replay may repeat live events.
       if (Number(happening.id) > Number(cursor)) cursor = String(happening.id)
       if (happening.kind === 'conversation_read') reads.push(happening)
       else inbox.push(happening)
@@ -148,7 +148,7 @@ const PROBE = `mutation ($conversation: ID!) {
   end: setTyping(conversationId: $conversation, typing: false)
 }`
 
-/** Someone of whom only this client knows, and whose typing comes after all that was told before. */
+/** A user known to this client only, whose typing comes after everything that was sent before. */
 function createProbe(app: TestApp, user: TestUser) {
   const id = ++lastProbe
   const over = connectHttp(app.graphqlUrl, tokenOf({ userId: id, name: 'Probe' }))
@@ -456,7 +456,7 @@ export const codeOf = (attempt: Promise<unknown>): Promise<string> =>
     (error: unknown) => (error instanceof Refusal ? error.code : String(error)),
   )
 
-/** What each of the clients was told since it was last asked, without the ids in the log. */
+/** What each of the clients received since the last call, without the ids in the log. */
 export const told = <K extends string>(clients: Record<K, ChatClient>): Promise<Record<K, Omit<Happening, 'id'>[]>> =>
   eachOf(clients, async (client) => (await client.settle()).map((happening) => ({ ...happening, id: undefined })))
 

@@ -26,10 +26,10 @@ export interface TestChat {
   chat: Chat
   commits: Commits
   store: Store
-  /** Everything published so far, of which `take` gives what came since the last call. */
+  /** Everything published so far; `take` returns what was added since the last call. */
   published: Published[]
   take(): Published[]
-  /** What other nodes were told of typing. */
+  /** The typing changes relayed to other nodes. */
   relayed: TypingChange[]
   /** What went to this node's clients alone. */
   delivered: { topic: string; event: ChatEvent }[]

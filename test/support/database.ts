@@ -11,7 +11,7 @@ import { skipPgBouncer, startPgBouncer } from './pgbouncer.ts'
 
 const SERVER = 'postgresql://postgres@127.0.0.1:5432'
 
-/** On the database of that URL; on none of the tests' unless told. */
+/** On the database of that URL; by default on one that no other test uses. */
 export const serverQuery = async (sql: string, url = `${SERVER}/postgres`): Promise<void> => {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 })
   await client.connect()
@@ -29,7 +29,7 @@ const answers = await serverQuery('SELECT 1').then(
 /** Locally the tests on PostgreSQL are skipped where there is none; in CI they fail. */
 export const skipServer = !answers && process.env['CI'] === undefined
 
-/** Creates an empty database of a random name and gives its URL. */
+/** Creates an empty database with a random name and returns its URL. */
 export const createServerDatabase = async (options = ''): Promise<string> => {
   const name = `parley_test_${randomBytes(8).toString('hex')}`
   await serverQuery(`CREATE DATABASE ${name} ${options}`)
@@ -40,7 +40,7 @@ export const databaseName = (url: string): string => url.split('/').at(-1) ?? ''
 
 export const dropServerDatabase = (url: string): Promise<void> => serverQuery(`DROP DATABASE ${databaseName(url)} WITH (FORCE)`)
 
-/** `memory:` unless told otherwise. */
+/** `memory:` by default. */
 export const open = (options: Partial<DatabaseOptions> = {}): Promise<Database> =>
   openDatabase({
     databaseUrl: undefined,

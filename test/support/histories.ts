@@ -39,14 +39,14 @@ interface ShownMessage {
   isDeleted: boolean
   sender: string
   reactions: Map<string, string[]>
-  /** Only of the viewer's own messages: receipts go to nobody else. */
+  /** Only of the viewer's own messages: receipts go to their senders only. */
   readers: Set<string>
 }
 
 interface ShownConversation {
   id: string
   isGroup: boolean
-  /** Whether the viewer came in while the client was looking: what was before that it would have to load. */
+  /** Whether the viewer joined while the client was watching: earlier messages would have to be loaded. */
   isPartial: boolean
   unread: number
   group: { id: string; name: string; announcement: string | null; memberCount: number } | null
@@ -54,16 +54,16 @@ interface ShownConversation {
   messages: Map<string, ShownMessage>
 }
 
-/** What a client shows: the answer of a query, changed by the events that came after it. */
+/** What a client shows: the result of a query, updated by later events. */
 class ShownState {
   readonly viewer: string
   readonly #conversations = new Map<string, ShownConversation>()
   readonly #notifications = new Map<string, string>()
-  /** Receipts that came before their message, which is in another topic: those have no order among each other. */
+  /** Receipts that arrived before their message, which is in another topic: topics have no order among each other. */
   readonly #early = new Map<string, string[]>()
-  /** Contents of the messages that came. */
+  /** Contents of the received messages. */
   readonly seen = new Set<string>()
-  /** All events, as they came. */
+  /** All received events. */
   readonly log: string[] = []
 
   constructor({ viewer, conversations, notifications }: Data) {
@@ -107,7 +107,7 @@ class ShownState {
     return undefined
   }
 
-  /** What a client does with an event. Throws for one that tells what is shown already. */
+  /** Applies an event as a client does. Throws for one that is already contained in what it shows. */
   apply(event: Data): void {
     this.log.push(JSON.stringify(event))
     switch (event.__typename) {
@@ -282,7 +282,10 @@ export async function createHistoryNode(of: Store): Promise<HistoryNode> {
 
 export interface HistoryOptions {
   node: HistoryNode
-  /** Of the same database, over connections of its own, whose transactions are held open; undefined where there is one connection. */
+  /**
+   * On the same database, over connections of its own, whose transactions are kept open; undefined if there is only one
+   * connection.
+   */
   holder: Store | undefined
   random: () => number
 }
@@ -316,7 +319,7 @@ export async function runHistory({ node, holder, random }: HistoryOptions): Prom
     await run(userId, document, variables).catch(() => undefined)
 
   const users = Array.from({ length: 4 }, newUserId)
-  // Those who look read nothing, so that their unread counts can be told from the events.
+  // The observers read nothing, so that their unread counts follow from the events.
   const readers = users.slice(0, 2)
   await node.store.users.upsert(users.map((id) => ({ id, name: `u${id}`, avatar: undefined })))
   const groups: number[] = []
@@ -377,7 +380,7 @@ export async function runHistory({ node, holder, random }: HistoryOptions): Prom
     createGroup,
   ]
 
-  /** A change whose transaction stays open for a while, as one of a node that is slow; nobody is notified of it. */
+  /** A change whose transaction stays open for a while, as on a slow node; it is not published. */
   const hold = async ({ transaction }: Store): Promise<void> => {
     const userId = pick(users)
     const groupId = pick(groups)

@@ -10,9 +10,9 @@ interface Waiter<T> {
   timer: NodeJS.Timeout
 }
 
-/** What a client received, in order, to be taken by whoever waits for it. */
+/** What a client received, in order, for tests that wait for it. */
 export class Inbox<T> {
-  /** What came and was not taken yet. */
+  /** Received and not taken yet. */
   readonly waiting: T[] = []
   readonly #waiters = new Set<Waiter<T>>()
   #divert: ((item: T) => boolean) | undefined
@@ -29,7 +29,7 @@ export class Inbox<T> {
     this.waiting.push(item)
   }
 
-  /** Nothing more comes: who waits is told why. */
+  /** Nothing more arrives: waiting calls are rejected with the reason. */
   end(reason: string): void {
     this.#end = reason
     for (const waiter of this.#waiters) this.#refuse(waiter, reason)
@@ -46,7 +46,7 @@ export class Inbox<T> {
     waiter.reject(waiter.error)
   }
 
-  /** Takes the first item that matches, leaving the others; rejects with what came instead where none does in time. */
+  /** Takes the first item that matches, leaving the others; rejects with what arrived instead if none does in time. */
   next(matches: (item: T) => boolean = () => true): Promise<T> {
     const index = this.waiting.findIndex(matches)
     if (index >= 0) return Promise.resolve(this.waiting.splice(index, 1)[0] as T)
@@ -71,7 +71,7 @@ export class Inbox<T> {
     return this.waiting.splice(0)
   }
 
-  /** Offers every item, those that came before too, to `take`; what it takes is not kept here. */
+  /** Offers every item, earlier ones too, to `take`; taken ones are not stored here. */
   divert(take: (item: T) => boolean): void {
     this.#divert = take
     for (const item of this.drain()) this.push(item)

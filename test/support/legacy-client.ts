@@ -15,9 +15,9 @@ export interface Frame {
 }
 
 export interface LegacyClient {
-  /** All frames that came and were not taken, pushes and responses. */
+  /** All frames received and not taken, pushes and responses. */
   inbox: Inbox<Frame>
-  /** Their texts, all of them, as they came. */
+  /** The texts of all of them, as received. */
   texts: string[]
   socket: WebSocket
   /** Sends a text, or an object as JSON. */

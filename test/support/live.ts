@@ -27,11 +27,11 @@ export function createRandom(seed: number): () => number {
   }
 }
 
-/** What happens to a publish: how often it arrives, after how many turns each time; `held` ones when they are let go. */
+/** The fate of a publish: how often it arrives, and after how many turns each time; `held` ones when they are released. */
 export type Fate = readonly (number | 'held')[]
 export type Decide = (channel: string, hint: unknown) => Fate
 
-/** A pub/sub that does to each publish what `decide` says: nothing, or delivering it late or several times. */
+/** A pub/sub that does to each publish what `decide` returns: nothing, or a delivery that is late or repeated. */
 export class UnreliablePubSub extends PubSubEngine {
   decide: Decide
   readonly #bus = createMemoryPubSub()
@@ -70,7 +70,7 @@ export class UnreliablePubSub extends PubSubEngine {
     for (const publish of this.#held.splice(0)) publish()
   }
 
-  /** Resolves when nothing is on its way any more, held ones let go. */
+  /** Resolves when nothing is on its way any more, held ones released. */
   async settle(): Promise<void> {
     this.letGo()
     while (this.#late > 0) await turn()
@@ -157,9 +157,9 @@ export interface Listening {
   feed: Feed & { start(): void }
   events: ChatEvent[]
   ends: FeedEnd[]
-  /** Resolves when `reached` says so, which is asked after each event. */
+  /** Resolves when `reached` is true, which is checked after each event. */
   until(reached: () => boolean): Promise<void>
-  /** Resumes and resolves with what was told and with what was given between `begin` and `done`. */
+  /** Resumes and resolves with the outcome and with what was delivered between `begin` and `done`. */
   resume(after: number): Promise<{ replay: Replay; events: ChatEvent[] }>
 }
 

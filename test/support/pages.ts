@@ -49,7 +49,7 @@ export function headingsOf(text: string): string[] {
   )
 }
 
-/** The anchors that GitHub gives the headings of a page. */
+/** GitHub's anchors for the headings of a page. */
 export function anchorsOf(text: string): Set<string> {
   const anchors = new Set<string>()
   for (const heading of headingsOf(text)) {

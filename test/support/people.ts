@@ -16,7 +16,7 @@ export async function people<N extends string>(app: TestApp, ...names: N[]): Pro
 /** The id of the direct conversation of two. */
 export const direct = (a: TestUser, b: TestUser): string => `direct_${Math.min(a.id, b.id)}_${Math.max(a.id, b.id)}`
 
-/** Runs one field of a mutation as the user, over HTTP; resolves with what it gives. */
+/** Runs one field of a mutation as the user, over HTTP; resolves with its result. */
 export async function run(app: TestApp, user: TestUser, field: string): Promise<Data> {
   const [data] = Object.values((await app.over(user).data(`mutation { ${field} }`)) as Record<string, Data>)
   return data

@@ -17,11 +17,11 @@ export interface RawSocket {
   inbox: Inbox<RawFrame>
   /** Resolves when the connection is over. */
   ended: Promise<void>
-  /** Waits for the close frame and gives its code. */
+  /** Waits for the close frame and returns its code. */
   closeCode(): Promise<number>
 }
 
-/** A masked frame of a client, as a whole unless told that it is not the last of its message. */
+/** A masked client frame, complete by default or a fragment that is not the last of its message. */
 export function clientFrame(opcode: number, payload: string | Buffer, { fin = true } = {}): Buffer {
   const data = Buffer.from(payload)
   const header = [(fin ? 0x80 : 0) | opcode]
@@ -43,7 +43,7 @@ export function clientFrame(opcode: number, payload: string | Buffer, { fin = tr
   return Buffer.concat([Buffer.from(header), mask, data.map((byte, index) => byte ^ (mask[index % 4] as number))])
 }
 
-/** Sends a request and resolves with the head of the response and what came after it. */
+/** Sends a request and resolves with the head of the response and what arrived after it. */
 async function sendHead(socket: Socket, lines: readonly string[]): Promise<{ head: string; rest: Buffer }> {
   let received = Buffer.alloc(0)
   const head = new Promise<{ head: string; rest: Buffer }>((resolve, reject) => {

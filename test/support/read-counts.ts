@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import type { TestStore } from './database.ts'
 
-/** The members, and senders, whose counter is not what a count of the rows gives. */
+/** The members, and senders, whose counter differs from a count of the rows. */
 const MISCOUNTED = (conversationId: string) => `
   SELECT m.user_id FROM members m JOIN conversations c ON c.id = m.conversation_id
   CROSS JOIN LATERAL (

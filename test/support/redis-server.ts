@@ -32,7 +32,7 @@ export const skipRedisServer = process.env['CI'] === undefined && spawnSync('red
 
 export const randomPrefix = (): string => `parley-test-${randomBytes(6).toString('hex')}:`
 
-/** A port that nobody listens on now. */
+/** A port without a listener. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

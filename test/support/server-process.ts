@@ -65,7 +65,7 @@ export function run(env: Record<string, string>, { command }: Launch = {}): Proc
   return { child, out: () => out, err: () => err, ended, heapUsed }
 }
 
-/** Runs the server until it says that it is ready. */
+/** Runs the server until it is ready. */
 export async function start(env: Record<string, string>, launch: Launch = {}): Promise<RunningServer> {
   const server = run(env, launch)
   const ready = new Promise<string>((resolve) => {

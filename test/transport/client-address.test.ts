@@ -55,7 +55,7 @@ test('one connection of an address more than allowed is refused on both endpoint
     const ann = await app.user()
     const of = (address: string) => ({ headers: { 'x-forwarded-for': address } })
     const first = await app.ready(ann, of('192.0.2.1'))
-    // Counts before it says who it is.
+    // Counts before it identifies itself.
     const silent = await openSocket(app.graphqlUrl.replace('http', 'ws'), {
       ...of('192.0.2.1'),
       protocols: ['graphql-transport-ws'],

@@ -278,7 +278,7 @@ describe('GraphQL over HTTP', () => {
     expect(has(/<title>Parley GraphiQL<\/title>/)).toBe(true)
     expect(has(/<(script|link|img|iframe|source|object)\b[^>]*\b(src|href|data)\s*=\s*["']?(https?:)?\/\//i)).toBe(false)
     expect(has(/@import|url\(["']?(https?:)?\/\//i)).toBe(false)
-    // This server has no demo users: whoever opens the page brings a token.
+    // This server has no demo users: visitors of the page bring a token.
     expect(has(/Bearer ey/)).toBe(false)
     expect(response.headers.get('content-security-policy')).toMatch(
       /^default-src 'none'; .*connect-src 'self'; .*frame-ancestors 'none'$/,
@@ -354,7 +354,7 @@ describe('the other paths', () => {
     const answers = Array.from({ length: 50 }, () => fetch(`${app.http}/ready`))
     const pings = (): number => query.mock.calls.filter(([sql]) => /FROM topics WHERE false/.test(String(sql))).length
     await expect.poll(pings).toBeGreaterThan(0)
-    // One that came later has the same answer, and those before it were asked for already.
+    // A later request gets the same answer, and earlier ones have been requested already.
     answers.push(fetch(`${app.http}/ready`))
     await fetch(`${app.http}/health`)
     answer?.()

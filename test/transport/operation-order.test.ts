@@ -11,7 +11,7 @@ beforeEach(() => {
 })
 afterEach(() => vi.useRealTimers())
 
-/** Something that begins when it is called and ends when it is told to. */
+/** Something that starts when called and ends on request. */
 function step(name: string): { run: () => Promise<string>; end: () => Promise<void> } {
   let end: () => void = () => undefined
   const ended = new Promise<void>((resolve) => (end = resolve))

@@ -70,7 +70,7 @@ test('a client that reads nothing is closed with 4508 and finds everything by re
   const watcher = await app.ready(eve)
   stalled.socket.pause()
   const contents: string[] = []
-  // More than the kernel takes for a socket that nobody reads.
+  // More than the kernel buffers for a socket without a reader.
   for (let sent = 0; sent < 700; sent++) {
     const content = `${sent} ${LONG.slice(10)}`
     contents.push(content)
@@ -129,7 +129,7 @@ test('typing and presence wait while a client is slow, and only the latest word 
     expect(texts.filter((text) => text.startsWith('durable')).map((text) => Number(text.split(' ')[1]))).toEqual([
       ...Array(durable).keys(),
     ])
-    // With room again they are told at once, and in their order.
+    // With room again they are notified at once, in order.
     writer.write(frame('ann 100'), 'ann')
     writer.write(frame('ann 101'), 'ann')
     await expect.poll(() => texts.slice(-2)).toEqual(['ann 100', 'ann 101'])

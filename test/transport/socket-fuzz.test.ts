@@ -181,7 +181,7 @@ describe('thousands of connections that come and go', () => {
         await Promise.all(ways)
       }
     }
-    // All are gone when the server says so, and not when their clients do.
+    // All are gone when the server has closed them, not when their clients have.
     async function settle(): Promise<void> {
       for (const protocol of ['legacy', 'graphql-ws'])
         await expect.poll(() => metric(`parley_connections\\{protocol="${protocol}"\\}`), { timeout: 20_000 }).toBe(0)
