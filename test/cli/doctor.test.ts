@@ -55,7 +55,7 @@ describe('npm run doctor', () => {
     for (const area of ['settings', 'key', 'limits', 'database', 'Redis']) expect(out).toMatch(new RegExp(`^ok {4}${area} `, 'm'))
     expect(out).toMatch(/^\d+ ok, 0 to look at, 0 to repair$/m)
     expect(out).not.toContain('\u001b')
-    expect((await doctor({ FORCE_COLOR: '1' })).out).toMatch(/^\u001b\[32mok {2}/m)
+    expect((await doctor({ FORCE_COLOR: '1' })).out).toContain('\u001b[32mok  ')
     expect(await readdir(folder)).toEqual([])
   })
 
