@@ -83,7 +83,7 @@ export function createMessages({ store, commits, access, typing, counts }: Messa
         }
         return outcome.message
       case 'wrong_conversation':
-        throw badInput(`conversation_id is not the one of this receiver: expected ${JSON.stringify(outcome.expected)} or none`)
+        throw badInput(`conversationId is not the one of this receiver: expected ${JSON.stringify(outcome.expected)} or none`)
       case 'failed':
         throw outcome.error
       default:
@@ -104,7 +104,7 @@ export function createMessages({ store, commits, access, typing, counts }: Messa
       const rest = { senderId, content, messageType, mediaUrl, key, ...quotes(input) }
       if (receiverId !== null && isGroup !== true) {
         if (receiverId === senderId)
-          return Promise.reject(badInput('receiver_id is the sender: a message to oneself is not possible'))
+          return Promise.reject(badInput('receiverId is the sender: a message to oneself is not possible'))
         return write({ ...rest, receiverId, conversationId: conversationId === '' ? null : conversationId })
       }
       if (conversationId === null) return Promise.reject(badInput('neither a conversation nor a receiver is given'))

@@ -89,3 +89,9 @@ export function operationOf(request: OperationRequest): RequestOperation {
       return { document: LegacyPingDocument }
   }
 }
+
+/** The text of an error in the protocol's names: the schema's name of a field, which such a text begins with, becomes the wire's. */
+export const inWireNames = (text: string): string =>
+  text.replace(/^[a-z]+(?:[A-Z][a-z]+)+(?= (?:is|has) )/, (name) =>
+    name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+  )

@@ -23,7 +23,7 @@ import { TEXTS, type LegacyRequest } from '../../legacy-protocol/frames.ts'
 import { capabilitySet, type CapabilitySet } from '../../legacy-protocol/capabilities.ts'
 import { CLOSE } from '../../legacy-protocol/close-codes.ts'
 import { CLOSE_OF, closeWith } from '../socket/close.ts'
-import { operationOf, type OperationRequest } from '../../legacy-protocol/requests.ts'
+import { inWireNames, operationOf, type OperationRequest } from '../../legacy-protocol/requests.ts'
 import type { Pushes } from './push-sink.ts'
 
 /** Shared by all sessions. */
@@ -264,5 +264,5 @@ export class Session implements ConnectionPeer {
 
 function failed(request: LegacyRequest, error: GraphQLError): string {
   const { status } = statusOf(error)
-  return encodeError({ code: status, msg: failureText(request.type), error: error.message }, request.echo)
+  return encodeError({ code: status, msg: failureText(request.type), error: inWireNames(error.message) }, request.echo)
 }
