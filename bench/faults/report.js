@@ -8,7 +8,7 @@ const HEADER = [
   'repeats',
   'out of order',
   'not concurrent',
-  'longest heal',
+  'longest catch-up',
   'memory',
   'crashes',
 ]

@@ -94,7 +94,7 @@ export async function run(system, scenario, { clients: count, rate, seconds, log
 }
 
 function resultOf(ledger, nodes, links) {
-  const heal = ledger.longestHeal()
+  const catchUp = ledger.longestHeal()
   return {
     acknowledged: ledger.acknowledged,
     unacknowledged: ledger.unacknowledged(),
@@ -106,7 +106,7 @@ function resultOf(ledger, nodes, links) {
     outOfAckOrder: ledger.outOfAckOrder,
     storedTwice: ledger.storedTwice,
     incompleteResumes: ledger.incompleteResumes,
-    longestHealMs: Number.isFinite(heal) ? Math.round(heal) : null,
+    longestHealMs: Number.isFinite(catchUp) ? Math.round(catchUp) : null,
     slowestAckMs: Math.round(ledger.slowestAck()),
     reconnects: links.reduce((sum, { connections }) => sum + connections - 1, 0),
     crashes: nodes.reduce((sum, { crashes }) => sum + crashes, 0),
