@@ -13,13 +13,13 @@ import type {
 } from '../../legacy-protocol/frames.ts'
 import { CLOSE, comeBackMsIn, reconnectOf } from '../../legacy-protocol/close-codes.ts'
 import { ClientClosedError } from './errors.ts'
-import { openLine, type Line, type Timing, type WebSocketConstructor } from './line.ts'
+import { openConnection, type Connection, type Timing, type WebSocketConstructor } from './connection.ts'
 import { Pushes, type Incoming } from './pushes.ts'
 import { randomId, Requests, type RequestOptions } from './requests.ts'
 
 export { ClientClosedError, ConnectionLostError, RequestRefusedError, RequestTimeoutError } from './errors.ts'
 export type { Capability } from '../../legacy-protocol/capabilities.ts'
-export type { Timing, WebSocketConstructor, WebSocketLike } from './line.ts'
+export type { Timing, WebSocketConstructor, WebSocketLike } from './connection.ts'
 export type { Incoming } from './pushes.ts'
 export type { RequestOptions } from './requests.ts'
 
@@ -135,8 +135,8 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
   })
 
   let state: ClientState = 'waiting'
-  let line: Line | undefined
-  let connection: ConnectionEstablishedData | undefined
+  let connection: Connection | undefined
+  let greeting: ConnectionEstablishedData | undefined
   let wasOpen = false
   let resumeId: string | undefined
   let resumeTimer: ReturnType<typeof setTimeout> | undefined
@@ -147,8 +147,8 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
   let end: ClientClosedError | undefined
   let resolveClosed: (end: Promise<ClientClosedError>) => void
   const closed = new Promise<ClientClosedError>((resolve) => (resolveClosed = resolve))
-  let lineClosed = Promise.resolve()
-  const opening: { resolve(connection: ConnectionEstablishedData): void; reject(error: Error): void }[] = []
+  let connectionClosed = Promise.resolve()
+  const opening: { resolve(greeting: ConnectionEstablishedData): void; reject(error: Error): void }[] = []
 
   function enter(next: ClientState, why: string): void {
     state = next
@@ -167,7 +167,7 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
     if (end) return
     if (jwt === null) return finish(CLOSE.tokenExpired.code, 'there is no token')
     try {
-      line = openLine({ webSocket: Socket, url, token: jwt, capabilities, timing, onFrame: receive, onEnd: ended })
+      connection = openConnection({ webSocket: Socket, url, token: jwt, capabilities, timing, onFrame: receive, onEnd: ended })
     } catch (error) {
       finish(CLOSE.tokenExpired.code, 'the address or the token is malformed', error)
     }
@@ -189,33 +189,33 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
     if (frame.type === 'connection_established') established(frame.data)
     else if (frame.type === 'error') {
       // Without the missed events it can't go on: try again.
-      if (resumeId !== undefined && frame.message_id === resumeId) line?.lose(`no resume: ${frame.data.details.error}`)
+      if (resumeId !== undefined && frame.message_id === resumeId) connection?.lose(`no resume: ${frame.data.details.error}`)
       else requests.refuse(frame)
     } else if (!isAnswer(frame)) pushes.take(frame)
     else if (frame.type === 'resume') {
       if (frame.message_id === resumeId) resumed(frame)
     } else requests.answer(frame)
     if (resumeId !== undefined) watchResume()
-    if (pushes.isFull && line) pause()
+    if (pushes.isFull && connection) pause()
   }
 
   function established(data: ConnectionEstablishedData): void {
-    connection = data
+    greeting = data
     if (maxPushes > 0 && pushes.cursor !== undefined) {
       resumeId = randomId()
       pushes.startReplay()
-      line?.send(JSON.stringify({ type: 'resume', data: { last_message_id: pushes.cursor }, message_id: resumeId }))
+      connection?.send(JSON.stringify({ type: 'resume', data: { last_message_id: pushes.cursor }, message_id: resumeId }))
     } else {
       // No event arrived before the connection broke, so there is none to resume after: what was missed is unknown.
       if (wasOpen && maxPushes > 0) pushes.release(GAP)
       opened()
     }
-    requests.flush((text) => line?.send(text))
+    requests.flush((text) => connection?.send(text))
   }
 
   function watchResume(): void {
     clearTimeout(resumeTimer)
-    resumeTimer = setTimeout(() => line?.lose('the resume was not answered'), timing.connect)
+    resumeTimer = setTimeout(() => connection?.lose('the resume was not answered'), timing.connect)
   }
 
   function resumed(frame: ResponseFrame<'resume'>): void {
@@ -229,11 +229,11 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
     wasOpen = true
     openedAt = Date.now()
     enter('open', 'connected')
-    for (const { resolve } of opening.splice(0)) resolve(connection as ConnectionEstablishedData)
+    for (const { resolve } of opening.splice(0)) resolve(greeting as ConnectionEstablishedData)
   }
 
   function detached(code: number): void {
-    line = connection = undefined
+    connection = greeting = undefined
     resumeId = undefined
     clearTimeout(resumeTimer)
     pushes.lost()
@@ -260,7 +260,7 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
 
   /** Nobody reads: new events stay in the server's log. */
   function pause(): void {
-    lineClosed = line?.close() ?? lineClosed
+    connectionClosed = connection?.close() ?? connectionClosed
     detached(CLOSE.normal.code)
     enter('waiting', 'too many pushes wait to be read')
   }
@@ -272,13 +272,13 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
     clearTimeout(timer)
     clearTimeout(resumeTimer)
     signal?.removeEventListener('abort', abort)
-    lineClosed = line?.close() ?? lineClosed
-    line = connection = undefined
+    connectionClosed = connection?.close() ?? connectionClosed
+    connection = greeting = undefined
     requests.close(error)
     pushes.close(code === CLOSE.normal.code ? undefined : error)
     for (const { reject } of opening.splice(0)) reject(error)
     enter('closed', reason)
-    resolveClosed(lineClosed.then(() => error))
+    resolveClosed(connectionClosed.then(() => error))
   }
 
   function abort(): void {
@@ -300,13 +300,13 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
     },
     ready() {
       if (end) return Promise.reject(end)
-      if (state === 'open') return Promise.resolve(connection as ConnectionEstablishedData)
+      if (state === 'open') return Promise.resolve(greeting as ConnectionEstablishedData)
       return new Promise((resolve, reject) => opening.push({ resolve, reject }))
     },
     request<T extends ClientRequestType>(type: T, ...[data, own = {}]: RequestArguments<T>) {
       if (end) return Promise.reject(end)
       const answer = requests.add(type, data, own.timeoutMs ?? timing.request, own)
-      if (connection) requests.flush((text) => line?.send(text))
+      if (greeting) requests.flush((text) => connection?.send(text))
       return answer as Promise<ResponseData<T>>
     },
     pushes: () => pushes.read(),

@@ -41,25 +41,25 @@ interface Rest {
 }
 
 /** Sockets that have more to parse and may go on, each with one slice in its turn. */
-const line: PacedSocket[] = []
+const waiting: PacedSocket[] = []
 let isServing = false
 
 function queue(socket: PacedSocket): void {
-  line.push(socket)
+  waiting.push(socket)
   if (isServing) return
   isServing = true
-  setImmediate(serveLine)
+  setImmediate(serveQueue)
 }
 
-function serveLine(): void {
+function serveQueue(): void {
   const until = performance.now() + TURN_MS
   do {
-    const socket = line.shift()
+    const socket = waiting.shift()
     if (!socket) break
     socket.parseSlice()
   } while (performance.now() < until)
-  isServing = line.length > 0
-  if (isServing) setImmediate(serveLine)
+  isServing = waiting.length > 0
+  if (isServing) setImmediate(serveQueue)
 }
 
 function pacedWrite(this: Receiver, chunk: Buffer, _: BufferEncoding, done: Done): void {
@@ -76,7 +76,7 @@ export class PacedSocket extends WebSocket {
   #receiver: Receiver | undefined
   #parse: Receiver['_write'] | undefined
   #rest: Rest | undefined
-  #isInLine = false
+  #isQueued = false
   #isSlowed = false
   #goesOnWhenClosed = false
   #refusals = 0
@@ -104,7 +104,7 @@ export class PacedSocket extends WebSocket {
 
   /** Parses the next slice, unless the socket has to wait, and queues for the one after it. */
   parseSlice(): void {
-    this.#isInLine = false
+    this.#isQueued = false
     const rest = this.#rest
     if (!rest || rest.isParsing || this.#waits()) return
     const { chunk, done, start } = rest
@@ -128,8 +128,8 @@ export class PacedSocket extends WebSocket {
   }
 
   #goOn(): void {
-    if (!this.#rest || this.#isInLine) return
-    this.#isInLine = true
+    if (!this.#rest || this.#isQueued) return
+    this.#isQueued = true
     queue(this)
   }
 

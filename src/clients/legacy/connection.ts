@@ -32,7 +32,7 @@ export interface Timing {
   maxBackoff: number
 }
 
-export interface Line {
+export interface Connection {
   /** Sends a frame's text. */
   send(text: string): void
   /** Closes with 1000; resolves when the socket is closed. `onEnd` is not called. */
@@ -41,7 +41,7 @@ export interface Line {
   lose(reason: string): void
 }
 
-export interface LineOptions {
+export interface ConnectionOptions {
   webSocket: WebSocketConstructor
   url: string
   token: string
@@ -75,7 +75,15 @@ function readFrame(text: unknown): ServerFrame | undefined {
 }
 
 /** Connects; throws where the WebSocket does, for a bad URL or a token that is not a valid header value. */
-export function openLine({ webSocket: Socket, url, token, capabilities, timing, onFrame, onEnd }: LineOptions): Line {
+export function openConnection({
+  webSocket: Socket,
+  url,
+  token,
+  capabilities,
+  timing,
+  onFrame,
+  onEnd,
+}: ConnectionOptions): Connection {
   const socket = new Socket(
     url,
     capabilities.length === 0 ? ['bearer', token] : ['bearer', token, capabilitiesSubprotocol(capabilities)],
