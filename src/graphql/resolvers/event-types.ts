@@ -1,5 +1,8 @@
-import { EVENTS } from '../../chat/events.ts'
+import { EVENTS, type EventType } from '../../chat/events.ts'
 import type { Resolvers } from '../generated/resolvers.ts'
+
+/** Every field of an event but its id needs a resolver: what a source emits has its fields in `payload`. */
+type EventResolvers = { [T in EventType]: Required<Omit<NonNullable<Resolvers[T]>, 'id' | '__isTypeOf'>> }
 
 /** Resolvers of the events, by the types in EVENTS. */
 export const eventTypes = {
@@ -88,4 +91,4 @@ export const eventTypes = {
   UserErased: { timestamp: ({ at }) => at, userId: ({ payload }) => payload.userId },
   BlockChanged: { timestamp: ({ at }) => at, user: ({ payload }) => payload.user, blocked: ({ payload }) => payload.blocked },
   ResumeIncomplete: { timestamp: ({ at }) => at },
-} satisfies Partial<Resolvers>
+} satisfies Partial<Resolvers> & EventResolvers
