@@ -21,7 +21,7 @@ export interface RouteParts {
 /** The handler of a path. */
 export interface Route {
   readonly path: string
-  /** The methods, in the form of the header `Allow`. */
+  /** The methods that `handle` accepts, in the form of the header `Allow`; `handle` refuses others itself, except TRACE. */
   readonly methods: string
   /** Handles a request; throws or rejects with the error to respond with. */
   handle(request: IncomingMessage, response: ServerResponse): Promise<void> | void
@@ -36,7 +36,7 @@ export type Fallback = (request: IncomingMessage, response: ServerResponse, path
 export class Routes {
   readonly #routes: ReadonlyMap<string, Route>
   readonly #fallback: Fallback | undefined
-  /** The fallback. */
+  /** The error for a path without a route. */
   readonly nothingHere: string
 
   constructor(routes: readonly Route[], fallback: Fallback | undefined) {
