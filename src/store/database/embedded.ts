@@ -109,7 +109,7 @@ async function inspect(folder: string): Promise<FolderState> {
   if (major === POSTGRES_MAJOR) return state
   throw new DatabaseStartError(
     `The database in ${folder} was written by PostgreSQL ${major}, this server embeds PostgreSQL ${POSTGRES_MAJOR}. ` +
-      'Start the version of the server that wrote it, or set DATA_DIR to another folder.',
+      'Export it with the version of the server that wrote it (parley export), set DATA_DIR to an empty folder, and import the file there (parley import).',
   )
 }
 
