@@ -1,22 +1,22 @@
-/** Where messages are written. It takes any length, and says what is too much: a text that was pasted must not be cut. */
+/** The input for messages. It accepts any length and says what is too long: pasted text must not be cut. */
 import { h, setAttributes } from './dom.ts'
 import type { Text } from './text.ts'
 
 /** As the server counts: code points. */
 const LIMIT = 5000
-/** The counter is shown from here on. */
+/** The counter is shown from this length on. */
 const NEAR = 4500
 
 export interface Composer {
   readonly element: HTMLElement
-  /** Whose conversation is open; undefined: none, and nothing can be written. */
+  /** The open conversation; undefined: none, and nothing can be written. */
   show(title: string | undefined, text: Text): void
   focus(): void
-  /** What is written is about that: a message that is answered or edited; undefined: nothing. */
+  /** The message being replied to or edited; undefined: none. */
   about(label: string | undefined, text: Text): void
-  /** Puts a text in that is there already, to be edited. */
+  /** Inserts an existing text for editing. */
   edit(content: string): void
-  /** Puts a text in, as if it had been typed. */
+  /** Inserts a text as if it had been typed. */
   fill(content: string): void
   submit(): void
 }
@@ -26,7 +26,7 @@ export interface ComposerOptions {
   onSend(content: string): void
   /** Called at every change. */
   onInput(isEmpty: boolean): void
-  /** What it is about is taken back. */
+  /** The reply or edit was cancelled. */
   onCancel(): void
 }
 
@@ -93,7 +93,7 @@ export function createComposer({ id, onSend, onInput, onCancel }: ComposerOption
     onCancel()
   })
   input.addEventListener('keydown', (event) => {
-    // While an input method composes, Enter is its own.
+    // While an input method is composing, Enter belongs to it.
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return
     event.preventDefault()
     composer.submit()

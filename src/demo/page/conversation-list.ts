@@ -57,7 +57,7 @@ function rowOf(conversation: Conversation, chat: Chat, text: Text): Node[] {
   return [avatarOf(conversation, chat, text), body, ...(count ? [count] : [])]
 }
 
-/** The first letter on a colour of its own, with a dot for who is online. */
+/** The first letter on a colour of its own, with a dot if online. */
 export function avatarOf({ id, title, isGroup, peerId }: Conversation, chat: Chat, text: Text): HTMLElement {
   const [letter = ''] = title
   const hue = isGroup ? `group-${Number(id.replace(/\D/g, '')) % 5}` : `user-${Number(peerId) % 5}`

@@ -3,7 +3,7 @@
 type Child = Node | string | false | undefined
 type Attributes = Readonly<Record<string, string | number | boolean | undefined>>
 
-/** An element; of attributes, true stands for an empty value, false and undefined for none. */
+/** An element; an attribute value true means an empty value, false and undefined mean no attribute. */
 export function h<K extends keyof HTMLElementTagNameMap>(
   name: K,
   attributes: Attributes = {},
@@ -22,7 +22,7 @@ export function setAttributes(element: Element, attributes: Attributes): void {
   }
 }
 
-/** Replaces the children; the one that has the focus gets it back, known by its `data-key`. */
+/** Replaces the children; focus is restored by `data-key`. */
 export function replaceChildren(parent: Element, ...children: Child[]): void {
   const focused = document.activeElement
   const key = focused && parent.contains(focused) ? focused.getAttribute('data-key') : null

@@ -1,11 +1,11 @@
-/** The frames of a pane as they pass, newest last; what is in them is shown when asked for. */
+/** The frames of a pane, newest last; contents are shown on request. */
 import { h, replaceChildren, setAttributes } from './dom.ts'
 import type { Frame } from './line.ts'
 import type { Behind } from './operations.ts'
 import type { Text } from './text.ts'
 
 const LIMIT = 200
-/** Tokens are not for looking over shoulders. */
+/** Tokens must not be readable over someone's shoulder. */
 const TOKEN = /\bey[\w-]+\.[\w-]+\.[\w-]+/g
 
 export interface FrameLog {
@@ -17,7 +17,7 @@ export interface FrameLog {
 
 interface Envelope {
   readonly type: string
-  /** Of an operation over GraphQL: `subscribe` begins it, `next` and `complete` are about it. */
+  /** For an operation over GraphQL: `subscribe` starts it, `next` and `complete` belong to it. */
   readonly id?: string
   readonly message_id?: string
   readonly data?: { readonly success?: unknown } | null
@@ -40,7 +40,7 @@ export function createFrameLog(paneId: string): FrameLog {
   )
   const element = h('section', { class: 'frame-log' }, h('header', {}, heading, size, clear), scroller)
   let text: Text
-  /** The operations that run on the connection, by their ids. */
+  /** The operations in progress on the connection, by id. */
   const operations = new Map<string, string>()
 
   function operationOf({ type, id, payload }: Envelope): string | undefined {
@@ -64,7 +64,7 @@ export function createFrameLog(paneId: string): FrameLog {
       const isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 40
       empty.hidden = true
       list.append(h('li', {}, frame.direction === 'note' ? noteOf(frame) : rowOf(frame, behind, () => text, operationOf)))
-      // A new connection knows nothing of the old one's operations.
+      // A new connection does not know the old one's operations.
       if (frame.direction === 'note') operations.clear()
       while (list.childElementCount > LIMIT) list.firstElementChild?.remove()
       if (isAtEnd) scroller.scrollTop = scroller.scrollHeight
@@ -79,7 +79,7 @@ export function createFrameLog(paneId: string): FrameLog {
       clear.textContent = text.clear
       drawSize()
       empty.textContent = text.noFrames
-      // What is open was written in the other language.
+      // Open entries were written in the other language.
       for (const details of list.querySelectorAll('details')) details.open = false
     },
   }
@@ -111,7 +111,7 @@ function rowOf(
   const operation = operationOf(envelope)
   const event = envelope.payload?.data?.['events']?.__typename
   const name = [envelope.type, event ?? operation].filter(Boolean).join(' · ')
-  // An event is shown by its type; which operation it answers is said behind it, as for the legacy protocol.
+  // An event is shown by its type; the operation it belongs to is shown behind it, as for the legacy protocol.
   const origin = behind?.title ?? (event === undefined ? undefined : operation)
   const summary = h(
     'summary',
@@ -139,7 +139,7 @@ function behindOf(behind: Behind, { data }: Envelope, isOut: boolean, text: Text
   if (behind.variables) element.append(h('h4', {}, text.variables), codeOf(shown(behind.variables)))
   void behind.event?.().then(
     (event) => event !== undefined && element.append(h('h4', {}, text.event), codeOf(shown(event))),
-    // Without it there is still what it was selected by.
+    // Without it there is still the selection.
     () => undefined,
   )
   return element

@@ -1,11 +1,11 @@
-/** Three steps that tell what to do here, and a button that plays them. */
+/** Three steps that say what to do here, and a button that plays them. */
 import { h, replaceChildren, setAttributes } from './dom.ts'
 import type { Pane } from './pane.ts'
 import type { Text } from './text.ts'
 
 const HIDDEN = 'parley-demo-guide-hidden'
 const PATIENCE_MS = 30_000
-/** Between one thing and the next, so that eyes can follow. */
+/** Pause between steps, so that eyes can follow. */
 const PAUSE_MS = 1200
 
 export interface Guide {
@@ -16,14 +16,14 @@ export interface Guide {
   speak(text: Text): void
 }
 
-/** `bring` makes a pane the one that is seen, where there is room for one only. */
+/** `bring` shows a pane if there is room for only one. */
 export function createGuide(panes: () => readonly [Pane, Pane], bring: (pane: Pane) => void): Guide {
   const toggle = h('button', { type: 'button', class: 'guide-toggle', 'aria-controls': 'guide' }, '?')
   const steps = h('ol')
   const play = h('button', { type: 'button', class: 'primary' })
   const element = h('section', { class: 'guide', id: 'guide' }, steps, play)
   let text: Text
-  /** The step that is played, from 0; undefined: none. */
+  /** The step being played, from 0; undefined: none. */
   let current: number | undefined
   let isDone = false
 
@@ -53,7 +53,7 @@ export function createGuide(panes: () => readonly [Pane, Pane], bring: (pane: Pa
       current = index
       draw()
     }
-    /** Has one side write, and waits until the other has it, unless its line is cut. */
+    /** Has one side write, and waits until the other has received it, unless its connection is cut. */
     const say = async (from: Pane, to: Pane, content: string, arrives = true): Promise<void> => {
       bring(from)
       const seen = (arrives ? to : from).count(content)
@@ -94,7 +94,7 @@ export function createGuide(panes: () => readonly [Pane, Pane], bring: (pane: Pa
     isDone = false
     void run()
       .then(() => (isDone = true))
-      // Somebody changed the panes meanwhile, or the server is away: the panes themselves say so.
+      // The user changed the panes meanwhile, or the server is down: the panes themselves show that.
       .catch(() => panes()[0].setCut(false))
       .finally(() => {
         current = undefined

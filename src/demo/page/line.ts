@@ -1,20 +1,20 @@
-/** The line to the server: a WebSocket whose frames can be watched, and which can be cut. */
+/** The connection to the server: a WebSocket whose frames can be watched, and which can be cut. */
 
 export interface Frame {
   readonly at: number
-  /** `note`: no frame, what became of the line. */
+  /** `note`: not a frame, but a change of the connection. */
   readonly direction: 'in' | 'out' | 'note'
   readonly text: string
 }
 
 export interface Line {
-  /** For whoever takes a WebSocket class. */
+  /** For code that expects a WebSocket class. */
   readonly Socket: typeof WebSocket
   readonly isCut: boolean
-  /** Breaks what is open at once, as a network does: what comes afterwards is lost, and nobody says goodbye. */
+  /** Breaks an open connection at once, as a network failure does: later data is lost, and there is no close handshake. */
   cut(): void
   restore(): void
-  /** Resolves when the line is not cut. */
+  /** Resolves when the connection is not cut. */
   restored(): Promise<void>
   watch(watcher: (frame: Frame) => void): void
 }
@@ -36,7 +36,7 @@ export function createLine(): Line {
       super(url, protocols)
       open.add(this)
       const { pathname } = new URL(url)
-      // First of all listeners: what a broken socket still says reaches nobody.
+      // The first listener: nothing from a broken socket reaches the others.
       this.addEventListener('open', () => tell('note', `open ${pathname}`))
       this.addEventListener('message', (event) => {
         if (this.isBroken) event.stopImmediatePropagation()
@@ -68,7 +68,7 @@ export function createLine(): Line {
       isCut = true
       for (const socket of open) {
         socket.isBroken = true
-        // A page has no harder way; the server learns of it, the client is told at once and of nothing else.
+        // Browsers offer nothing more abrupt; the server gets a close, the client is told at once and receives nothing else.
         socket.close(4000, 'cut')
         socket.dispatchEvent(new CloseEvent('close', { code: 1006 }))
       }

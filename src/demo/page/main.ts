@@ -63,7 +63,7 @@ async function start(): Promise<void> {
     createPane({ ...common, side: 'left', userId: first?.id ?? '', peerId: second?.id ?? '', protocol: 'legacy' }),
     createPane({ ...common, side: 'right', userId: second?.id ?? '', peerId: first?.id ?? '', protocol: 'graphql' }),
   )
-  // On a phone there is room for one.
+  // A phone has room for one.
   root.dataset['pane'] = 'left'
   for (const pane of panes) {
     const button = h('button', { type: 'button' })

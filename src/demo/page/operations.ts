@@ -14,7 +14,7 @@ export interface Behind {
   /** The operation's document, or the part of the feed's that selects the event. */
   readonly text: string
   readonly variables?: Readonly<Record<string, unknown>> | undefined
-  /** Gives the event itself, where it is kept. */
+  /** Loads the event itself, if it is durable. */
   readonly event?: () => Promise<unknown>
 }
 
@@ -22,7 +22,7 @@ const EVENT_OF = new Map<string, string>(Object.entries(PUSH_OF).map(([event, pu
 const FEED = nameOf(LegacyFeedDocument)
 
 /**
- * For the frames of one pane: an answer belongs to the request whose `message_id` it repeats. `loadEvent` runs the feed's
+ * For the frames of one pane: a response belongs to the request whose `message_id` it repeats. `loadEvent` runs the feed's
  * document for one event.
  */
 export function createInterpreter(
@@ -42,7 +42,7 @@ export function createInterpreter(
     const { request } = decoded
     // It concerns the connection alone.
     if (request.type === 'capabilities') return undefined
-    // A turn of the feed: the server has it go back to where the client was.
+    // Handled by the feed: the server rewinds it to where the client was.
     if (request.type === 'resume') return operation(FEED, { after: request.lastMessageId })
     const { document, variables } = operationOf(request)
     return operation(nameOf(document), variables)

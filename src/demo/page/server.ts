@@ -1,4 +1,4 @@
-/** The server that the page came from. */
+/** The server that served the page. */
 import type { DemoConfig } from '../config.ts'
 
 const { protocol, host } = location
@@ -21,7 +21,7 @@ export async function loadConfig(): Promise<DemoConfig> {
   return config
 }
 
-/** A fresh token, which is good also after the server was started anew with another key. */
+/** A fresh token, valid even after the server was restarted with another key. */
 export async function freshToken(userId: string): Promise<string> {
   await loadConfig()
   return tokenOf(userId)
@@ -41,7 +41,7 @@ const post = (userId: string, body: object, more: RequestInit & { accept: string
     body: JSON.stringify(body),
   })
 
-/** Runs an operation as a user over HTTP, as both panes do for what is not live. */
+/** Runs an operation as a user over HTTP, as both panes do for everything that is not live. */
 export async function query<T>(userId: string, text: string, variables: Record<string, unknown> = {}): Promise<T> {
   const response = await post(userId, { query: text, variables }, { accept: 'application/json' })
   const { data, errors } = (await response.json()) as { data?: T; errors?: { message: string }[] }

@@ -1,16 +1,16 @@
-/** One line above the messages: what was resumed, for a while, or what went wrong. */
+/** One line above the messages: what was resumed, temporarily, or what went wrong. */
 import { h } from './dom.ts'
 import type { Text } from './text.ts'
 
-/** Long enough to be read, in milliseconds. */
+/** Long enough to read, in milliseconds. */
 const SHOWN = 10_000
 
 export interface Strip {
   readonly element: HTMLElement
-  /** What the open conversation resumed; called again while more of it comes. */
+  /** What the open conversation resumed; called again while more arrives. */
   resumed(conversationId: string | undefined, count: number, after: string): void
   failed(problem: string): void
-  /** Forgets the problem, and what was resumed too where asked to. */
+  /** Clears the problem, and on request what was resumed. */
   clear(alsoResumed?: boolean): void
   show(conversationId: string | undefined, text: Text): void
 }
@@ -33,7 +33,7 @@ export function createStrip(): Strip {
   return {
     element,
     resumed(conversationId, count, after) {
-      // Nothing was missed: nothing to tell.
+      // Nothing was missed: nothing to show.
       if (count === 0) return
       resume = { conversationId, count, after }
       clearTimeout(timer)

@@ -1,7 +1,7 @@
 import { Prisma as Sql } from '../generated/client.ts'
 import { epochMs, named } from '../database/sql.ts'
 
-/** What came of one input; the columns from `message_id` on are null unless it was stored. */
+/** The outcome of one input; the columns from `message_id` on are null unless it was stored. */
 export interface SendRow {
   ord: number
   status: 'ok' | 'stale' | 'repeat' | 'wrong_conversation' | SendRefusal

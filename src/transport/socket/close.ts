@@ -1,7 +1,7 @@
 import { CLOSE, type Close } from '../../legacy-protocol/close-codes.ts'
 import type { EndReason } from '../../live/connections.ts'
 
-/** Closes a socket or its writer; `reason` where there is more to say than the code's own. */
+/** Closes a socket or its writer; `reason` if there is more to say than the code's default. */
 export function closeWith(
   socket: { close(code: number, reason: string): void },
   { code, reason: usual }: Close,
@@ -10,7 +10,7 @@ export function closeWith(
   socket.close(code, reason)
 }
 
-/** How a connection is closed that the server ends. */
+/** How the server closes a connection. */
 export const CLOSE_OF: Readonly<Record<EndReason, Close>> = {
   expired: CLOSE.tokenExpired,
   disconnected: CLOSE.disconnected,
