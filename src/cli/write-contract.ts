@@ -20,7 +20,10 @@ Example:
 async function write(): Promise<void> {
   await writeFile(new URL('settings.md', DOCS), settingsPage())
   await mkdir(new URL('schemas/', DOCS), { recursive: true })
-  await writeFile(new URL('asyncapi.yaml', DOCS), GENERATED + stringify(asyncApi(), { lineWidth: 0, aliasDuplicateObjects: false }))
+  await writeFile(
+    new URL('asyncapi.yaml', DOCS),
+    GENERATED + stringify(asyncApi(), { lineWidth: 0, aliasDuplicateObjects: false }),
+  )
   await writeFile(new URL('schemas/legacy-frames.json', DOCS), `${JSON.stringify(frameSchemas(), null, 2)}\n`)
 }
 

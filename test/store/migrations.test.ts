@@ -349,7 +349,12 @@ describe('the folder of the embedded database', () => {
   })
 
   test.each([
-    ['another major version', 'pg/PG_VERSION', '16\n', /PostgreSQL 16, .*embeds PostgreSQL 17\. Export it .*parley export.*parley import/],
+    [
+      'another major version',
+      'pg/PG_VERSION',
+      '16\n',
+      /PostgreSQL 16, .*embeds PostgreSQL 17\. Export it .*parley export.*parley import/,
+    ],
     ['an unreadable version', 'pg/PG_VERSION', '\0\0', /damaged/],
     ['an unreadable marker', 'parley.json', '{', /damaged/],
   ])('a database with %s is refused', async (_case, name, text, message) => {
