@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
 import { createClient, type Client } from 'graphql-ws'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { WebSocket } from 'ws'
+import { WebSocket, WebSocketServer } from 'ws'
 import { outbox, resumable, type Payload, type ResumeOptions } from '../../src/clients/resume/resume.ts'
 import { copyDatabase, startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
 import type { Data, Result } from '../support/graphql-client.ts'
@@ -347,6 +348,54 @@ test('over server-sent events too: a cut line, an expired token, and a refused o
   const other = resumable(connectSse(app.graphqlUrl, () => 'no token at all'))
   expect(await follow(other, { query: EVENTS }).ended).toMatchObject({ response: { status: 401 } })
 }, 60_000)
+
+interface Message {
+  id: string
+  type: string
+  payload: Payload
+}
+
+/**
+ * A server that refuses the first subscription of events for now, by a result and its end in one piece, as they come where the database is away,
+ * and gives the next one an event.
+ */
+async function refusingOnce(): Promise<number> {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'graphql-transport-ws' })
+  cleanups.push(() => {
+    for (const ws of server.clients) ws.terminate()
+    server.close()
+  })
+  const errors = [{ message: 'try again', extensions: { code: 'UNAVAILABLE' } }]
+  const events = { __typename: 'MessageSent', id: '7', message: { content: 'after all' } }
+  let isRefused = false
+  server.on('connection', (ws, { socket }) => {
+    const send = (message: object): void => ws.send(JSON.stringify(message))
+    ws.on('message', (data) => {
+      const { id, type, payload } = JSON.parse((data as Buffer).toString()) as Message
+      if (type === 'connection_init') return send({ type: 'connection_ack' })
+      if (type !== 'subscribe' || payload.query !== EVENTS) return
+      if (isRefused) return send({ id, type: 'next', payload: { data: { events } } })
+      isRefused = true
+      socket.cork()
+      send({ id, type: 'next', payload: { errors } })
+      send({ id, type: 'complete' })
+      socket.uncork()
+    })
+  })
+  await new Promise((resolve) => server.once('listening', resolve))
+  return (server.address() as AddressInfo).port
+}
+
+test('leaves the connection to others when a subscription is refused for now', async () => {
+  const plain = connect(await refusingOnce(), 'token')
+  const closed = new Promise((resolve) => plain.on('closed', resolve))
+  plain.subscribe(
+    { query: 'subscription { typing { typing } }' },
+    { next: () => undefined, error: () => undefined, complete: () => undefined },
+  )
+  const { inbox } = follow(resumable(plain), { query: EVENTS, variables: { after: '0' } })
+  expect(await Promise.race([inbox.next(), closed])).toMatchObject({ data: { events: { id: '7' } } })
+})
 
 describe('an outbox', () => {
   const SEND = 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id content } }'

@@ -198,7 +198,9 @@ class Subscription {
     this.#buffered = undefined
     const unsubscribe = this.#unsubscribe
     this.#unsubscribe = undefined
-    unsubscribe?.()
+    // graphql-ws counts one twice that ends inside of its result, where the server's `complete` comes in the same turn of the event loop: it
+    // would take the connection for one that nobody uses.
+    if (unsubscribe) queueMicrotask(unsubscribe)
   }
 
   #end(notify: () => void): void {
