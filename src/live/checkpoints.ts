@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { CheckpointStore } from '../cluster/checkpoint-store.ts'
 import type { EventCursor } from '../ids.ts'
 import { hasMembers, isCount, isListOf, isObject, isText } from '../lib/received.ts'
@@ -31,24 +32,44 @@ export interface LateEvent {
   behind: number
 }
 
-/** Stores checkpoints for a while, for all nodes. */
+/** Stores checkpoints for a while, for all nodes. All but `load` return at once; failures are ignored. */
 export interface Checkpoints {
-  /** Resolves at once; failures are ignored. */
-  save(userId: number, checkpoint: Checkpoint): void
+  /** A connection that is to leave a checkpoint was opened. */
+  opened(userId: number, name: string): void
+  /** It was closed; without a checkpoint if there is nothing to tell. */
+  closed(userId: number, name: string, checkpoint: Checkpoint | undefined): void
   /** The user's latest ones; empty if they can't be read. */
-  load(userId: number): Promise<readonly Checkpoint[]>
+  load(userId: number): Promise<SavedCheckpoints>
+}
+
+export interface SavedCheckpoints {
+  checkpoints: readonly Checkpoint[]
+  /** The names of connections that left none: they are open, or ended without notice. */
+  open: readonly string[]
 }
 
 /** Checkpoints as texts that all nodes can read. `onUnreadable` is called for each invalid one, which is skipped. */
-export const createCheckpoints = (texts: CheckpointStore, onUnreadable: () => void = () => undefined): Checkpoints => ({
-  save: (userId, checkpoint) => texts.save(userId, JSON.stringify(checkpoint)),
+export const createCheckpoints = (store: CheckpointStore, onUnreadable: () => void = () => undefined): Checkpoints => ({
+  opened: (userId, name) => store.opened(userId, name),
+  closed: (userId, name, checkpoint) => store.closed(userId, name, checkpoint && JSON.stringify(checkpoint)),
   async load(userId) {
-    const checkpoints = (await texts.load(userId)).map(parse)
+    const { texts, open } = await store.load(userId)
+    const checkpoints = texts.map(parse)
     const readable = checkpoints.filter((each) => each !== undefined)
     for (let count = checkpoints.length - readable.length; count > 0; count--) onUnreadable()
-    return readable
+    return { checkpoints: readable, open }
   },
 })
+
+/** A name that no other connection has, and that contains its scope. */
+export const connectionName = (scope: string): string => `${randomUUID()} ${scope}`
+
+/**
+ * Whether another connection with this scope has left no checkpoint: the cursor may be one of its events, and then the checkpoints of others
+ * do not describe what its client was delivered.
+ */
+export const hasOthersOpen = ({ open }: SavedCheckpoints, own: string, scope: string): boolean =>
+  open.some((name) => name !== own && name.slice(name.indexOf(' ') + 1) === scope)
 
 const isCheckpoint = hasMembers<Checkpoint>({
   scope: isText,

@@ -20,7 +20,7 @@ import type { EventCursor } from '../ids.ts'
 import type { Memberships } from '../store/conversations.ts'
 import type { LogEntry, TopicRange } from '../store/event-log.ts'
 import { BlockedPresence, type PresenceState } from './blocked-presence.ts'
-import { CheckpointRecorder, membershipKey, WHOLE } from './checkpoints.ts'
+import { CheckpointRecorder, connectionName, membershipKey, WHOLE } from './checkpoints.ts'
 import { missing } from './ranges.ts'
 import { replay, type ReplayParts, type ReplayTarget, type ResumeHooks } from './replay.ts'
 import { Replays, type ReplayRate } from './replays.ts'
@@ -164,6 +164,8 @@ class UserFeed implements Feed {
   /** Undefined while the user has a block with nobody. */
   #blocked: BlockedPresence | undefined
   readonly #recorder: CheckpointRecorder | undefined
+  /** What it is called where its checkpoint is to come. */
+  readonly #name: string
   /** Where memberships begin and what they hide, if one of them hides anything. */
   #horizons: { topic: string; since: number; historyAfter: number }[] | undefined
 
@@ -174,6 +176,8 @@ class UserFeed implements Feed {
     this.#sink = sink
     this.#own = userTopic(userId)
     this.#recorder = parts.checkpoints && new CheckpointRecorder()
+    this.#name = parts.checkpoints ? connectionName(this.#scopeName()) : ''
+    parts.checkpoints?.opened(userId, this.#name)
   }
 
   async open(): Promise<void> {
@@ -418,7 +422,7 @@ class UserFeed implements Feed {
     for (const key of this.#memberships ?? []) seqs[key] = WHOLE
     for (const { topic, since, seq } of this.#subscriptions) seqs[membershipKey(topic, since)] = seq
     const checkpoint = this.#recorder.close(this.#scopeName(), seqs)
-    if (checkpoint) this.#parts.checkpoints?.save(this.#userId, checkpoint)
+    this.#parts.checkpoints?.closed(this.#userId, this.#name, checkpoint)
   }
 
   resume(after: EventCursor, hooks: ResumeHooks): Promise<void> {
@@ -441,6 +445,7 @@ class UserFeed implements Feed {
     return {
       userId: this.#userId,
       scopeName: this.#scopeName(),
+      connectionName: this.#name,
       isClosed: () => this.#isClosed,
       rangesOf: (memberships) => this.#rangesOf(memberships),
       leaveOut: (positions) => this.#leaveOut(positions),

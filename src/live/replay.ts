@@ -4,7 +4,7 @@ import type { Counts } from '../telemetry/counters.ts'
 import type { Memberships } from '../store/conversations.ts'
 import { rangesAfter, type CursorPositions, type EventLog, type LogEntry, type TopicRange } from '../store/event-log.ts'
 import { within } from '../lib/within.ts'
-import { matching, type Checkpoints } from './checkpoints.ts'
+import { hasOthersOpen, matching, type Checkpoints, type SavedCheckpoints } from './checkpoints.ts'
 import { NO_OVERLAP, overlapOf, type Overlap } from './ranges.ts'
 import { cutReplay, eventIdOf, planReplay, type ReplayStart } from './replay-plan.ts'
 import type { Replays } from './replays.ts'
@@ -49,6 +49,8 @@ export interface ReplayTarget {
   readonly userId: number
   /** The key that its checkpoints are matched by. */
   readonly scopeName: string
+  /** The name under which its checkpoint is expected. */
+  readonly connectionName: string
   isClosed(): boolean
   /** What is the user's in the feed's scope. A membership whose start is still to be delivered is left to that event. */
   rangesOf(memberships: Memberships): TopicRange[]
@@ -71,6 +73,8 @@ const SLICE_ENTRIES = 100
 const SLICE_MS = 5
 /** How long a replay may take to begin, in milliseconds. */
 const BEGIN_MS = 5000
+
+const NONE_SAVED: SavedCheckpoints = { checkpoints: [], open: [] }
 
 /** What a replay delivers, and how its turn among the user's replays ends. */
 interface PlannedReplay {
@@ -171,9 +175,10 @@ async function plan(parts: ReplayParts, target: ReplayTarget, cursor: EventCurso
   const positions = await log.positionsAfter(cursor, [...new Set(memberships.map(({ topic }) => topic))])
   if (typeof cursor === 'object' && positions.known) target.leaveOut(positions.positions)
   const id = eventIdOf(cursor)
-  const saved = parts.checkpoints && id > 0 ? await parts.checkpoints.load(target.userId) : []
-  const checkpoints = matching(saved, target.scopeName, id)
-  const isUnsure = positions.known && checkpoints.length === 0
+  const saved = parts.checkpoints && id > 0 ? await parts.checkpoints.load(target.userId) : NONE_SAVED
+  const checkpoints = matching(saved.checkpoints, target.scopeName, id)
+  const mayBeOfAnother = checkpoints.length === 0 || hasOthersOpen(saved, target.connectionName, target.scopeName)
+  const isUnsure = positions.known && mayBeOfAnother
   const overlap = isUnsure ? await readOverlap(parts, id, memberships, positions) : NO_OVERLAP
   const planned = planReplay({ cursor, memberships, positions, checkpoints, overlap, delivered: target.delivered() })
   const limit = resumeLimit + overlap.count

@@ -501,6 +501,28 @@ describe('an event that another one overtook', () => {
     expect(textsOf(events)).toContain('lost')
   })
 
+  test('is given as well where the checkpoint is of another client, and its own connection left none', async () => {
+    const checkpoints = createSharedCheckpoints()
+    const { nodes, users, group, send, pubsub } = await setup({ nodes: 2, overlapMs: 15_000, checkpoints })
+    const [a = 0, b = 0] = await users(2)
+    const groupId = await group(a, [b])
+    const first = await listen(nodes[0] as TestNode, b)
+    const other = await listen(nodes[1] as TestNode, b)
+    first.feed.start()
+    other.feed.start()
+    pubsub.decide = (channel) => (channel.startsWith('group:') ? [] : [0])
+    await send(a, { groupId }, 'lost')
+    await send(a, { receiverId: b }, 'later')
+    expect(textsOf(first.events)).toEqual(['later'])
+    // The other client, of the same user, has both.
+    await (nodes[1] as TestNode).topics.check()
+    await other.until(() => other.events.length === 2)
+    other.feed.close()
+    const back = await listen(nodes[1] as TestNode, b)
+    const { events } = await back.resume(idsOf(first.events).at(-1) as number)
+    expect(textsOf(events)).toContain('lost')
+  })
+
   test('is given once on a connection, however often it resumes', async () => {
     const { second, last, send, a, groupId } = await overtaken(15_000)
     expect((await second.resume(last)).replay).toEqual({ replayed: 0, complete: true })

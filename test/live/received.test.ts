@@ -90,7 +90,9 @@ test('a checkpoint that can not be read is left out and counted, and the others 
     ),
   ]
   let unreadable = 0
-  const kept = { save: () => undefined, load: () => Promise.resolve([...texts, JSON.stringify(good)]) }
-  expect(await createCheckpoints(kept, () => unreadable++).load(7)).toEqual([good])
+  const ignore = (): void => undefined
+  const load = () => Promise.resolve({ texts: [...texts, JSON.stringify(good)], open: [] })
+  const kept = createCheckpoints({ opened: ignore, closed: ignore, load }, () => unreadable++)
+  expect(await kept.load(7)).toEqual({ checkpoints: [good], open: [] })
   expect(unreadable).toBe(texts.length)
 })

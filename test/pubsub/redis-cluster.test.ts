@@ -64,10 +64,14 @@ describe.skipIf(skipRedisServer)('Redis Cluster', () => {
     expect((await a?.nodes())?.toSorted()).toEqual(['a', 'b'])
     const texts = createCheckpointStore({ redis: engine.commands, prefix: PREFIX })
     const users = Array.from({ length: 20 }, (_, index) => index + 1)
-    for (const user of users) texts.save(user, `of ${user}`)
+    for (const user of users) {
+      texts.opened(user, 'ended')
+      texts.opened(user, 'open')
+      texts.closed(user, 'ended', `of ${user}`)
+    }
     await vi.waitFor(async () => {
       const kept = await Promise.all(users.map((user) => texts.load(user)))
-      expect(kept).toEqual(users.map((user) => [`of ${user}`]))
+      expect(kept).toEqual(users.map((user) => ({ texts: [`of ${user}`], open: ['open'] })))
     })
   })
 

@@ -90,9 +90,19 @@ export function chaos(random: () => number): Decide {
 /** Checkpoints that the nodes of one test share. */
 export function createSharedCheckpoints(): Checkpoints {
   const texts = new Map<number, string[]>()
+  const open = new Map<number, Set<string>>()
+  const openOf = (userId: number): Set<string> => {
+    const names = open.get(userId) ?? new Set()
+    open.set(userId, names)
+    return names
+  }
   return createCheckpoints({
-    save: (userId, text) => void texts.set(userId, [text, ...(texts.get(userId) ?? [])].slice(0, 10)),
-    load: (userId) => Promise.resolve(texts.get(userId) ?? []),
+    opened: (userId, name) => void openOf(userId).add(name),
+    closed(userId, name, text) {
+      openOf(userId).delete(name)
+      if (text !== undefined) texts.set(userId, [text, ...(texts.get(userId) ?? [])].slice(0, 10))
+    },
+    load: (userId) => Promise.resolve({ texts: texts.get(userId) ?? [], open: [...openOf(userId)] }),
   })
 }
 
