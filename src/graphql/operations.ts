@@ -13,6 +13,7 @@ import {
   Requests,
   type AcceptedParameters,
   type OperationRequest,
+  type PreparedDocuments,
   type PreparedRequest,
   type Refused,
   type RequestParameters,
@@ -39,6 +40,8 @@ export interface OperationsOptions {
   counts?: Counts
   /** Introspection for everyone, and suggestions of field names in errors; otherwise introspection for admins only. */
   open: boolean
+  /** Cache of prepared documents; its own if absent. */
+  documents?: PreparedDocuments | undefined
 }
 
 /** How successful operations are counted. */
@@ -65,13 +68,13 @@ export class Operations {
   readonly #waiting: (() => void)[] = []
 
   constructor(options: OperationsOptions) {
-    const { schema, services, report, persisted, activity, counts = createCounts(), open } = options
+    const { schema, services, report, persisted, activity, counts = createCounts(), open, documents } = options
     this.#schema = schema
     this.#services = services
     this.#report = report
     this.#activity = activity
     this.#counts = counts
-    this.#requests = new Requests({ schema, report, counts, persisted, open })
+    this.#requests = new Requests({ schema, report, counts, persisted, open, documents })
     this.#shared = new SharedExecution({ services, report, counts, turns: this.#turns })
     this.#parts = { report, activity, budget: this.#budget, counts }
     this.#rules = { suggestions: open, maxBytes: services.maxResponseBytes }

@@ -71,6 +71,28 @@ export interface RequestsOptions {
   persisted: ReadonlyMap<string, string> | undefined
   /** Introspection for everyone, and suggestions of field names in errors; otherwise introspection for admins only. */
   open: boolean
+  /** Cache of prepared documents, which several nodes of one process may share; its own if absent. */
+  documents?: PreparedDocuments | undefined
+}
+
+/** The prepared documents of one schema. `open` as in RequestsOptions. */
+export class PreparedDocuments {
+  readonly #schema: GraphQLSchema
+  readonly #own = new WeakMap<DocumentNode, PreparedDocument>()
+  /** A client's document, by its text. */
+  readonly ofText: (text: string) => PreparedDocument
+
+  constructor({ schema, open }: Pick<RequestsOptions, 'schema' | 'open'>) {
+    this.#schema = schema
+    this.ofText = createDocuments(schema, { suggestions: open })
+  }
+
+  /** One of the server's own documents, or one that is as trusted. */
+  trusted(document: DocumentNode): PreparedDocument {
+    let found = this.#own.get(document)
+    if (!found) this.#own.set(document, (found = analyse(this.#schema, document, compiled)))
+    return found
+  }
 }
 
 const NO_VARIABLES: Variables = {}
@@ -78,19 +100,18 @@ const NO_VARIABLES: Variables = {}
 /** Decides which requests of all transports are executed, and with which of their parameters. */
 export class Requests {
   readonly #options: RequestsOptions
-  readonly #documents: (text: string) => PreparedDocument
-  readonly #own = new WeakMap<DocumentNode, PreparedDocument>()
+  readonly #documents: PreparedDocuments
   readonly #persistedTexts: ReadonlySet<string>
 
   constructor(options: RequestsOptions) {
     this.#options = options
-    this.#documents = createDocuments(options.schema, { suggestions: options.open })
+    this.#documents = options.documents ?? new PreparedDocuments(options)
     this.#persistedTexts = new Set(options.persisted?.values())
   }
 
   /** Parses and validates, with limits; results are cached by text. */
   parse(text: string): PreparedDocument {
-    return this.#documents(text)
+    return this.#documents.ofText(text)
   }
 
   /**
@@ -99,7 +120,7 @@ export class Requests {
    */
   accept({ query, operationName, variables, extensions }: RequestParameters): AcceptedParameters {
     const text = query ? query : this.#persistedText(extensions)
-    const document = this.#documents(text)
+    const document = this.#documents.ofText(text)
     const operation = operationIn(document, operationName)
     return {
       document: document.document.loc?.source.body ?? text,
@@ -167,16 +188,10 @@ export class Requests {
   }
 
   #documentOf(document: string | DocumentNode): PreparedDocument {
-    if (typeof document !== 'string') return this.#trusted(document)
-    const found = this.#documents(document)
+    if (typeof document !== 'string') return this.#documents.trusted(document)
+    const found = this.#documents.ofText(document)
     // Persisted documents are the operator's own, and as trusted as the server's.
-    return this.#persistedTexts.has(document) && found.errors.length === 0 ? this.#trusted(found.document) : found
-  }
-
-  #trusted(document: DocumentNode): PreparedDocument {
-    let found = this.#own.get(document)
-    if (!found) this.#own.set(document, (found = analyse(this.#options.schema, document, compiled)))
-    return found
+    return this.#persistedTexts.has(document) && found.errors.length === 0 ? this.#documents.trusted(found.document) : found
   }
 
   #persistedText(extensions: unknown): string {
