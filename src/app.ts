@@ -19,7 +19,7 @@ import type { HttpServer } from './transport/http/server.ts'
 const WENT_BACK =
   'the database is another one, or of an earlier time, than when a server looked last: ids go on beyond what may be lost, and a resume over it is not complete'
 
-/** A user's token to try the server with. */
+/** A user's token for trying out the server. */
 export interface DemoToken {
   userId: number
   name: string
@@ -32,14 +32,14 @@ export interface Started {
   port: number
   /** Where the metrics are served; undefined: on the same port. */
   metricsPort: number | undefined
-  /** In demo mode, the users' and the admin's; empty where the server can't sign. */
+  /** In demo mode, the users' and the admin's; empty if the server can't sign tokens. */
   demoTokens: readonly DemoToken[]
 }
 
 export interface App {
-  /** Resolves when the server answers; rejects with what is wrong, after undoing what was started. */
+  /** Resolves when the server accepts requests; rejects with what is wrong, after undoing what was started. */
   start(): Promise<Started>
-  /** Takes another certificate for connections from now on. Throws where they don't belong together. */
+  /** Another certificate for connections from now on. Throws if certificate and key don't belong together. */
   useTls(tls: NonNullable<Settings['tls']>): void
   /** This process's metrics as JSON. */
   metrics(): Promise<unknown>
@@ -47,13 +47,13 @@ export interface App {
   stop(): Promise<void>
 }
 
-/** The whole server: everything is put together here, and nothing else is done. */
+/** Assembles the whole server, and does nothing else. */
 export function createApp(settings: Settings, log: Logger, worker?: WorkerMetrics): App {
   const closers: Closer[] = []
   const metrics = createMetrics(worker)
   let closing: Promise<void> | undefined
 
-  /** Undoes what was started, last first, whatever one of them says. */
+  /** Undoes what was started, last first, even if a step fails. */
   async function close(): Promise<void> {
     const deadline = Date.now() + settings.drainMs
     for (const closer of closers.reverse()) {
@@ -136,14 +136,14 @@ async function start(
   const server = createServer(node)
   const address = await server.listen()
   onStop(async (deadline) => {
-    // What is left of the time is for what is stopped afterwards.
+    // The rest of the time is for what is stopped afterwards.
     await server.drain(Math.max(1, (deadline - Date.now()) * 0.8))
     await core.chat.messages.idle()
   })
   await prepare(database, log, isStopping)
   await store.checkHistory()
   await bus.begin(isStopping)
-  // Two nodes that put it in at once get in each other's way; a server without demo data is a server all the same.
+  // Two nodes that insert it at the same time may conflict; a server without demo data still works.
   if (settings.demo) await seedDemo(core.chat).catch(failed('demo data'))
   await beginRevocations(node)
   beginPositionChecks(node)

@@ -1,17 +1,17 @@
-/** One of the servers that a URL of Redis names. */
+/** A server named by a Redis URL. */
 export interface RedisAddress {
   host: string
   port: number
 }
 
-/** Servers of Sentinel, and how to reach the primary that they watch. */
+/** Sentinel servers, and how to reach the primary that they monitor. */
 export interface SentinelTarget {
   sentinels: RedisAddress[]
-  /** The name of the primary with them. */
+  /** The primary's name in Sentinel. */
   name: string
   db: number
   isTls: boolean
-  /** Of the primary and its replicas. */
+  /** Credentials and TLS of the primary and its replicas. */
   username: string | undefined
   password: string | undefined
   sentinelUsername: string | undefined
@@ -27,8 +27,8 @@ const PARAMETERS = ['sentinel_username', 'sentinel_password']
 export const isSentinelUrl = (text: string): boolean => /^rediss?\+sentinel:/.test(text)
 
 /**
- * Reads `redis+sentinel://user:password@host:26379,host:26379/name/0?sentinel_password=...`, with `rediss+sentinel` for TLS to all of them; undefined
- * for any other text.
+ * Parses `redis+sentinel://user:password@host:26379,host:26379/name/0?sentinel_password=...`, with `rediss+sentinel` for TLS to
+ * all of them; undefined for any other text.
  */
 export function readSentinelUrl(text: string): SentinelTarget | undefined {
   const [, tls, userInfo = '', hosts = '', name = '', db = '0', query = ''] = SENTINEL.exec(text) ?? []
@@ -53,7 +53,7 @@ export function readSentinelUrl(text: string): SentinelTarget | undefined {
   }
 }
 
-/** The servers that REDIS_URL names, of whichever form it is, and whether they speak TLS. */
+/** The servers that REDIS_URL names, in any of its forms, and whether they use TLS. */
 export function redisAddresses(text: string): { addresses: [RedisAddress, ...RedisAddress[]]; isTls: boolean } {
   const target = readSentinelUrl(text)
   if (target) return { addresses: target.sentinels as [RedisAddress], isTls: target.isTls }

@@ -203,7 +203,7 @@ export class Topics {
         const entries = await this.#readEntries({ topic: name, after: topic.position as number, until: head })
         for (const { seq, event } of entries) {
           if (seq <= (topic.position as number)) continue
-          this.#counts.healed++
+          this.#counts.caughtUp++
           this.#deliver(topic, seq, asChatEvent(event))
         }
         if (entries.length === 0) await this.#skip(topic, head)

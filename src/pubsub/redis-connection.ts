@@ -90,10 +90,10 @@ function optionsOf({ sentinels, name, db, isTls, ...target }: SentinelTarget): R
   }
 }
 
-/** One server at a time, whichever an address or Sentinel leads to. */
+/** One server at a time, whichever the address or Sentinel leads to. */
 function openServer(create: (options: RedisOptions) => Redis, onError: (error: unknown) => void): RedisClients {
   const all: Redis[] = []
-  // One of them found out that this is not, or no longer, the server to write to: the next attempt may lead to another by now.
+  // This is not, or no longer, the server to write to: the next attempt may lead to another by now.
   const reconnectOnError = (error: Error): boolean => {
     const isWrong = WRONG_SERVER.test(error.message)
     if (isWrong) {
@@ -160,7 +160,7 @@ function watched(connection: Redis, onError: (error: unknown) => void): Redis {
 function refuseReplicas(connection: Redis, onError: (error: unknown) => void): void {
   // Called with the reply to INFO when a connection is made.
   const { connector } = connection as unknown as { connector: { check(info: { role?: string }): boolean } }
-  // That of Sentinel goes on to the next of its servers.
+  // Sentinel's own retry goes on to the next of its servers.
   const check = connector.check.bind(connector)
   connector.check = (info) => {
     if (info.role !== 'slave') return true

@@ -10,14 +10,14 @@ const SWEEP_EVERY_MS = HOUR_MS / 6
 const INDEX_EVERY_MS = 60_000
 const SWEEP_AT_ONCE = 1000
 const RETENTION_EVERY_MS = 60_000
-/** As far back as the statistics go. */
+/** The statistics go back this far. */
 const STATISTICS_DAYS = 366
-/** How often a node looks for changed profiles that were not announced, as after another one died. */
+/** How often a node looks for changed profiles that were not announced, for example because another node died. */
 const PROFILE_SWEEP_MS = 5000
-/** More hours than PostgreSQL's dates reach back are as good as all. */
+/** More hours than PostgreSQL's dates reach back mean no limit. */
 const MAX_RETENTION_HOURS = 1_000_000
 
-/** Reads what was revoked and who is banned, and again every POSITION_CHECK_MS where other nodes may revoke. */
+/** Reads revocations and bans, and again every POSITION_CHECK_MS if other nodes may store some. */
 export async function beginRevocations({ settings, revocations, bans, connections, onStop, failed }: Node): Promise<void> {
   const refresh = async (): Promise<void> => {
     for (const userId of await revocations.refresh()) connections.disconnectUser(userId, REVOKED)
@@ -42,7 +42,7 @@ export function beginProfileSweeps({ core, onStop, failed }: Node): void {
   onStop(every(PROFILE_SWEEP_MS, sweep))
 }
 
-/** Compares with the log what this node has delivered, for hints may be lost and the database may go back. */
+/** Compares this node's positions with the log, since hints may be lost and the database may go back in time. */
 export function beginPositionChecks({ settings, core, onStop, failed }: Node): void {
   if (settings.databaseUrl === undefined) return
   const check = async (): Promise<void> => {
@@ -52,7 +52,7 @@ export function beginPositionChecks({ settings, core, onStop, failed }: Node): v
   onStop(every(settings.positionCheckMs, () => check().catch(failed('check'))))
 }
 
-/** Adds to the search index what a crash, an import or an older version left out, now and then again. */
+/** Adds to the search index what a crash, an import or an older version left out, regularly. */
 export function beginSearchIndex({ core, onStop, isStopping, failed }: Node): void {
   let running: Promise<void> | undefined
   const catchUp = (): void => {
@@ -69,12 +69,12 @@ export function beginSearchIndex({ core, onStop, isStopping, failed }: Node): vo
   })
 }
 
-/** Deletes messages that are older than their retention; one sweep at a time. */
+/** Deletes messages past their retention; one sweep at a time. */
 async function sweepMessages({ chat }: Core, { messageRetentionDays: days }: Settings): Promise<void> {
   if (days > 0) await chat.retention.sweep(Math.min(days, MAX_RETENTION_HOURS))
 }
 
-/** Takes away what is older than its retention, and notes who is active today. */
+/** Deletes everything past its retention, and records who is active today. */
 async function sweep({ store, chat }: Core, { eventRetentionHours, auditRetentionDays }: Settings): Promise<void> {
   await chat.presence.noteActive()
   await store.directory.forgetActive(STATISTICS_DAYS)

@@ -3,13 +3,13 @@ import type { TimerWheel } from '../lib/timer-wheel.ts'
 import type { Settings } from '../settings.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
-/** Gives something back before the deadline, in milliseconds since the epoch. */
+/** Releases something before the deadline, in milliseconds since the epoch. */
 export type Closer = (deadline: number) => unknown
 
-/** Reports what failed where nobody waits for an answer. */
+/** Reports failures in the background. */
 export type Failed = (stage: string) => (error: unknown, about?: object) => void
 
-/** What everything else is made with. */
+/** What everything else is created with. */
 export interface Base {
   settings: Settings
   log: Logger

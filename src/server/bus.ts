@@ -11,13 +11,13 @@ import { createRedisPubSub, type RedisPubSubEngine } from '../pubsub/redis.ts'
 import type { Base } from './base.ts'
 import { RETRY_MS } from './database.ts'
 
-/** What connects the nodes: Redis, or nothing but this process where there is one node. */
+/** The link between the nodes: Redis, or only this process if there is one node. */
 export interface Bus {
   pubsub: PubSubEngine
   redis: RedisPubSubEngine | undefined
   registry: RedisRegistry | undefined
   typingRelay: TypingRelay<TypingChange> | undefined
-  /** Waits for a Redis that is away, before the server opens. Throws RedisStartError where waiting does not help. */
+  /** Waits for Redis before the server opens. Throws RedisStartError if waiting does not help. */
   begin(isStopping: () => boolean): Promise<void>
 }
 
@@ -54,7 +54,7 @@ export async function openBus({ settings, nodeId, onStop, failed, metrics, log }
   }
 }
 
-/** Waits for a Redis that is away. Throws RedisStartError for one that waiting does not help. */
+/** Waits for Redis while it is unreachable. Throws RedisStartError if waiting does not help. */
 async function waitForRedis(url: string, pubsub: RedisPubSubEngine, isStopping: () => boolean): Promise<void> {
   let known: unknown
   while (!isStopping() && pubsub.state() === 'down') {

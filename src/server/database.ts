@@ -15,7 +15,7 @@ export const openDatabase = (settings: Settings): Promise<Database> =>
     statementTimeoutMs: settings.dbStatementTimeoutMs,
   })
 
-/** Brings the database to our schema, waiting for a server that is away. Throws DatabaseStartError. */
+/** Migrates the database, waiting for a server that is unreachable. Throws DatabaseStartError. */
 export async function prepare(database: Database, log: Logger, isStopping: () => boolean): Promise<void> {
   let waitsFor = ''
   while (!isStopping()) {

@@ -103,7 +103,7 @@ export function createServer(node: Node): HttpServer {
       activity,
       logLeftOut: (event) => log.warn(event, 'an event could not be executed for legacy clients and is left out'),
     }),
-    // Needs no token: however often it is requested, storage and bus are checked once at a time.
+    // Needs no token: concurrent requests share one check of storage and bus.
     readiness: () => (checking ??= readiness(core.store, bus.redis).finally(() => (checking = undefined))),
     metrics: () => metrics.render(),
     report,

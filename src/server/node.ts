@@ -30,12 +30,12 @@ function coreSettings(settings: Settings, isClustered: boolean): CoreSettings {
     presenceGroupLimit: settings.presenceGroupLimit,
     groupAdditionsPerDay: settings.maxGroupAdditionsPerDay,
     resumeLimit,
-    // Each of a user's connections may resume at once.
+    // Each of a user's connections may resume at the same time.
     replayRate:
       settings.rateLimitPerSecond === 0
         ? { perSecond: 0, burst: 0 }
         : { perSecond: resumeLimit, burst: maxConnectionsPerUser * resumeLimit },
-    // So long may a node not know of an event that another one logged.
+    // How long a node may be unaware of an event that another one logged.
     overlapMs: isClustered ? 2 * settings.positionCheckMs + settings.dbStatementTimeoutMs : 0,
   }
 }
@@ -55,7 +55,7 @@ export async function openCore({ settings, metrics, wheel, onStop, failed }: Bas
       ),
     relayTyping: (change) => typingRelay?.send(change),
     onError(stage, error) {
-      // What an outage of Redis keeps from being announced is announced after it; it was reported once.
+      // What could not be announced during an outage of Redis is announced after it; the outage was reported once.
       if (stage !== 'presence' || redis?.state() !== 'down') failed(stage)(error)
     },
   })
@@ -80,7 +80,7 @@ export async function openCore({ settings, metrics, wheel, onStop, failed }: Bas
   return core
 }
 
-/** Whose tokens are refused, though they are good. */
+/** Users whose valid tokens are refused. */
 export interface Refusals {
   revocations: Revocations
   bans: Bans
@@ -118,7 +118,7 @@ interface Live {
   admin: Admin
 }
 
-/** The connections of this node, and what admins see and do of all nodes. */
+/** The connections of this node, and admin operations on all nodes. */
 export async function openConnections(base: Base, core: Core, bus: Bus, { revocations, bans }: Refusals): Promise<Live> {
   const { settings, log, nodeId, onStop, failed, wheel } = base
   const { chat, topics, store } = core

@@ -72,5 +72,5 @@ export interface ImportProgress {
   bad: number
 }
 
-/** A batch as the statements take it: each input with its place. */
+/** A batch as the statements use it: each input with its index. */
 export const inputsAsJson = (inputs: readonly object[]): string => JSON.stringify(inputs.map((input, ord) => ({ ...input, ord })))

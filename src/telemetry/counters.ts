@@ -16,7 +16,7 @@ export interface Counts {
   /** Sockets that were closed because their client was too slow. */
   tooSlow: number
   /** Events that a topic had to read from the log. */
-  healed: number
+  caughtUp: number
   /** Events delivered by resumes. */
   replayed: number
   readonly replays: { complete: number; incomplete: number }
@@ -50,7 +50,7 @@ export const createCounts = (
   executionsSaved: 0,
   ephemeralDropped: 0,
   tooSlow: 0,
-  healed: 0,
+  caughtUp: 0,
   replayed: 0,
   replays: { complete: 0, incomplete: 0 },
   leftOut: { messageGone: 0, executionFailed: 0 },

@@ -75,7 +75,7 @@ export function createMetrics(worker?: WorkerMetrics): Metrics {
   const gauge = collected(Gauge)
   const single = (name: string, help: string, read: () => number): void => counter(name, help, [], () => [[{}, read()]])
   /** Keys of two words become two labels. */
-  const byWords = <A extends string, B extends string>(map: ReadonlyMap<string, number>, first: A, second: B) =>
+  const byLabels = <A extends string, B extends string>(map: ReadonlyMap<string, number>, first: A, second: B) =>
     [...map].map(([key, count]) => {
       const [one = '', other = ''] = key.split(' ')
       return [{ [first]: one, [second]: other } as Record<A | B, string>, count] as const
@@ -83,7 +83,7 @@ export function createMetrics(worker?: WorkerMetrics): Metrics {
 
   const failures = new Counter({
     name: 'parley_failures_total',
-    help: 'Failures that no client was told of, by stage',
+    help: 'Failures that were not reported to a client, by stage',
     labelNames: ['stage'],
     registers,
   })
@@ -91,34 +91,29 @@ export function createMetrics(worker?: WorkerMetrics): Metrics {
     Object.entries(probes.connections?.() ?? {}).map(([protocol, count]) => [{ protocol }, count]),
   )
   gauge('parley_topics', 'Topics that this node listens to', [], () => [[{}, probes.topics?.() ?? 0]])
-  gauge(
-    'parley_queued_bytes',
-    'Outbound bytes that wait for clients: of all sockets together, and of the one with most',
-    ['of'],
-    () => {
-      const { sum, max } = probes.queued?.() ?? { sum: 0, max: 0 }
-      return [
-        [{ of: 'all' }, sum],
-        [{ of: 'most' }, max],
-      ]
-    },
-  )
-  gauge('parley_database_pool', 'Connections of the pool, and who waits for one', ['state'], () =>
+  gauge('parley_queued_bytes', 'Buffered outbound bytes: of all sockets together, and of the largest one', ['of'], () => {
+    const { sum, max } = probes.queued?.() ?? { sum: 0, max: 0 }
+    return [
+      [{ of: 'all' }, sum],
+      [{ of: 'most' }, max],
+    ]
+  })
+  gauge('parley_database_pool', 'Connections of the pool, and callers that wait for one', ['state'], () =>
     Object.entries(probes.pool?.() ?? {}).map(([state, count]) => [{ state }, count]),
   )
   gauge('parley_redis_up', 'Whether Redis is connected', [], () => {
     const isUp = probes.redis?.()
     return isUp === undefined ? [] : [[{}, isUp ? 1 : 0]]
   })
-  counter('parley_frames_total', 'Frames that came, by protocol and type', ['protocol', 'type'], () =>
-    byWords(counts.frames, 'protocol', 'type'),
+  counter('parley_frames_total', 'Received frames and messages, by protocol and type', ['protocol', 'type'], () =>
+    byLabels(counts.frames, 'protocol', 'type'),
   )
   counter('parley_operations_total', 'Operations, by type and by ok or the code of the error', ['type', 'result'], () =>
-    byWords(counts.operations, 'type', 'result'),
+    byLabels(counts.operations, 'type', 'result'),
   )
   counter(
     'parley_deliveries_total',
-    'Events given to clients, by protocol, and whether they are kept',
+    'Events delivered to clients, by protocol and class: durable, or unkept for ephemeral',
     ['protocol', 'class'],
     () =>
       Object.entries(counts.deliveries).flatMap(([protocol, { durable, ephemeral }]) => [
@@ -127,23 +122,19 @@ export function createMetrics(worker?: WorkerMetrics): Metrics {
       ]),
   )
   single('parley_executions_total', 'Executions of subscriptions', () => counts.executions)
-  single(
-    'parley_executions_saved_total',
-    'Executions that were not needed, since subscribers shared one',
-    () => counts.executionsSaved,
-  )
+  single('parley_executions_saved_total', 'Executions saved because subscribers shared one', () => counts.executionsSaved)
   counter(
     'parley_drops_total',
-    'What slow clients had no room for: words that a later one replaced, and sockets that were closed',
+    'Effects of slow clients: ephemeral frames (unkept) that a later one replaced, and sockets that were closed',
     ['class'],
     () => [
       [{ class: 'unkept' }, counts.ephemeralDropped],
       [{ class: 'socket' }, counts.tooSlow],
     ],
   )
-  single('parley_healed_events_total', 'Events that a topic had to read from the log', () => counts.healed)
-  single('parley_replayed_events_total', 'Events given by resumes', () => counts.replayed)
-  counter('parley_replays_total', 'Resumes, by whether they gave all that was missed', ['complete'], () => [
+  single('parley_healed_events_total', 'Events that a topic had to read from the log', () => counts.caughtUp)
+  single('parley_replayed_events_total', 'Events delivered by resumes', () => counts.replayed)
+  counter('parley_replays_total', 'Resumes, by whether they were complete', ['complete'], () => [
     [{ complete: 'true' }, counts.replays.complete],
     [{ complete: 'false' }, counts.replays.incomplete],
   ])

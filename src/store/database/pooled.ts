@@ -9,15 +9,15 @@ interface SessionSettings {
   statement_timeout: string
   idle_in_transaction_session_timeout: string
   search_path: string
-  /** Where a table without a schema would be made. */
+  /** The schema in which a table without one would be created. */
   schema: string | null
 }
 
 const UTC = /^(etc\/)?(utc|uct|universal|zulu)$/i
 
 /**
- * Behind a pooler a server can't set up its sessions, which belong to whichever transaction comes next: they have to be as it needs them from their
- * beginning. Throws DatabaseStartError with the statements that make them so.
+ * Behind a pooler a server can't set up its sessions, which belong to whichever transaction comes next: they must have the
+ * right settings from the start. Throws DatabaseStartError with the statements that set them.
  */
 export async function checkSessions(pool: pg.Pool, schema: string, timeoutMs: number): Promise<void> {
   const { rows } = await pool.query<SessionSettings>(`
