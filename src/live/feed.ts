@@ -12,6 +12,7 @@ import {
   type ChatEvent,
   type DurableEvent,
   type EphemeralEvent,
+  type Opening,
 } from '../chat/events.ts'
 import { createCounts, type Counts } from '../telemetry/counters.ts'
 import { notFound } from '../errors.ts'
@@ -109,7 +110,7 @@ class TopicSubscription implements TopicListener {
   since: number
   /** Events up to this `seq` are in the snapshot that the client resumed after. */
   shown = 0
-  /** The start of the next membership, where that is told before the end of this one. */
+  /** The start of the next membership, which waits in the own topic until the end of this one was told. */
   next: number | undefined = undefined
   /** Waiting events; null when they go straight to the sink. */
   buffered: { event: ChatEvent; seq: number }[] | null = []
@@ -303,14 +304,16 @@ class UserFeed implements Feed {
 
   #deliver(subscription: TopicSubscription, event: DurableEvent, seq: number): void {
     if (!subscription.isOpen || seq <= subscription.since || seq <= subscription.shown) return
+    const opening = subscription.topic === this.#own ? openingOf(event) : undefined
+    const former = opening && this.#formerOf(opening)
+    if (former) return this.#holdOwn(subscription, { event, seq }, former, opening.sinceSeq)
     subscription.seq = seq
     this.#recorder?.delivered(subscription.topic, seq, event.id)
     if (this.#isToBeDelivered(event) && !this.#isHidden(event, subscription.topic, seq)) this.#sink.event(event, false)
     // Presence is for feeds of all that concerns the user.
     if (event.kind === 'block_changed' && this.#scope.kind === 'all') this.#blockedPresence().onBlockChanged(event)
     if (subscription.topic === this.#own) {
-      const opening = this.#scope.kind === 'all' ? openingOf(event) : undefined
-      if (!opening) return
+      if (!opening || this.#scope.kind !== 'all') return
       const { topic, sinceSeq, historyAfter } = opening
       if (historyAfter !== undefined || this.#horizons) this.#addHorizon(topic, sinceSeq, historyAfter)
       void this.#join(topic, sinceSeq)
@@ -327,16 +330,42 @@ class UserFeed implements Feed {
     subscription.buffered = null
     for (const { event, seq } of buffered) {
       if (!subscription.isOpen) return
-      if (event.id === null) this.#deliverEphemeral(event)
+      // One of them may have made the rest wait again.
+      if (subscription.buffered !== null) subscription.buffered.push({ event, seq })
+      else if (event.id === null) this.#deliverEphemeral(event)
       else this.#deliver(subscription, event, seq)
     }
+    this.#endIfPassed(subscription)
+  }
+
+  /** The membership that ended before another one of the same group starts, as long as its end was not told. */
+  #formerOf({ topic, sinceSeq }: Opening): TopicSubscription | undefined {
+    return this.#subscriptions.find((each) => each.topic === topic && each.since < sinceSeq)
+  }
+
+  /** Keeps the own topic waiting until the end of a former membership was told, so that a return comes after the leaving. */
+  #holdOwn(own: TopicSubscription, first: { event: DurableEvent; seq: number }, former: TopicSubscription, next: number): void {
+    own.buffered = [first]
+    own.isReady = false
+    former.next = next
+    void this.#parts.topics.reach(former.topic, next).then(() => this.#endIfPassed(former))
+  }
+
+  /** Ends a former membership whose end is not in the log any more. */
+  #endIfPassed(former: TopicSubscription): void {
+    const { next, topic, isOpen, buffered } = former
+    if (next === undefined || !isOpen || buffered !== null) return
+    if ((this.#parts.topics.inspect(topic)?.position ?? 0) >= next) this.#leave(former, next)
   }
 
   #leave(subscription: TopicSubscription, seq: number): void {
     if (subscription.range) subscription.range.until = seq
     this.#unsubscribe(subscription)
     if (this.#scope.kind === 'group') this.#end('left')
-    else if (subscription.next !== undefined) void this.#join(subscription.topic, subscription.next)
+    else if (subscription.next !== undefined) {
+      for (const own of this.#subscriptions) if (own.topic === this.#own) own.isReady = true
+      this.#releaseAll()
+    }
   }
 
   async #attach(subscription: TopicSubscription): Promise<void> {
@@ -350,10 +379,6 @@ class UserFeed implements Feed {
   async #join(topic: string, since: number): Promise<void> {
     let subscription = this.#subscriptions.find((known) => known.topic === topic)
     if (subscription && subscription.since > since) return
-    if (subscription && subscription.since < since) {
-      subscription.next = since
-      return
-    }
     try {
       if (!subscription) {
         subscription = this.#subscribe(topic, since)

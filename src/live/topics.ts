@@ -27,7 +27,8 @@ interface Topic {
   outOfOrder: Map<number, DurableEvent> | undefined
   /** The highest known `seq` of the log. */
   head: number
-  isCatchingUp: boolean
+  /** Resolves when everything up to `head` was delivered; undefined if nothing is missing. */
+  catchingUp: Promise<void> | undefined
 }
 
 export interface TopicsOptions {
@@ -103,7 +104,7 @@ export class Topics {
         subscription: undefined,
         outOfOrder: undefined,
         head: 0,
-        isCatchingUp: false,
+        catchingUp: undefined,
       }
       this.#topics.set(name, topic)
       topic.references++
@@ -140,6 +141,18 @@ export class Topics {
   inspect(name: string): { subscribers: number; position: number | null } | undefined {
     const topic = this.#topics.get(name)
     return topic && { subscribers: topic.listeners.size, position: topic.position ?? null }
+  }
+
+  /**
+   * The log is known to hold the topic's events up to `seq`: delivers them without waiting for their hints. Resolves when all of them
+   * were delivered, or when nobody listens any more; never rejects.
+   */
+  async reach(name: string, seq: number): Promise<void> {
+    const topic = this.#topics.get(name)
+    await topic?.opening?.catch(() => undefined)
+    if (!topic || topic.position === undefined) return
+    if (seq > topic.head) topic.head = seq
+    while (!this.#stopped && this.#topics.get(name) === topic && topic.position < topic.head) await this.#catchUp(topic)
   }
 
   /** Compares the positions of all topics with the log's and delivers what was missed. */
@@ -193,9 +206,13 @@ export class Topics {
     if (outOfOrder.size === 0) topic.outOfOrder = undefined
   }
 
-  async #catchUp(topic: Topic): Promise<void> {
-    if (topic.isCatchingUp) return
-    topic.isCatchingUp = true
+  #catchUp(topic: Topic): Promise<void> {
+    if (topic.catchingUp) return topic.catchingUp
+    if (topic.head <= (topic.position as number)) return Promise.resolve()
+    return (topic.catchingUp = this.#readMissing(topic))
+  }
+
+  async #readMissing(topic: Topic): Promise<void> {
     let retryMs = RETRY_MS
     while (!this.#stopped && this.#topics.get(topic.name) === topic && topic.head > (topic.position as number)) {
       try {
@@ -216,7 +233,7 @@ export class Topics {
         retryMs = Math.min(2 * retryMs, MAX_RETRY_MS)
       }
     }
-    topic.isCatchingUp = false
+    topic.catchingUp = undefined
   }
 
   /** The log has nothing up to `head`: retention was faster, or the hint belonged to another log. */

@@ -740,12 +740,40 @@ describe('membership', () => {
     await send(a, { groupId }, 'between')
     await node.chat.groups.join(b, groupId)
     await send(a, { groupId }, '2')
-    expect(kindsOf(to.events)).toEqual(['member_joined'])
+    await send(a, { receiverId: b }, 'direct')
     pubsub.decide = () => [0]
     await arrive()
     await to.until(() => textsOf(to.events).includes('2'))
     await send(a, { groupId }, '3')
-    expect(textsOf(to.events)).toEqual(['1', '2', '3'])
+    expect(textsOf(to.events.filter((event) => conversationOf(event) === `group_${groupId}`))).toEqual(['1', '2', '3'])
+    expect(textsOf(to.events)).toContain('direct')
+    const changes = kindsOf(to.events).filter((kind) => kind.startsWith('member'))
+    expect(changes).toEqual(['member_left', 'member_joined'])
+  })
+
+  test('the end of a membership is not waited for where the log has it no more', async () => {
+    const { store } = on()
+    let isLost = false
+    const log = {
+      ...store.log,
+      read: async (...input: Parameters<typeof store.log.read>) => (isLost ? [] : await store.log.read(...input)),
+    }
+    const { node, users, group, send, pubsub } = await setup({ log })
+    const [a = 0, b = 0] = await users(2)
+    const groupId = await group(a, [b])
+    const to = await listen(node, b)
+    to.feed.start()
+    pubsub.decide = (channel) => (channel === groupTopic(groupId) ? ['held'] : [0])
+    isLost = true
+    await node.chat.groups.leave(b, groupId)
+    await node.chat.groups.join(b, groupId)
+    await to.until(() => kindsOf(to.events).includes('member_joined'))
+    isLost = false
+    await pubsub.settle()
+    pubsub.decide = () => [0]
+    await send(a, { groupId }, 'after')
+    await to.until(() => textsOf(to.events).includes('after'))
+    expect(kindsOf(to.events)).toEqual(['member_joined', 'message_sent'])
   })
 
   test('who left gets by a resume what was sent until then, and nothing after', async () => {
