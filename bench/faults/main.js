@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import { LOG_FOLDER, readOptions } from './options.js'
@@ -8,7 +8,7 @@ import { tableOf } from './report.js'
 import { run } from './run.js'
 
 quitInOrder()
-const { systems, scenarios, output, ...load } = readOptions()
+const { systems, scenarios, output, add, ...load } = readOptions()
 rmSync(LOG_FOLDER, { recursive: true, force: true })
 mkdirSync(dirname(output), { recursive: true })
 const postgres = await OwnPostgres.start()
@@ -29,7 +29,10 @@ for (const scenario of scenarios) {
 await postgres.remove()
 
 const environment = { takenAt: new Date().toISOString(), node: process.version, cpus: availableParallelism() }
-writeFileSync(output, `${JSON.stringify({ ...environment, ...load, runs }, null, 2)}\n`)
+const earlier = add && existsSync(output) ? JSON.parse(readFileSync(output, 'utf8')).runs : []
+const isAnew = (one) => runs.some(({ scenario, system }) => scenario === one.scenario && system === one.system)
+const all = [...earlier.filter((one) => !isAnew(one)), ...runs]
+writeFileSync(output, `${JSON.stringify({ ...environment, ...load, runs: all }, null, 2)}\n`)
 console.log(tableOf(runs))
 process.exit(runs.some(({ error }) => error !== undefined) ? 1 : 0)
 

@@ -48,6 +48,7 @@ export async function run(system, scenario, { clients: count, rate, seconds, log
       REDIS_URL: behind(redis.url, redis),
       JWT_SECRET,
       ...system.env({ users, conversations }),
+      ...scenario.env,
     }
     const nodes = Array.from({ length: NODE_COUNT }, (_, index) => {
       return new ServerNode({ entry: system.entry, env, logFile: join(logFolder, `${scenario.id}-${index}.log`) })
@@ -62,8 +63,8 @@ export async function run(system, scenario, { clients: count, rate, seconds, log
     undo.push(() => [...links.values()].forEach((link) => link.close()))
     await Promise.all([...links.values()].map((link) => link.listen()))
     const clients = users.map(({ id: userId, name }) => {
-      const token = signToken({ userId, name })
-      return system.connect({ address: links.get(userId).address, userId, token, ledger })
+      const newToken = () => signToken({ userId, name, seconds: scenario.tokenSeconds })
+      return system.connect({ address: links.get(userId).address, userId, token: newToken(), newToken, ledger })
     })
     undo.push(() => Promise.all(clients.map((client) => client.close())))
     await withPatience(Promise.all(clients.map(({ ready }) => ready)), `the clients of ${system.name} are connected`)

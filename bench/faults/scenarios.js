@@ -19,6 +19,9 @@ import { sleep } from '../support/processes.js'
  * @property {boolean} [isDoubled] every message is sent twice
  * @property {'redis' | 'postgres'} [failsOver] of what there is a replica, behind an address
  * @property {boolean} [hasSilentReader] the last user does not write, and gets most of what the others write
+ * @property {number} [tokenSeconds] how long each token is good; an hour if absent
+ * @property {Record<string, string>} [env] of the nodes, besides the system's
+ * @property {boolean} [isOfParley] it goes by what only Parley has
  * @property {(stage: Stage) => Promise<void>} run
  */
 
@@ -112,6 +115,24 @@ export const scenarios = [
     },
   },
   { id: 'g', title: 'every send doubled', isDoubled: true, run: async () => undefined },
+  {
+    id: 'h',
+    title: 'every token expires after 6 s',
+    tokenSeconds: 6,
+    isOfParley: true,
+    run: async () => undefined,
+  },
+  {
+    id: 'i',
+    title: 'one node drained, its clients paced over 10 s',
+    env: { DRAIN_MS: '10000' },
+    isOfParley: true,
+    async run({ nodes: [node] }) {
+      await sleep(BEFORE_MS)
+      await node.stop()
+      await node.start()
+    },
+  },
 ]
 
 async function cutAgainAndAgain(link, { deadline, ledger, userId }) {

@@ -7,4 +7,5 @@ export const JWT_SECRET = process.env.BENCH_JWT_SECRET ?? randomBytes(32).toStri
 // A text would be made a key at each call, which takes longer than the signing.
 const key = createSecretKey(Buffer.from(JWT_SECRET))
 
-export const signToken = ({ userId, ...claims }) => jwt.sign(claims, key, { subject: String(userId), expiresIn: '1h' })
+export const signToken = ({ userId, seconds = 3600, ...claims }) =>
+  jwt.sign(claims, key, { subject: String(userId), expiresIn: seconds })

@@ -330,10 +330,9 @@ class UserFeed implements Feed {
     subscription.buffered = null
     for (const { event, seq } of buffered) {
       if (!subscription.isOpen) return
-      // One of them may have made the rest wait again.
-      if (subscription.buffered !== null) subscription.buffered.push({ event, seq })
-      else if (event.id === null) this.#deliverEphemeral(event)
-      else this.#deliver(subscription, event, seq)
+      if (event.id === null) this.#deliverEphemeral(event)
+      // One before it may have made the rest wait again.
+      else this.onEvent(subscription, event, seq)
     }
     this.#endIfPassed(subscription)
   }

@@ -1,7 +1,9 @@
 import { rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
+import { fetchEventSource } from '@microsoft/fetch-event-source'
+import { createClient as createSseClient, type Client as SseClient } from 'graphql-sse'
 import { createClient, type Client } from 'graphql-ws'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { outbox, resumable, type Payload, type ResumeOptions } from '../../src/clients/resume/resume.ts'
 import { copyDatabase, startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
@@ -54,7 +56,7 @@ interface Followed {
   stop(): void
 }
 
-function follow(client: Pick<Client, 'subscribe'>, payload: Payload): Followed {
+function follow(client: Pick<Client | SseClient, 'subscribe'>, payload: Payload): Followed {
   const inbox = new Inbox<Result>()
   let stop = (): void => undefined
   const ended = new Promise<unknown>((resolve) => {
@@ -283,54 +285,24 @@ test('a document that can not be resumed is refused in a sentence; one without $
   expect(await inbox.next()).toEqual({ data: { events: { __typename: 'MessageSent' } } })
 })
 
-/** What graphql-sse's client is to the wrapper: one stream for each subscription, without retries of its own. */
-function connectSse(url: string, token: () => string) {
-  const open = new Set<AbortController>()
-  async function read(payload: Payload, sink: Parameters<Client['subscribe']>[1], controller: AbortController): Promise<void> {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token()}`, 'content-type': 'application/json', accept: 'text/event-stream' },
-      body: JSON.stringify(payload),
-      signal: controller.signal,
-    })
-    if (!response.ok) throw Object.assign(new Error('refused'), { response })
-    let text = ''
-    for await (const chunk of (response.body as ReadableStream<BufferSource>).pipeThrough(new TextDecoderStream())) {
-      const blocks = (text + chunk).split('\n\n')
-      text = blocks.pop() as string
-      for (const block of blocks) {
-        const data = /^data: (.*)$/m.exec(block)?.[1]
-        if (/^event: next$/m.test(block)) sink.next(JSON.parse(data as string))
-        if (/^event: complete$/m.test(block)) return
-      }
-    }
-    throw new Error('the stream broke off')
-  }
-  return {
-    subscribe(payload: Payload, sink: Parameters<Client['subscribe']>[1]) {
-      const controller = new AbortController()
-      open.add(controller)
-      read(payload, sink, controller).then(
-        () => sink.complete(),
-        (error: unknown) => (controller.signal.aborted ? sink.complete() : sink.error(error)),
-      )
-      return () => controller.abort()
-    },
-    dispose() {
-      for (const controller of open) controller.abort()
-    },
-  }
+const openSse = (url: string, token: () => string): SseClient => {
+  const client = createSseClient({
+    url,
+    headers: () => ({ authorization: `Bearer ${token()}` }),
+    // The wrapper alone decides when it comes back.
+    retryAttempts: 0,
+  })
+  cleanups.push(() => client.dispose())
+  return client
 }
 
-test('over server-sent events too: a cut line, an expired token, and a refused one', async () => {
+test('over graphql-sse too: a cut line, an expired token, and a refused one', async () => {
   const { ann, bob } = await people(app, 'ann', 'bob')
   const { proxy, port } = await openProxy(app.port)
   let asked = 0
-  const inner = connectSse(`http://127.0.0.1:${port}/graphql`, () =>
-    tokenOf({ userId: ann.id, ttlSeconds: ++asked === 1 ? 2 : 3600 }),
-  )
   const reasons: unknown[] = []
-  const wrapped = resumable(inner, { onRetry: (reason) => reasons.push(reason) })
+  const token = (): string => tokenOf({ userId: ann.id, ttlSeconds: ++asked === 1 ? 4 : 3600 })
+  const wrapped = resumable(openSse(`http://127.0.0.1:${port}/graphql`, token), { onRetry: (reason) => reasons.push(reason) })
   cleanups.push(() => wrapped.dispose())
   const { inbox, stop, ended } = follow(wrapped, { query: EVENTS, variables: { after: '0' } })
   await say(app, bob, ann, 'one')
@@ -345,7 +317,7 @@ test('over server-sent events too: a cut line, an expired token, and a refused o
   expect(await contents(inbox, 1)).toEqual(['three'])
   stop()
   expect(await ended).toBeUndefined()
-  const other = resumable(connectSse(app.graphqlUrl, () => 'no token at all'))
+  const other = resumable(openSse(app.graphqlUrl, () => 'no token at all'))
   expect(await follow(other, { query: EVENTS }).ended).toMatchObject({ response: { status: 401 } })
 }, 60_000)
 
@@ -395,6 +367,47 @@ test('leaves the connection to others when a subscription is refused for now', a
   )
   const { inbox } = follow(resumable(plain), { query: EVENTS, variables: { after: '0' } })
   expect(await Promise.race([inbox.next(), closed])).toMatchObject({ data: { events: { id: '7' } } })
+})
+
+test('@microsoft/fetch-event-source resumes by itself: it sends Last-Event-ID', async () => {
+  const { ann, bob } = await people(app, 'ann', 'bob')
+  const { proxy, port } = await openProxy(app.port)
+  // The library is made for browsers.
+  vi.stubGlobal('window', globalThis)
+  vi.stubGlobal('document', new EventTarget())
+  cleanups.push(() => vi.unstubAllGlobals())
+  const controller = new AbortController()
+  const inbox = new Inbox<Result>()
+  const sent: (string | null)[] = []
+  const ended = fetchEventSource(`http://127.0.0.1:${port}/graphql`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${tokenFor(ann)}`, 'content-type': 'application/json' },
+    // The header wins over this one: else everything would come again.
+    body: JSON.stringify({ query: EVENTS, variables: { after: '0' } }),
+    signal: controller.signal,
+    openWhenHidden: true,
+    fetch(input, init) {
+      sent.push(new Headers(init?.headers).get('last-event-id'))
+      return fetch(input, init)
+    },
+    onmessage: ({ event, data }) => void (event === 'next' && inbox.push(JSON.parse(data) as Result)),
+    onerror: () => 20,
+  })
+  cleanups.push(() => controller.abort())
+  for (const round of [1, 2, 3]) {
+    await say(app, bob, ann, `${round} live`)
+    expect(await contents(inbox, 1)).toEqual([`${round} live`])
+    proxy.cut()
+    await say(app, bob, ann, `${round} missed`)
+    await say(app, bob, ann, `${round} missed too`)
+    proxy.repair()
+    expect(await contents(inbox, 2)).toEqual([`${round} missed`, `${round} missed too`])
+  }
+  expect(inbox.waiting).toEqual([])
+  expect(sent[0]).toBeNull()
+  expect(new Set(sent).size).toBe(4)
+  controller.abort()
+  await ended
 })
 
 describe('an outbox', () => {

@@ -4,75 +4,34 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import axe from 'axe-core'
-import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Locator } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { copyDatabase, startApp, tokenOf, type TestApp } from '../support/app.ts'
+import {
+  demoOn,
+  demoUser,
+  evaluate,
+  isGone,
+  PATIENCE,
+  sees,
+  texts,
+  TOO_SMALL,
+  type Demo,
+  type Pane,
+} from '../support/demo-page.ts'
 import { launchBrowser, picture, skipBrowser, watchedContext, type WatchedContext } from '../support/browser.ts'
 import { connectHttp } from '../support/graphql-client.ts'
 
 vi.setConfig({ testTimeout: 180_000 })
 
-const PATIENCE = { timeout: 60_000, interval: 50 }
-
-/** One pane as its user sees it. */
-interface Pane {
-  root: Locator
-  /** Opens the conversation of this title. */
-  open(title: string): Promise<void>
-  row(title: string): Locator
-  input: Locator
-  send(content: string): Promise<void>
-  /** The message of exactly this content. */
-  message(content: string): Locator
-  cut: Locator
-  strip: Locator
-  frames: Locator
-}
-
-interface Demo {
-  page: Page
-  left: Pane
-  right: Pane
-}
-
 let browser: Browser
 let app: TestApp
 const opened: WatchedContext[] = []
-
-function paneOf(page: Page, side: 'left' | 'right'): Pane {
-  const root = page.locator(`#${side}`)
-  const input = root.locator('.composer textarea')
-  const row = (title: string): Locator =>
-    root.locator('.conversations button', { has: page.locator('.row-title', { hasText: new RegExp(`^${title}$`) }) })
-  return {
-    root,
-    input,
-    row,
-    open: (title) => row(title).click(),
-    async send(content) {
-      await input.fill(content)
-      await input.press('Enter')
-    },
-    message: (content) => root.locator('.message', { has: page.getByText(content, { exact: true }) }),
-    cut: root.locator('.cut'),
-    strip: root.locator('.strip'),
-    frames: root.locator('.frames li'),
-  }
-}
 
 async function openDemo(options: BrowserContextOptions = {}, { http } = app): Promise<Demo> {
   const watched = await watchedContext(browser, http, options)
   opened.push(watched)
   return await demoOn(await watched.open(`${http}/`))
-}
-
-async function demoOn(page: Page): Promise<Demo> {
-  const demo = { page, left: paneOf(page, 'left'), right: paneOf(page, 'right') }
-  for (const { root } of [demo.left, demo.right]) {
-    await root.and(page.locator('[data-state=open]')).waitFor({ state: 'attached' })
-    await root.locator('.conversations button').first().waitFor({ state: 'attached' })
-  }
-  return demo
 }
 
 /** Waits until everything the panes exchange when they are opened has arrived. */
@@ -84,31 +43,14 @@ async function isSettled({ left, right }: Demo): Promise<void> {
   }
 }
 
-/** Makes a pane another user's. */
-async function demoUser(page: Page, side: 'left' | 'right', name: string): Promise<void> {
-  await page.locator(`#${side}`).getByLabel('User').selectOption(name)
-}
+const PACK = fileURLToPath(new URL('../../src/clients/pack.mjs', import.meta.url))
 
-const PACK = fileURLToPath(new URL('../../src/clients/legacy/pack.mjs', import.meta.url))
-
-const texts = (locator: Locator): Promise<string[]> => locator.allTextContents()
-const sees = (locator: Locator): Promise<void> => locator.waitFor()
-const isGone = (locator: Locator): Promise<void> => locator.waitFor({ state: 'detached' })
 /** Whether all of a part of a pane's messages can be seen. */
 async function isInView({ root }: Pane, part: Locator): Promise<boolean> {
   const [inner, outer] = await Promise.all([part.boundingBox(), root.locator('.messages-scroller').boundingBox()])
   // Scrolling ends at whole pixels.
   return inner !== null && outer !== null && inner.y >= outer.y - 1 && inner.y + inner.height <= outer.y + outer.height + 1
 }
-/** What is there to be touched and has less than 44 pixels in a direction. */
-const TOO_SMALL = `[...document.querySelectorAll('a, button, select, summary, textarea')]
-  .filter((element) => element.checkVisibility())
-  .map((element) => [element.outerHTML.slice(0, 80), element.getBoundingClientRect()])
-  .filter(([, { width, height }]) => width < 44 || height < 44)
-  .map(([html, { width, height }]) => html + ' ' + width + 'x' + height)`
-/** A page's own script; a text, for the tests' types know no browser. */
-const evaluate = (page: Page, script: string): Promise<unknown> => page.evaluate(script)
-
 describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
   beforeAll(async () => {
     browser = await launchBrowser()
@@ -568,7 +510,7 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
 
   test('the packed legacy client is a module that a page can import as it is', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'parley-client-'))
-    const packed = execFileSync(process.execPath, [PACK, folder], { encoding: 'utf8' }).trim()
+    const [packed = ''] = execFileSync(process.execPath, [PACK, folder], { encoding: 'utf8' }).split('\n')
     execFileSync('tar', ['-xzf', packed, '-C', folder])
     const watched = await watchedContext(browser, app.http)
     opened.push(watched)

@@ -127,14 +127,14 @@ describe('parley/resume', () => {
   })
 })
 
-describe('the legacy client as a package of its own, in a project that has nothing else', () => {
+describe('the clients as packages of their own, in a project that has nothing else', () => {
   let project: string
   let installed: string
   beforeAll(async () => {
     project = await mkdtemp(join(tmpdir(), 'parley-client-'))
-    const { stdout } = await run(process.execPath, [join(ROOT, 'src/clients/legacy/pack.mjs'), project])
+    const { stdout } = await run(process.execPath, [join(ROOT, 'src/clients/pack.mjs'), project])
     await writeFile(join(project, 'package.json'), '{"type":"module"}')
-    await run('npm', ['install', '--offline', '--no-audit', '--no-fund', stdout.trim()], { cwd: project })
+    await run('npm', ['install', '--offline', '--no-audit', '--no-fund', ...stdout.trim().split('\n')], { cwd: project })
     installed = join(project, 'node_modules/parley-legacy-client')
   })
   afterAll(() => rm(project, { recursive: true, force: true }))
@@ -142,6 +142,7 @@ describe('the legacy client as a package of its own, in a project that has nothi
   test('brings no dependency and no more than 150 KB, and says how it is used', async () => {
     expect((await readdir(join(project, 'node_modules'))).filter((name) => !name.startsWith('.'))).toEqual([
       'parley-legacy-client',
+      'parley-resume',
     ])
     const files = await readdir(installed, { recursive: true, withFileTypes: true })
     const sizes = files
@@ -153,6 +154,17 @@ describe('the legacy client as a package of its own, in a project that has nothi
     // What a page imports without a bundler.
     const [, path = ''] = /from '\/parley-legacy-client\/([^']+)'/.exec(readme) ?? []
     expect(await readFile(join(installed, path), 'utf8')).toContain('export function createLegacyClient')
+  })
+
+  test('the one that resumes brings its two functions and says how they are used', async () => {
+    const script = `
+      import { outbox, resumable } from 'parley-resume'
+      const client = resumable({ subscribe: (_, sink) => (sink.next({ data: { a: 1 } }), sink.complete(), () => undefined) })
+      console.log((await outbox(client).mutate({ query: 'mutation { a }' })).data.a)`
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], { cwd: project })
+    expect(stdout.trim()).toBe('1')
+    const readme = await readFile(join(project, 'node_modules/parley-resume/README.md'), 'utf8')
+    expect(readme).toContain("import { resumable } from 'parley-resume'")
   })
 
   test('runs as an ES module', async () => {

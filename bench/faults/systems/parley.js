@@ -3,12 +3,12 @@ import { delayOf } from '../backoff.js'
 import { signToken } from '../../support/token.js'
 import { openGraphqlClient } from './graphql-client.js'
 
-const SUBSCRIPTION = `subscription ($after: ID) {
+export const SUBSCRIPTION = `subscription ($after: ID) {
   events(after: $after) { __typename id ... on MessageSent { message { id content conversation { id } sender { id } } } }
 }`
-const SEND = 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id } }'
+export const SEND = 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id } }'
 
-const keyOf = (content) => content.slice(0, content.indexOf(' '))
+export const keyOf = (content) => content.slice(0, content.indexOf(' '))
 
 /**
  * Parley, its clients half of the legacy protocol, half of GraphQL subscriptions.

@@ -8,7 +8,7 @@
  * @property {(cast: Cast) => Record<string, string>} env besides DATABASE_URL, REDIS_URL and JWT_SECRET
  * @property {(databaseUrl: string) => Promise<unknown>} [prepareDatabase] before the nodes start
  * @property {(cast: Cast & { nodes: import('../node.js').ServerNode[] }) => Promise<void>} [prepare] after they have
- * @property {(options: { address: string, userId: number, token: string, ledger: import('../ledger.js').Ledger }) => Client} connect
+ * @property {(options: { address: string, userId: number, token: string, newToken: () => string, ledger: import('../ledger.js').Ledger }) => Client} connect
  *
  * @typedef {object} Cast
  * @property {{ id: number, name: string }[]} users

@@ -1,6 +1,6 @@
 /** The chat of one user: what is known of it, from queries and events. */
 import type { ChatEvent, ChatMessage, Person } from './connection.ts'
-import { CONVERSATIONS, HISTORY, PRESENCE } from './documents.ts'
+import { BLOCKS, CONVERSATIONS, HISTORY, PRESENCE } from './documents.ts'
 import { query } from './server.ts'
 
 export interface Message extends ChatMessage {
@@ -28,12 +28,18 @@ export interface Conversation {
   /** All but the user. */
   readonly others: readonly Person[]
   unread: number
+  /** As the server said last. */
+  readUpTo: string | null
   last: LastMessage | null
   readonly typing: Map<string, Person>
   /** Oldest first; undefined: not loaded. */
   messages: Message[] | undefined
   /** Where older messages begin; null where there are none. */
   older: string | null
+  /** The first message that was unread when the conversation was opened. */
+  newFrom: string | undefined
+  /** Marked unread: stays so until it is opened again. */
+  isKeptUnread: boolean
 }
 
 export interface Chat {
@@ -51,6 +57,14 @@ export interface Chat {
   /** Loads the newest messages of a conversation, or the next older ones where some are there. */
   loadMessages(id: string): Promise<void>
   apply(event: ChatEvent, isResumed: boolean): void
+  /** Whether the user has blocked the other one. */
+  isBlocked(conversation: Conversation): boolean
+  /** Loads whom the user has blocked: the legacy protocol does not tell of it. */
+  loadBlocks(): Promise<void>
+  /** The conversation is opened now: what is unread is marked as new, and is read. */
+  opened(id: string): void
+  /** Nothing of it is new any more. */
+  seen(conversation: Conversation): void
   /** What the user has not read of what is loaded, oldest first; counts as read from now on. */
   takeUnread(conversation: Conversation): Message[]
   /** Loads anew who is online: what changed while the line was down is not resumed. */
@@ -74,6 +88,7 @@ interface ConversationNode {
   group: { name: string } | null
   members: Edges<Person & { online: boolean }>
   unreadCount: number
+  readUpTo: string | null
   lastMessage: Loaded<LastMessage> | null
 }
 
@@ -87,6 +102,10 @@ interface MessageNode extends Loaded<Omit<ChatMessage, 'conversationId' | 'isGro
   readBy: { readerId: string }[]
 }
 
+interface Blocks {
+  blockedUsers: Edges<{ id: string }>
+}
+
 interface History {
   conversation: { messages: Edges<MessageNode> & { pageInfo: { hasNextPage: boolean; endCursor: string | null } } } | null
 }
@@ -98,12 +117,19 @@ const isDeletedOf = <M extends { deletedAt: string | null }>({ deletedAt, ...mes
 
 const isNewer = (a: LastMessage, b: LastMessage | null): boolean => b === null || BigInt(a.id) > BigInt(b.id)
 
+/** Whether a message is not after the one with the id `readUpTo`. */
+const isUpTo = (readUpTo: string | null, { id }: LastMessage): boolean => readUpTo !== null && BigInt(id) <= BigInt(readUpTo)
+
 /** `everybody` are the demo's users: each can be written to before there is a conversation. */
 export function createChat(me: Person, everybody: readonly Person[], changed: (change: Change) => void): Chat {
   const conversations = new Map<string, Conversation>()
   const online = new Map<string, boolean>()
   /** Those that are answered, by their ids: they may be older than what is loaded. */
   const quotes = new Map<string, Quoted>()
+  /** Whom the user has blocked. */
+  const blocked = new Set<string>()
+  /** The conversation that was opened and whose unread messages are not marked as new yet. */
+  let justOpened: string | undefined
   let hasPresence = false
   let hasLine = false
   /** What comes while a query runs is newer than its answer. */
@@ -126,11 +152,19 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
     return turn
   }
 
-  function add(conversation: Pick<Conversation, 'id' | 'isGroup' | 'title' | 'peerId' | 'others' | 'unread' | 'last'>): void {
-    conversations.set(conversation.id, { ...conversation, typing: new Map(), messages: undefined, older: null })
+  function add(
+    conversation: Pick<Conversation, 'id' | 'isGroup' | 'title' | 'peerId' | 'others' | 'unread' | 'readUpTo' | 'last'>,
+  ): void {
+    const nothing = { messages: undefined, older: null, newFrom: undefined, isKeptUnread: false }
+    conversations.set(conversation.id, { ...conversation, ...nothing, typing: new Map() })
   }
 
-  function addNode({ id, isGroup, group, members, unreadCount, lastMessage }: ConversationNode): void {
+  function takeBlocks({ blockedUsers }: Blocks): void {
+    blocked.clear()
+    for (const { node } of blockedUsers.edges) blocked.add(node.id)
+  }
+
+  function addNode({ id, isGroup, group, members, unreadCount, readUpTo, lastMessage }: ConversationNode): void {
     const others = members.edges.map(({ node }) => node).filter((member) => member.id !== me.id)
     for (const member of others) online.set(member.id, member.online)
     const [peer] = others
@@ -142,6 +176,7 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
       peerId: isGroup ? null : (peer?.id ?? null),
       others,
       unread: unreadCount,
+      readUpTo,
       last: lastMessage && isDeletedOf(lastMessage),
     })
   }
@@ -153,7 +188,7 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
       if (user.id === me.id || known.has(user.id)) continue
       const [low, high] = Number(me.id) < Number(user.id) ? [me.id, user.id] : [user.id, me.id]
       const id = `direct_${low}_${high}`
-      add({ id, isGroup: false, title: user.name, peerId: user.id, others: [user], unread: 0, last: null })
+      add({ id, isGroup: false, title: user.name, peerId: user.id, others: [user], unread: 0, readUpTo: null, last: null })
     }
   }
 
@@ -218,6 +253,26 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
     })
   }
 
+  /** The user read, or marked unread, on this device or another: reading moves the pointer on, marking unread moves it back. */
+  function takeMark({ conversationId, readUpTo, unread }: ChatEvent & { kind: 'marked' }): void {
+    const conversation = conversations.get(conversationId)
+    if (!conversation) return
+    const isBack = conversation.readUpTo !== null && (readUpTo === null || BigInt(readUpTo) < BigInt(conversation.readUpTo))
+    const isRead = (message: Message): boolean => isUpTo(readUpTo, message)
+    const theirs = (conversation.messages ?? []).filter(({ sender, isDeleted }) => sender.id !== me.id && !isDeleted)
+    for (const message of theirs) {
+      if (isRead(message)) message.readBy.add(me.id)
+      else if (isBack) message.readBy.delete(me.id)
+    }
+    if (isBack) {
+      conversation.isKeptUnread = true
+      conversation.newFrom = theirs.find((message) => !isRead(message))?.id
+    }
+    conversation.readUpTo = readUpTo
+    conversation.unread = isBack ? unread : Math.min(unread, conversation.unread)
+    changed({ conversationId })
+  }
+
   async function loadPage(id: string): Promise<void> {
     const conversation = conversations.get(id)
     if (!conversation) return
@@ -235,6 +290,13 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
         isResumed: false,
       }),
     )
+    // Receipts stay where a message is marked unread: the pointer knows.
+    const isUnread = (message: Message): boolean => conversation.unread > 0 && !isUpTo(conversation.readUpTo, message)
+    for (const message of messages) {
+      if (message.sender.id === me.id) continue
+      if (isUnread(message)) message.readBy.delete(me.id)
+      else message.readBy.add(me.id)
+    }
     conversation.messages = [...messages.reverse(), ...(conversation.messages ?? [])]
     conversation.older = page?.pageInfo.hasNextPage ? page.pageInfo.endCursor : null
     changed({ conversationId: id })
@@ -254,7 +316,8 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
 
     load: () =>
       queue(async () => {
-        const answer = await query<{ conversations: Edges<ConversationNode> }>(me.id, CONVERSATIONS)
+        const answer = await query<{ conversations: Edges<ConversationNode> } & Blocks>(me.id, CONVERSATIONS)
+        takeBlocks(answer)
         const loaded = [...conversations.values()].flatMap(({ id, messages }) => (messages ? [id] : []))
         conversations.clear()
         for (const { node } of answer.conversations.edges) addNode(node)
@@ -270,6 +333,12 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
         const members = answer.conversations.edges.flatMap(({ node }) => node.members.edges)
         for (const { node } of members) online.set(node.id, node.online)
         hasPresence = true
+        changed({ conversationId: undefined })
+      }),
+
+    loadBlocks: () =>
+      queue(async () => {
+        takeBlocks(await query<Blocks>(me.id, BLOCKS))
         changed({ conversationId: undefined })
       }),
 
@@ -300,6 +369,12 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
           else typing?.delete(event.user.id)
           return changed({ conversationId: event.conversationId })
         }
+        case 'marked':
+          return takeMark(event)
+        case 'blocked':
+          if (event.blocked) blocked.add(event.userId)
+          else blocked.delete(event.userId)
+          return changed({ conversationId: undefined })
         case 'online':
           online.set(event.userId, event.online)
           return changed({ conversationId: undefined })
@@ -309,10 +384,30 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
       }
     },
 
+    isBlocked: ({ peerId }) => peerId !== null && blocked.has(peerId),
+
+    opened(id) {
+      justOpened = id
+      const conversation = conversations.get(id)
+      if (!conversation) return
+      conversation.isKeptUnread = false
+      conversation.newFrom = undefined
+    },
+
+    seen(conversation) {
+      conversation.isKeptUnread = false
+      conversation.newFrom = undefined
+    },
+
     takeUnread(conversation) {
-      const unread = (conversation.messages ?? []).filter(
+      if (!conversation.messages || conversation.isKeptUnread) return []
+      const unread = conversation.messages.filter(
         ({ sender, readBy, isDeleted }) => sender.id !== me.id && !isDeleted && !readBy.has(me.id),
       )
+      if (justOpened === conversation.id) {
+        justOpened = undefined
+        conversation.newFrom = unread[0]?.id
+      }
       for (const { readBy } of unread) readBy.add(me.id)
       conversation.unread = Math.max(0, conversation.unread - unread.length)
       return unread

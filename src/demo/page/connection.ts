@@ -26,6 +26,10 @@ export type ChatEvent =
   | { readonly kind: 'read'; readonly messageId: string; readonly readerId: string }
   | { readonly kind: 'reaction'; readonly messageId: string; readonly reaction: string; readonly userIds: readonly string[] }
   | { readonly kind: 'typing'; readonly conversationId: string; readonly user: Person; readonly typing: boolean }
+  /** The user has read up to a message, or marked unread from one, on some device. */
+  | { readonly kind: 'marked'; readonly conversationId: string; readonly readUpTo: string | null; readonly unread: number }
+  /** The user blocked or unblocked somebody, on some device. */
+  | { readonly kind: 'blocked'; readonly userId: string; readonly blocked: boolean }
   | { readonly kind: 'online'; readonly userId: string; readonly online: boolean }
   /** Members or settings of a group have changed. */
   | { readonly kind: 'group' }

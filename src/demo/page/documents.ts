@@ -23,16 +23,22 @@ export const CONVERSATIONS = `query Conversations {
         group { name }
         members(first: 50) { edges { node { id name online } } }
         unreadCount
+        readUpTo
         lastMessage { id sender { id name } content timestamp deletedAt }
       }
     }
   }
+  blockedUsers(first: 50) { edges { node { id } } }
 }`
 
 export const PRESENCE = `query Presence {
   conversations(first: 50) {
     edges { node { members(first: 50) { edges { node { id online } } } } }
   }
+}`
+
+export const BLOCKS = `query Blocks {
+  blockedUsers(first: 50) { edges { node { id } } }
 }`
 
 export const HISTORY = `query History($conversationId: ID!, $after: String) {
@@ -61,6 +67,8 @@ export const EVENTS = `subscription Events($after: ID) {
     ... on MessageRead { messageId readerId }
     ... on ReactionAdded { messageId reaction reactionUserIds }
     ... on ReactionRemoved { messageId reaction reactionUserIds }
+    ... on ConversationRead { conversationId readUpTo unreadCount }
+    ... on BlockChanged { user { id } blocked }
     ... on TypingChanged { conversationId user { id name } typing }
     ... on OnlineStatusChanged { userId online }
   }
@@ -84,6 +92,24 @@ export const SET_TYPING = `mutation SetTyping($conversationId: ID!, $typing: Boo
 
 export const MARK_READ = `mutation MarkRead($conversationId: ID!, $upToMessageId: ID!) {
   markConversationRead(conversationId: $conversationId, upToMessageId: $upToMessageId)
+}`
+
+export const MARK_UNREAD = `mutation MarkUnread($conversationId: ID!, $fromMessageId: ID!) {
+  markConversationUnread(conversationId: $conversationId, fromMessageId: $fromMessageId)
+}`
+
+export const BLOCK = `mutation Block($userId: ID!) {
+  blockUser(userId: $userId) { id }
+}`
+
+export const UNBLOCK = `mutation Unblock($userId: ID!) {
+  unblockUser(userId: $userId) { id }
+}`
+
+export const SEARCH = `query Search($text: String!, $conversationId: ID!) {
+  searchMessages(text: $text, conversationId: $conversationId, first: 20) {
+    edges { node { id sender { id name } content timestamp } }
+  }
 }`
 
 export const ADD_REACTION = `mutation AddReaction($messageId: ID!, $reaction: String!) {

@@ -30,6 +30,13 @@ type GraphqlEvent = EventBase &
         readonly reaction: string
         readonly reactionUserIds: readonly string[]
       }
+    | {
+        readonly __typename: 'ConversationRead'
+        readonly conversationId: string
+        readonly readUpTo: string | null
+        readonly unreadCount: number
+      }
+    | { readonly __typename: 'BlockChanged'; readonly user: Pick<Person, 'id'>; readonly blocked: boolean }
     | { readonly __typename: 'TypingChanged'; readonly conversationId: string; readonly user: Person; readonly typing: boolean }
     | { readonly __typename: 'OnlineStatusChanged'; readonly userId: string; readonly online: boolean }
     | { readonly __typename: 'GroupUpdated' | 'MemberJoined' | 'MemberLeft' | 'NotificationReceived' | 'ResumeIncomplete' }
@@ -145,6 +152,12 @@ function eventOf(event: GraphqlEvent): ChatEvent | undefined {
     case 'ReactionAdded':
     case 'ReactionRemoved':
       return { kind: 'reaction', messageId: event.messageId, reaction: event.reaction, userIds: event.reactionUserIds }
+    case 'ConversationRead': {
+      const { conversationId, readUpTo, unreadCount: unread } = event
+      return { kind: 'marked', conversationId, readUpTo, unread }
+    }
+    case 'BlockChanged':
+      return { kind: 'blocked', userId: event.user.id, blocked: event.blocked }
     case 'TypingChanged':
       return { kind: 'typing', conversationId: event.conversationId, user: event.user, typing: event.typing }
     case 'OnlineStatusChanged':

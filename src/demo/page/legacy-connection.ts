@@ -14,7 +14,7 @@ export function connectLegacy(line: Line, { userId, after, listener }: Connectio
     token: () => line.restored().then(() => freshToken(userId)),
     webSocket: line.Socket,
     lastMessageId: after,
-    capabilities: ['edits', 'replies'],
+    capabilities: ['edits', 'replies', 'reads'],
     timing: { request: PATIENCE_MS, minBackoff: 200, maxBackoff: 5000 },
     onState: (state) => listener.state(state),
   })
@@ -117,6 +117,11 @@ function eventOf(push: Incoming): ChatEvent | undefined {
       const { message_id, reaction, reaction_user_ids } = push.data
       return { kind: 'reaction', messageId: String(message_id), reaction, userIds: reaction_user_ids.map(String) }
     }
+    case 'conversation_read': {
+      const { session_id, read_up_to, unread_count } = push.data
+      const readUpTo = read_up_to === null ? null : String(read_up_to)
+      return { kind: 'marked', conversationId: session_id, readUpTo, unread: unread_count }
+    }
     case 'typing': {
       const { session_id, user_id, user_name, typing } = push.data
       return { kind: 'typing', conversationId: session_id, user: { id: String(user_id), name: user_name }, typing }
@@ -130,7 +135,6 @@ function eventOf(push: Incoming): ChatEvent | undefined {
     case 'resume':
       return { kind: 'gap' }
     case 'notification':
-    case 'conversation_read':
     case 'user_updated':
       return undefined
   }

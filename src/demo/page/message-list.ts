@@ -20,6 +20,7 @@ export interface MessageActions {
   answer(message: Message): void
   edit(message: Message): void
   delete(message: Message): void
+  markUnread(message: Message): void
   retry(pending: Pending): void
   loadOlder(): void
   /** Puts a first message into the box. */
@@ -31,6 +32,8 @@ export interface MessageList {
   show(chat: Chat, conversation: Conversation | undefined, pending: readonly Pending[], text: Text): void
   /** Draws one message again. */
   update(chat: Chat, message: Message, text: Text): void
+  /** Scrolls to a message that is shown and gives it the focus; false where it is not. */
+  goTo(messageId: string): boolean
 }
 
 const isMine = (chat: Chat, { sender }: Message): boolean => sender.id === chat.me.id
@@ -121,7 +124,9 @@ export function createMessageList(actions: MessageActions): MessageList {
     const own = isMine(chat, message)
     const others = [
       action('answer', text.answer, actions.answer),
-      ...(own ? [action('edit', text.edit, actions.edit), action('delete', text.delete, actions.delete)] : []),
+      ...(own
+        ? [action('edit', text.edit, actions.edit), action('delete', text.delete, actions.delete)]
+        : [action('unread', text.markUnread, actions.markUnread)]),
     ]
     const reactions = REACTIONS.map((reaction) => {
       const button = h('button', { type: 'button', class: 'chip', 'aria-label': text.reactWith(reaction) }, reaction)
@@ -189,13 +194,24 @@ export function createMessageList(actions: MessageActions): MessageList {
       const isAtEnd = isOther || scrollHeight - scrollTop - clientHeight < 60
       const first = list.querySelector<HTMLElement>('[data-message]')?.dataset['message']
       const hasOlder = !isOther && first !== undefined && messages[0]?.id !== first
-      const items = messages.map((message) => draw(chat, message, text))
+      const items = messages.flatMap((message) => {
+        const item = draw(chat, message, text)
+        return message.id === conversation?.newFrom ? [h('li', { class: 'new-messages' }, text.newMessages), item] : [item]
+      })
       const isEmpty = messages.length === 0 && pending.length === 0
       empty.hidden = !isEmpty
       if (isEmpty) drawEmpty(chat, conversation, text)
       place(list, [...items, ...pending.map((each) => pendingOf(each, actions, text))])
       if (hasOlder) element.scrollTop = scrollTop + element.scrollHeight - scrollHeight
       else if (isAtEnd) element.scrollTop = element.scrollHeight
+    },
+
+    goTo(messageId) {
+      const item = drawn.get(messageId)
+      item?.setAttribute('tabindex', '-1')
+      item?.scrollIntoView({ block: 'center' })
+      item?.focus({ preventScroll: true })
+      return item !== undefined
     },
 
     update(chat, message, text) {

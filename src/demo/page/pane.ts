@@ -11,9 +11,11 @@ import { connectGraphql } from './graphql-connection.ts'
 import { connectLegacy } from './legacy-connection.ts'
 import { createLine, type Line } from './line.ts'
 import { createMessageList, excerptOf, type Pending } from './message-list.ts'
+import { BLOCK, MARK_UNREAD, UNBLOCK } from './documents.ts'
 import { createInterpreter } from './operations.ts'
-import { loadEvent } from './server.ts'
+import { loadEvent, query } from './server.ts'
 import { createStrip } from './strip.ts'
+import { createThreadTools } from './thread-tools.ts'
 import type { Text } from './text.ts'
 
 const PROTOCOLS = { legacy: connectLegacy, graphql: connectGraphql } as const
@@ -103,6 +105,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
       composer.edit(message.content)
     },
     delete: (message) => attempt(connection.delete(message)),
+    markUnread: ({ conversationId, id }) => attempt(query(chat.me.id, MARK_UNREAD, { conversationId, fromMessageId: id })),
     retry: (each) => void deliver(each),
     loadOlder: () => openId !== undefined && attempt(chat.loadMessages(openId)),
     greet() {
@@ -110,13 +113,28 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
       composer.focus()
     },
   })
+  const tools = createThreadTools({
+    block(conversation, blocked) {
+      const { peerId: userId } = conversation
+      if (userId === null) return
+      // The legacy protocol tells nothing of it.
+      const applied = (): void => chat.apply({ kind: 'blocked', userId, blocked }, false)
+      attempt(query(chat.me.id, blocked ? BLOCK : UNBLOCK, { userId }).then(applied))
+    },
+    async goTo(messageId) {
+      const id = openId
+      while (id !== undefined && id === openId && !messages.goTo(messageId) && chat.get(id)?.older) await chat.loadMessages(id)
+    },
+    failed: (error) => attempt(Promise.reject(error)),
+  })
   const typing = h('p', { class: 'typing', role: 'status' })
   const composer = createComposer({ id: `${side}-counter`, onSend: submit, onInput: tellTyping, onCancel: cancel })
   const thread = h(
     'section',
     { class: 'thread' },
-    h('header', {}, back, threadTitle),
+    h('header', {}, back, threadTitle, ...tools.buttons),
     strip.element,
+    tools.element,
     messages.element,
     typing,
     composer.element,
@@ -191,11 +209,14 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
 
   async function show(id: string): Promise<void> {
     openId = id
+    chat.opened(id)
+    tools.close()
     cancel()
     strip.clear(false)
     draw()
     onOpened()
     if (chat.get(id)?.messages === undefined) await chat.loadMessages(id)
+    await chat.loadBlocks()
   }
 
   function leave(): void {
@@ -236,6 +257,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
     const conversation = opened()
     if (!conversation) return
     saidTypingAt = 0
+    chat.seen(conversation)
     const { kind, message } = about ?? {}
     about = undefined
     drawAbout()
@@ -321,7 +343,9 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
   function drawThread(): void {
     const conversation = opened()
     body.classList.toggle('is-open', conversation !== undefined)
-    composer.show(conversation?.title, text)
+    const isBlocked = conversation !== undefined && chat.isBlocked(conversation)
+    composer.show(isBlocked ? undefined : conversation?.title, text)
+    tools.show(conversation, isBlocked, chat.me.id, text)
     if (conversation) {
       replaceChildren(
         threadTitle,

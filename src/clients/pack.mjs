@@ -7,7 +7,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath, URL } from 'node:url'
 
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const DIST = join(ROOT, 'dist')
 const destination = resolve(process.argv[2] ?? join(DIST, 'packed'))
 const { version, license, engines } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
@@ -18,6 +18,13 @@ const CLIENTS = [
     description: 'Client of Parley’s legacy JSON protocol that stays connected, for browsers and Node',
     readme: 'src/clients/legacy/README.md',
     entry: 'clients/legacy/client',
+  },
+  {
+    name: 'parley-resume',
+    description:
+      'Subscriptions of graphql-ws and graphql-sse that resume after every cut, and an outbox for mutations; for any GraphQL server with an `after` argument',
+    readme: 'src/clients/resume/README.md',
+    entry: 'clients/resume/resume',
   },
 ]
 
