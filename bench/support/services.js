@@ -91,9 +91,12 @@ export class OwnPostgres {
   #port
   #process
   #databases = 0
+  #settings = {}
 
-  static async start() {
+  /** With its usual settings, but for those given here. */
+  static async start(own = {}) {
     const postgres = new OwnPostgres()
+    postgres.#settings = own
     postgres.#port = await freePort()
     const identity = unprivileged()
     if (identity.uid !== undefined) chownSync(postgres.#folder, identity.uid, identity.gid)
@@ -108,7 +111,7 @@ export class OwnPostgres {
   }
 
   async start() {
-    const settings = { listen_addresses: HOST, port: this.#port, unix_socket_directories: '' }
+    const settings = { ...this.#settings, listen_addresses: HOST, port: this.#port, unix_socket_directories: '' }
     const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
     const options = { cwd: this.#folder, ...unprivileged() }
     this.#process = launch(postgresBinary('postgres'), ['-D', this.#data, ...args], options)

@@ -23,7 +23,7 @@ export interface Demo {
   right: Pane
 }
 
-export function paneOf(page: Page, side: 'left' | 'right'): Pane {
+function paneOf(page: Page, side: 'left' | 'right'): Pane {
   const root = page.locator(`#${side}`)
   const input = root.locator('.composer textarea')
   const row = (title: string): Locator =>
