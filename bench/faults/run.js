@@ -11,6 +11,8 @@ import { JWT_SECRET, signToken } from '../support/token.js'
 const NODE_COUNT = 2
 const SETTLE_MS = 1500
 const DRAIN_MS = 15_000
+/** For hundreds of clients on a busy machine. */
+const CONNECT_MS = 120_000
 /** After all has come, for what comes again. */
 const LINGER_MS = 1000
 
@@ -118,5 +120,5 @@ function resultOf(ledger, nodes, links) {
 async function withPatience(promise, what) {
   let isDone = false
   void promise.then(() => (isDone = true))
-  await until(what, () => isDone)
+  await until(what, () => isDone, CONNECT_MS)
 }

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
 import { skipCluster, startCluster, type TestCluster } from '../support/cluster.ts'
+import { databaseName, serverQuery } from '../support/database.ts'
 import { connectGraphqlWs } from '../support/graphql-client.ts'
 import type { Frame } from '../support/legacy-client.ts'
+import { createRedisServer, skipRedisServer, type RedisServer } from '../support/redis-server.ts'
 
 /** A banned user's tokens are refused at every door, and what is open is closed. */
 
@@ -161,5 +163,82 @@ describe.skipIf(skipCluster)('on two nodes', () => {
     } finally {
       await later.stop()
     }
+  })
+})
+
+/** What a banned user's token gets at every door of a node: HTTP, SSE, the legacy handshake, graphql-ws. */
+async function doors(node: TestApp, user: TestUser): Promise<unknown[]> {
+  const token = tokenOf({ userId: user.id, name: user.name })
+  const statuses = ['application/json', 'text/event-stream'].map(async (accept) => {
+    const headers = { accept, 'content-type': 'application/json', authorization: `Bearer ${token}` }
+    const response = await fetch(node.graphqlUrl, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ query: '{ viewer { id } }' }),
+    })
+    return [
+      response.status,
+      ((await response.json()) as { errors: { extensions: { code: string } }[] }).errors[0]?.extensions.code,
+    ]
+  })
+  const handshake = node.legacy(user).then(
+    () => 'taken',
+    (error: { status: number }) => error.status,
+  )
+  const { client, close } = connectGraphqlWs(node.graphqlUrl.replace('http', 'ws'), token)
+  const closed = new Promise((resolve) => client.on('closed', (event) => resolve((event as CloseEvent).code)))
+  const seen = [...(await Promise.all(statuses)), await handshake, await closed]
+  await close()
+  return seen
+}
+const REFUSED = [[403, 'FORBIDDEN'], [403, 'FORBIDDEN'], 403, 4403]
+
+describe.skipIf(skipCluster || skipRedisServer)('while a service is away', () => {
+  let redis: RedisServer
+  let cluster: TestCluster
+  beforeAll(async () => {
+    redis = await createRedisServer()
+    await redis.start()
+    cluster = await startCluster(2, { REDIS_URL: redis.url, POSITION_CHECK_MS: '200', DB_ACQUIRE_TIMEOUT_MS: '1000' })
+  })
+  afterAll(async () => {
+    await cluster.stop()
+    await redis.close()
+  })
+
+  test('Redis: a ban acts on its node at once, and on the others by the database', async () => {
+    const [one, two] = cluster.nodes as [TestApp, TestApp]
+    const ann = await one.user()
+    const clients = [await one.ready(ann), await two.ready(ann)]
+    await redis.kill()
+    try {
+      await ban(one, ann)
+      for (const client of clients) expect(await client.closed).toMatchObject({ code: 4403 })
+      for (const node of [one, two]) expect(await doors(node, ann)).toEqual(REFUSED)
+      await unban(two, ann)
+      for (const node of [one, two])
+        await expect.poll(async () => (await node.over(ann).run('{ viewer { id } }')).data, { timeout: 10_000 }).toBeDefined()
+    } finally {
+      await redis.start()
+    }
+  })
+
+  test('PostgreSQL: a banned user stays out, and a ban that cannot be stored is refused', async () => {
+    const [one, two] = cluster.nodes as [TestApp, TestApp]
+    const [ann, bob] = [await one.user(), await one.user()]
+    const client = await two.ready(ann)
+    await ban(one, ann)
+    expect(await client.closed).toMatchObject({ code: 4403 })
+    const name = databaseName(cluster.env['DATABASE_URL'] as string)
+    await serverQuery(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`)
+    try {
+      await serverQuery(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`)
+      for (const node of [one, two]) expect(await doors(node, ann)).toEqual(REFUSED)
+      const refused = await one.admin.run(BAN, { id: String(bob.id), until: null })
+      expect(refused.errors).toMatchObject([{ extensions: { code: 'UNAVAILABLE' } }])
+    } finally {
+      await serverQuery(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`)
+    }
+    await expect.poll(async () => (await two.over(bob).run('{ viewer { id } }')).data, { timeout: 10_000 }).toBeDefined()
   })
 })

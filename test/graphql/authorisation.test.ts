@@ -2,155 +2,13 @@ import { readFileSync } from 'node:fs'
 import { Kind, parse, type ObjectTypeDefinitionNode } from 'graphql'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
+import { MUTATIONS, QUERIES, SUBSCRIPTIONS, type Rule, type World } from '../support/authorisation-rules.ts'
 import { connectGraphqlWs, connectHttp, type Data, type GraphqlClient } from '../support/graphql-client.ts'
 
 /**
  * Who may do what, for every field of the schema that can be asked for by itself, and for every field that is not the same
  * for all viewers. A new one without a rule here fails the first test.
  */
-
-/** What there is in the world of these tests. */
-interface World {
-  /** Owner of the group, and who wrote to bob. */
-  ann: TestUser
-  bob: TestUser
-  /** Was in the group, and was removed. */
-  gone: TestUser
-  /** In nothing. */
-  eve: TestUser
-  /** Blocked by ann, with whom they share a group and a direct conversation. */
-  foe: TestUser
-  group: string
-  conversation: string
-  direct: string
-  groupMessage: string
-  directMessage: string
-  /** Ann's. */
-  notification: string
-}
-
-type Outcome = 'ok' | 'null' | 'FORBIDDEN' | 'NOT_FOUND' | 'BAD_USER_INPUT'
-interface Rule {
-  /** The field as it is asked for. */
-  ask: (world: World) => string
-  /** Of one who is a stranger to what is asked for, of one who was removed from it, of a user who is no admin. */
-  stranger: Outcome
-  removed?: Outcome
-}
-
-const rule = (ask: Rule['ask'], stranger: Outcome, removed = stranger): Rule => ({ ask, stranger, removed })
-/** Concerns only the viewer, so no one else's exists. */
-const own = (ask: Rule['ask']): Rule => rule(ask, 'ok')
-const ADMIN_RULES = new Set<Rule['ask']>()
-const admins = (ask: Rule['ask']): Rule => {
-  ADMIN_RULES.add(ask)
-  return rule(ask, 'FORBIDDEN')
-}
-
-const QUERIES: Record<string, Rule> = {
-  viewer: own(() => 'viewer { id }'),
-  cursor: own(() => 'cursor'),
-  // Everyone may see who a user is.
-  user: own(({ ann }) => `user(id: "${ann.id}") { id }`),
-  conversations: own(() => 'conversations { edges { node { id } } }'),
-  conversation: rule(({ conversation }) => `conversation(id: "${conversation}") { id }`, 'null'),
-  message: rule(({ groupMessage }) => `message(id: "${groupMessage}") { id }`, 'null'),
-  // Everyone may see that there is a group, so as to join it; not what is in it, see below.
-  group: own(({ group }) => `group(id: "${group}") { id }`),
-  notifications: own(() => 'notifications { edges { node { id } } }'),
-  searchMessages: rule(
-    ({ conversation }) => `searchMessages(text: "hi", conversationId: "${conversation}") { edges { node { id } } }`,
-    'NOT_FOUND',
-  ),
-  blockedUsers: own(() => 'blockedUsers { edges { node { id } } }'),
-  cluster: admins(() => 'cluster { nodes { id } }'),
-  connections: admins(({ ann }) => `connections(userId: "${ann.id}") { id }`),
-  topic: admins(({ ann }) => `topic(id: "user:${ann.id}") { id }`),
-  users: admins(() => 'users { edges { node { id } } }'),
-  conversationsOf: admins(({ ann }) => `conversationsOf(userId: "${ann.id}") { edges { node { id } } }`),
-  groups: admins(() => 'groups { edges { node { id } } }'),
-  reports: admins(() => 'reports { edges { node { id } } }'),
-  auditLog: admins(() => 'auditLog { edges { node { id } } }'),
-  statistics: admins(() => 'statistics { date }'),
-}
-
-const MUTATIONS: Record<string, Rule> = {
-  sendMessage: rule(
-    ({ conversation }) => `sendMessage(input: { conversationId: "${conversation}", content: "x" }) { id }`,
-    'FORBIDDEN',
-  ),
-  editMessage: rule(
-    ({ groupMessage }) => `editMessage(input: { messageId: "${groupMessage}", content: "theirs" }) { id }`,
-    'NOT_FOUND',
-  ),
-  deleteMessage: rule(({ groupMessage }) => `deleteMessage(messageId: "${groupMessage}") { id }`, 'NOT_FOUND'),
-  setTyping: rule(({ conversation }) => `setTyping(conversationId: "${conversation}", typing: true)`, 'FORBIDDEN'),
-  markMessageRead: rule(({ groupMessage }) => `markMessageRead(messageId: "${groupMessage}") { readAt }`, 'NOT_FOUND'),
-  markConversationRead: rule(
-    ({ conversation, groupMessage }) =>
-      `markConversationRead(conversationId: "${conversation}", upToMessageId: "${groupMessage}")`,
-    'NOT_FOUND',
-  ),
-  markConversationUnread: rule(
-    ({ conversation, groupMessage }) =>
-      `markConversationUnread(conversationId: "${conversation}", fromMessageId: "${groupMessage}")`,
-    'NOT_FOUND',
-  ),
-  updateConversationSettings: rule(
-    ({ conversation }) => `updateConversationSettings(conversationId: "${conversation}", input: { pinned: true }) { id }`,
-    'NOT_FOUND',
-  ),
-  addReaction: rule(({ groupMessage }) => `addReaction(messageId: "${groupMessage}", reaction: "👍") { count }`, 'NOT_FOUND'),
-  removeReaction: rule(
-    ({ groupMessage }) => `removeReaction(messageId: "${groupMessage}", reaction: "👍") { count }`,
-    'NOT_FOUND',
-  ),
-  createGroup: own(() => 'createGroup(input: { name: "mine" }) { id }'),
-  updateGroup: rule(({ group }) => `updateGroup(groupId: "${group}", input: { name: "theirs" }) { id }`, 'FORBIDDEN'),
-  // Last, since it makes the stranger one who is no stranger.
-  joinGroup: own(({ group }) => `joinGroup(groupId: "${group}")`),
-  decideJoinRequest: rule(
-    ({ group, eve }) => `decideJoinRequest(groupId: "${group}", userId: "${eve.id}", approve: true) { id }`,
-    'FORBIDDEN',
-  ),
-  inviteToGroup: rule(({ group, eve }) => `inviteToGroup(groupId: "${group}", userIds: ["${eve.id}"]) { id }`, 'FORBIDDEN'),
-  leaveGroup: rule(({ group }) => `leaveGroup(groupId: "${group}")`, 'FORBIDDEN'),
-  removeGroupMember: rule(({ group, bob }) => `removeGroupMember(groupId: "${group}", userId: "${bob.id}") { id }`, 'FORBIDDEN'),
-  setGroupRole: rule(
-    ({ group, bob }) => `setGroupRole(groupId: "${group}", userId: "${bob.id}", role: ADMIN) { id }`,
-    'FORBIDDEN',
-  ),
-  // Everyone may block anyone.
-  blockUser: own(({ foe }) => `blockUser(userId: "${foe.id}") { id }`),
-  unblockUser: own(({ foe }) => `unblockUser(userId: "${foe.id}") { id }`),
-  markNotificationRead: rule(({ notification }) => `markNotificationRead(id: "${notification}") { id }`, 'NOT_FOUND'),
-  pushNewMessage: admins(({ groupMessage }) => `pushNewMessage(messageId: "${groupMessage}", isGroup: true)`),
-  pushGroupUpdate: admins(({ group }) => `pushGroupUpdate(groupId: "${group}")`),
-  pushMemberJoined: admins(({ group, bob }) => `pushMemberJoined(groupId: "${group}", userId: "${bob.id}")`),
-  pushMemberLeft: admins(({ group, bob }) => `pushMemberLeft(groupId: "${group}", userId: "${bob.id}")`),
-  pushSystemNotification: admins(({ ann }) => `pushSystemNotification(notificationType: "x", data: {}, userIds: ["${ann.id}"])`),
-  upsertUser: admins(({ ann }) => `upsertUser(id: "${ann.id}", name: "other") { id }`),
-  reportMessage: rule(({ groupMessage }) => `reportMessage(messageId: "${groupMessage}", reason: "x") { id }`, 'NOT_FOUND'),
-  resolveReport: admins(() => 'resolveReport(id: "1", status: ACTED) { id }'),
-  banUser: admins(({ ann }) => `banUser(userId: "${ann.id}", reason: "x") { id }`),
-  unbanUser: admins(({ ann }) => `unbanUser(userId: "${ann.id}") { id }`),
-  muteGroupMember: rule(({ group, bob }) => `muteGroupMember(groupId: "${group}", userId: "${bob.id}") { role }`, 'FORBIDDEN'),
-  deleteMessagesOf: admins(({ ann }) => `deleteMessagesOf(userId: "${ann.id}", since: "2020-01-01T00:00:00Z")`),
-  eraseUser: admins(({ ann }) => `eraseUser(userId: "${ann.id}")`),
-  // Of the viewer's own connection; over a single request there is none.
-  refreshToken: rule(() => 'refreshToken(token: "x")', 'BAD_USER_INPUT'),
-  disconnectUser: admins(({ ann }) => `disconnectUser(userId: "${ann.id}")`),
-}
-
-const SUBSCRIPTIONS: Record<string, Rule> = {
-  events: own(() => 'events { id }'),
-  conversationEvents: rule(({ conversation }) => `conversationEvents(conversationId: "${conversation}") { id }`, 'NOT_FOUND'),
-  messageSent: rule(({ conversation }) => `messageSent(conversationId: "${conversation}") { id }`, 'NOT_FOUND'),
-  typing: rule(({ conversation }) => `typing(conversationId: "${conversation}") { typing }`, 'NOT_FOUND'),
-  onlineStatus: own(() => 'onlineStatus { online }'),
-  notificationReceived: own(() => 'notificationReceived { id }'),
-  activity: admins(({ ann }) => `activity(userId: "${ann.id}") { name }`),
-}
 
 /** What those see of a group who are not in it. */
 const GROUP_FIELDS: Record<string, string> = {
@@ -208,24 +66,6 @@ test('every field of the schema that needs a rule has one', () => {
     ...ADMIN_FIELDS,
   ]
   expect(viewerDependent.toSorted()).toEqual(marked.toSorted())
-})
-
-test('the table in docs/admin.md gives admins alone what the matrix does', () => {
-  const text = readFileSync(new URL('../../docs/admin.md', import.meta.url), 'utf8')
-  const rows = [...text.matchAll(/^\| (`[^|]*) \|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|$/gm)]
-  const fieldsOnly = (which: (row: RegExpMatchArray) => boolean): string[] =>
-    rows.filter(which).flatMap(([, names = '']) => [...names.matchAll(/`(\w+)`/g)].map(([, name = '']) => name))
-  const isYes = (cell: string | undefined): boolean => cell?.trim() === 'yes'
-  const adminsOnly = fieldsOnly(
-    ([, names, member, admin, owner]) => !names?.includes(' of ') && ![member, admin, owner].some(isYes),
-  )
-  const isForAdmins = ([, { ask, stranger }]: [string, Rule]): boolean => stranger === 'FORBIDDEN' && ADMIN_RULES.has(ask)
-  const inMatrix = [QUERIES, MUTATIONS, SUBSCRIPTIONS].flatMap((rules) =>
-    Object.entries(rules)
-      .filter(isForAdmins)
-      .map(([name]) => name),
-  )
-  expect(adminsOnly.toSorted()).toEqual(inMatrix.toSorted())
 })
 
 let app: TestApp
