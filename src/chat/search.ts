@@ -117,6 +117,19 @@ function datesBetween(after: Date | undefined, before: Date | undefined): string
   return dates.length > DATES_LIMIT ? undefined : dates
 }
 
+/** So many of the newest ids are looked through first: what is common is among them, and to look through few is cheap. */
+const NEWEST_IDS = 512
+
+/** Ids from `from` on, below those that were looked through, and the tokens of the ranges that they are in. */
+function stepsOf(before: number): ((top: number) => { from: number; ranges: readonly number[] })[] {
+  const levels = RANGE_LEVELS.map((level) => (top: number) => {
+    // The range of the newest id and the one before it, since the first may have just begun.
+    const newest = rangeOf(level, top - 1)
+    return { from: Math.max(0, newest - 1) * 2 ** level, ranges: [rangeToken(level, newest), rangeToken(level, newest - 1)] }
+  })
+  return [() => ({ from: Math.max(0, before - NEWEST_IDS), ranges: [] }), ...levels, () => ({ from: 0, ranges: [] })]
+}
+
 /** The index's hits below `before`, newest first: in the newest range of ids, then in ever larger ones. */
 async function* hitsOf(
   store: StoreParts,
@@ -126,12 +139,9 @@ async function* hitsOf(
 ): AsyncGenerator<Awaited<ReturnType<StoreParts['search']['find']>>[number]> {
   const limit = 2 * pageLimit
   let top = before
-  for (const level of [...RANGE_LEVELS, undefined]) {
-    // The range of the newest id and the one before it, since the first may have just begun.
-    const newest = level === undefined ? 0 : rangeOf(level, top - 1)
-    const from = level === undefined ? 0 : Math.max(0, newest - 1) * 2 ** level
-    const oneOfEach =
-      level === undefined ? query.oneOfEach : [...query.oneOfEach, [rangeToken(level, newest), rangeToken(level, newest - 1)]]
+  for (const step of stepsOf(before)) {
+    const { from, ranges } = step(top)
+    const oneOfEach = ranges.length === 0 ? query.oneOfEach : [...query.oneOfEach, ranges]
     for (;;) {
       const hits = await store.search.find({ ...query, oneOfEach, from, before: top, limit })
       yield* hits
