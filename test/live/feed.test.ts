@@ -754,10 +754,9 @@ describe('membership', () => {
   test('the end of a membership is not waited for where the log has it no more', async () => {
     const { store } = on()
     let isLost = false
-    const log = {
-      ...store.log,
+    const log = overriding(store.log, {
       read: async (...input: Parameters<typeof store.log.read>) => (isLost ? [] : await store.log.read(...input)),
-    }
+    })
     const { node, users, group, send, pubsub } = await setup({ log })
     const [a = 0, b = 0] = await users(2)
     const groupId = await group(a, [b])
