@@ -72,14 +72,9 @@ export function createThreadTools({ block, goTo, failed }: ThreadToolsOptions): 
     const variables = { text: words, conversationId: conversation.id }
     const { searchMessages } = await query<{ searchMessages: { edges: { node: Found }[] } }>(userId, SEARCH, variables)
     if (own !== searches) return
-    count.textContent = text.found(searchMessages.edges.length)
-    replaceChildren(results, ...searchMessages.edges.map(({ node }) => h('li', {}, resultOf(node, userId, text))))
-  }
-
-  function resultOf({ id, sender, content }: Found, userId: string, text: Text): HTMLElement {
-    const button = h('button', { type: 'button' }, `${sender.id === userId ? text.you : sender.name}: ${excerptOf(content)}`)
-    button.addEventListener('click', () => void goTo(id).catch(failed))
-    return button
+    const buttons = searchMessages.edges.map(({ node }) => resultOf(node, userId, text, () => void goTo(node.id).catch(failed)))
+    count.textContent = text.found(buttons.length)
+    replaceChildren(results, ...buttons.map((button) => h('li', {}, button)))
   }
 
   searchButton.addEventListener('click', () => {
@@ -92,13 +87,7 @@ export function createThreadTools({ block, goTo, failed }: ThreadToolsOptions): 
     timer = setTimeout(() => void search().catch(failed), TYPED_MS)
   })
   panel.addEventListener('keydown', (event) => {
-    const buttons = [input, ...results.querySelectorAll('button')]
-    const at = buttons.indexOf(document.activeElement as HTMLButtonElement)
-    const next = event.key === 'ArrowDown' ? buttons[at + 1] : event.key === 'ArrowUp' ? buttons[at - 1] : undefined
-    if (next) {
-      event.preventDefault()
-      next.focus()
-    }
+    moveFocus(event, [input, ...results.querySelectorAll('button')])
     if (event.key !== 'Escape') return
     event.stopPropagation()
     setOpen(false)
@@ -118,11 +107,27 @@ export function createThreadTools({ block, goTo, failed }: ThreadToolsOptions): 
       setAttributes(searchButton, { 'aria-label': text.search, title: text.search, 'aria-expanded': String(!panel.hidden) })
       setAttributes(input, { 'aria-label': text.searchFor, placeholder: text.searchFor })
       if (!conversation) return
-      const label = isBlocked ? text.unblock(conversation.title) : text.block(conversation.title)
+      const { title } = conversation
+      const label = isBlocked ? text.unblock(title) : text.block(title)
       blockButton.textContent = isBlocked ? '🔓' : '🚫'
       setAttributes(blockButton, { 'aria-label': label, title: label })
-      note.textContent = isBlocked ? text.blocked(conversation.title) : ''
+      note.textContent = isBlocked ? text.blocked(title) : ''
     },
     close: () => setOpen(false),
   }
+}
+
+function resultOf({ sender, content }: Found, userId: string, text: Text, onChosen: () => void): HTMLElement {
+  const button = h('button', { type: 'button' }, `${sender.id === userId ? text.you : sender.name}: ${excerptOf(content)}`)
+  button.addEventListener('click', onChosen)
+  return button
+}
+
+/** The arrow keys go from one to the next. */
+function moveFocus(event: KeyboardEvent, elements: readonly HTMLElement[]): void {
+  const at = elements.indexOf(document.activeElement as HTMLElement)
+  const next = event.key === 'ArrowDown' ? elements[at + 1] : event.key === 'ArrowUp' ? elements[at - 1] : undefined
+  if (!next) return
+  event.preventDefault()
+  next.focus()
 }
