@@ -1,4 +1,5 @@
 import { hasCode } from './database/errors.ts'
+import { UNDER_WAY } from './event-log.ts'
 import { Prisma as Sql } from './generated/client.ts'
 import type { Database } from './database/client.ts'
 import type { RawDb } from './database/sql.ts'
@@ -64,9 +65,6 @@ async function repairHistory(tx: RawDb, origin: string): Promise<HistoryRepair |
   }
   return { lastEventId: end.last }
 }
-
-/** Ids are taken before their transactions commit, and what was under way at the end may be lost, this far below what was not. */
-const UNDER_WAY = 1000
 
 /**
  * The last event that the log has had, and up to which none can be missing. Not by the sequence, which is ahead of the log in a dump, and by up to

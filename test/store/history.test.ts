@@ -25,6 +25,24 @@ describeEngines((on) => {
 })
 
 describeServer((on) => {
+  test('of another cluster, what is a little lower than a cursor may not have been delivered, and is repeated', async () => {
+    const node = createTestChat(on().store)
+    const [a = 0, b = 0, c = 0, d = 0] = await node.users(4)
+    await node.send(a, { receiverId: b })
+    await node.send(c, { receiverId: d })
+    const cursor = await on().store.log.lastId()
+    const topics = [`user:${a}`, `user:${c}`]
+    const positions = async (): Promise<(number | undefined)[]> => {
+      const after = await on().store.log.positionsAfter(cursor, topics)
+      return topics.map((topic) => after.positions.get(topic)?.seq)
+    }
+    expect(await positions()).toEqual([1, 1])
+    // What a repair does where the transaction ids are of another cluster.
+    await on().database.prisma.$executeRawUnsafe(`UPDATE events SET xid = 0 WHERE topic IN ('${topics.join("', '")}')`)
+    expect(await positions()).toEqual([0, 1])
+    await node.close()
+  })
+
   test('after a restore from a dump, ids go on beyond what was lost, and cursors of it are not complete', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'parley-test-'))
     const node = createTestChat(on().store)
