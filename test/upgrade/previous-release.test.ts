@@ -123,6 +123,14 @@ describe.skipIf(!isAsked || skipCluster || !hasPrevious)(`version ${PREVIOUS.ver
       await resumed.close()
     }
 
+    // What 0.1 sends is not numbered, and not counted as unread.
+    const { conversations } = await connectHttp(`${current.url}/graphql`, tokenFor(BOB)).data(
+      '{ conversations { edges { node { unreadCount } } } }',
+    )
+    const counted = Number(conversations.edges[0].node.unreadCount)
+    const all = 1 + sent.length + 1 + NAMES.length
+    expect(counted).toBe(PREVIOUS.version === '0.1.0' ? all - sent.length / 2 : all)
+
     // Back: it starts again where this version's migrations let it, and says so where they don't.
     const again = run(env, launch)
     const isUp = new Promise<'up'>((resolve) => {
