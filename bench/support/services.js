@@ -4,7 +4,7 @@ import { chownSync, existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import pg from 'pg'
-import { end, freePort, launch, makeFolder, removeFolder, runToEnd, until } from './processes.js'
+import { end, freePort, launch, makeFolder, removeFolder, runToEnd, sleep, until } from './processes.js'
 
 const HOST = '127.0.0.1'
 
@@ -148,6 +148,8 @@ export class OwnPostgres {
   async demote() {
     await this.#query('ALTER SYSTEM SET default_transaction_read_only = on')
     await this.#query('SELECT pg_reload_conf()')
+    // What began to write before it heard of that ends.
+    await sleep(500)
     const { rows } = await this.#query('SELECT pg_current_wal_flush_lsn()::text AS end')
     return rows[0].end
   }
