@@ -96,8 +96,9 @@ describe.skipIf(!isAsked || skipCluster || !hasPrevious)(`version ${PREVIOUS.ver
   test('both deliver what clients of either send over both protocols, and a restart of the old one loses nothing', async () => {
     const launch = { command: [process.execPath, previous.main] as const }
     const old = await start(env, launch)
-    await send('graphql', old, 'before')
     const readers: Reader[] = await Promise.all(NAMES.map((name) => read(name, old, BOB)))
+    await send('graphql', old, 'before')
+    for (const reader of readers) await reader.until('before')
     // Brings the database to its schema while the old one runs.
     const current = await start(env)
     readers.push(...(await Promise.all(NAMES.map((name) => read(name, current, BOB)))))
