@@ -72,6 +72,8 @@ export class Target {
       await told(attacker, 'prepared')
       await sleep(500)
       const before = await this.#server.ask('memory')
+      // The collections made others wait, and are a long turn: neither is the attack's.
+      await sleep(500)
       await this.#server.ask('turns')
       await order(this.#others, 'start')
       const got = await order(attacker, 'go', 'done')

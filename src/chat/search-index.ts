@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { LogEntry } from '../store/event-log.ts'
 import type { MessageRecord } from '../store/message-rows.ts'
 import type { IndexedMessage } from '../store/search.ts'
@@ -45,10 +46,34 @@ function dateTokens(at: number): readonly number[] {
 
 /** How long a sent message waits for others to be indexed with it, in milliseconds; docs/guarantees.md allows 2 s. */
 const GATHER_MS = 200
-/** How many messages one statement adds. */
+/** How many messages one statement adds, and about how many tokens. */
 const BATCH = 500
+const BATCH_TOKENS = 20_000
+/** How long tokens are made in one turn of the event loop, in milliseconds; those of a long message take some by themselves. */
+const TURN_MS = 4
 /** More than wait here are found in the database later. */
 const CAPACITY = 50_000
+
+/** Adds messages to the index; others have their turn meanwhile. */
+async function addAll(search: Pick<Store['search'], 'add'>, messages: readonly MessageRecord[]): Promise<void> {
+  let batch: IndexedMessage[] = []
+  let tokens = 0
+  let began = performance.now()
+  for (const message of messages) {
+    if (performance.now() - began > TURN_MS) {
+      await nextTurn()
+      began = performance.now()
+    }
+    const entry = indexed(message)
+    batch.push(entry)
+    tokens += entry.tokens.length
+    if (batch.length < BATCH && tokens < BATCH_TOKENS) continue
+    await search.add(batch)
+    batch = []
+    tokens = 0
+  }
+  if (batch.length > 0) await search.add(batch)
+}
 
 /**
  * Fills the search index after the commit, so that no send pays for it. What a crash or a full queue keeps out of it is found by
@@ -90,9 +115,7 @@ export class SearchIndex {
 
   async #add(messages: readonly MessageRecord[]): Promise<void> {
     try {
-      for (let start = 0; start < messages.length; start += BATCH) {
-        await this.#store.search.add(messages.slice(start, start + BATCH).map(indexed))
-      }
+      await addAll(this.#store.search, messages)
     } catch (error) {
       // Found by the next `catchUp`.
       this.#onError(error)
@@ -107,7 +130,7 @@ export class SearchIndex {
     while (!isStopping()) {
       const { result } = await this.#store.transaction(async (tx) => {
         const next = await tx.search.nextUnindexed(BATCH)
-        if (next.messages.length > 0) await tx.search.add(next.messages.map(indexed))
+        await addAll(tx.search, next.messages)
         if (next.lastId !== undefined) await tx.search.setIndexedTo(next.lastId)
         return next
       })

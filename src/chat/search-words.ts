@@ -26,10 +26,17 @@ const ACCENTS = /([\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}])\p{Mn}+/
 /** Letters that Unicode does not decompose. */
 const LETTERS: Readonly<Record<string, string>> = { ø: 'o', ł: 'l', đ: 'd', æ: 'ae', œ: 'oe', þ: 'th', ð: 'd', ħ: 'h' }
 
+/**
+ * As much as a content may have, in UTF-16 code units. Only characters that stand for whole words (U+FDFA is 18) make it longer by folding;
+ * then its beginning is what can be found.
+ */
+const FOLDED_LENGTH = 10_000
+
 /** Text without differences of width, case and accents (NFKC; `ß` is `ss`). */
 export function fold(text: string): string {
+  const decomposed = text.normalize('NFKC').slice(0, FOLDED_LENGTH)
   // Upper case first: some letters have no lower case of their own that others share.
-  const folded = text.normalize('NFKC').replace(JOINERS, '').toUpperCase().toLowerCase().normalize('NFD')
+  const folded = decomposed.replace(JOINERS, '').toUpperCase().toLowerCase().normalize('NFD')
   return folded
     .replace(ACCENTS, '$1')
     .replace(/[øłđæœþðħ]/g, (letter) => LETTERS[letter] as string)

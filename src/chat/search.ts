@@ -1,4 +1,5 @@
 import { badInput, notFound } from '../errors.ts'
+import { fairTurns } from '../lib/fair-turns.ts'
 import type { MessageRecord } from '../store/message-rows.ts'
 import type { SearchFilters, SearchQuery } from '../store/search.ts'
 import type { StoreParts } from '../store/store.ts'
@@ -34,6 +35,8 @@ const WORDS = 10
 const DATES_LIMIT = 120
 /** How many hits are looked at for one page: those that a hash brings by chance, or that are not the user's, are few. */
 const HITS_LIMIT = 5000
+/** And how many characters of them. */
+const CHARACTERS_LIMIT = 1_000_000
 
 export function createSearch(store: StoreParts): Search {
   return {
@@ -47,13 +50,25 @@ export function createSearch(store: StoreParts): Search {
       const query = { ...input, userId, ...tokensOfQuery(userId, input, terms, conversationIds) }
       const found: MessageRecord[] = []
       let seen = 0
+      let characters = 0
       for await (const { message } of hitsOf(store, query, Math.min(before, (await store.search.lastId()) + 1), limit)) {
-        if (message && matches(message.content, terms)) found.push(message)
-        if (found.length === limit || ++seen === HITS_LIMIT) break
+        if (message && (await matchesInTurn(userId, message, terms))) found.push(message)
+        characters += message?.content.length ?? 0
+        if (found.length === limit || ++seen === HITS_LIMIT || characters > CHARACTERS_LIMIT) break
       }
       return found
     },
   }
+}
+
+/** How many characters are looked through in one unit of a user's turn. */
+const CHARACTERS_PER_UNIT = 50
+
+/** Long contents take milliseconds each, and a page may look through thousands. */
+async function matchesInTurn(userId: number, { content }: MessageRecord, terms: readonly SearchTerm[]): Promise<boolean> {
+  if (terms.length === 0) return true
+  await fairTurns.next(userId, Math.ceil(content.length / CHARACTERS_PER_UNIT))
+  return matches(content, terms)
 }
 
 function checkedTerms(input: SearchInput): SearchTerm[] {

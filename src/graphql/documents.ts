@@ -57,6 +57,8 @@ export interface PreparedOperation {
   takesAfter: boolean
   /** Whether an argument is a token, which nobody else may see. */
   takesToken: boolean
+  /** Whether it runs in a transaction of its own: a mutation that does more than send. */
+  hasTransaction: boolean
   /** How many fields it may resolve at most. */
   cost: Cost
   /** Whether variables certainly have their declared types; if unsure, they must be checked closely. */
@@ -200,6 +202,9 @@ function dropTokens(document: DocumentNode): void {
   })
 }
 
+/** Mutations that share their statements with others, or change nothing that is stored. */
+const WITHOUT_TRANSACTION: ReadonlySet<string> = new Set(['__typename', 'sendMessage', 'setTyping', 'refreshToken'])
+
 /** Properties of a valid document, and how its operations are executed. */
 export function analyse(schema: GraphQLSchema, document: DocumentNode, executorOf = interpreted): PreparedDocument {
   const fragments = new Map<string, FragmentDefinitionNode>()
@@ -213,6 +218,7 @@ export function analyse(schema: GraphQLSchema, document: DocumentNode, executorO
     const seen = new Set<string>()
     let isShared = true
     let takesToken = false
+    let hasTransaction = false
     let selectsCursor = false
     let takesAfter = false
     const walk = (root: OperationDefinitionNode | FragmentDefinitionNode, isRoot: boolean): void => {
@@ -228,6 +234,8 @@ export function analyse(schema: GraphQLSchema, document: DocumentNode, executorO
               const definition = typeInfo.getFieldDef()
               if (definition?.astNode?.directives?.some(({ name }) => name.value === 'viewerDependent')) isShared = false
               if (definition?.args.some(({ name }) => name === 'token')) takesToken = true
+              if (typeInfo.getParentType() === schema.getMutationType() && !WITHOUT_TRANSACTION.has(field.name.value))
+                hasTransaction = true
               if (field.name.value === 'cursor' && typeInfo.getParentType() === schema.getQueryType()) selectsCursor = true
               if (isRoot && typeInfo.getParentType() === schema.getSubscriptionType()) {
                 rootField = field
@@ -256,6 +264,7 @@ export function analyse(schema: GraphQLSchema, document: DocumentNode, executorO
       isShared: isShared && node.operation === 'subscription',
       resultVariables: [...resultVariables],
       takesToken,
+      hasTransaction,
       selectsCursor,
       takesAfter,
       cost: costOf(schema, document, node),

@@ -1,4 +1,5 @@
 import { createSourceEventStream, type ExecutionResult, type GraphQLError, type GraphQLSchema } from 'graphql'
+import { ChatError } from '../errors.ts'
 import { countIn, createCounts, type Counts } from '../telemetry/counters.ts'
 import type { Activity } from '../admin/activity.ts'
 import { Readings } from '../admin/readings.ts'
@@ -6,6 +7,7 @@ import { createContext, type Services } from './context.ts'
 import type { PreparedDocument, PreparedOperation } from './documents.ts'
 import { clientResult, toClientError, toClientResult, type ReportError } from './errors.ts'
 import type { Variables } from './execute.ts'
+import { Slots } from '../lib/slots.ts'
 import { inSpan, tracing } from '../telemetry/tracing.ts'
 import { ExecutionTurns, WaitingExecution } from './execution-turns.ts'
 import { LargeAnswers, SMALL_COST } from './large-answers.ts'
@@ -47,6 +49,13 @@ export interface OperationsOptions {
 /** How successful operations are counted. */
 const OK = { query: 'query ok', mutation: 'mutation ok', subscription: 'subscription ok' } as const
 
+/**
+ * How many mutations of one user run in transactions at the same time: the connections to the database are shared by everybody,
+ * and one that waits for a lock is taken meanwhile. The user's other mutations wait this long.
+ */
+const TRANSACTIONS_OF_USER = 2
+const TRANSACTION_WAIT_MS = 10_000
+
 const hasErrors = ({ errors }: ExecutionResult): boolean => errors !== undefined
 
 /** How every transport runs an operation. */
@@ -63,6 +72,7 @@ export class Operations {
   readonly #parts: { report: ReportError; activity: ActivityRecorder; budget: SubscriptionBudget; counts: Counts }
   readonly #rules: { suggestions: boolean; maxBytes: number | undefined }
   readonly #largeAnswers = new LargeAnswers()
+  readonly #transactions = new Slots({ count: Infinity, perUser: TRANSACTIONS_OF_USER })
   /** Queries and mutations in progress, and who waits for them to end. */
   #running = 0
   readonly #waiting: (() => void)[] = []
@@ -224,10 +234,22 @@ export class Operations {
     }
   }
 
+  async #executeInTransaction(request: PreparedRequest): Promise<ExecutionResult> {
+    const release = await this.#transactions.acquire(request.viewer.userId, TRANSACTION_WAIT_MS)
+    if (!release) {
+      const error = new ChatError('UNAVAILABLE', 'too many changes of this user wait; nothing was changed, try again in a second')
+      return { errors: [toClientError(error, this.#report)] }
+    }
+    try {
+      return await this.#executeNow(request)
+    } finally {
+      release()
+    }
+  }
+
   #execute(request: PreparedRequest): ExecutionResult | Promise<ExecutionResult> {
-    return request.cost <= SMALL_COST
-      ? this.#executeNow(request)
-      : this.#largeAnswers.make(request, () => this.#executeNow(request))
+    const run = () => (request.operation.hasTransaction ? this.#executeInTransaction(request) : this.#executeNow(request))
+    return request.cost <= SMALL_COST ? run() : this.#largeAnswers.make(request, run)
   }
 
   /** An operation executed for its subscriber alone. */

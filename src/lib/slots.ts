@@ -3,24 +3,39 @@ interface Waiting {
   start: () => void
 }
 
+export interface SlotsOptions {
+  /** How many may run at the same time. */
+  count: number
+  /** And of one user; `count` if absent. */
+  perUser?: number
+  /** How many may wait; any number if absent. */
+  waitingLimit?: number
+}
+
 /** At most this many run at the same time; the others wait in order, but behind those of users who have none running. */
 export class Slots {
   readonly #count: number
+  readonly #perUser: number
   readonly #waitingLimit: number
   readonly #running = new Map<number, number>()
   #used = 0
   #waiting: Waiting[] = []
 
-  constructor(count: number, waitingLimit: number) {
+  constructor({ count, perUser = count, waitingLimit = Infinity }: SlotsOptions) {
     this.#count = count
+    this.#perUser = perUser
     this.#waitingLimit = waitingLimit
+  }
+
+  #runningOf(userId: number): number {
+    return this.#running.get(userId) ?? 0
   }
 
   /**
    * Resolves with a function that releases the slot; undefined if too many wait, or it did not get a turn within `timeoutMs`.
    */
   async acquire(userId: number, timeoutMs: number): Promise<(() => void) | undefined> {
-    if (this.#used < this.#count) return this.#start(userId)
+    if (this.#used < this.#count && this.#runningOf(userId) < this.#perUser) return this.#start(userId)
     if (this.#waiting.length >= this.#waitingLimit) return undefined
     return await new Promise((resolve) => {
       const waiting: Waiting = {
@@ -40,10 +55,10 @@ export class Slots {
 
   #start(userId: number): () => void {
     this.#used++
-    this.#running.set(userId, (this.#running.get(userId) ?? 0) + 1)
+    this.#running.set(userId, this.#runningOf(userId) + 1)
     return () => {
       this.#used--
-      const left = (this.#running.get(userId) as number) - 1
+      const left = this.#runningOf(userId) - 1
       if (left > 0) this.#running.set(userId, left)
       else this.#running.delete(userId)
       this.#startNext()
@@ -51,8 +66,10 @@ export class Slots {
   }
 
   #startNext(): void {
-    const first = this.#waiting.findIndex((waiting) => !this.#running.has(waiting.userId))
-    const [next] = this.#waiting.splice(Math.max(0, first), 1)
-    next?.start()
+    let next = this.#waiting.findIndex(({ userId }) => !this.#running.has(userId))
+    if (next === -1) next = this.#waiting.findIndex(({ userId }) => this.#runningOf(userId) < this.#perUser)
+    if (next === -1) return
+    const [waiting] = this.#waiting.splice(next, 1)
+    waiting?.start()
   }
 }

@@ -5,14 +5,15 @@ import { Operations } from '../graphql/operations.ts'
 import { createSchema } from '../graphql/schema.ts'
 import { createHttpHandler } from '../graphql/yoga.ts'
 import type { RedisPubSubEngine } from '../pubsub/redis.ts'
-import { SettingsError } from '../settings.ts'
+import { SettingsError, type Settings } from '../settings.ts'
 import type { Store } from '../store/store.ts'
+import type { Counts } from '../telemetry/counters.ts'
 import { GraphqlWsEndpoint } from '../transport/graphql-ws/endpoint.ts'
 import { createAddressLimit } from '../transport/http/client-address.ts'
 import type { Readiness } from '../transport/http/probes.ts'
 import { HttpServer } from '../transport/http/server.ts'
 import { createLegacyEndpoint } from '../transport/legacy/endpoint.ts'
-import { createRateLimit } from '../transport/rate-limit.ts'
+import { createRateLimit, type RateLimit } from '../transport/rate-limit.ts'
 import type { Node } from './node.ts'
 
 function openOperations(node: Node, schema: ReturnType<typeof createSchema>): Operations {
@@ -48,6 +49,29 @@ function openOperations(node: Node, schema: ReturnType<typeof createSchema>): Op
   return operations
 }
 
+/** How many requests a new connection counts as, in a bucket of its own. */
+const OPENING_REQUESTS = 5
+
+/** What the transports take a user's requests and new connections from. */
+function rateLimits({ rateLimitPerSecond: perSecond, rateLimitBurst: burst, maxConnectionsPerUser }: Settings, counts: Counts) {
+  const requests = createRateLimit({ perSecond, burst })
+  // All devices of a user may come back at the same time.
+  const openings = createRateLimit({
+    perSecond: perSecond / OPENING_REQUESTS,
+    burst: Math.max(burst, maxConnectionsPerUser),
+    what: 'new connections',
+  })
+  const counted = (limit: RateLimit) => (userId: number) => {
+    try {
+      limit.take(userId)
+    } catch (error) {
+      counts.limited++
+      throw error
+    }
+  }
+  return { consumeRateLimit: counted(requests), consumeOpening: counted(openings) }
+}
+
 /** The HTTP server with all protocols. */
 export function createServer(node: Node): HttpServer {
   const { settings, log, metrics, failed, core, bus, auth, connections, activity, signer } = node
@@ -55,20 +79,12 @@ export function createServer(node: Node): HttpServer {
   const schema = createSchema()
   const operations = openOperations(node, schema)
   const report = failed('operation')
-  const rateLimit = createRateLimit(settings.rateLimitPerSecond, settings.rateLimitBurst)
   const transport = {
     auth,
     connections,
     operations,
     ensureUser: (viewer: Parameters<typeof core.chat.users.ensure>[0]) => core.chat.users.ensure(viewer),
-    consumeRateLimit(userId: number) {
-      try {
-        rateLimit.take(userId)
-      } catch (error) {
-        counts.limited++
-        throw error
-      }
-    },
+    ...rateLimits(settings, counts),
     counts,
     maxFrameBytes: settings.maxFrameBytes,
     maxBufferedBytes: settings.maxBufferedBytes,

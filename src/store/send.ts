@@ -1,6 +1,7 @@
-import { isUniqueViolation } from './database/errors.ts'
+import { isUniqueViolation, translateErrors } from './database/errors.ts'
 import { recordset, type Db } from './database/sql.ts'
-import type { LogEntry } from './event-log.ts'
+import { lockTopics, type LogEntry } from './event-log.ts'
+import type { Prisma as Sql, PrismaClient } from './generated/client.ts'
 import { messageColumns, messageJoins, messageOf, type MessageRecord, type MessageRow } from './message-rows.ts'
 import { sendMessages, type SendRefusal, type SendRow } from './sql/send-messages.ts'
 import type { TraceParent } from '../telemetry/tracing.ts'
@@ -75,6 +76,18 @@ function sentOf(row: SendRow, input: NewMessage): Sent {
  */
 export type SendBatch = (batch: readonly NewMessage[], onStored?: OnStored) => Promise<SendOutcome[]>
 
+/**
+ * Runs the statement under the locks of these topics, which nobody can change meanwhile: a user who changes access again and again must
+ * not keep others from sending.
+ */
+const runLocked = (db: Db, statement: Sql.Sql, topics: readonly string[]): Promise<SendRow[]> =>
+  translateErrors(() =>
+    (db as PrismaClient).$transaction(async (tx) => {
+      await lockTopics(tx, topics)
+      return await tx.$queryRaw<SendRow[]>(statement)
+    }),
+  )
+
 export function createSendBatch(db: Db): SendBatch {
   /** The outcomes of inputs whose keys were used before; each with the conversation where it would have gone. */
   async function earlier(repeats: readonly (readonly [NewMessage, string])[]): Promise<SendOutcome[]> {
@@ -90,19 +103,21 @@ export function createSendBatch(db: Db): SendBatch {
     })
   }
 
-  async function store(batch: readonly NewMessage[]): Promise<SendRow[]> {
+  async function store(batch: readonly NewMessage[], topics: readonly string[]): Promise<SendRow[]> {
     const statement = sendMessages(JSON.stringify(batch.map((message, ord) => ({ ord, ...message }))))
+    const run = (): Promise<SendRow[]> =>
+      topics.length > 0 ? runLocked(db, statement, topics) : db.$queryRaw<SendRow[]>(statement)
     try {
-      return await db.$queryRaw<SendRow[]>(statement)
+      return await run()
     } catch (error) {
       // Another statement stored a key, or created a conversation, after this one's snapshot: the next one sees it.
       if (!isUniqueViolation(error)) throw error
-      return await db.$queryRaw<SendRow[]>(statement)
+      return await run()
     }
   }
 
-  return async function sendBatch(batch, onStored = () => undefined) {
-    const rows = await store(batch)
+  async function send(batch: readonly NewMessage[], onStored: OnStored, topics: readonly string[]): Promise<SendOutcome[]> {
+    const rows = await store(batch, topics)
     const inputOf = ({ ord }: SendRow): NewMessage => batch[ord] as NewMessage
     const outcomes = new Map<number, SendOutcome>()
     const entries: LogEntry[] = []
@@ -125,7 +140,7 @@ export function createSendBatch(db: Db): SendBatch {
     )
     await add(
       rows.filter(({ status }) => status === 'stale'),
-      (stale) => sendBatch(stale.map(inputOf), onStored),
+      (stale) => send(stale.map(inputOf), onStored, topicsOf(stale, inputOf)),
     )
     return rows.map((row): SendOutcome => {
       const outcome = outcomes.get(row.ord)
@@ -134,4 +149,16 @@ export function createSendBatch(db: Db): SendBatch {
       return { status: row.status as SendRefusal }
     })
   }
+
+  return (batch, onStored = () => undefined) => send(batch, onStored, [])
 }
+
+/** The topics that messages are logged in. */
+const topicsOf = (rows: readonly SendRow[], inputOf: (row: SendRow) => NewMessage): string[] => [
+  ...new Set(
+    rows.flatMap((row) => {
+      const { senderId, receiverId } = inputOf(row)
+      return row.group_id === null ? [`user:${senderId}`, `user:${receiverId}`] : [`group:${row.group_id}`]
+    }),
+  ),
+]

@@ -5,8 +5,16 @@ export interface RateLimit {
   take(userId: number): void
 }
 
-/** A token bucket for each user, shared by all protocols, on this node. 0 for either disables it. */
-export function createRateLimit(perSecond: number, burst: number, now: () => number = Date.now): RateLimit {
+export interface RateLimitOptions {
+  perSecond: number
+  burst: number
+  /** What is counted, for the error. */
+  what?: string
+  now?: () => number
+}
+
+/** A token bucket for each user, shared by all protocols, on this node. 0 for `perSecond` or `burst` disables it. */
+export function createRateLimit({ perSecond, burst, what = 'requests', now = Date.now }: RateLimitOptions): RateLimit {
   const buckets = new Map<number, { level: number; at: number }>()
   let sweepAt = 0
 
@@ -30,9 +38,8 @@ export function createRateLimit(perSecond: number, burst: number, now: () => num
       bucket.at = at
       if (bucket.level < 1) {
         const retryAfterMs = Math.ceil(((1 - bucket.level) / perSecond) * 1000)
-        throw new ChatError('RATE_LIMITED', `too many requests: at most ${perSecond} a second; try again in ${retryAfterMs} ms`, {
-          retryAfterMs,
-        })
+        const message = `too many ${what}: at most ${perSecond} a second; try again in ${retryAfterMs} ms`
+        throw new ChatError('RATE_LIMITED', message, { retryAfterMs })
       }
       bucket.level -= 1
     },

@@ -43,7 +43,7 @@ test('a snapshot that has no room in a cursor is taken again, and then given up'
 })
 
 test('slots go to users who have none first, and nobody waits for ever', async () => {
-  const slots = new Slots(2, 3)
+  const slots = new Slots({ count: 2, waitingLimit: 3 })
   const order: string[] = []
   const take = async (userId: number, name: string) => {
     const release = await slots.acquire(userId, 60_000)

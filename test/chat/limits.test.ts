@@ -86,7 +86,7 @@ describe('the rate limit', () => {
 
   test('gives each user a burst and then so many a second', () => {
     let now = 1_000_000
-    const limit = createRateLimit(10, 5, () => now)
+    const limit = createRateLimit({ perSecond: 10, burst: 5, now: () => now })
     expect(takes(limit, 1)).toBe(5)
     expect(takes(limit, 2)).toBe(5)
     now += 250
@@ -97,7 +97,7 @@ describe('the rate limit', () => {
 
   test('says how long to wait, and that is enough', () => {
     let now = 1_000_000
-    const limit = createRateLimit(3, 1, () => now)
+    const limit = createRateLimit({ perSecond: 3, burst: 1, now: () => now })
     limit.take(1)
     const wait = (): number => {
       try {
@@ -115,7 +115,7 @@ describe('the rate limit', () => {
 
   test('a clock that steps back gives nothing and takes nothing for ever', () => {
     let now = 1_000_000
-    const limit = createRateLimit(1, 2, () => now)
+    const limit = createRateLimit({ perSecond: 1, burst: 2, now: () => now })
     expect(takes(limit, 1)).toBe(2)
     now -= 600_000
     expect(takes(limit, 1)).toBe(0)
@@ -124,6 +124,6 @@ describe('the rate limit', () => {
   })
 
   test('0 switches it off', () => {
-    expect(takes(createRateLimit(0, 0), 1)).toBe(Infinity)
+    expect(takes(createRateLimit({ perSecond: 0, burst: 0 }), 1)).toBe(Infinity)
   })
 })

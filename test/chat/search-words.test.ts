@@ -52,6 +52,14 @@ describe('scripts without spaces, and emoji', () => {
 
 test('nothing is found by blanks and punctuation', () => expect(termsOf(' …!? -- ')).toEqual([]))
 
+test('a text that becomes longer by folding is found by its beginning', () => {
+  const terms = termsOf(`start ${'\ufdfa'.repeat(5000)}`)
+  expect(terms[0]).toEqual({ kind: 'word', text: 'start' })
+  expect(terms.reduce((length, { text }) => length + text.length, 0)).toBeLessThanOrEqual(10_000)
+  // As long as a content may be.
+  expect(finds('👍'.repeat(4998) + '天气', '天气')).toBe(true)
+})
+
 test('a text that is folded stays as it is', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme' }), (text) => {

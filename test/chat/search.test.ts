@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SearchIndex } from '../../src/chat/search-index.ts'
-import type { SearchInput } from '../../src/chat/search.ts'
+import { createSearch, type SearchInput } from '../../src/chat/search.ts'
 import type { SendInput } from '../../src/chat/messages.ts'
+import type { LogEntry } from '../../src/store/event-log.ts'
+import type { MessageRecord } from '../../src/store/message-rows.ts'
+import type { Store } from '../../src/store/store.ts'
 import { codeOf, createTestChat, type TestChat } from '../support/chat.ts'
 import { describeEngines } from '../support/database.ts'
 
@@ -14,6 +17,76 @@ const ANYTHING: SearchInput = {
   sentAfter: undefined,
   sentBefore: undefined,
 }
+
+const messageWith = (id: number, content: string): MessageRecord => ({
+  id,
+  conversationId: 'direct_1_2',
+  isGroup: false,
+  groupId: null,
+  senderId: 1,
+  senderName: 'Ann',
+  senderAvatar: null,
+  content,
+  messageType: 'text',
+  mediaUrl: null,
+  at: 0,
+})
+
+/** Counts the turns of the event loop that others have while something is done. */
+async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
+  let turns = 0
+  let isDone = false
+  const count = (): void => {
+    if (isDone) return
+    turns++
+    setImmediate(count)
+  }
+  count()
+  await work()
+  isDone = true
+  return turns
+}
+
+describe('others have their turn', () => {
+  const LONG = 'abcdefghé '.repeat(500)
+  const messages = Array.from({ length: 100 }, (_, index) => messageWith(index + 1, LONG))
+
+  test('while long messages are put into the index, in statements of some size', async () => {
+    const sizes: number[] = []
+    const add = (some: readonly { tokens: readonly number[] }[]): Promise<void> => {
+      sizes.push(some.reduce((sum, { tokens }) => sum + tokens.length, 0))
+      return Promise.resolve()
+    }
+    const different = messages.map(({ id }) =>
+      messageWith(id, Array.from({ length: 2500 }, (_, index) => String.fromCodePoint(0x4e00 + index)).join('')),
+    )
+    const index = new SearchIndex({ search: { add } } as unknown as Store, (error) => expect(error).toBeUndefined())
+    index.committed(different.map((message) => ({ event: { kind: 'message_sent', payload: message } }) as LogEntry))
+    expect(await turnsDuring(() => index.flush())).toBeGreaterThan(10)
+    expect(Math.max(...sizes)).toBeLessThan(30_000)
+  })
+
+  test('while contents are looked through, of which a search sees so many', async () => {
+    let count = 0
+    const find = ({ from, before, limit }: { from: number; before: number; limit: number }) => {
+      const hits = messages.filter(({ id }) => id >= from && id < before).reverse()
+      count += Math.min(limit, hits.length)
+      return Promise.resolve(hits.slice(0, limit).map((message) => ({ messageId: message.id, message })))
+    }
+    const store = {
+      conversations: { idsOf: () => Promise.resolve(['direct_1_2']) },
+      search: { lastId: () => Promise.resolve(messages.length), find },
+    } as unknown as Store
+    const input = { ...ANYTHING, text: 'abcdefghx' }
+    const look = async (): Promise<void> => expect(await createSearch(store).messages(1, input, undefined, 100)).toEqual([])
+    expect(await turnsDuring(look)).toBeGreaterThan(50)
+    expect(count).toBe(100)
+    messages.push(...Array.from({ length: 900 }, (_, index) => messageWith(index + 101, LONG)))
+    count = 0
+    await look()
+    expect(count).toBe(400)
+  })
+})
 
 describeEngines((on) => {
   let node: TestChat

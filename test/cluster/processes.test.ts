@@ -123,6 +123,16 @@ describe.skipIf(skipCluster || skipRedisServer)('two processes', () => {
     await over.close()
   })
 
+  test('when a node is killed, who typed there stops typing for those on the other', async () => {
+    const { one, observer } = await setup()
+    const client = await legacy(one, bob)
+    await client.request('typing', { session_id: `direct_${ann}_${bob}`, typing: true })
+    const typing = (): Promise<Frame> => observer.inbox.next(({ type }) => type === 'typing')
+    expect((await typing()).data).toMatchObject({ user_id: bob, typing: true })
+    one.child.kill('SIGKILL')
+    expect((await typing()).data).toMatchObject({ user_id: bob, typing: false })
+  })
+
   test('when a node stops, who comes back on the other in time was never away, and who does not goes once', async () => {
     const { one, two, observer } = await setup()
     const [staying, leaving] = [await legacy(one, bob), await legacy(one, cat)]

@@ -35,3 +35,18 @@ test('the embedded database never comes to a checkpoint of its own: it is asked 
     { timeout: 15_000, interval: 100 },
   )
 })
+
+test('others have their turn of the event loop while statements wait', async () => {
+  let turns = 0
+  let isDone = false
+  const count = (): void => {
+    if (isDone) return
+    turns++
+    setImmediate(count)
+  }
+  count()
+  const statements = Array.from({ length: 20 }, () => query('SELECT count(*) FROM generate_series(1, 50000)'))
+  await Promise.all(statements)
+  isDone = true
+  expect(turns).toBeGreaterThan(10)
+})

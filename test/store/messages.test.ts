@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import pg from 'pg'
+import { expect, test, vi } from 'vitest'
 import type { Db } from '../../src/store/database/sql.ts'
 import { createMessageStore, type NewMessage, type SendOutcome } from '../../src/store/messages.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -256,6 +257,34 @@ describeEngines((on) => {
 })
 
 describeServer((on) => {
+  test('a send is tried twice at most, whatever changes access meanwhile', async () => {
+    const { store, database, url } = on()
+    const [a = 0, b = 0] = await createUsers(store, 2)
+    const changer = new pg.Client({ connectionString: url })
+    await changer.connect()
+    let count = 0
+    /** Runs the statement so that it waits for the lock of a topic whose access changes. */
+    const changing = async (statement: Parameters<Db['$queryRaw']>[0]): Promise<unknown> => {
+      if (++count > 5) return await database.prisma.$queryRaw(statement)
+      await changer.query('BEGIN')
+      await changer.query('SELECT FROM topics WHERE name = $1 FOR UPDATE', [`user:${a}`])
+      const result = database.prisma.$queryRaw(statement).then((rows) => rows)
+      const isWaiting = async () => (await changer.query('SELECT FROM pg_locks WHERE NOT granted')).rowCount
+      await vi.waitFor(async () => expect(await isWaiting()).toBeGreaterThan(0), { timeout: 10_000 })
+      await changer.query('UPDATE topics SET access_seq = access_seq + 1 WHERE name = $1', [`user:${a}`])
+      await changer.query('COMMIT')
+      return await result
+    }
+    try {
+      const messages = createMessageStore(Object.create(database.prisma, { $queryRaw: { value: changing } }) as Db)
+      const [outcome] = await messages.sendBatch([message({ senderId: a, receiverId: b })])
+      expect(sent(outcome).message.content).toBe('hi')
+      expect(count).toBe(1)
+    } finally {
+      await changer.end()
+    }
+  })
+
   const LANES = 6
 
   test('many writers at once on several nodes leave each topic dense and in the order of its ids', async () => {

@@ -15,7 +15,7 @@ import { Operations } from '../../src/graphql/operations.ts'
 import { createSchema } from '../../src/graphql/schema.ts'
 import { startApp, tokenOf, type TestApp } from '../support/app.ts'
 import type { GraphqlClient, Result } from '../support/graphql-client.ts'
-import { RefusedError, type Frame } from '../support/legacy-client.ts'
+import { RefusedError, type Frame, type LegacyClient } from '../support/legacy-client.ts'
 
 const VIEWER = '{ viewer { id name } }'
 const GRAPHQL_JSON = 'application/graphql-response+json'
@@ -733,6 +733,31 @@ describe('CORS and ALLOWED_ORIGINS', () => {
 
     test('what is no browser and sends no origin is let in', async () => {
       expect((await post({ query: VIEWER }, {}, limited)).status).toBe(200)
+    })
+
+    test('new sockets of a user are counted on their own, over both protocols', async () => {
+      const user = await limited.user()
+      const opened = async (): Promise<boolean> => {
+        const client = await limited.ready(user).catch((error: unknown) => error)
+        if (client instanceof RefusedError) {
+          expect([client.status, JSON.parse(client.body).data.details.error]).toEqual([
+            429,
+            expect.stringMatching(/^too many new connections: at most 0\.2 a second/),
+          ])
+          return false
+        }
+        await (client as LegacyClient).close()
+        return true
+      }
+      let count = 0
+      while (count < 100 && (await opened())) count++
+      expect(count).toBeGreaterThanOrEqual(BURST)
+      expect(count).toBeLessThan(100)
+      const socket = limited.graphqlWs(user)
+      await expect(socket.run(VIEWER)).rejects.toMatchObject({ code: 4429 })
+      // Whoever is in is not concerned.
+      expect(await limited.over(user).data(VIEWER)).toMatchObject({ viewer: { id: String(user.id) } })
+      await (await limited.ready(await limited.user())).close()
     })
 
     // Enough that filling up again, one a second, never looks like a bucket of its own.

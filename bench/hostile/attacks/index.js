@@ -3,6 +3,7 @@ import { documents } from './documents.js'
 import { frames } from './frames.js'
 import { http } from './http.js'
 import { inputs } from './inputs.js'
+import { newer } from './newer.js'
 import { reads } from './reads.js'
 import { replays } from './replays.js'
 import { subscriptions } from './subscriptions.js'
@@ -31,6 +32,7 @@ export const attacks = [
   ...inputs,
   ...answers,
   ...writes,
+  ...newer,
 ]
 
 export const findAttack = (id) => attacks.find((attack) => attack.id === id)

@@ -1,4 +1,5 @@
 import { closeSync, fsyncSync, openSync } from 'node:fs'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PGlite } from '@electric-sql/pglite'
 import type { SqlMigrationAwareDriverAdapterFactory, Transaction } from '@prisma/driver-adapter-utils'
 import { PrismaPGlite } from 'pglite-prisma-adapter'
@@ -11,6 +12,9 @@ import { migrationAdapterFactory, scriptError } from '../migrations/adapter.ts'
 const NO_CHECKPOINTS = ['-c', 'max_wal_size=1TB']
 const CHECKPOINT_AFTER_BYTES = 64 * 1024 * 1024
 const CHECKPOINT_CHECK_MS = 2000
+
+/** How long statements run in one turn of the event loop, in milliseconds; a single one may take longer. */
+const TURN_MS = 4
 
 /** PGlite's own parameters except `-F`, which disables syncing, and less memory for buffers than its 128 MB. */
 const START_PARAMETERS = [
@@ -31,6 +35,8 @@ export class GuardedPGlite extends PGlite {
   #broken: Error | undefined
   #checkpoints: NodeJS.Timeout | undefined
   #wasUsed = false
+  /** When the rest of the process last had a turn. */
+  #turnAt = 0
 
   static async start(folder: string | undefined): Promise<GuardedPGlite> {
     const exitCode = process.exitCode
@@ -63,6 +69,18 @@ export class GuardedPGlite extends PGlite {
     } finally {
       process.exitCode = exitCode
     }
+  }
+
+  /**
+   * The engine runs in this process and its promises resolve at once: as long as statements wait, nothing else would get a turn
+   * of the event loop.
+   */
+  override async execProtocolRaw(...args: Parameters<PGlite['execProtocolRaw']>): Promise<Uint8Array> {
+    if (performance.now() - this.#turnAt > TURN_MS) {
+      await nextTurn()
+      this.#turnAt = performance.now()
+    }
+    return await super.execProtocolRaw(...args)
   }
 
   override execProtocolRawSync(message: Uint8Array): Uint8Array {

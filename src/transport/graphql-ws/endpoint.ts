@@ -43,6 +43,8 @@ export interface GraphqlWsEndpointOptions {
   connections: Connections
   operations: Operations
   consumeRateLimit: (userId: number) => void
+  /** Takes one new connection of the user; throws RATE_LIMITED if there were too many lately. */
+  consumeOpening: (userId: number) => void
   maxFrameBytes: number
   maxBufferedBytes: number
   counts: Counts
@@ -167,12 +169,26 @@ export class GraphqlWsEndpoint implements Endpoint {
       peer.ws.close(CloseCode.Forbidden, closeReason(this.#operations.failure(error).message))
       return false
     }
-    if (connections.hasRoom(viewer.userId)) await ensureUser(viewer)
+    if (!this.#mayOpen(viewer)) {
+      closeWith(peer.ws, GRAPHQL_CLOSE.tooManyConnections)
+      return false
+    }
+    await ensureUser(viewer)
     if (peer.ws.readyState !== peer.ws.OPEN) return false
     peer.authorization = undefined
     peer.connection = connections.open(viewer, peer)
     if (!peer.connection) closeWith(peer.ws, GRAPHQL_CLOSE.tooManyConnections)
     return peer.connection !== undefined
+  }
+
+  #mayOpen({ userId }: Viewer): boolean {
+    if (!this.#options.connections.hasRoom(userId)) return false
+    try {
+      this.#options.consumeOpening(userId)
+      return true
+    } catch {
+      return false
+    }
   }
 
   /** What the library executes, when it is the user's turn, or the errors that it answers with. */

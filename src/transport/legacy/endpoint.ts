@@ -35,6 +35,8 @@ export interface LegacyEndpointOptions {
   operations: Operations
   activity: ActivityRecorder
   consumeRateLimit: (userId: number) => void
+  /** Takes one new connection of the user; throws RATE_LIMITED where there were too many lately. */
+  consumeOpening: (userId: number) => void
   maxFrameBytes: number
   maxBufferedBytes: number
   counts: Counts
@@ -70,9 +72,8 @@ const MSG_OF: Readonly<Record<number, string>> = {
 
 /** `/ws/connect`: who may connect, and as whom (docs/protocol.md, section 1). */
 export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
-  const { auth, ensureUser, connections, operations, activity, consumeRateLimit, counts, maxFrameBytes, maxBufferedBytes } =
-    options
-  const parts: SessionParts = { operations, activity, consumeRateLimit, counts }
+  const { auth, ensureUser, connections, operations, activity, counts, maxFrameBytes, maxBufferedBytes } = options
+  const parts: SessionParts = { operations, activity, consumeRateLimit: options.consumeRateLimit, counts }
   const leftOut = new LeftOut(counts, options.logLeftOut)
   const server = new WebSocketServer({
     noServer: true,
@@ -107,6 +108,7 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
     const problem = after === undefined ? null : problemWithCursor(after, 'Last-Event-ID')
     if (problem !== null) throw new ChatError('BAD_USER_INPUT', problem)
     if (!connections.hasRoom(viewer.userId)) throw tooMany()
+    options.consumeOpening(viewer.userId)
     await ensureUser(viewer)
     const pushes = new Pushes(leftOut, capabilitiesOf(request))
     const feed = await openFeed(viewer, after, pushes)

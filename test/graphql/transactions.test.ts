@@ -1,0 +1,47 @@
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startApp, type TestApp } from '../support/app.ts'
+import { createServerDatabase, dropServerDatabase, skipServer } from '../support/database.ts'
+
+const BLOCK = 'mutation ($id: ID!) { blockUser(userId: $id) { id } }'
+const SEND = 'mutation ($id: ID!) { sendMessage(input: { receiverId: $id, content: "hello" }) { id } }'
+
+describe.skipIf(skipServer)('transactions of one user', () => {
+  let app: TestApp
+  let url: string
+  beforeAll(async () => {
+    url = await createServerDatabase()
+    app = await startApp({ DATABASE_URL: url, DB_POOL_SIZE: '4' })
+  })
+  afterAll(async () => {
+    await app.stop()
+    await dropServerDatabase(url)
+  })
+
+  test('leave connections to the database for everybody, however many wait for a lock', async () => {
+    const [mallory, victim, ann, bob] = await Promise.all([app.user(), app.user(), app.user(), app.user()])
+    const block = () => app.over(mallory).run(BLOCK, { id: victim.id })
+    await block()
+    const locker = new pg.Client({ connectionString: url })
+    await locker.connect()
+    try {
+      await locker.query('BEGIN')
+      await locker.query('SELECT FROM topics WHERE name = $1 FOR UPDATE', [`user:${mallory.id}`])
+      const blocked = Array.from({ length: 20 }, block)
+      for (const [from, to] of [
+        [ann, bob],
+        [bob, ann],
+      ] as const) {
+        expect(await app.over(from).data(SEND, { id: to.id })).toMatchObject({ sendMessage: {} })
+        expect(await app.over(from).data(BLOCK, { id: victim.id })).toMatchObject({ blockUser: {} })
+      }
+      await locker.query('ROLLBACK')
+      for (const { data, errors } of await Promise.all(blocked)) {
+        expect(errors).toBeUndefined()
+        expect(data).toMatchObject({ blockUser: { id: String(victim.id) } })
+      }
+    } finally {
+      await locker.end()
+    }
+  })
+})
