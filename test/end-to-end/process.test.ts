@@ -296,7 +296,7 @@ describe('on a Node.js that is too old', () => {
     const { scripts } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as {
       scripts: Record<string, string>
     }
-    for (const name of ['start', 'dev', 'token', 'import', 'doctor'])
+    for (const name of ['start', 'dev', 'token', 'import', 'doctor', 'contract', 'migration', 'map'])
       expect(scripts[name]).toMatch(/^(exec )?node -r \.\/check-node\.cjs /)
     expect(scripts['prepare']).toMatch(/^node check-node\.cjs && /)
   })

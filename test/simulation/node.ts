@@ -191,6 +191,7 @@ export class SimNode implements Listener {
       operations,
       ensureUser: (viewer: Viewer) => chat.users.ensure(viewer),
       consumeRateLimit: () => undefined,
+      consumeOpening: () => undefined,
       counts,
       maxFrameBytes: 65_536,
       maxBufferedBytes: this.#settings.maxBufferedBytes,
