@@ -1,6 +1,6 @@
 /**
- * The closed table of what can go wrong. The code is what GraphQL clients see in `extensions.code`, the status
- * is the HTTP status and the legacy protocol's `code` (docs/protocol.md, section 5).
+ * The closed table of errors. The code is what GraphQL clients see in `extensions.code`, the status is the HTTP status and the
+ * legacy protocol's `code` (docs/protocol.md, section 5).
  */
 export const ERROR_STATUS = {
   BAD_USER_INPUT: 400,
@@ -11,15 +11,15 @@ export const ERROR_STATUS = {
   RATE_LIMITED: 429,
   INTERNAL_SERVER_ERROR: 500,
   UNAVAILABLE: 503,
-  // Apollo's clients read name and text of this one, and then send the document itself.
+  // Apollo's clients check its name and text, and then send the document itself.
   PERSISTED_QUERY_NOT_SUPPORTED: 200,
 } as const
 
 export type ErrorCode = keyof typeof ERROR_STATUS
 
 /**
- * What `make` returns, made while errors take no stack. Refusals come by the thousand, what they say is in their message, and
- * taking the stack costs more than all the rest.
+ * Creates errors without a stack. Refusals occur by the thousand, their message says everything, and capturing the stack costs
+ * more than all the rest.
  */
 export function withoutStack<T>(make: () => T): T {
   const { stackTraceLimit } = Error
@@ -32,17 +32,17 @@ export function withoutStack<T>(make: () => T): T {
 }
 
 /**
- * Something that the person who runs a command can put right: its message says what is wrong and what to do, holds no secret, and
- * is printed alone, without a stack.
+ * A problem that the person who runs a command can correct: the message says what is wrong and what to do, contains no secret,
+ * and is printed alone, without a stack.
  */
 export class OperatorError extends Error {
   override name = 'OperatorError'
 }
 
-/** An error that a client may see: its message is written for them and carries no internals. */
+/** An error that a client may see: its message is written for clients and contains no internals. */
 export class ChatError extends Error {
   readonly code: ErrorCode
-  /** Milliseconds after which a retry makes sense; with RATE_LIMITED. */
+  /** Milliseconds after which a retry may succeed; with RATE_LIMITED. */
   readonly retryAfterMs: number | undefined
 
   constructor(code: ErrorCode, message: string, options: { cause?: unknown; retryAfterMs?: number } = {}) {

@@ -47,7 +47,7 @@ export interface Access {
    * A conversation of the user; a direct one without messages is found by its canonical id, with `stored` false. Throws
    * NOT_FOUND; when the user wants to post, FORBIDDEN for an existing group that they are not a member of.
    */
-  conversation(userId: number, id: string, purpose: 'say' | 'see'): Promise<ConversationRecord & { stored: boolean }>
+  conversation(userId: number, id: string, purpose: 'post' | 'read'): Promise<ConversationRecord & { stored: boolean }>
 }
 
 /** The look-ups behind the read rules; the caller may batch and cache them. */
@@ -154,7 +154,7 @@ export function createAccess(store: StoreParts): Access {
         if (found.pair?.includes(userId)) return { ...found, stored: true }
         if (found.isGroup) {
           if ((await store.conversations.memberOf(userId, [id])).has(id)) return { ...found, stored: true }
-          if (purpose === 'say') throw forbidden('only members may do this in a group')
+          if (purpose === 'post') throw forbidden('only members may do this in a group')
         }
       }
       const direct = parseDirectId(id, userId)

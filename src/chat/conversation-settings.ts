@@ -16,7 +16,7 @@ export interface ConversationSettingsRules {
 export function createConversationSettings({ access, commits }: { access: Access; commits: Commits }): ConversationSettingsRules {
   return {
     async update(userId, conversationId, changes) {
-      const { id } = await access.conversation(userId, conversationId, 'see')
+      const { id } = await access.conversation(userId, conversationId, 'read')
       await commits.run(async (tx) => {
         await tx.lock([userTopic(userId)])
         const before = (await tx.conversationSettings.byIds(userId, [id])).get(id)

@@ -112,7 +112,7 @@ export function createMessages({ store, commits, access, typing, counts }: Messa
       const direct = isGroup === true ? undefined : parseDirectId(conversationId, senderId)
       if (direct) return write({ ...rest, receiverId: direct.otherUserId, conversationId })
       if (isGroup === true || /^group_\d+$/.test(conversationId)) return write({ ...rest, receiverId: null, conversationId })
-      return access.conversation(senderId, conversationId, 'say').then(({ pair }) => {
+      return access.conversation(senderId, conversationId, 'post').then(({ pair }) => {
         const other = pair?.find((id) => id !== senderId)
         return write({ ...rest, receiverId: other ?? null, conversationId })
       })

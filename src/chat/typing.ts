@@ -140,7 +140,7 @@ export class Typing {
   /** The conversation that the user may type in; the cached one while the database is down. */
   async #lookUp(key: string, userId: number, conversationId: string): Promise<Place> {
     try {
-      const conversation = await this.#access.conversation(userId, conversationId, 'say')
+      const conversation = await this.#access.conversation(userId, conversationId, 'post')
       await refuseBlocked(this.#store, conversation)
       const user = (await this.#store.users.byIds([userId])).get(userId)
       if (

@@ -1,9 +1,9 @@
-/** What was used last, by text, as far as a number of bytes goes. */
+/** A cache of the values used last, by text, bounded by bytes. */
 export interface ByteCache<V> {
   get(key: string): V | undefined
-  /** `bytes` is what key and value hold in memory, about. */
+  /** `bytes` is approximately what key and value hold in memory. */
   set(key: string, value: V, bytes: number): void
-  /** What all that is kept holds. */
+  /** What all entries hold. */
   readonly bytes: number
 }
 
@@ -19,7 +19,7 @@ export function createByteCache<V>(maxBytes: number): ByteCache<V> {
       const found = entries.get(key)
       if (!found) return undefined
       if (key !== newest) {
-        // A Map keeps the order of insertion: the first is the one used longest ago.
+        // A Map keeps the order of insertion: the first one is the least recently used.
         entries.delete(key)
         entries.set(key, found)
         newest = key

@@ -338,7 +338,7 @@ describeEngines((on) => {
         groups.update(a, id, { name: 'x' }),
         groups.leave(a, id),
         groups.invite(a, id, [b]),
-        node.chat.access.conversation(a, `group_${id}`, 'say'),
+        node.chat.access.conversation(a, `group_${id}`, 'post'),
         node.chat.access.message(a, message.id),
         node.chat.republish.groupUpdate(id),
         node.chat.republish.newMessage(message.id, true),

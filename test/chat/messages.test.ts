@@ -175,8 +175,8 @@ describeEngines((on) => {
     expect((await send(a, { receiverId: b })).conversationId).toBe(id)
     expect((await send(b, { conversationId: id })).conversationId).toBe(id)
     expect((await refusal(send(a, { receiverId: b }, { conversationId: `direct_${a}_${b}` }))).message).toContain(`"${id}"`)
-    expect(await codeOf(chat.access.conversation(a, `direct_${a}_${b}`, 'say'))).toBe('NOT_FOUND')
-    expect(await chat.access.conversation(a, id, 'say')).toEqual({
+    expect(await codeOf(chat.access.conversation(a, `direct_${a}_${b}`, 'post'))).toBe('NOT_FOUND')
+    expect(await chat.access.conversation(a, id, 'post')).toEqual({
       id,
       isGroup: false,
       groupId: null,

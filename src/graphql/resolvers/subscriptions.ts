@@ -16,7 +16,7 @@ const source = ({ feeds, chat, viewer }: OperationContext, options: Omit<SourceO
 
 /** The scope of one conversation: a group's topic, or the user's own. Throws as `Access.conversation` does. */
 async function scopeOf(id: string, { chat, viewer }: OperationContext): Promise<{ id: string; scope: SourceOptions['scope'] }> {
-  const { id: found, groupId } = await chat.access.conversation(viewer.userId, id, 'see')
+  const { id: found, groupId } = await chat.access.conversation(viewer.userId, id, 'read')
   return { id: found, scope: groupId === null ? { kind: 'user' } : { kind: 'group', groupId } }
 }
 

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 
-export interface OwnNamesOptions {
+export interface AllowedHostsOptions {
   /** The address the server listens on. */
   host: string
   allowedOrigins: readonly string[] | undefined
@@ -10,7 +10,10 @@ export interface OwnNamesOptions {
  * Whether the name in a request's `Host` can't be one that another site has pointed here: that site's page would have the same
  * origin as ours and could read it (DNS rebinding).
  */
-export function createAllowedHosts({ host, allowedOrigins = [] }: OwnNamesOptions): (hostHeader: string | undefined) => boolean {
+export function createAllowedHosts({
+  host,
+  allowedOrigins = [],
+}: AllowedHostsOptions): (hostHeader: string | undefined) => boolean {
   const allowed = new Set(allowedOrigins.map((origin) => new URL(origin).host))
   return (hostHeader) => {
     const url = `http://${hostHeader}`
