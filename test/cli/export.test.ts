@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { copyDatabase, startApp, type TestApp } from '../support/app.ts'
-import { createServerDatabase, dropServerDatabase, skipServer } from '../support/database.ts'
+import { copyServerDatabase, dropServerDatabase, skipServer } from '../support/database.ts'
 import { runScript } from '../support/script.ts'
 
 // Each test runs processes on databases of its own, which a loaded machine does slowly.
@@ -19,7 +19,7 @@ describe.each(ENGINES.filter(({ skip }) => !skip))('$name', ({ isServer }) => {
   const urls: string[] = []
   async function emptyDatabase(): Promise<Record<string, string>> {
     if (isServer) {
-      const url = await createServerDatabase()
+      const url = await copyServerDatabase()
       urls.push(url)
       return { DATABASE_URL: url }
     }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { TestApp } from '../support/app.ts'
+import type { TestApp, TestUser } from '../support/app.ts'
 import { describeBehaviour } from '../support/behaviour.ts'
 import { skipCluster, startCluster, type TestCluster } from '../support/cluster.ts'
 import { createGroup, direct, people, run, say } from '../support/people.ts'
@@ -67,11 +67,23 @@ describe.skipIf(skipCluster)('two nodes', () => {
   })
 
   test('typing belongs to the user: what one node was told another one ends', async () => {
-    const { ann, bob } = await people(one, 'ann', 'bob')
+    const { ann, bob, cat } = await people(one, 'ann', 'bob', 'cat')
     const watcher = await two.ready(bob)
     const [a, b] = [await one.ready(ann), await two.ready(ann)]
-    const typing = (): Promise<boolean> =>
-      watcher.inbox.next(({ type }) => type === 'typing').then(({ data }) => data.typing as boolean)
+    const marker = await one.ready(cat)
+    const next = (of: TestUser): Promise<boolean> =>
+      watcher.inbox
+        .next(({ type, data }) => type === 'typing' && data.user_id === of.id)
+        .then(({ data }) => data.typing as boolean)
+    // What a node publishes comes in its order: when this has come to the second node, all that the first one said before has.
+    const typing = async (): Promise<boolean> => {
+      const state = await next(ann)
+      for (const typing of [true, false]) {
+        await marker.request('typing', { session_id: direct(cat, bob), typing })
+        expect(await next(cat)).toBe(typing)
+      }
+      return state
+    }
     const say = async (client: typeof a, state: boolean): Promise<void> => {
       await client.request('typing', { session_id: direct(ann, bob), typing: state })
     }

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { signToken } from '../../src/auth/verify.ts'
 import { SECRET } from '../support/app.ts'
 import { skipCluster } from '../support/cluster.ts'
-import { createServerDatabase, databaseName, dropServerDatabase, serverQuery } from '../support/database.ts'
+import { copyServerDatabase, databaseName, dropServerDatabase, serverQuery } from '../support/database.ts'
 import { connectGraphqlWs, connectHttp, type Result } from '../support/graphql-client.ts'
 import { connectLegacy, type Frame, type LegacyClient } from '../support/legacy-client.ts'
 import { createRedisServer, freePort, skipRedisServer, type RedisServer } from '../support/redis-server.ts'
@@ -46,7 +46,7 @@ describe.skipIf(skipCluster || skipRedisServer)('two processes', () => {
   })
   afterAll(() => redis.close())
   beforeEach(async () => {
-    database = await createServerDatabase()
+    database = await copyServerDatabase()
     env = {
       DATABASE_URL: database,
       REDIS_URL: redis.url,

@@ -11,7 +11,7 @@ import {
   type Happening,
   type Transport,
 } from '../support/chat-client.ts'
-import { createServerDatabase, dropServerDatabase, serverQuery, skipServer } from '../support/database.ts'
+import { copyServerDatabase, dropServerDatabase, serverQuery, skipServer } from '../support/database.ts'
 import { createGroup, notify, people, run, say } from '../support/people.ts'
 
 /** The limit of a resume in the second app. */
@@ -246,7 +246,7 @@ describe.skipIf(skipServer)('an event that can’t be told', () => {
   let url: string
   let server: TestApp
   beforeAll(async () => {
-    url = await createServerDatabase()
+    url = await copyServerDatabase()
     server = await startApp({ DATABASE_URL: url })
   })
   afterAll(async () => {

@@ -1,7 +1,7 @@
 import { createSecretKey } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { signToken } from '../../src/auth/verify.ts'
-import { createServerDatabase, dropServerDatabase, skipServer } from '../support/database.ts'
+import { copyServerDatabase, dropServerDatabase, skipServer } from '../support/database.ts'
 import { connectLegacy } from '../support/legacy-client.ts'
 import { randomPrefix, REDIS_URL, skipRedis } from '../support/redis-server.ts'
 import { endProcesses, run, start, type RunningServer } from '../support/server-process.ts'
@@ -20,7 +20,7 @@ describe.skipIf(skipServer || skipRedis)('WORKERS=2', () => {
   let server: RunningServer
   let databaseUrl: string
   beforeAll(async () => {
-    databaseUrl = await createServerDatabase()
+    databaseUrl = await copyServerDatabase()
     server = await start({
       ...{ DATABASE_URL: databaseUrl, REDIS_URL, REDIS_PREFIX: randomPrefix() },
       ...{ WORKERS: '2', JWT_SECRET: SECRET, DRAIN_MS: '4000', LOG_LEVEL: 'info' },

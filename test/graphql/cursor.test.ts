@@ -6,7 +6,7 @@ import { createSchema } from '../../src/graphql/schema.ts'
 import { startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
 import { GRAPHQL_WS, LEGACY, LEGACY_FRAME, SSE, textsOf } from '../support/chat-client.ts'
 import { skipCluster, startCluster, type TestCluster } from '../support/cluster.ts'
-import { createServerDatabase, dropServerDatabase, skipServer } from '../support/database.ts'
+import { copyServerDatabase, dropServerDatabase, skipServer } from '../support/database.ts'
 import { connectHttp, type Data } from '../support/graphql-client.ts'
 import type { Frame } from '../support/legacy-client.ts'
 import { createGroup, direct, people, run, say } from '../support/people.ts'
@@ -73,7 +73,7 @@ const ENGINES = [
     engine: 'PostgreSQL',
     skip: skipServer,
     async open() {
-      const url = await createServerDatabase()
+      const url = await copyServerDatabase()
       return { env: { DATABASE_URL: url }, drop: () => dropServerDatabase(url) }
     },
   },
@@ -326,7 +326,7 @@ describe.skipIf(skipServer)('a cursor while transactions are held open', () => {
   let url: string
   let client: pg.Client
   beforeAll(async () => {
-    url = await createServerDatabase()
+    url = await copyServerDatabase()
     app = await startApp({ DATABASE_URL: url, POSITION_CHECK_MS: '100' })
     client = new pg.Client({ connectionString: url })
     await client.connect()

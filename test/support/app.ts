@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, inject } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import { signToken, type TokenClaims } from '../../src/auth/verify.ts'
 import { loadSettings } from '../../src/settings.ts'
-import { createServerDatabase, dropServerDatabase, skipServer } from './database.ts'
+import { copyServerDatabase, dropServerDatabase, skipServer } from './database.ts'
 import { connectGraphqlWs, connectHttp, type GraphqlClient } from './graphql-client.ts'
 import { connectLegacy, type ConnectOptions, type LegacyClient } from './legacy-client.ts'
 
@@ -30,6 +30,8 @@ export interface TestApp {
   metricsPort: number | undefined
   http: string
   graphqlUrl: string
+  /** Of several nodes: each node's. */
+  graphqlUrls?: readonly string[]
   legacyUrl: string
   /** A new user, stored, whom no other test knows. */
   user(name?: string): Promise<TestUser>
@@ -129,7 +131,7 @@ export async function startApp(env: Record<string, string> = {}): Promise<TestAp
 export function describeApps(assign: (app: TestApp) => void, suite: () => void): void {
   const engines = [
     { name: 'the embedded database', isSkipped: false, createUrl: () => Promise.resolve(undefined) },
-    { name: 'PostgreSQL', isSkipped: skipServer, createUrl: () => createServerDatabase() },
+    { name: 'PostgreSQL', isSkipped: skipServer, createUrl: () => copyServerDatabase() },
   ]
   for (const { name, isSkipped, createUrl } of engines) {
     describe.skipIf(isSkipped)(`${name}`, () => {

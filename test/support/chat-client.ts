@@ -106,14 +106,21 @@ function createReceived(app: TestApp, user: TestUser): Received {
   const reads = new Inbox<Happening>()
   let cursor = '0'
   let incomplete = false
-  const opening = createProbe(app, user)
-  const settling = createProbe(app, user)
+  const urls = app.graphqlUrls ?? [app.graphqlUrl]
+  const opening = createProbe(urls[0] as string, user)
+  // A node's events come in its order; they tell nothing about those of another node.
+  const settling = urls.map((url) => createProbe(url, user))
 
   return {
     receive(happening) {
       if (happening.kind === 'presence') return presence.push(happening)
       if (happening.kind === 'resume_incomplete') return void (incomplete = true)
-      if (opening.heard(happening) || settling.heard(happening) || (happening.user as number) > FIRST_PROBE) return
+      if (
+        opening.heard(happening) ||
+        settling.some((probe) => probe.heard(happening)) ||
+        (happening.user as number) > FIRST_PROBE
+      )
+        return
       // A replay may repeat live events.
       if (Number(happening.id) > Number(cursor)) cursor = String(happening.id)
       if (happening.kind === 'conversation_read') reads.push(happening)
@@ -133,10 +140,11 @@ function createReceived(app: TestApp, user: TestUser): Received {
       cursor: () => cursor,
       isIncomplete: () => incomplete,
       async settle() {
-        // Of what another node has published, the probe would say nothing.
         await app.caughtUp?.(user.id)
-        await settling.say()
-        await settling.echoes.next()
+        for (const probe of settling) {
+          await probe.say()
+          await probe.echoes.next()
+        }
         return inbox.drain()
       },
     },
@@ -148,10 +156,10 @@ const PROBE = `mutation ($conversation: ID!) {
   end: setTyping(conversationId: $conversation, typing: false)
 }`
 
-/** A user known to this client only, whose typing comes after everything that was sent before. */
-function createProbe(app: TestApp, user: TestUser) {
+/** A user known to this client only, whose typing comes after everything that its node sent before. */
+function createProbe(url: string, user: TestUser) {
   const id = ++lastProbe
-  const over = connectHttp(app.graphqlUrl, tokenOf({ userId: id, name: 'Probe' }))
+  const over = connectHttp(url, tokenOf({ userId: id, name: 'Probe' }))
   const echoes = new Inbox<Happening>()
   return {
     echoes,

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import pg from 'pg'
 import { expect } from 'vitest'
 import { startApp, type TestApp } from './app.ts'
-import { createServerDatabase, dropServerDatabase, skipServer } from './database.ts'
+import { copyServerDatabase, dropServerDatabase, skipServer } from './database.ts'
 import { randomPrefix, REDIS_URL, skipRedis } from './redis-server.ts'
 
 /** Locally the tests of several nodes are skipped where PostgreSQL or Redis is missing; in CI they fail. */
@@ -19,10 +19,9 @@ export interface TestCluster {
 
 /** Equal nodes on a PostgreSQL database and a prefix in Redis of their own; `env` are settings by their names. */
 export async function startCluster(count: number, env: Record<string, string> = {}): Promise<TestCluster> {
-  const url = await createServerDatabase()
+  const url = await copyServerDatabase()
   const prefix = randomPrefix()
   const shared = { DATABASE_URL: url, REDIS_URL, REDIS_PREFIX: prefix, ...env }
-  // At the same time: one of them makes the tables, the others wait.
   const nodes = await Promise.all(Array.from({ length: count }, () => startApp(shared)))
   let turn = 0
   const next = (): TestApp => nodes[turn++ % nodes.length] as TestApp
@@ -31,6 +30,7 @@ export async function startCluster(count: number, env: Record<string, string> = 
     get graphqlUrl() {
       return next().graphqlUrl
     },
+    graphqlUrls: nodes.map(({ graphqlUrl }) => graphqlUrl),
     get legacyUrl() {
       return next().legacyUrl
     },

@@ -22,10 +22,13 @@ export const serverQuery = async (sql: string, url = `${SERVER}/postgres`): Prom
   }
 }
 
-const answers = await serverQuery('SELECT 1').then(
-  () => true,
-  () => false,
-)
+export const hasServer = (): Promise<boolean> =>
+  serverQuery('SELECT 1').then(
+    () => true,
+    () => false,
+  )
+
+const answers = await hasServer()
 /** Locally the tests on PostgreSQL are skipped where there is none; in CI they fail. */
 export const skipServer = !answers && process.env['CI'] === undefined
 
@@ -34,6 +37,12 @@ export const createServerDatabase = async (options = ''): Promise<string> => {
   const name = `parley_test_${randomBytes(8).toString('hex')}`
   await serverQuery(`CREATE DATABASE ${name} ${options}`)
   return `${SERVER}/${name}`
+}
+
+/** Creates a database with our schema and nothing in it. */
+export async function copyServerDatabase(): Promise<string> {
+  const template = inject('serverTemplate')
+  return await createServerDatabase(template === undefined ? '' : `TEMPLATE ${databaseName(template)}`)
 }
 
 export const databaseName = (url: string): string => url.split('/').at(-1) ?? ''
@@ -46,8 +55,8 @@ export const open = (options: Partial<DatabaseOptions> = {}): Promise<Database> 
     databaseUrl: undefined,
     dataDir: 'memory:',
     poolSize: 4,
-    acquireTimeoutMs: 5_000,
-    statementTimeoutMs: 10_000,
+    acquireTimeoutMs: 60_000,
+    statementTimeoutMs: 60_000,
     ...options,
   })
 
@@ -97,7 +106,7 @@ export async function openEmbeddedStore(): Promise<TestStore> {
 }
 
 async function openServerStore(): Promise<TestStore> {
-  const url = await createServerDatabase()
+  const url = await copyServerDatabase()
   return await openTestStore(url, '', () => dropServerDatabase(url))
 }
 

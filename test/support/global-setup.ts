@@ -1,42 +1,55 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { TestProject } from 'vitest/node'
-import { openDatabase } from '../../src/store/database/client.ts'
 import { migrate } from '../../src/store/migrations/migrate.ts'
-import { installBrowser } from './browser.ts'
+import { createServerDatabase, dropServerDatabase, hasServer, open } from './database.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
     /** The folder of an embedded database with our schema and nothing in it, to be copied. */
     databaseTemplate: string
+    /** The name of such a database on PostgreSQL, to be copied by the server; undefined where there is none. */
+    serverTemplate: string | undefined
   }
 }
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/**
- * Compiles what `npm start` runs, as of now, for the tests that start processes and those of the demo's page; and makes one embedded database for the whole
- * run: to copy it is ten times faster than to make another. Installs the browser that some tests use, where it can.
- */
+/** Makes one database on each engine for the whole run: to copy it is ten times faster than to make another. */
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
-  installBrowser()
-  const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
-  for (const project of ['.', 'src/demo/page']) {
-    execFileSync(process.execPath, [compiler, '--project', project, '--noCheck', '--incremental', 'false'], { cwd: ROOT })
-  }
+  await noticeOldBuild()
   const folder = await mkdtemp(join(tmpdir(), 'parley-template-'))
-  const database = await openDatabase({
-    databaseUrl: undefined,
-    dataDir: folder,
-    poolSize: 1,
-    acquireTimeoutMs: 10_000,
-    statementTimeoutMs: 60_000,
-  })
+  await makeTables({ dataDir: folder })
+  provide('databaseTemplate', folder)
+  const url = (await hasServer()) ? await createServerDatabase() : undefined
+  if (url !== undefined) await makeTables({ databaseUrl: url })
+  provide('serverTemplate', url)
+  return async () => {
+    await rm(folder, { recursive: true, force: true })
+    if (url !== undefined) await dropServerDatabase(url)
+  }
+}
+
+async function makeTables(where: { dataDir: string } | { databaseUrl: string }): Promise<void> {
+  const database = await open({ ...where, poolSize: 1, acquireTimeoutMs: 10_000, statementTimeoutMs: 60_000 })
   await migrate(database)
   await database.close()
-  provide('databaseTemplate', folder)
-  return () => rm(folder, { recursive: true, force: true })
 }
+
+/** Tests of processes and of the demo's page run what `npm run build` made, as `npm test` does first. */
+async function noticeOldBuild(): Promise<void> {
+  const sources = await readdir(join(ROOT, 'src'), { recursive: true })
+  const times = await Promise.all(
+    sources.filter((path) => path.endsWith('.ts')).map((path) => changedAt(join(ROOT, 'src', path))),
+  )
+  if (Math.max(...times) > (await changedAt(join(ROOT, 'dist/.tsbuildinfo'))))
+    console.error('src/ is newer than dist/, which the tests of processes and of the demo’s page run: npm run build')
+}
+
+const changedAt = (path: string): Promise<number> =>
+  stat(path).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => 0,
+  )

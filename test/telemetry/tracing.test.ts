@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { SECRET, tokenOf } from '../support/app.ts'
-import { createServerDatabase, dropServerDatabase } from '../support/database.ts'
+import { copyServerDatabase, dropServerDatabase } from '../support/database.ts'
 import { skipCluster } from '../support/cluster.ts'
 import { connectLegacy } from '../support/legacy-client.ts'
 import { randomPrefix, REDIS_URL } from '../support/redis-server.ts'
@@ -41,7 +41,7 @@ test.skipIf(skipCluster)('one trace from the frame on one node to the delivery o
   })
   collector.listen(0, '127.0.0.1')
   await once(collector, 'listening')
-  const url = await createServerDatabase()
+  const url = await copyServerDatabase()
   const shared = {
     DATABASE_URL: url,
     REDIS_URL,

@@ -16,12 +16,19 @@ import { startApp, tokenOf, type TestApp, type TestUser } from '../support/app.t
 // Much goes over sockets here, which a loaded machine does slowly.
 vi.setConfig({ testTimeout: 90_000 })
 
+// One answer is more than a user may leave unread.
+const SETTINGS = { MAX_BUFFERED_BYTES: '65536', MAX_FRAME_BYTES: '65536', MAX_RESPONSE_BYTES: '100000000' }
+
 let app: TestApp
+/** Another server, where a client is silent for half a minute while the other tests run. */
+let quiet: TestApp
+let cutOff: Promise<unknown>
 beforeAll(async () => {
-  // One answer is more than a user may leave unread.
-  app = await startApp({ MAX_BUFFERED_BYTES: '65536', MAX_FRAME_BYTES: '65536', MAX_RESPONSE_BYTES: '100000000' })
+  ;[app, quiet] = await Promise.all([startApp(SETTINGS), startApp(SETTINGS)])
+  cutOff = isCutOff(quiet)
+  cutOff.catch(() => undefined)
 })
-afterAll(() => app.stop())
+afterAll(() => Promise.all([app.stop(), quiet.stop()]))
 
 /** 15,000 bytes: what waits is over the limit after a few. */
 const LONG = '消'.repeat(5000)
@@ -223,37 +230,60 @@ test('open streams are no answers that wait to be read', async () => {
   }
 })
 
-describe('server-sent events', () => {
-  const EVENTS = 'subscription ($after: ID) { events(after: $after) { id ... on MessageSent { message { content } } } }'
-  const sse = async (user: TestUser): Promise<Socket> => {
-    const body = JSON.stringify({ query: EVENTS })
-    const socket = connect(app.port, '127.0.0.1')
-    await once(socket, 'connect')
-    socket.pause()
-    const head = ['POST /graphql HTTP/1.1', 'Host: x', `Authorization: Bearer ${tokenOf({ userId: user.id, name: user.name })}`]
-    head.push('Accept: text/event-stream', 'Content-Type: application/json', `Content-Length: ${Buffer.byteLength(body)}`)
-    socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
-    await expect.poll(() => metric('parley_connections{protocol="sse"}')).toBe(1)
-    return socket
-  }
-  const metric = async (sample: string): Promise<number> => {
-    const text = await (await fetch(`${app.http}/metrics`)).text()
-    return Number(
-      text
-        .split('\n')
-        .find((line) => line.startsWith(`${sample} `))
-        ?.split(' ')[1],
-    )
-  }
+const EVENTS = 'subscription ($after: ID) { events(after: $after) { id ... on MessageSent { message { content } } } }'
+const SOCKETS_DROPPED = 'parley_drops_total{class="socket"}'
+const STREAMS = 'parley_connections{protocol="sse"}'
 
-  test('a client that reads nothing holds no more than the limit, is told to resume where it reads on, and else cut off', async () => {
+async function metric(sample: string, { http } = app): Promise<number> {
+  const text = await (await fetch(`${http}/metrics`)).text()
+  const line = text.split('\n').find((each) => each.startsWith(`${sample} `))
+  return Number(line?.split(' ')[1])
+}
+
+/** Waits until so many streams are open. */
+const streamsAre = (count: number, on: TestApp): Promise<void> =>
+  vi.waitFor(
+    async () => {
+      if ((await metric(STREAMS, on)) !== count) throw new Error(`there are not ${count} streams`)
+    },
+    { timeout: 60_000, interval: 100 },
+  )
+
+/** A stream that nobody reads. */
+async function sse(user: TestUser, on = app): Promise<Socket> {
+  const body = JSON.stringify({ query: EVENTS })
+  const socket = connect(on.port, '127.0.0.1')
+  await once(socket, 'connect')
+  socket.pause()
+  const head = ['POST /graphql HTTP/1.1', 'Host: x', `Authorization: Bearer ${tokenOf({ userId: user.id, name: user.name })}`]
+  head.push('Accept: text/event-stream', 'Content-Type: application/json', `Content-Length: ${Buffer.byteLength(body)}`)
+  socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
+  await streamsAre(1, on)
+  return socket
+}
+
+async function isCutOff(on: TestApp): Promise<void> {
+  const [ann, bob] = [await on.user(), await on.user()]
+  const sender = await on.ready(ann)
+  const silent = await sse(bob, on)
+  const dropped = await metric(SOCKETS_DROPPED, on)
+  while ((await metric(SOCKETS_DROPPED, on)) === dropped)
+    await sender.request('message_sent', { receiver_id: bob.id, content: LONG })
+  // It is told to resume first.
+  await streamsAre(1, on)
+  await streamsAre(0, on)
+  silent.destroy()
+}
+
+describe('server-sent events', () => {
+  test('a client that reads nothing holds no more than the limit, and is told to resume where it reads on', async () => {
     const [ann, bob] = [await app.user(), await app.user()]
     const sender = await app.ready(ann)
-    const before = await metric('parley_drops_total{class="socket"}')
+    const before = await metric(SOCKETS_DROPPED)
     const stalled = await sse(bob)
     const contents: string[] = []
     let most = 0
-    while ((await metric('parley_drops_total{class="socket"}')) === before) {
+    while ((await metric(SOCKETS_DROPPED)) === before) {
       for (let n = 0; n < 20; n++) {
         const content = `${contents.length} ${LONG.slice(10)}`
         contents.push(content)
@@ -277,16 +307,9 @@ describe('server-sent events', () => {
       expect((await back.inbox.next()).data.events.message.content).toBe(contents[n])
     back.close()
     stalled.destroy()
-
-    await expect.poll(() => metric('parley_connections{protocol="sse"}')).toBe(0)
-    const silent = await sse(bob)
-    const dropped = await metric('parley_drops_total{class="socket"}')
-    while ((await metric('parley_drops_total{class="socket"}')) === dropped)
-      await sender.request('message_sent', { receiver_id: bob.id, content: LONG })
-    expect(await metric('parley_connections{protocol="sse"}')).toBe(1)
-    await expect.poll(() => metric('parley_connections{protocol="sse"}'), { timeout: 40_000, interval: 500 }).toBe(0)
-    silent.destroy()
   })
+
+  test('a client that goes on reading nothing is cut off', () => cutOff)
 
   test('typing and presence wait while a client is slow, and only the latest word on each is told', async () => {
     let sink: SubscriptionSink | undefined
