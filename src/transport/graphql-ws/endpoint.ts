@@ -220,7 +220,7 @@ export class GraphqlWsEndpoint implements Endpoint {
   }
 
   async #subscribe({ request, id, peer }: Job): Promise<SocketSubscription | ExecutionResult> {
-    const subscription = new SocketSubscription(id, peer.writer, this.#operations.failure)
+    const subscription = new SocketSubscription(id, peer.writer, (error) => this.#operations.failure(error))
     try {
       const opened = await peer.order.subscribe(() => this.#operations.subscribe(request, subscription), discard)
       return 'start' in opened ? subscription.attach(opened) : opened
