@@ -1,5 +1,5 @@
 /**
- * `npm run mutants`: plants each fault in a copy of the sources and counts the seeds that it takes to find it. A fault whose place is not
+ * `npm run mutants` (`-- --from 3 --to 5`, `-- --only cursor`): plants each fault in a copy of the sources and counts the seeds that it takes to find it. A fault whose place is not
  * there any more fails loudly.
  */
 import { execFile } from 'node:child_process'
@@ -14,8 +14,12 @@ const run = promisify(execFile)
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const COPIED = ['src', 'test/simulation', 'test/tsconfig.json', 'tsconfig.json', 'package.json', 'schema.graphql']
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, seeds: { type: 'string' } } })
+const { values } = parseArgs({
+  options: { only: { type: 'string' }, seeds: { type: 'string' }, from: { type: 'string' }, to: { type: 'string' } },
+})
 const limit = Number(values.seeds ?? 10_000)
+/** Which of them, by their number from 1 on. */
+const chosen = MUTATIONS.slice(Number(values.from ?? 1) - 1, Number(values.to ?? MUTATIONS.length))
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`)
 
@@ -53,7 +57,7 @@ try {
   for (const part of COPIED) await cp(join(root, part), join(folder, part), { recursive: true })
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
   let missed = 0
-  for (const mutation of MUTATIONS) {
+  for (const mutation of chosen) {
     if (values.only !== undefined && !mutation.name.includes(values.only)) continue
     const before = await plant(folder, mutation)
     const { seeds, found } = await hunt(folder)

@@ -22,7 +22,7 @@ export const NO_FAULTS: StoreFaults = { refused: 0, lostAnswer: 0, stall: 0, sta
 
 const TIMEOUT_MS = 1000
 
-export const unavailable = (reason = 'the database is not reachable'): ChatError =>
+const unavailable = (reason = 'the database is not reachable'): ChatError =>
   new ChatError('UNAVAILABLE', `${reason}; nothing was stored, try again`)
 
 /** As the driver tells it. */

@@ -13,7 +13,7 @@ import { memberKey, type ConversationRow, type MessageRow, type UserRow } from '
 export type Run = <T>(statement: (tx: ModelTransaction) => T | Promise<T>) => Promise<T>
 
 /** A message as the columns of a query have it. */
-export function sqlRowOf(tx: ModelTransaction, row: MessageRow): SqlRow {
+function sqlRowOf(tx: ModelTransaction, row: MessageRow): SqlRow {
   const { tables } = tx.database
   const conversation = tx.get(tables.conversations, row.conversationId) as ConversationRow
   const sender = tx.get(tables.users, String(row.senderId)) as UserRow
@@ -47,7 +47,7 @@ export function pairOf(tx: ModelTransaction, a: number, b: number): Conversation
   return tx.all(tx.database.tables.conversations).find(({ pair }) => pair?.[0] === low && pair[1] === high)
 }
 
-export const isBlocked = (tx: ModelTransaction, a: number, b: number): boolean =>
+const isBlocked = (tx: ModelTransaction, a: number, b: number): boolean =>
   tx
     .all(tx.database.tables.blocks)
     .some(({ blockerId, blockedId }) => (blockerId === a && blockedId === b) || (blockerId === b && blockedId === a))
