@@ -30,6 +30,8 @@ const SYSTEMS = {
   ws: '`ws` loop',
   'ws-framed': '`ws`, frame built once',
   'ws-insert': '`ws` + INSERT',
+  'ws-batch': '`ws` + INSERT in batches',
+  bun: 'Bun `publish`',
   socketio: 'Socket.IO',
   yoga: 'Yoga + graphql-ws + Prisma',
 }
@@ -44,6 +46,7 @@ const COSTS = [
   ['messages a second, the same', 'direct chat, window 1', 'messagesPerSecond'],
   ['us a message: 200 users in pairs, 8 under way', 'direct chat, window 8', 'cpuMicrosPerMessage'],
   ['messages a second, the same', 'direct chat, window 8', 'messagesPerSecond'],
+  ['us a message with the database’s, the same', 'direct chat, window 8', 'allMicrosPerMessage'],
   ['us a connection: token, feed, presence', 'connect', 'cpuMicrosPerConnection'],
   ['KiB of memory an idle connection', 'idle, 5000 connections', 'bytesPerConnection'],
 ]
@@ -51,6 +54,7 @@ const COSTS = [
 const SHOW = {
   cpuMicrosPerDelivery: (value) => value.toFixed(2),
   cpuMicrosPerMessage: (value) => value.toFixed(0),
+  allMicrosPerMessage: (value) => value.toFixed(0),
   cpuMicrosPerConnection: (value) => value.toFixed(0),
   messagesPerSecond: grouped,
   bytesPerConnection: (value) => (value / 1024).toFixed(1),
@@ -69,7 +73,8 @@ function inbox() {
 
 /** Rows of COSTS for some of the systems. */
 function costsOf(rows, systems) {
-  const cells = rows.map(([title, name, key]) => [
+  const measured = rows.filter(([, name, key]) => figure(name, 'parley-legacy', key) !== undefined)
+  const cells = measured.map(([title, name, key]) => [
     title,
     ...systems.map((system) => {
       const value = figure(name, system, key)
@@ -80,7 +85,8 @@ function costsOf(rows, systems) {
 }
 
 function costs() {
-  return costsOf(COSTS, Object.keys(SYSTEMS))
+  const isMeasured = (system) => performance.measurements.some((each) => each.system === system)
+  return costsOf(COSTS, Object.keys(SYSTEMS).filter(isMeasured))
 }
 
 /** What the README shows of it. */

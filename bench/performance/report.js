@@ -6,6 +6,7 @@ import { targets } from './targets.js'
 const FIGURES = [
   { key: 'cpuMicrosPerDelivery', unit: 'us a delivery', show: (value) => value.toFixed(2) },
   { key: 'cpuMicrosPerMessage', unit: 'us a message', show: (value) => value.toFixed(0) },
+  { key: 'databaseMicrosPerMessage', unit: 'us of the database a message', show: (value) => value.toFixed(0) },
   { key: 'cpuMicrosPerConnection', unit: 'us a connection', show: (value) => value.toFixed(0) },
   { key: 'bytesPerConnection', unit: 'KiB a connection', show: (value) => (value / 1024).toFixed(1) },
   { key: 'statementsPerMessage', unit: 'statements a message', show: (value) => value.toFixed(2) },

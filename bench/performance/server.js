@@ -10,11 +10,13 @@ import { cpuSeconds, residentBytes } from './proc.js'
  * @param {Record<string, string>} options.env
  * @param {number} options.core
  * @param {string} options.logFile what it prints
- * @param {string[]} [options.nodeOptions]
+ * @param {string} [options.runtime] the program that runs it, if not this Node.js
+ * @param {string[]} [options.nodeOptions] of Node.js
  */
-export async function startServer({ entry, env, core, logFile, nodeOptions = [] }) {
+export async function startServer({ entry, env, core, logFile, runtime, nodeOptions = [] }) {
   const { PATH, HOME } = process.env
-  const args = ['--cpu-list', String(core), process.execPath, ...nodeOptions, entry]
+  const command = runtime === undefined ? [process.execPath, ...nodeOptions] : [runtime]
+  const args = ['--cpu-list', String(core), ...command, entry]
   const child = launch('taskset', args, { env: { PATH, HOME, PORT: '0', NODE_ENV: 'production', ...env }, logFile })
   const port = await listening(child, logFile)
   if (port === undefined) throw new Error(`a server ended, see ${logFile}`)

@@ -54,7 +54,7 @@ export class Stage {
   }
 
   async start(nodes, label, prepareDatabase) {
-    const { env, entry, storesMessages } = this.#system
+    const { env, entry, runtime, storesMessages } = this.#system
     const { postgres, world, cores, logFolder, profiles, nodeOptions } = this.#bench
     if (storesMessages) this.databaseUrl = await postgres.createDatabase(world)
     await prepareDatabase?.(this.databaseUrl)
@@ -62,6 +62,7 @@ export class Stage {
     for (let index = 0; index < nodes; index++) {
       const options = {
         entry,
+        runtime,
         env: {
           JWT_SECRET,
           ...env,

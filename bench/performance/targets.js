@@ -10,6 +10,7 @@
  * @property {number} [atLeast]
  */
 const FAN_OUT_16 = 'fan-out to 500, window 16'
+const FAN_OUT_50 = 'fan-out to 50, window 16'
 const FAN_OUT_1 = 'fan-out to 500, window 1'
 const NODES = 'fan-out to 500 on 2 nodes, window 16'
 const IDLE = 'idle, 5000 connections'
@@ -30,17 +31,23 @@ const statementsOf = (size) => `group of ${size} on 2 nodes, window 1`
 
 /** @type {Target[]} */
 export const targets = [
-  delivery(FAN_OUT_16, 'parley-legacy', 'ws', 0.25),
-  delivery(FAN_OUT_16, 'parley-graphql', 'ws', 0.35),
+  delivery(FAN_OUT_16, 'parley-legacy', 'ws', 0.2),
+  delivery(FAN_OUT_16, 'parley-graphql', 'ws', 0.27),
   delivery(FAN_OUT_16, 'parley-graphql', 'yoga', 0.08),
-  delivery(FAN_OUT_1, 'parley-legacy', 'ws', 0.95),
-  delivery(FAN_OUT_1, 'parley-graphql', 'ws', 1.05),
+  delivery(FAN_OUT_16, 'parley-legacy', 'bun', 1.7),
+  delivery(FAN_OUT_16, 'parley-graphql', 'bun', 2.3),
+  delivery(FAN_OUT_50, 'parley-legacy', 'ws', 0.45),
+  delivery(FAN_OUT_50, 'parley-graphql', 'ws', 0.5),
+  delivery(FAN_OUT_1, 'parley-legacy', 'ws', 1),
+  delivery(FAN_OUT_1, 'parley-graphql', 'ws', 1.15),
   delivery(NODES, 'parley-legacy', 'ws', 0.3),
   ...['direct chat, window 1', 'direct chat, window 8'].flatMap((name) => [
     compare(name, 'cpuMicrosPerMessage', 'parley-legacy', 'ws-insert', { atMost: 0.8 }),
     compare(name, 'messagesPerSecond', 'parley-legacy', 'ws-insert', { atLeast: 1.5 }),
     compare(name, 'cpuMicrosPerMessage', 'parley-graphql', 'yoga', { atMost: 0.2 }),
   ]),
+  // Of the server and the database together.
+  compare('direct chat, window 8', 'allMicrosPerMessage', 'parley-legacy', 'ws-batch', { atMost: 1.8 }),
   compare(IDLE, 'bytesPerConnection', 'parley-legacy', 'ws', { atMost: 1.5 }),
   compare(IDLE, 'bytesPerConnection', 'parley-graphql', 'yoga', { atMost: 1 }),
   compare('connect', 'cpuMicrosPerConnection', 'parley-legacy', 'ws', { atMost: 2.5 }),

@@ -4,7 +4,7 @@ import { fanOut } from './fan-out.js'
 import { idle } from './idle.js'
 import { statements } from './statements.js'
 
-const ONE_NODE = ['parley-legacy', 'parley-graphql', 'ws', 'ws-framed', 'socketio', 'yoga']
+const ONE_NODE = ['parley-legacy', 'parley-graphql', 'ws', 'ws-framed', 'bun', 'socketio', 'yoga']
 const TWO_NODES = ['parley-legacy', 'parley-graphql', 'ws', 'socketio', 'yoga']
 
 /** @type {import('./scenario.js').Scenario[]} */

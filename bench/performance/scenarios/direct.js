@@ -12,7 +12,7 @@ const WINDOWS = [1, 8]
  */
 export const direct = {
   id: 'direct',
-  systems: ['parley-legacy', 'parley-graphql', 'ws-insert', 'yoga'],
+  systems: ['parley-legacy', 'parley-graphql', 'ws-insert', 'ws-batch', 'yoga'],
   async measure(system, options) {
     return await onStage(system, options, async (stage) => {
       const userIds = pairedUsers(USERS)

@@ -28,9 +28,12 @@ export async function measureWindows(stage, rooms, { windows, title, options: { 
 }
 
 function figuresOf({ messages, deliveries, seconds, cpuSeconds, ...shares }) {
+  const databaseMicrosPerMessage = (shares.databaseShare * seconds * 1e6) / messages
   return {
     cpuMicrosPerDelivery: (cpuSeconds * 1e6) / deliveries,
     cpuMicrosPerMessage: (cpuSeconds * 1e6) / messages,
+    databaseMicrosPerMessage,
+    allMicrosPerMessage: (cpuSeconds * 1e6) / messages + databaseMicrosPerMessage,
     messagesPerSecond: messages / seconds,
     deliveriesPerSecond: deliveries / seconds,
     cpuShare: cpuSeconds / seconds,
