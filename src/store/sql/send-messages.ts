@@ -36,7 +36,8 @@ export type SendRefusal =
  * counters and topics advanced, all or nothing. `inputs` is a JSON array of `NewMessage` with `ord`. Rows come in the order of `ord`.
  *
  * Each table is looked into by its key, whatever its statistics say: a batch may be one message as well as hundreds. It must not be
- * joined to anything that grows with the history or the number of members.
+ * joined to anything that grows with the history or the number of members. Topics, conversations and members are updated by `key = ANY(ARRAY[...])`,
+ * which can't be hashed: written as `key = ...`, the planner reads a table of some thousand rows as a whole, for each batch.
  */
 // oxlint-disable-next-line max-lines-per-function -- one SQL statement
 export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
@@ -45,20 +46,24 @@ export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
       AS i(ord int, "senderId" int, "receiverId" int, "conversationId" text, content text, "messageType" text,
         "mediaUrl" text, key text, "replyToId" bigint, "mentionIds" int[], "mentionsAll" boolean)
   ), found AS MATERIALIZED (
-    SELECT i.*, u.name, u.avatar, g.group_id, d.id AS direct_id, g.access_seq, g.role, g.history_after,
+    -- What is only stored is joined again where it is: each of these steps copies its rows.
+    SELECT i.ord, i."senderId", i."receiverId", i."replyToId", i."mentionIds", i."mentionsAll",
+      u.name, u.avatar, g.group_id, d.id AS direct_id, g.access_seq, g.role, g.history_after,
       coalesce(g.id, d.id,
         format('direct_%s_%s', least(i."senderId", i."receiverId"), greatest(i."senderId", i."receiverId"))) AS target,
       CASE
         WHEN u.id IS NULL THEN 'no_sender'
         WHEN repeat.id IS NOT NULL THEN 'repeat'
-        WHEN i."receiverId" IS NOT NULL AND r.id IS NULL THEN 'no_receiver'
+        -- Who has a direct conversation is there.
+        WHEN i."receiverId" IS NOT NULL AND d.id IS NULL AND (SELECT id FROM users WHERE id = i."receiverId" LIMIT 1) IS NULL
+        THEN 'no_receiver'
         WHEN i."receiverId" IS NOT NULL THEN
           CASE
             WHEN i."conversationId" <> coalesce(d.id,
               format('direct_%s_%s', least(i."senderId", i."receiverId"), greatest(i."senderId", i."receiverId")))
             THEN 'wrong_conversation'
-            WHEN EXISTS (SELECT FROM blocks WHERE blocker_id = i."senderId" AND blocked_id = i."receiverId")
-              OR EXISTS (SELECT FROM blocks WHERE blocker_id = i."receiverId" AND blocked_id = i."senderId")
+            WHEN (SELECT true FROM blocks WHERE blocker_id = i."senderId" AND blocked_id = i."receiverId" LIMIT 1)
+              OR (SELECT true FROM blocks WHERE blocker_id = i."receiverId" AND blocked_id = i."senderId" LIMIT 1)
             THEN 'blocked'
             ELSE 'ok'
           END
@@ -75,7 +80,6 @@ export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
     LEFT JOIN LATERAL (
       SELECT id FROM messages WHERE sender_id = i."senderId" AND client_key = i.key LIMIT 1
     ) repeat ON true
-    LEFT JOIN LATERAL (SELECT id FROM users WHERE id = i."receiverId" LIMIT 1) r ON true
     LEFT JOIN LATERAL (
       SELECT id FROM conversations WHERE i."receiverId" IS NOT NULL
         AND user_low = least(i."senderId", i."receiverId") AND user_high = greatest(i."senderId", i."receiverId") LIMIT 1
@@ -88,7 +92,7 @@ export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
       WHERE i."receiverId" IS NULL AND c.id = i."conversationId" AND c.is_group LIMIT 1
     ) g ON true
   ), checked AS MATERIALIZED (
-    SELECT ord, "senderId", "receiverId", content, "messageType", "mediaUrl", key, "replyToId",
+    SELECT ord, "senderId", "receiverId", "replyToId",
       coalesce("mentionsAll", false) AS mentions_all, CASE WHEN cardinality("mentionIds") > 0 THEN "mentionIds" END AS mention_ids,
       name, avatar, group_id, direct_id, access_seq, target,
       CASE
@@ -145,7 +149,7 @@ export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
   ), old_conversations AS (
     -- Sees what was committed while the locks were awaited, unlike a plain read in this statement.
     UPDATE conversations c SET message_count = c.message_count + n.total, low_count = c.low_count + n.low
-    FROM totals n WHERE NOT n.is_new AND c.id = n.target
+    FROM totals n WHERE NOT n.is_new AND c.id = ANY(ARRAY[n.target])
     RETURNING c.id, c.message_count, c.low_count
   ), before AS MATERIALIZED (
     SELECT n.target, c.message_count - n.total AS message_count, c.low_count - n.low AS low_count
@@ -154,7 +158,7 @@ export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
     UPDATE members m SET sent_count = m.sent_count + n.total
     FROM (
       SELECT target, "senderId", count(*)::int AS total FROM numbered WHERE group_id IS NOT NULL GROUP BY target, "senderId"
-    ) n WHERE m.conversation_id = n.target AND m.user_id = n."senderId"
+    ) n WHERE m.conversation_id = ANY(ARRAY[n.target]) AND m.user_id = ANY(ARRAY[n."senderId"])
     RETURNING m.conversation_id, m.user_id, m.sent_count - n.total AS sent_count
   ), new_members AS (
     INSERT INTO members (conversation_id, user_id)
@@ -164,13 +168,15 @@ export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
   ), inserted AS (
     INSERT INTO messages (id, conversation_id, sender_id, content, message_type, media_url, client_key, created_at, seq, sender_seq,
       reply_to_id, mention_ids, mentions_all)
-    SELECT n.message_id, n.target, n."senderId", n.content, n."messageType", n."mediaUrl", n.key, n.at,
-      b.message_count + row_number() OVER (PARTITION BY n.target ORDER BY n.ord),
-      coalesce(s.sent_count, CASE WHEN n.is_low THEN b.low_count ELSE b.message_count - b.low_count END)
-        + row_number() OVER (PARTITION BY n.target, n."senderId" ORDER BY n.ord),
+    SELECT n.message_id, n.target, n."senderId", i.content, i."messageType", i."mediaUrl", i.key, n.at, n.seq, n.sender_seq,
       n."replyToId", n.mention_ids, n.mentions_all
-    FROM numbered n JOIN before b ON b.target = n.target
-    LEFT JOIN senders s ON s.conversation_id = n.target AND s.user_id = n."senderId"
+    FROM (
+      SELECT n.*, b.message_count + row_number() OVER (PARTITION BY n.target ORDER BY n.ord) AS seq,
+        coalesce(s.sent_count, CASE WHEN n.is_low THEN b.low_count ELSE b.message_count - b.low_count END)
+          + row_number() OVER (PARTITION BY n.target, n."senderId" ORDER BY n.ord) AS sender_seq
+      FROM numbered n JOIN before b ON b.target = n.target
+      LEFT JOIN senders s ON s.conversation_id = n.target AND s.user_id = n."senderId"
+    ) n JOIN input i ON i.ord = n.ord
     ORDER BY n.ord
   ), answered AS (
     UPDATE messages m SET reply_count = m.reply_count + n.total
@@ -191,7 +197,7 @@ export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
     FROM entries
   ), advanced AS (
     UPDATE topics t SET seq = t.seq + a.count
-    FROM (SELECT topic, count(*) AS count FROM entries GROUP BY topic) a WHERE t.name = a.topic
+    FROM (SELECT topic, count(*) AS count FROM entries GROUP BY topic) a WHERE t.name = ANY(ARRAY[a.topic])
   )
   SELECT c.ord, CASE WHEN c.status = 'ok' AND s.ord IS NULL THEN 'stale' ELSE c.status END AS status,
     c.target AS conversation_id, c.group_id, c.name AS sender_name, c.avatar AS sender_avatar,
