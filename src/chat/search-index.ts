@@ -24,12 +24,23 @@ export function indexed(message: MessageRecord): IndexedMessage {
   if (deletedAt !== undefined) return { messageId: id, tokens: [] }
   const tokens = tokensOf(content)
   tokens.add(conversationToken(conversationId)).add(senderToken(senderId))
-  for (const level of RANGE_LEVELS) tokens.add(rangeToken(level, rangeOf(level, id)))
+  for (const token of rangeTokens(id)) tokens.add(token)
   for (const token of dateTokens(at)) tokens.add(token)
   if (mediaUrl !== null) tokens.add(MEDIA_TOKEN)
   for (const userId of mentionIds) tokens.add(mentionToken(userId))
   if (mentionsAll) tokens.add(MENTIONS_ALL_TOKEN)
   return { messageId: id, tokens: [...tokens] }
+}
+
+let ranges: { narrowest: number; tokens: readonly number[] } | undefined
+
+/** Of the ranges that an id lies in. Mostly they are those of the message before. */
+function rangeTokens(id: number): readonly number[] {
+  const narrowest = rangeOf(RANGE_LEVELS[0], id)
+  if (ranges?.narrowest !== narrowest) {
+    ranges = { narrowest, tokens: RANGE_LEVELS.map((level) => rangeToken(level, rangeOf(level, id))) }
+  }
+  return ranges.tokens
 }
 
 let today: { day: number; tokens: readonly number[] } | undefined

@@ -83,9 +83,31 @@ function addBeginnings(word: string, tokens: Set<number>): void {
   }
 }
 
+/** The same tokens as of its terms, in one pass: every message's content is read once for the index. */
+function addAsciiTokens(text: string, tokens: Set<number>): void {
+  let value = WORD
+  let length = 0
+  for (let index = 0; index < text.length; index++) {
+    let code = text.charCodeAt(index)
+    if (code >= 0x41 && code <= 0x5a) code += 0x20
+    if (!((code >= 0x61 && code <= 0x7a) || (code >= 0x30 && code <= 0x39))) {
+      value = WORD
+      length = 0
+    } else if (length < LONGEST) {
+      value = Math.imul(value ^ code, FNV_PRIME)
+      length++
+      if (IS_INDEXED[length]) tokens.add(value)
+    }
+  }
+}
+
 /** The tokens of a message's content. */
 export function tokensOf(content: string): Set<number> {
   const tokens = new Set<number>()
+  if (ASCII.test(content)) {
+    addAsciiTokens(content, tokens)
+    return tokens
+  }
   for (const { kind, text } of termsOf(content)) {
     if (kind === 'word') addBeginnings(text, tokens)
     else {

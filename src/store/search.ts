@@ -1,5 +1,5 @@
 import { Prisma as Sql } from './generated/client.ts'
-import type { Db } from './database/sql.ts'
+import { named, type Db } from './database/sql.ts'
 import { messageColumns, messageJoins, messageOf, type MessageRecord, type MessageRow } from './message-rows.ts'
 
 /** What a message is found by. */
@@ -45,10 +45,11 @@ export function createSearchStore(db: Db) {
     /** Adds messages to the index; one that has a row keeps it. */
     async add(messages: readonly IndexedMessage[]): Promise<void> {
       const ids = messages.map(({ messageId }) => messageId)
-      const tokens = messages.map((message) => `{${message.tokens.join(',')}}`)
+      // One text, which takes no quoting; it is split by what no array has.
+      const tokens = messages.map((message) => `{${message.tokens.join(',')}}`).join(';')
       await db.$executeRaw`
-        INSERT INTO message_search (message_id, tokens)
-        SELECT i.id, i.tokens::int[] FROM unnest(${ids}::bigint[], ${tokens}::text[]) AS i(id, tokens)
+        ${named('add_to_search')} INSERT INTO message_search (message_id, tokens)
+        SELECT i.id, i.tokens::int[] FROM unnest(${ids}::bigint[], string_to_array(${tokens}, ';')) AS i(id, tokens)
         ON CONFLICT DO NOTHING`
     },
 

@@ -81,3 +81,14 @@ test('a content that has the terms has their tokens: the index leaves nothing ou
     { numRuns: 2000 },
   )
 })
+
+test('a content of ASCII alone has the tokens of its words, as it has among others', () => {
+  const plain = fc.string({ unit: fc.constantFrom(...'abzAZ019 .,-_\n@`{[', 'longerThanEight'), maxLength: 40 })
+  fc.assert(
+    fc.property(plain, (text) => {
+      // The last word makes the text one that is folded.
+      const others = tokensOf(' 天')
+      expect(tokensOf(text)).toEqual(new Set([...tokensOf(`${text} 天`)].filter((token) => !others.has(token))))
+    }),
+  )
+})
