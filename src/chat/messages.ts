@@ -101,33 +101,35 @@ export function createMessages({ store, commits, access, typing, counts }: Messa
         (key === null ? null : problemWithKey(key)) ??
         problemWithMentions(input.mentionIds)
       if (problem !== null) return Promise.reject(badInput(problem))
-      const rest = { senderId, content, messageType, mediaUrl, key, ...quotes(input) }
+      // One object for each message that is sent, filled in as it becomes known: copies cost more than the checks.
+      const message: NewMessage = { senderId, receiverId: null, conversationId, content, messageType, mediaUrl, key }
+      addQuotes(message, input)
       if (receiverId !== null && isGroup !== true) {
         if (receiverId === senderId)
           return Promise.reject(badInput('receiverId is the sender: a message to oneself is not possible'))
-        return write({ ...rest, receiverId, conversationId: conversationId === '' ? null : conversationId })
+        message.receiverId = receiverId
+        if (conversationId === '') message.conversationId = null
+        return write(message)
       }
       if (conversationId === null) return Promise.reject(badInput('neither a conversation nor a receiver is given'))
       // Synchronous if possible, so that a sender's messages keep their order.
       const direct = isGroup === true ? undefined : parseDirectId(conversationId, senderId)
-      if (direct) return write({ ...rest, receiverId: direct.otherUserId, conversationId })
-      if (isGroup === true || /^group_\d+$/.test(conversationId)) return write({ ...rest, receiverId: null, conversationId })
+      if (direct) message.receiverId = direct.otherUserId
+      if (direct || isGroup === true || /^group_\d+$/.test(conversationId)) return write(message)
       return access.conversation(senderId, conversationId, 'post').then(({ pair }) => {
-        const other = pair?.find((id) => id !== senderId)
-        return write({ ...rest, receiverId: other ?? null, conversationId })
+        message.receiverId = pair?.find((id) => id !== senderId) ?? null
+        return write(message)
       })
     },
     idle: () => queue.idle(),
   }
 }
 
-/** The reply and mentions of a message, if any. */
-function quotes({ replyToId, mentionIds, mentionAll }: SendInput): Pick<NewMessage, 'replyToId' | 'mentionIds' | 'mentionsAll'> {
-  return {
-    ...(replyToId == null ? {} : { replyToId }),
-    ...(mentionIds == null || mentionIds.length === 0 ? {} : { mentionIds: [...new Set(mentionIds)] }),
-    ...(mentionAll ? { mentionsAll: true as const } : {}),
-  }
+/** Adds the reply and mentions of a message, if any. */
+function addQuotes(message: NewMessage, { replyToId, mentionIds, mentionAll }: SendInput): void {
+  if (replyToId != null) message.replyToId = replyToId
+  if (mentionIds != null && mentionIds.length > 0) message.mentionIds = [...new Set(mentionIds)]
+  if (mentionAll) message.mentionsAll = true
 }
 
 /** Whether a key's first message had the same content and conversation. */

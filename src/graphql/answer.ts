@@ -78,32 +78,33 @@ const MAX_DEPTH = 1000
  * found in a second walk.
  */
 export function overflowOf(value: unknown, maxBytes: number): string | undefined {
-  if (bytesAfter(value, maxBytes, 0) >= 0) return undefined
+  // Most are so small that it does not matter which characters they have.
+  if (bytesAfter(value, maxBytes, 0, mostBytesOf) >= 0 || bytesAfter(value, maxBytes, 0, bytesOf) >= 0) return undefined
   return pathOfOverflow(value, maxBytes)
 }
 
 const hasToJson = (value: object): value is { toJSON(): unknown } =>
   'toJSON' in value && typeof (value as { toJSON: unknown }).toJSON === 'function'
 
-/** How many of `left` bytes remain after a value as JSON; negative, at once, if they do not suffice or it is too deep. */
-function bytesAfter(value: unknown, left: number, depth: number): number {
+/** How many of `left` bytes remain after a value as JSON whose texts have `sizeOf` bytes; negative, at once, if they do not suffice or it is too deep. */
+function bytesAfter(value: unknown, left: number, depth: number, sizeOf: (text: string) => number): number {
   if (depth > MAX_DEPTH) return -1
-  if (typeof value === 'string') return left - bytesOf(value)
+  if (typeof value === 'string') return left - sizeOf(value)
   if (typeof value !== 'object' || value === null) return left - String(value).length
-  if (hasToJson(value)) return bytesAfter(value.toJSON(), left, depth + 1)
+  if (hasToJson(value)) return bytesAfter(value.toJSON(), left, depth + 1, sizeOf)
   left -= 2
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length && left >= 0; index++) {
-      left = bytesAfter(value[index], index === 0 ? left : left - 1, depth + 1)
+      left = bytesAfter(value[index], index === 0 ? left : left - 1, depth + 1, sizeOf)
     }
     return left
   }
   let commaBytes = 0
   for (const key in value) {
     if (!Object.hasOwn(value, key)) continue
-    left -= commaBytes + bytesOf(key) + 1
+    left -= commaBytes + sizeOf(key) + 1
     commaBytes = 1
-    left = bytesAfter((value as Record<string, unknown>)[key], left, depth + 1)
+    left = bytesAfter((value as Record<string, unknown>)[key], left, depth + 1, sizeOf)
     if (left < 0) return left
   }
   return left
@@ -140,6 +141,9 @@ function pathOfOverflow(value: unknown, maxBytes: number): string {
 
 /** What has to be escaped in JSON, or takes more bytes than characters. */
 const SPECIAL = /[^\x20-\x21\x23-\x5b\x5d-\x7e]/
+
+/** No character takes more than its escape. */
+const mostBytesOf = (text: string): number => 6 * text.length + 2
 
 function bytesOf(text: string): number {
   return SPECIAL.test(text) ? Buffer.byteLength(JSON.stringify(text)) : text.length + 2

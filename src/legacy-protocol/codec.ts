@@ -171,7 +171,15 @@ export function encodePush<T extends PushType>(type: T, data: PushData<T>, messa
   return encode(type, 200, TEXTS.success, data, messageId)
 }
 
+const toTheSecond = (date: Date): string => date.toISOString().replace(/\.\d{3}Z$/, 'Z')
+
+/** The last time that was formatted: the messages of a batch have the same, and a push shows it more than once. */
+let lastTime: { time: number | string; text: string } | undefined
+
 /** ISO 8601 UTC to the second, truncated; takes ISO text, milliseconds since 1970 or a Date (section 2). */
 export function formatTimestamp(time: Date | string | number): string {
-  return new Date(time).toISOString().replace(/\.\d{3}Z$/, 'Z')
+  // A Date is mutable.
+  if (typeof time === 'object') return toTheSecond(time)
+  if (time !== lastTime?.time) lastTime = { time, text: toTheSecond(new Date(time)) }
+  return lastTime.text
 }

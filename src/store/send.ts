@@ -45,6 +45,24 @@ export type SendOutcome =
  */
 type OnStored = (entries: readonly LogEntry[]) => void
 
+/** A message as the statement takes it: what it has nothing of is left out. */
+const statementInputOf = (
+  { senderId, receiverId, conversationId, content, messageType, mediaUrl, key, replyToId, mentionIds, mentionsAll }: NewMessage,
+  ord: number,
+) => ({
+  ord,
+  senderId,
+  receiverId: receiverId ?? undefined,
+  conversationId: conversationId ?? undefined,
+  content,
+  messageType,
+  mediaUrl: mediaUrl ?? undefined,
+  key: key ?? undefined,
+  replyToId,
+  mentionIds,
+  mentionsAll,
+})
+
 /** The outcome of an input that was stored. */
 function sentOf(row: SendRow, input: NewMessage): Sent {
   const { trace, replyToId, mentionIds, mentionsAll } = input
@@ -104,7 +122,7 @@ export function createSendBatch(db: Db): SendBatch {
   }
 
   async function store(batch: readonly NewMessage[], topics: readonly string[]): Promise<SendRow[]> {
-    const statement = sendMessages(JSON.stringify(batch.map((message, ord) => ({ ord, ...message }))))
+    const statement = sendMessages(JSON.stringify(batch.map(statementInputOf)))
     const run = (): Promise<SendRow[]> =>
       topics.length > 0 ? runLocked(db, statement, topics) : db.$queryRaw<SendRow[]>(statement)
     try {

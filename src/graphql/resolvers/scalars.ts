@@ -2,10 +2,20 @@ import { GraphQLError, GraphQLScalarType, Kind, valueFromASTUntyped } from 'grap
 import { FIRST_TIME, LAST_TIME } from '../../ids.ts'
 import type { Resolvers } from '../generated/resolvers.ts'
 
+/** The last time that was formatted: the messages of a batch have the same, and an event shows it more than once. */
+let lastTime: { time: number | string; text: string } | undefined
+
+function isoText(time: number | string | Date): string {
+  // A Date is mutable.
+  if (typeof time === 'object') return time.toISOString()
+  if (time !== lastTime?.time) lastTime = { time, text: new Date(time).toISOString() }
+  return lastTime.text
+}
+
 export const scalars = {
   DateTime: new GraphQLScalarType<Date, string>({
     name: 'DateTime',
-    serialize: (value) => new Date(value as number | string | Date).toISOString(),
+    serialize: (value) => isoText(value as number | string | Date),
     parseValue: (value) => parseDateTime(value),
     parseLiteral: (node) => parseDateTime(node.kind === Kind.STRING ? node.value : undefined),
   }),

@@ -46,7 +46,7 @@ export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
       AS i(ord int, "senderId" int, "receiverId" int, "conversationId" text, content text, "messageType" text,
         "mediaUrl" text, key text, "replyToId" bigint, "mentionIds" int[], "mentionsAll" boolean)
   ), found AS MATERIALIZED (
-    -- What is only stored is joined again where it is: each of these steps copies its rows.
+    -- Contents are joined again where they are stored: each of these steps copies its rows.
     SELECT i.ord, i."senderId", i."receiverId", i."replyToId", i."mentionIds", i."mentionsAll",
       u.name, u.avatar, g.group_id, d.id AS direct_id, g.access_seq, g.role, g.history_after,
       coalesce(g.id, d.id,
@@ -54,7 +54,7 @@ export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
       CASE
         WHEN u.id IS NULL THEN 'no_sender'
         WHEN repeat.id IS NOT NULL THEN 'repeat'
-        -- Who has a direct conversation is there.
+        -- A user who has a direct conversation exists.
         WHEN i."receiverId" IS NOT NULL AND d.id IS NULL AND (SELECT id FROM users WHERE id = i."receiverId" LIMIT 1) IS NULL
         THEN 'no_receiver'
         WHEN i."receiverId" IS NOT NULL THEN

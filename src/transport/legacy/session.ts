@@ -161,7 +161,8 @@ export class Session implements ConnectionPeer {
   #run(request: OperationRequest): Promise<ExecutionResult> | ExecutionResult {
     const { operations } = this.#parts
     const { viewer, id: connectionId } = this.#connection as Connection
-    const operation = { ...operationOf(request), viewer, connectionId }
+    const { document, variables } = operationOf(request)
+    const operation = { document, variables, viewer, connectionId }
     if (!tracing.isOn) return operations.execute(operation)
     const attributes = { 'parley.connection_id': connectionId, 'parley.user_id': viewer.userId }
     return inSpan(
