@@ -127,10 +127,15 @@ describe.skipIf(skipCluster || skipRedisServer)('two processes', () => {
     const { one, observer } = await setup()
     const client = await legacy(one, bob)
     await client.request('typing', { session_id: `direct_${ann}_${bob}`, typing: true })
-    const typing = (): Promise<Frame> => observer.inbox.next(({ type }) => type === 'typing')
-    expect((await typing()).data).toMatchObject({ user_id: bob, typing: true })
+    const isTyping = ({ type }: Frame): boolean => type === 'typing'
+    expect((await observer.inbox.next(isTyping)).data).toMatchObject({ user_id: bob, typing: true })
     one.child.kill('SIGKILL')
-    expect((await typing()).data).toMatchObject({ user_id: bob, typing: false })
+    // 13 s after it was said, for nobody else knows that it ended.
+    const ended = (): Frame | undefined => observer.inbox.waiting.find(isTyping)
+    await vi.waitFor(() => expect(ended()?.data).toMatchObject({ user_id: bob, typing: false }), {
+      timeout: 30_000,
+      interval: 100,
+    })
   })
 
   test('when a node stops, who comes back on the other in time was never away, and who does not goes once', async () => {
