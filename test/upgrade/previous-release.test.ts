@@ -147,5 +147,5 @@ describe.skipIf(!isAsked || skipCluster || !hasPrevious)(`version ${PREVIOUS.ver
     for (const reader of readers.slice(2)) await reader.close()
     current.child.kill('SIGTERM')
     await current.ended
-  }, 120_000)
+  }, 300_000)
 })
