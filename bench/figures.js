@@ -8,7 +8,15 @@ import { table } from './support/table.js'
 
 const PAGES = {
   'README.md': { 'costs in short': costsInShort, 'faults in short': faultsInShort },
-  'docs/benchmarks.md': { costs, capacity, soak, thirds, 'slow consumers': slowConsumers, faults, inbox },
+  'docs/benchmarks.md': {
+    costs,
+    capacity,
+    soak,
+    thirds,
+    'slow consumers': slowConsumers,
+    faults,
+    inbox,
+  },
   'docs/SECURITY.md': { 'hostile user': hostile },
 }
 const load = (name) => JSON.parse(readFileSync(new URL(`results/${name}.json`, import.meta.url), 'utf8'))
@@ -36,22 +44,30 @@ const SYSTEMS = {
   yoga: 'Yoga + graphql-ws + Prisma',
 }
 
+const COMPRESSED = (kind) => `fan-out to 500, compression ${kind}, window 16`
+
 const COSTS = [
   ['us a delivery: group of 500, 16 messages under way', 'fan-out to 500, window 16', 'cpuMicrosPerDelivery'],
   ['us a delivery: group of 500, one at a time', 'fan-out to 500, window 1', 'cpuMicrosPerDelivery'],
   ['us a delivery: group of 50, 16 under way', 'fan-out to 50, window 16', 'cpuMicrosPerDelivery'],
   ['us a delivery: group of 5000, 16 under way', 'fan-out to 5000, window 16', 'cpuMicrosPerDelivery'],
   ['us a delivery: group of 500 on two nodes, 16 under way', 'fan-out to 500 on 2 nodes, window 16', 'cpuMicrosPerDelivery'],
+  ...['off', 'for each socket', 'shared'].flatMap((kind) => [
+    [`us a delivery: group of 500, 16 under way, compression ${kind}`, COMPRESSED(kind), 'cpuMicrosPerDelivery'],
+    ['bytes a delivery, the same', COMPRESSED(kind), 'bytesPerDelivery'],
+  ]),
   ['us a message: 200 users in pairs, one at a time', 'direct chat, window 1', 'cpuMicrosPerMessage'],
   ['messages a second, the same', 'direct chat, window 1', 'messagesPerSecond'],
   ['us a message: 200 users in pairs, 8 under way', 'direct chat, window 8', 'cpuMicrosPerMessage'],
   ['messages a second, the same', 'direct chat, window 8', 'messagesPerSecond'],
   ['us a message with the database’s, the same', 'direct chat, window 8', 'allMicrosPerMessage'],
   ['us a connection: token, feed, presence', 'connect', 'cpuMicrosPerConnection'],
-  ['KiB of memory an idle connection', 'idle, 5000 connections', 'bytesPerConnection'],
+  ['KiB of memory an idle connection, of the first 5000', 'idle, 5000 connections', 'bytesPerConnection'],
+  ['the same, of 10,000 more', 'idle, from 5000 to 15000 connections', 'bytesPerConnection'],
 ]
 
 const SHOW = {
+  bytesPerDelivery: (value) => value.toFixed(0),
   cpuMicrosPerDelivery: (value) => value.toFixed(2),
   cpuMicrosPerMessage: (value) => value.toFixed(0),
   allMicrosPerMessage: (value) => value.toFixed(0),
@@ -71,9 +87,9 @@ function inbox() {
   )
 }
 
-/** Rows of COSTS for some of the systems. */
+/** Rows of COSTS for some of the systems, those that were measured. */
 function costsOf(rows, systems) {
-  const measured = rows.filter(([, name, key]) => figure(name, 'parley-legacy', key) !== undefined)
+  const measured = rows.filter(([, name, key]) => systems.some((system) => figure(name, system, key) !== undefined))
   const cells = measured.map(([title, name, key]) => [
     title,
     ...systems.map((system) => {
@@ -97,6 +113,7 @@ function costsInShort() {
     'direct chat, window 8',
     'connect',
     'idle, 5000 connections',
+    'idle, from 5000 to 15000 connections',
   ]
   const rows = COSTS.filter(([, name, key]) => shown.includes(name) && key !== 'messagesPerSecond')
   return costsOf(rows, ['parley-legacy', 'parley-graphql', 'ws', 'socketio', 'yoga'])

@@ -5,6 +5,7 @@ import { targets } from './targets.js'
 /** What the tables show, where it was measured. */
 const FIGURES = [
   { key: 'cpuMicrosPerDelivery', unit: 'us a delivery', show: (value) => value.toFixed(2) },
+  { key: 'bytesPerDelivery', unit: 'bytes a delivery', show: (value) => value.toFixed(0) },
   { key: 'cpuMicrosPerMessage', unit: 'us a message', show: (value) => value.toFixed(0) },
   { key: 'databaseMicrosPerMessage', unit: 'us of the database a message', show: (value) => value.toFixed(0) },
   { key: 'cpuMicrosPerConnection', unit: 'us a connection', show: (value) => value.toFixed(0) },

@@ -78,9 +78,9 @@ export class Stage {
   }
 
   /** Connects these users, alternately to the servers, and waits until the servers have nothing more to do. */
-  async connect(userIds) {
+  async connect(userIds, { offersDeflate } = {}) {
     const ports = this.#servers.map(({ port }) => port)
-    const connections = await connectAll(userIds, { ports, protocol: this.protocol })
+    const connections = await connectAll(userIds, { ports, protocol: this.protocol, offersDeflate })
     this.#connections.push(...connections)
     await this.quiet()
     return connections

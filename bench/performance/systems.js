@@ -55,4 +55,5 @@ export function systemsFor(server) {
   }
 }
 
-export const PARLEY_ENV = { RATE_LIMIT_PER_SECOND: '0', LOG_LEVEL: 'warn' }
+/** All clients have one address. */
+export const PARLEY_ENV = { RATE_LIMIT_PER_SECOND: '0', LOG_LEVEL: 'warn', MAX_CONNECTIONS_PER_ADDRESS: '100000' }

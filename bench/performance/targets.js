@@ -13,7 +13,8 @@ const FAN_OUT_16 = 'fan-out to 500, window 16'
 const FAN_OUT_50 = 'fan-out to 50, window 16'
 const FAN_OUT_1 = 'fan-out to 500, window 1'
 const NODES = 'fan-out to 500 on 2 nodes, window 16'
-const IDLE = 'idle, 5000 connections'
+const IDLE = 'idle, from 5000 to 15000 connections'
+const COMPRESSION = (kind) => `fan-out to 500, compression ${kind}, window 16`
 
 const compare = (name, figure, of, by, aim) => ({ what: name, figure, of: [of, name], by: [by, name], ...aim })
 const delivery = (name, of, by, atMost) => compare(name, 'cpuMicrosPerDelivery', of, by, { atMost })
@@ -24,6 +25,14 @@ const growth = (what, figure, caseOf, atMost) => ({
   figure,
   of: ['parley-legacy', caseOf(5000)],
   by: ['parley-legacy', caseOf(50)],
+  atMost,
+})
+/** Shared compression against none. */
+const compressed = (system, figure, atMost) => ({
+  what: COMPRESSION('shared'),
+  figure,
+  of: [system, COMPRESSION('shared')],
+  by: [system, COMPRESSION('off')],
   atMost,
 })
 const fanOutOf = (size) => `fan-out to ${size}, window 16`
@@ -52,6 +61,10 @@ export const targets = [
   compare(IDLE, 'bytesPerConnection', 'parley-graphql', 'yoga', { atMost: 1 }),
   compare('connect', 'cpuMicrosPerConnection', 'parley-legacy', 'ws', { atMost: 2.5 }),
   compare('connect', 'cpuMicrosPerConnection', 'parley-graphql', 'yoga', { atMost: 1 }),
+  ...['parley-legacy', 'parley-graphql'].flatMap((system) => [
+    compressed(system, 'bytesPerDelivery', 0.25),
+    compressed(system, 'cpuMicrosPerDelivery', 1.5),
+  ]),
   growth('group of 5000 by 50, window 16', 'cpuMicrosPerDelivery', fanOutOf, 1.25),
   // Constant, but for what the nodes do every few seconds.
   growth('group of 5000 by 50, window 1', 'statementsPerMessage', statementsOf, 1.1),

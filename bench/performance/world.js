@@ -5,7 +5,7 @@ import { startServer } from './server.js'
 /** Sizes of the groups. */
 export const GROUP_SIZES = [50, 500, 5000]
 /** Users who are in no group; everyone has one direct partner among them: 1 and 2, 3 and 4, and so on. */
-export const PAIRED_USERS = 5000
+export const PAIRED_USERS = 15_000
 
 const range = (first, count) => Array.from({ length: count }, (_, index) => first + index)
 
@@ -13,7 +13,7 @@ const MEMBERS_AT_ONCE = 1000
 
 /** Apart from all others. */
 function firstMemberOf(size) {
-  return 10_000 + size * 10
+  return 100_000 + size * 10
 }
 
 /** The ids of the members of the group of this size; nobody is in two. */

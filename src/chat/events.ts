@@ -213,6 +213,22 @@ export const asChatEvent = (event: StoredEvent): DurableEvent => event as Durabl
 /** The conversation that an event belongs to; null for one that belongs to none. */
 export const conversationOf = ({ kind, payload }: ChatEvent): string | null => rowOf(kind).conversation(payload)
 
+/** Kinds of events that all members of a conversation receive. */
+const COMMON_KINDS: ReadonlySet<EventKind> = new Set([
+  'message_sent',
+  'message_edited',
+  'message_deleted',
+  'reaction_added',
+  'reaction_removed',
+  'group_updated',
+  'member_joined',
+  'member_left',
+])
+
+/** The conversation all of whose members receive an event; undefined where only some of them do. */
+export const commonConversationOf = (event: ChatEvent): string | undefined =>
+  COMMON_KINDS.has(event.kind) ? (conversationOf(event) ?? undefined) : undefined
+
 /** The message that an event refers to; undefined if none. */
 export function messageIdOf({ kind, payload }: ChatEvent): number | undefined {
   if (kind === 'message_sent' || kind === 'message_edited') return payload.id

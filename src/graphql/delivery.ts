@@ -1,4 +1,4 @@
-import { coalescingKeyOf, isDurable, type ChatEvent } from '../chat/events.ts'
+import { coalescingKeyOf, commonConversationOf, isDurable, type ChatEvent } from '../chat/events.ts'
 import type { ActivityEvent } from './models.ts'
 
 /** What a source emits: events of the chat, or entries of an admin's watch. */
@@ -11,6 +11,8 @@ export interface Delivery {
   readonly class: 'durable' | 'ephemeral'
   /** The coalescing key of an ephemeral event; undefined for a durable one. */
   readonly key: string | undefined
+  /** The conversation all of whose members receive it; undefined where it is for fewer, or ephemeral. */
+  readonly history: string | undefined
 }
 
 /** The last event: all of its subscribers get it one after the other. */
@@ -23,8 +25,9 @@ export function deliveryOf(event: SourceEvent): Delivery {
   return last
 }
 
-function classOf(event: SourceEvent): Pick<Delivery, 'class' | 'key'> {
+function classOf(event: SourceEvent): Omit<Delivery, 'event'> {
   // Entries of the activity trace are never coalesced.
-  if (event.kind === 'activity') return { class: 'ephemeral', key: `activity ${++activities}` }
-  return isDurable(event) ? { class: 'durable', key: undefined } : { class: 'ephemeral', key: coalescingKeyOf(event) }
+  if (event.kind === 'activity') return { class: 'ephemeral', key: `activity ${++activities}`, history: undefined }
+  if (!isDurable(event)) return { class: 'ephemeral', key: coalescingKeyOf(event), history: undefined }
+  return { class: 'durable', key: undefined, history: commonConversationOf(event) }
 }

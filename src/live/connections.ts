@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Viewer } from '../auth/verify.ts'
 import { forbidden, notFound } from '../errors.ts'
+import { flatText } from '../lib/flat-text.ts'
 import type { Deadline, TimerWheel } from '../lib/timer-wheel.ts'
 
 export type Protocol = 'legacy' | 'graphql-ws' | 'sse'
@@ -68,7 +69,7 @@ interface Lifetime {
 }
 
 class Live implements Connection {
-  readonly id = randomUUID()
+  readonly id = flatText(randomUUID())
   readonly since = Date.now()
   readonly peer: ConnectionPeer
   readonly #lifetime: Lifetime

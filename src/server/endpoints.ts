@@ -88,7 +88,7 @@ export function createServer(node: Node): HttpServer {
     counts,
     maxFrameBytes: settings.maxFrameBytes,
     maxBufferedBytes: settings.maxBufferedBytes,
-    compress: settings.wsCompression,
+    compression: settings.wsCompression,
   }
   let checking: Promise<Readiness> | undefined
   return new HttpServer({

@@ -5,6 +5,7 @@
 import {
   parseCertFile,
   parseChoice,
+  parseCompression,
   parseDocumentsFile,
   parseFlag,
   parseJwksUrl,
@@ -82,9 +83,9 @@ const SERVED = {
   pingIntervalMs: setting('PING_INTERVAL_MS', positive, 30_000, {
     about: 'WebSocket pings; a peer that misses two is terminated',
   }),
-  wsCompression: setting('WS_COMPRESSION', parseFlag, false, {
-    about: '1: permessage-deflate for clients that offer it',
-    more: "a server's CPU time for each delivery grows several times",
+  wsCompression: setting('WS_COMPRESSION', parseCompression, false, {
+    about: '1: permessage-deflate for clients that offer it; shared: events are compressed once for all clients together',
+    more: '`1` takes many times the CPU time for each delivery; see [operations](operations.md#compression)',
   }),
 }
 

@@ -50,6 +50,11 @@ export const parseChoice =
 
 export const parseFlag = (value: string): boolean => parseChoice(['0', '1'])(value) === '1'
 
+export const parseCompression = (value: string): boolean | 'shared' => {
+  const choice = parseChoice(['0', '1', 'shared'])(value)
+  return choice === 'shared' ? choice : choice === '1'
+}
+
 export const parseText = (value: string): string => value
 
 const tryUrl = (value: string): URL | null => (URL.canParse(value) ? new URL(value) : null)

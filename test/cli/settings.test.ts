@@ -185,6 +185,9 @@ describe('a good value is taken', () => {
     [{ GRAPHIQL: '0' }, { graphiql: false }],
     [{ PING_INTERVAL_MS: '1' }, { pingIntervalMs: 1 }],
     [{ PRESENCE_GRACE_MS: '0' }, { presenceGraceMs: 0 }],
+    [{ WS_COMPRESSION: '0' }, { wsCompression: false }],
+    [{ WS_COMPRESSION: '1' }, { wsCompression: true }],
+    [{ WS_COMPRESSION: 'shared' }, { wsCompression: 'shared' }],
     [{ MESSAGE_EDIT_HOURS: '0' }, { messageEditHours: 0 }],
     [{ PRESENCE_GROUP_LIMIT: '5' }, { presenceGroupLimit: 5 }],
     [

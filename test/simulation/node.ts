@@ -195,7 +195,7 @@ export class SimNode implements Listener {
       counts,
       maxFrameBytes: 65_536,
       maxBufferedBytes: this.#settings.maxBufferedBytes,
-      compress: false,
+      compression: false,
     }
     this.#endpoints = {
       '/graphql': new GraphqlWsEndpoint({ ...transport, schema }),

@@ -7,6 +7,8 @@ export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, 
 
 export interface RawFrame {
   opcode: number
+  /** RSV1, which is set where the payload is compressed. */
+  isCompressed: boolean
   payload: Buffer
 }
 
@@ -17,14 +19,16 @@ export interface RawSocket {
   inbox: Inbox<RawFrame>
   /** Resolves when the connection is over. */
   ended: Promise<void>
+  /** The head of the answer to the upgrade. */
+  head: string
   /** Waits for the close frame and returns its code. */
   closeCode(): Promise<number>
 }
 
-/** A masked client frame, complete by default or a fragment that is not the last of its message. */
-export function clientFrame(opcode: number, payload: string | Buffer, { fin = true } = {}): Buffer {
+/** A masked client frame, complete by default or a fragment that is not the last of its message, and with RSV1 where told. */
+export function clientFrame(opcode: number, payload: string | Buffer, { fin = true, rsv1 = false } = {}): Buffer {
   const data = Buffer.from(payload)
-  const header = [(fin ? 0x80 : 0) | opcode]
+  const header = [(fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0) | opcode]
   if (data.length < 126) header.push(0x80 | data.length)
   else if (data.length < 65_536) header.push(0x80 | 126, data.length >> 8, data.length & 0xff)
   else
@@ -84,7 +88,8 @@ export async function openRawSocket(port: number, path: string, headers: Record<
       if (received.length < start) return
       const length = start === 2 ? short : start === 4 ? received.readUInt16BE(2) : Number(received.readBigUInt64BE(2))
       if (received.length < start + length) return
-      inbox.push({ opcode: (received[0] as number) & 0x0f, payload: received.subarray(start, start + length) })
+      const [first] = received as unknown as [number]
+      inbox.push({ opcode: first & 0x0f, isCompressed: (first & 0x40) !== 0, payload: received.subarray(start, start + length) })
       received = received.subarray(start + length)
     }
   }
@@ -105,6 +110,7 @@ export async function openRawSocket(port: number, path: string, headers: Record<
     socket,
     inbox,
     ended,
+    head,
     closeCode: async () => (await inbox.next(({ opcode }) => opcode === OPCODE.close)).payload.readUInt16BE(0),
   }
 }

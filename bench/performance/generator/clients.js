@@ -15,10 +15,13 @@ const tokens = new Map()
  * Connects each of these users once, some at a time, alternately to the ports.
  *
  * @param {number[]} userIds
- * @param {{ ports: number[], protocol: import('../protocols/protocol.js').Protocol }} options
+ * @param {object} options
+ * @param {number[]} options.ports
+ * @param {import('../protocols/protocol.js').Protocol} options.protocol
+ * @param {boolean} [options.offersDeflate] as browsers do
  * @returns {Promise<Connection[]>} in the order of the users
  */
-export async function connectAll(userIds, { ports, protocol }) {
+export async function connectAll(userIds, { ports, protocol, offersDeflate = false }) {
   const connections = []
   let next = 0
   async function connectSome() {
@@ -28,7 +31,10 @@ export async function connectAll(userIds, { ports, protocol }) {
       const connection = new Connection({
         port: ports[index % ports.length],
         path: protocol.path,
-        headers: protocol.headers(token),
+        headers: {
+          ...protocol.headers(token),
+          ...(offersDeflate && { 'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits' }),
+        },
       })
       connections[index] = connection
       await protocol.open(connection, token)

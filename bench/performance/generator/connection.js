@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { constants, inflateRawSync } from 'node:zlib'
 import { CLOSE, PING, PONG, TEXT, clientFrame } from './frames.js'
 
 /** All sockets are read into the same memory: what was read is looked at before anything else is. */
@@ -6,6 +7,13 @@ const READ_BUFFER = Buffer.allocUnsafe(65_536)
 const END_OF_HEADERS = Buffer.from('\r\n\r\n')
 const ENGINE_IO_PING = '2'.charCodeAt(0)
 const PATIENCE_MS = 30_000
+/** RSV1: the message is compressed (RFC 7692); its end lacks these bytes. */
+const COMPRESSED = 0x40
+const WINDOW_BYTES = 32_768
+const DEFLATE_TAIL = Buffer.from([0x00, 0x00, 0xff, 0xff])
+
+/** Bytes that all connections have read so far. */
+export const received = { bytes: 0 }
 
 /**
  * A WebSocket client with as little around the socket as can be: it finds the frames in what comes and hands on where their
@@ -25,6 +33,8 @@ export class Connection {
   #outgoing
   /** What is waited for. */
   #waiting
+  /** The end of the compressed messages so far, to which the next may refer. */
+  #window
 
   /** @param {{ port: number, path: string, headers: Record<string, string> }} options */
   constructor({ port, path, headers }) {
@@ -82,6 +92,7 @@ export class Connection {
   }
 
   #read(chunk) {
+    received.bytes += chunk.length
     const bytes = this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk
     this.#outgoing = []
     const end = this.#isOpen ? this.#readFrames(bytes, 0) : this.#readUpgrade(bytes)
@@ -122,9 +133,21 @@ export class Connection {
       }
       const end = start + length
       if (end > bytes.length) return position
-      this.#frame(bytes, bytes[position] & 0x0f, start, end)
+      const opcode = bytes[position] & 0x0f
+      if ((bytes[position] & COMPRESSED) === 0) this.#frame(bytes, opcode, start, end)
+      else {
+        const message = this.#inflated(bytes.subarray(start, end))
+        this.#frame(message, opcode, 0, message.length)
+      }
       position = end
     }
+  }
+
+  #inflated(payload) {
+    const dictionary = this.#window && { dictionary: this.#window }
+    const text = inflateRawSync(Buffer.concat([payload, DEFLATE_TAIL]), { finishFlush: constants.Z_SYNC_FLUSH, ...dictionary })
+    this.#window = Buffer.concat([this.#window ?? text.subarray(0, 0), text]).subarray(-WINDOW_BYTES)
+    return text
   }
 
   #frame(bytes, opcode, start, end) {

@@ -1,5 +1,6 @@
 import { sleep } from '../../support/processes.js'
 import { contentOf, findContent, numberAt, slotAt } from './content.js'
+import { received } from './connection.js'
 import { Tally } from './tally.js'
 
 /** What has not come when nothing came for so long is lost. */
@@ -62,7 +63,7 @@ export class Load {
    * @param {{ seconds?: number, messages?: number, window: number }} options
    */
   async run({ seconds, messages = Infinity, window }) {
-    const before = { sent: this.#sent, delivered: this.#delivered }
+    const before = { sent: this.#sent, delivered: this.#delivered, bytes: received.bytes }
     const since = performance.now()
     this.#window = window
     this.#limit = this.#sent + messages
@@ -73,7 +74,12 @@ export class Load {
     }
     await this.#drained()
     const elapsed = (performance.now() - since) / 1000
-    return { messages: this.#sent - before.sent, deliveries: this.#delivered - before.delivered, seconds: elapsed }
+    return {
+      messages: this.#sent - before.sent,
+      deliveries: this.#delivered - before.delivered,
+      bytes: received.bytes - before.bytes,
+      seconds: elapsed,
+    }
   }
 
   /** Resolves when nothing came twice after the end either; the connections may be closed then. */

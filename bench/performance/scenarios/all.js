@@ -1,3 +1,4 @@
+import { compression } from './compression.js'
 import { connect } from './connect.js'
 import { direct } from './direct.js'
 import { fanOut } from './fan-out.js'
@@ -13,6 +14,7 @@ export const scenarios = [
   fanOut(500, { systems: ONE_NODE }),
   fanOut(5000, { systems: ONE_NODE }),
   fanOut(500, { nodes: 2, systems: TWO_NODES }),
+  compression,
   direct,
   connect,
   idle,

@@ -27,12 +27,13 @@ export async function measureWindows(stage, rooms, { windows, title, options: { 
   return measured
 }
 
-function figuresOf({ messages, deliveries, seconds, cpuSeconds, ...shares }) {
+function figuresOf({ messages, deliveries, bytes, seconds, cpuSeconds, ...shares }) {
   const databaseMicrosPerMessage = (shares.databaseShare * seconds * 1e6) / messages
   return {
     cpuMicrosPerDelivery: (cpuSeconds * 1e6) / deliveries,
     cpuMicrosPerMessage: (cpuSeconds * 1e6) / messages,
     databaseMicrosPerMessage,
+    bytesPerDelivery: bytes / deliveries,
     allMicrosPerMessage: (cpuSeconds * 1e6) / messages + databaseMicrosPerMessage,
     messagesPerSecond: messages / seconds,
     deliveriesPerSecond: deliveries / seconds,

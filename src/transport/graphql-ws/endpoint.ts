@@ -28,7 +28,8 @@ import type { PreparedRequest, Refused } from '../../graphql/requests.ts'
 import type { Connection, ConnectionPeer, Connections, EndReason } from '../../live/connections.ts'
 import { CLOSE, GRAPHQL_CLOSE } from '../../legacy-protocol/close-codes.ts'
 import { CLOSE_OF, closeWith } from '../socket/close.ts'
-import { compression, encodeTextFrame } from '../socket/frame.ts'
+import { agreementWith, announceAgreements, perMessageDeflate, type Compression } from '../socket/compression.ts'
+import { encodeTextFrame } from '../socket/frame.ts'
 import { OperationOrder } from './operation-order.ts'
 import { SocketSubscription } from './socket-subscription.ts'
 import { PacedSocket } from '../socket/paced-socket.ts'
@@ -48,8 +49,7 @@ export interface GraphqlWsEndpointOptions {
   maxFrameBytes: number
   maxBufferedBytes: number
   counts: Counts
-  /** Whether to offer compression. */
-  compress: boolean
+  compression: Compression
 }
 
 /** How many operations of one socket may be open. */
@@ -124,10 +124,11 @@ export class GraphqlWsEndpoint implements Endpoint {
     this.server = new WebSocketServer({
       noServer: true,
       maxPayload: options.maxFrameBytes,
-      perMessageDeflate: compression(options.compress),
+      perMessageDeflate: perMessageDeflate(options.compression),
       WebSocket: PacedSocket,
       handleProtocols,
     })
+    announceAgreements(this.server, options.compression)
     this.#protocol = makeServer<ConnectionInitMessage['payload'], Peer>({
       onConnect: (context) => this.#connect(context),
       onSubscribe: ({ extra: peer }, id, payload) => this.#accept(peer, id, payload),
@@ -145,8 +146,11 @@ export class GraphqlWsEndpoint implements Endpoint {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): Promise<void> {
     this.server.handleUpgrade(request, socket, head, (ws) => {
       const { authorization } = request.headers
-      const writer = new SocketWriter(ws, socket, this.#options.maxBufferedBytes, this.#counts)
+      const { compression, maxBufferedBytes, maxFrameBytes } = this.#options
+      const agreement = agreementWith(request, compression)
+      const writer = new SocketWriter(ws, socket, maxBufferedBytes, this.#counts, agreement)
       ws.pace(socket, writer)
+      if (agreement) ws.inflateUpTo(maxFrameBytes)
       const peer = new Peer(ws, writer, { address, authorization })
       this.server.emit('connection', ws, request)
       this.#serve(ws, peer)
@@ -220,7 +224,8 @@ export class GraphqlWsEndpoint implements Endpoint {
   }
 
   async #subscribe({ request, id, peer }: Job): Promise<SocketSubscription | ExecutionResult> {
-    const subscription = new SocketSubscription(id, peer.writer, (error) => this.#operations.failure(error))
+    const { isShared } = request.operation
+    const subscription = new SocketSubscription(id, peer.writer, (error) => this.#operations.failure(error), isShared)
     try {
       const opened = await peer.order.subscribe(() => this.#operations.subscribe(request, subscription), discard)
       return 'start' in opened ? subscription.attach(opened) : opened

@@ -3,15 +3,25 @@ import type { Delivery } from '../../graphql/delivery.ts'
 import type { OpenSubscription } from '../../graphql/operations.ts'
 import type { SubscriptionSink } from '../../graphql/subscription.ts'
 import { encodeTextFrameStart } from '../socket/frame.ts'
+import { SharedMessage } from '../socket/shared-deflate.ts'
 import type { SocketWriter } from '../socket/writer.ts'
 
-/** The last result, and its bytes in a `next` message: the other subscribers of an event get the same one right after. */
-let lastNext: { result: ExecutionResult; payload: Buffer } | undefined
+/** A result in a `next` message, from the payload on. */
+interface Next {
+  readonly result: ExecutionResult
+  readonly payload: Buffer
+  /** Where it may be compressed for all of its subscribers together. */
+  readonly message: SharedMessage | undefined
+}
 
-/** From the payload of a `next` message on: encoded once for all subscribers. */
-function payloadOf(result: ExecutionResult): Buffer {
-  if (lastNext?.result !== result) lastNext = { result, payload: Buffer.from(`${JSON.stringify(result)}}`) }
-  return lastNext.payload
+/** The last one: the other subscribers of an event get the same result right after, and it is encoded once for all of them. */
+let lastNext: Next | undefined
+
+function nextOf(result: ExecutionResult, scope: string | undefined): Next {
+  if (lastNext?.result === result) return lastNext
+  const text = `${JSON.stringify(result)}}`
+  lastNext = { result, payload: Buffer.from(text), message: scope === undefined ? undefined : new SharedMessage(text, scope) }
+  return lastNext
 }
 
 const DONE = { done: true, value: undefined } as const
@@ -26,6 +36,8 @@ export class SocketSubscription implements SubscriptionSink, AsyncGenerator<neve
   readonly #writer: SocketWriter
   /** An error as clients may see it. */
   readonly #failure: (error: unknown) => GraphQLError
+  /** Whether its subscribers all get the same result for an event, which then says nothing of one of them alone. */
+  readonly #isShared: boolean
   #opened: OpenSubscription | undefined
   /** Why it ended before the library iterated it. */
   #ended: { error: GraphQLError | undefined } | undefined
@@ -39,8 +51,9 @@ export class SocketSubscription implements SubscriptionSink, AsyncGenerator<neve
   #start: Buffer | undefined
   #payloadBytes = -1
 
-  constructor(id: string, writer: SocketWriter, failure: (error: unknown) => GraphQLError) {
+  constructor(id: string, writer: SocketWriter, failure: (error: unknown) => GraphQLError, isShared: boolean) {
     this.#id = id
+    this.#isShared = isShared
     this.#writer = writer
     this.#failure = failure
   }
@@ -51,14 +64,15 @@ export class SocketSubscription implements SubscriptionSink, AsyncGenerator<neve
     return this
   }
 
-  event(result: ExecutionResult, { key }: Delivery): true {
-    const payload = payloadOf(result)
+  event(result: ExecutionResult, { key, history }: Delivery): true {
+    const { payload, message } = nextOf(result, this.#isShared ? history : undefined)
     if (!this.#start || payload.length !== this.#payloadBytes) {
       this.#beginning ??= Buffer.from(`{"id":${JSON.stringify(this.#id)},"type":"next","payload":`)
       this.#payloadBytes = payload.length
       this.#start = encodeTextFrameStart(this.#beginning, payload.length)
     }
-    this.#writer.write(this.#start, key === undefined ? undefined : `${this.#id} ${key}`, payload)
+    if (message) this.#writer.writeShared(message, this.#start, payload, this.#id)
+    else this.#writer.write(this.#start, key === undefined ? undefined : `${this.#id} ${key}`, payload)
     return true
   }
 

@@ -9,7 +9,8 @@ import { ChatError } from '../../errors.ts'
 import { statusOf } from '../../graphql/errors.ts'
 import type { ActivityRecorder, OpenSubscription, Operations } from '../../graphql/operations.ts'
 import type { Connections } from '../../live/connections.ts'
-import { compression } from '../socket/frame.ts'
+import { agreementWith, announceAgreements, perMessageDeflate, type Compression } from '../socket/compression.ts'
+import type { DeflateAgreement } from '../socket/deflate-offer.ts'
 import { PacedSocket } from '../socket/paced-socket.ts'
 import { SocketWriter } from '../socket/writer.ts'
 import { refuseUpgrade, type Endpoint } from '../socket/upgrade.ts'
@@ -40,8 +41,7 @@ export interface LegacyEndpointOptions {
   maxFrameBytes: number
   maxBufferedBytes: number
   counts: Counts
-  /** Whether to offer compression. */
-  compress: boolean
+  compression: Compression
   /** Called once for each event that could not be executed and was left out. */
   logLeftOut: (event: LeftOutEvent) => void
 }
@@ -57,6 +57,8 @@ interface Upgraded {
   pushes: Pushes
   /** Whether the feed starts with a replay. */
   resumes: boolean
+  /** On compression. */
+  agreement: DeflateAgreement | undefined
 }
 
 const SUBPROTOCOL = 'bearer'
@@ -72,17 +74,19 @@ const MSG_OF: Readonly<Record<number, string>> = {
 
 /** `/ws/connect`: who may connect, and as whom (docs/protocol.md, section 1). */
 export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
-  const { auth, ensureUser, connections, operations, activity, counts, maxFrameBytes, maxBufferedBytes } = options
+  const { auth, ensureUser, connections, operations, activity, counts } = options
+  const { maxFrameBytes, maxBufferedBytes, compression } = options
   const parts: SessionParts = { operations, activity, consumeRateLimit: options.consumeRateLimit, counts }
   const leftOut = new LeftOut(counts, options.logLeftOut)
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: maxFrameBytes,
-    perMessageDeflate: compression(options.compress),
+    perMessageDeflate: perMessageDeflate(compression),
     WebSocket: PacedSocket,
     handleProtocols: (protocols) =>
       protocols.has(SUBPROTOCOL) ? SUBPROTOCOL : ([...protocols].find(isCapabilitiesSubprotocol) ?? false),
   })
+  announceAgreements(server, compression)
 
   function refuse(socket: Duplex, status: number, reason: string, msg = MSG_OF[status] ?? TEXTS.unavailable): void {
     const headers: Record<string, string> =
@@ -122,7 +126,8 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
     socket.once('close', unlessUpgraded)
     server.handleUpgrade(request, socket, head, (ws) => {
       socket.off('close', unlessUpgraded)
-      serve(ws, { socket, viewer, address, feed, pushes, resumes: after !== undefined })
+      const agreement = agreementWith(request, compression)
+      serve(ws, { socket, viewer, address, feed, pushes, resumes: after !== undefined, agreement })
       server.emit('connection', ws, request)
     })
   }
@@ -131,9 +136,10 @@ export function createLegacyEndpoint(options: LegacyEndpointOptions): Endpoint {
    * A separate function, so that closures that live as long as the connection do not retain the request, which is larger than
    * all the rest.
    */
-  function serve(ws: PacedSocket, { socket, viewer, address, feed, pushes, resumes }: Upgraded): void {
-    const writer = new SocketWriter(ws, socket, maxBufferedBytes, counts)
+  function serve(ws: PacedSocket, { socket, viewer, address, feed, pushes, resumes, agreement }: Upgraded): void {
+    const writer = new SocketWriter(ws, socket, maxBufferedBytes, counts, agreement)
     ws.pace(socket, writer)
+    if (agreement) ws.inflateUpTo(maxFrameBytes)
     const session = new Session(parts, { ws, writer, address, feed, pushes })
     const connection = connections.open(viewer, session)
     if (!connection) throw new Error('a connection that had room was refused')

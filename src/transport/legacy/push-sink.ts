@@ -6,6 +6,7 @@ import type { SubscriptionSink } from '../../graphql/subscription.ts'
 import { CLOSE } from '../../legacy-protocol/close-codes.ts'
 import { closeWith } from '../socket/close.ts'
 import { encodeTextFrame } from '../socket/frame.ts'
+import { SharedMessage } from '../socket/shared-deflate.ts'
 import type { SocketWriter } from '../socket/writer.ts'
 import { hasCapability, NO_CAPABILITIES, type CapabilitySet } from '../../legacy-protocol/capabilities.ts'
 import { encodeEvent, neededBy, relevantTo, type FeedEvent } from '../../legacy-protocol/events.ts'
@@ -16,23 +17,31 @@ const REMEMBERED = 1000
 
 const eventOf = ({ data }: ExecutionResult): FeedEvent => (data as { events: FeedEvent }).events
 
+/** A result as a push. */
+interface Push {
+  readonly frame: Buffer
+  /** Where it may be compressed for all connections together. */
+  readonly message: SharedMessage | undefined
+}
+
 /**
- * The last result that was pushed, and its bytes for each distinct set of capabilities: the other connections of an event get
+ * The last result that was pushed, and its push for each distinct set of capabilities: the other connections of an event get
  * the same one right after.
  */
-let last: { result: ExecutionResult; event: FeedEvent; frames: (Buffer | null | undefined)[] } | undefined
+let last: { result: ExecutionResult; event: FeedEvent; pushes: (Push | null | undefined)[] } | undefined
 
-/** The bytes of a feed's result, which all connections with the same capabilities share; null if it is not pushed to them. */
-function frameOf(result: ExecutionResult, capabilities: CapabilitySet): Buffer | null {
-  if (last?.result !== result) last = { result, event: eventOf(result), frames: [] }
-  const { event, frames } = last
+/** A feed's result as all connections with the same capabilities get it; null if it is not pushed to them. */
+function pushOf(result: ExecutionResult, capabilities: CapabilitySet, scope: string | undefined): Push | null {
+  if (last?.result !== result) last = { result, event: eventOf(result), pushes: [] }
+  const { event, pushes } = last
   const relevant = relevantTo(event, capabilities)
-  let frame = frames[relevant]
-  if (frame === undefined) {
+  let push = pushes[relevant]
+  if (push === undefined) {
     const text = encodeEvent(event, relevant)
-    frames[relevant] = frame = text === null ? null : encodeTextFrame(text)
+    const message = text === null || scope === undefined ? undefined : new SharedMessage(text, scope)
+    pushes[relevant] = push = text === null ? null : { frame: encodeTextFrame(text), message }
   }
-  return frame
+  return push
 }
 
 /**
@@ -83,9 +92,11 @@ export class Pushes implements SubscriptionSink {
 
   event(result: ExecutionResult, delivery: Delivery): boolean {
     if (result.errors?.[0]) return this.#failed(result.errors[0], delivery)
-    const frame = frameOf(result, this.#capabilities)
-    if (frame === null) return false
-    this.#writer?.write(frame, delivery.key)
+    const push = pushOf(result, this.#capabilities, delivery.history)
+    if (push === null) return false
+    const { frame, message } = push
+    if (message) this.#writer?.writeShared(message, frame)
+    else this.#writer?.write(frame, delivery.key)
     if (this.#capabilities !== NO_CAPABILITIES) this.#remember(result, delivery)
     return true
   }

@@ -2,6 +2,7 @@ import type { Duplex, Writable } from 'node:stream'
 import { WebSocket } from 'ws'
 import { CLOSE } from '../../legacy-protocol/close-codes.ts'
 import { closeWith } from './close.ts'
+import { MessageInflater } from './message-inflater.ts'
 import type { SocketWriter } from './writer.ts'
 
 /** How much of what came is parsed at once: small enough that its frames, however short, are handled within a millisecond. */
@@ -29,6 +30,7 @@ type Done = (error?: Error | null) => void
 interface Receiver extends Writable {
   _write(chunk: Buffer, encoding: BufferEncoding, done: Done): void
   paced: PacedSocket
+  _extensions: object
 }
 
 /** What is left to parse of bytes that came together. */
@@ -79,6 +81,8 @@ export class PacedSocket extends WebSocket {
   #isQueued = false
   #isSlowed = false
   #goesOnWhenClosed = false
+  /** How many pings in a row it has not answered. */
+  missedPings = 0
   #refusals = 0
   #lastRefusalAt = 0
 
@@ -91,6 +95,11 @@ export class PacedSocket extends WebSocket {
     this.#parse = receiver._write
     receiver.paced = this
     receiver._write = pacedWrite
+  }
+
+  /** To be called where the client was told that it may compress its messages, before anything is read. */
+  inflateUpTo(maxBytes: number): void {
+    ;(this as unknown as { _receiver: Receiver })._receiver._extensions = new MessageInflater(this, maxBytes)
   }
 
   /** Parses the chunk as soon as the socket's turn comes, and then calls `done`; the next chunk comes after that. */
@@ -186,7 +195,9 @@ export class PacedSocket extends WebSocket {
     this.#goOn()
   }
 
+  /** Closes it after what its writer holds, whichever side closes (RFC 6455, section 5.5.1). */
   override close(code?: number, data?: string | Buffer): void {
+    this.#writer?.release()
     super.close(code, data)
     this.#goOn()
   }

@@ -1,6 +1,7 @@
 import { STATUS_CODES, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { WebSocketServer } from 'ws'
+import type { WebSocket, WebSocketServer } from 'ws'
+import type { PacedSocket } from './paced-socket.ts'
 
 /** One WebSocket endpoint: what happens with a request to upgrade. */
 export interface Endpoint {
@@ -34,22 +35,20 @@ export function refuseUpgrade(socket: Duplex, status: number, body: string, head
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head.join('')}\r\n${body}`)
 }
 
+/** One for all sockets. */
+function onPong(this: WebSocket): void {
+  ;(this as PacedSocket).missedPings = 0
+}
+
 /** Pings every client of the servers each `intervalMs`, and terminates those that missed two (RFC 6455, section 5.5.2). */
 export function startPings(servers: readonly WebSocketServer[], intervalMs: number): { stop(): void } {
-  const missed = new WeakMap<object, number>()
-  for (const server of servers) {
-    server.on('connection', (ws) => {
-      missed.set(ws, 0)
-      ws.on('pong', () => missed.set(ws, 0))
-    })
-  }
+  for (const server of servers) server.on('connection', (ws) => ws.on('pong', onPong))
   const timer = setInterval(() => {
     for (const server of servers) {
-      for (const ws of server.clients) {
-        const count = missed.get(ws) ?? 0
-        if (count >= 2) ws.terminate()
+      for (const ws of server.clients as Set<PacedSocket>) {
+        if (ws.missedPings >= 2) ws.terminate()
         else {
-          missed.set(ws, count + 1)
+          ws.missedPings++
           if (ws.readyState === ws.OPEN) ws.ping()
         }
       }

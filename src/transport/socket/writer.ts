@@ -4,7 +4,9 @@ import { createCounts, type Counts } from '../../telemetry/counters.ts'
 import { CoalescingBuffer } from '../../lib/coalescing-buffer.ts'
 import { CLOSE } from '../../legacy-protocol/close-codes.ts'
 import { closeWith } from './close.ts'
+import type { DeflateAgreement } from './deflate-offer.ts'
 import { payloadOf } from './frame.ts'
+import { compressedFrame, type SharedMessage } from './shared-deflate.ts'
 
 const NOTHING = Buffer.alloc(0)
 
@@ -43,20 +45,26 @@ export class SocketWriter {
   #heldBytes = 0
   /** Ephemeral frames that found no room. */
   #latest: CoalescingBuffer<Buffer> | undefined
+  /** Where messages for many sockets are compressed once for all of them. */
+  readonly #deflate: DeflateAgreement | undefined
+  /** The last compressed message, which the client's window ends with, and whose beginning it had. */
+  #lastMessage: SharedMessage | undefined
+  #lastOwner: string | undefined
 
   /** `socket` is the one under `ws`. */
-  constructor(ws: WebSocket, socket: Duplex, maxBufferedBytes: number, counts = createCounts()) {
+  constructor(
+    ws: WebSocket,
+    socket: Duplex,
+    maxBufferedBytes: number,
+    counts: Pick<Counts, 'ephemeralDropped' | 'tooSlow'> = createCounts(),
+    deflate?: DeflateAgreement,
+  ) {
     this.#counts = counts
+    this.#deflate = deflate
     this.#ws = ws
     this.#socket = socket
     this.#maxBufferedBytes = maxBufferedBytes
     if (ws.extensions !== '') this.#compressed = Promise.resolve()
-    // Nothing may follow a close frame, whoever sends it (RFC 6455, section 5.5.1).
-    const { close } = ws
-    ws.close = (code, reason) => {
-      this.release()
-      close.call(ws, code, reason)
-    }
   }
 
   /**
@@ -64,33 +72,59 @@ export class SocketWriter {
    * is coalesced by; undefined for one that is durable.
    */
   write(frame: Buffer, key?: string, rest?: Buffer): void {
-    if (this.#ws.readyState !== this.#ws.OPEN) return
-    const length = frame.length + (rest?.length ?? 0)
-    const waiting = this.waiting()
     if (key !== undefined) this.#latest?.drop(key)
-    if (waiting > 0) {
-      if (key !== undefined && waiting + length > this.#maxBufferedBytes / 2) {
-        return this.#coalesce(key, rest ? Buffer.concat([frame, rest]) : frame)
-      }
-      if (waiting + length > this.#maxBufferedBytes) {
-        // What only waits for the end of the turn says nothing of the client.
-        this.release()
-        const unread = this.waiting()
-        if (unread > 0 && unread + length > this.#maxBufferedBytes) {
-          this.#counts.tooSlow++
-          closeWith(this.#ws, CLOSE.tooSlow)
-          return
-        }
-      }
+    if (!this.#admits(frame, key, rest)) return
+    if (this.#compressed) this.#compress(rest ? Buffer.concat([frame, rest]) : frame)
+    else this.#hold(frame, rest)
+  }
+
+  /**
+   * Writes a durable frame whose text, or the text of `rest`, other sockets get too: compressed once for all of them where that was agreed.
+   * `owner` says whose the bytes before `rest` are: they are the same in all frames with the same owner.
+   */
+  writeShared(message: SharedMessage, frame: Buffer, rest?: Buffer, owner?: string): void {
+    if (!this.#deflate) return this.write(frame, undefined, rest)
+    if (!this.#admits(frame, undefined, rest)) return
+    const { windowBits, forgets } = this.#deflate
+    const compressed = compressedFrame(message, rest ? payloadOf(frame) : NOTHING, {
+      windowBits,
+      last: forgets ? undefined : this.#lastMessage,
+      repeats: owner === this.#lastOwner,
+    })
+    if (!compressed) return this.#hold(frame, rest)
+    this.#lastMessage = message
+    this.#lastOwner = owner
+    this.#hold(compressed)
+  }
+
+  /** Whether a frame is to be written now. One that is not was coalesced, or the socket is closing. */
+  #admits(frame: Buffer, key: string | undefined, rest: Buffer | undefined): boolean {
+    if (this.#ws.readyState !== this.#ws.OPEN) return false
+    const waiting = this.waiting()
+    if (waiting === 0) return true
+    const length = frame.length + (rest?.length ?? 0)
+    if (key !== undefined && waiting + length > this.#maxBufferedBytes / 2) {
+      this.#coalesce(key, rest ? Buffer.concat([frame, rest]) : frame)
+      return false
     }
-    if (this.#compressed) return this.#compress(rest ? Buffer.concat([frame, rest]) : frame)
+    if (waiting + length <= this.#maxBufferedBytes) return true
+    // What only waits for the end of the turn says nothing of the client.
+    this.release()
+    const unread = this.waiting()
+    if (unread === 0 || unread + length <= this.#maxBufferedBytes) return true
+    this.#counts.tooSlow++
+    closeWith(this.#ws, CLOSE.tooSlow)
+    return false
+  }
+
+  #hold(frame: Buffer, rest?: Buffer): void {
     if (this.#held) this.#held.push(frame)
     else {
       this.#held = [frame]
       if (holding.push(this) === 1) setImmediate(flush)
     }
     if (rest) this.#held.push(rest)
-    this.#heldBytes += length
+    this.#heldBytes += frame.length + (rest?.length ?? 0)
   }
 
   #coalesce(key: string, frame: Buffer): void {
@@ -137,10 +171,11 @@ export class SocketWriter {
 
   /** Closes the socket after what was written (RFC 6455, section 5.5.1). */
   close(code: number, reason: string): void {
+    this.release()
     this.#ws.close(code, reason)
   }
 
-  /** Lets go what it holds; called at the end of the turn. */
+  /** Lets go what it holds; called at the end of the turn, and before a close frame, which nothing may follow. */
   release(): void {
     const held = this.#held
     if (!held) return
