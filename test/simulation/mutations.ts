@@ -32,7 +32,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'committed first',
   ),
   m(
-    'commits are not published, and positions not checked',
+    'a position check does not compare with the log',
     'src/live/topics.ts',
     ['if (head > topic.head) topic.head = head\n        if (topic.head', 'if (topic.head'],
     'resume',
