@@ -197,11 +197,23 @@ async function sendMessages(tx: ModelTransaction, inputs: readonly NewMessage[])
   return rows
 }
 
+/** Runs statements in one transaction. */
+export type Begin = <T>(work: (run: Run) => Promise<T>) => Promise<T>
+
+/** Locks topics, in one order everywhere. */
+async function lockAll(tx: ModelTransaction, names: readonly string[]): Promise<{ name: string; seq: number }[]> {
+  for (const name of names.toSorted()) await tx.lock(`topics:${name}`)
+  return names.flatMap((name) => tx.get(tx.database.tables.topics, name) ?? [])
+}
+
 /** As the product's own sending of batches asks the database. */
-const sendingDb = (run: Run): Db =>
+const sendingDb = (run: Run, begin?: Begin): Db =>
   ({
+    $transaction: (work: (db: Db) => Promise<unknown>) => begin?.((inside) => work(sendingDb(inside))),
     $queryRaw: async (query: TemplateStringsArray | Prisma.Sql, ...values: unknown[]) => {
       const { text, values: given } = 'raw' in query ? Prisma.sql(query, ...values) : query
+      const names = given.find((value): value is string[] => Array.isArray(value))
+      if (names) return await run((tx) => lockAll(tx, names))
       const input = JSON.parse(given.find((value) => typeof value === 'string' && value.startsWith('[')) as string) as unknown
       if (text.includes('/* send_messages */')) return await run((tx) => sendMessages(tx, input as NewMessage[]))
       return await run((tx) =>
@@ -221,8 +233,8 @@ function page(tx: ModelTransaction, { conversationId, before = Infinity, horizon
   return found.slice(0, limit).map((row) => recordOf(tx, row))
 }
 
-export const createModelMessages = (run: Run) => ({
-  sendBatch: createSendBatch(sendingDb(run)),
+export const createModelMessages = (run: Run, begin?: Begin) => ({
+  sendBatch: createSendBatch(sendingDb(run, begin)),
 
   byIds: (ids: readonly number[]) =>
     run((tx) => {

@@ -9,7 +9,7 @@ import type { Owner } from '../world.ts'
 import { Connection, ModelTransaction, type ModelDatabase } from './database.ts'
 import { createModelConversations, createModelGroups } from './groups.ts'
 import { appendingDb, createModelLog, EPOCH_ID } from './log.ts'
-import { createModelMessages, type Run } from './messages.ts'
+import { createModelMessages, type Begin, type Run } from './messages.ts'
 import { createModelReactions, createModelReadPointers, createModelReceipts } from './reading.ts'
 import { pairKey } from './tables.ts'
 
@@ -77,12 +77,12 @@ const part = (name: string, has: object = {}): object =>
       (() => Promise.reject(new Error(`the store's model has no ${name}.${String(method)}`))),
   })
 
-const createParts = (run: Run) => ({
+const createParts = (run: Run, begin?: Begin) => ({
   users: part('users', createModelUsers(run)),
   blocks: part('blocks', createModelBlocks(run)),
   conversations: part('conversations', createModelConversations(run)),
   conversationSettings: part('conversationSettings', { byIds: () => Promise.resolve(new Map()) }),
-  messages: part('messages', createModelMessages(run)),
+  messages: part('messages', createModelMessages(run, begin)),
   groups: part('groups', createModelGroups(run)),
   receipts: part('receipts', createModelReceipts(run)),
   readPointers: part('readPointers', createModelReadPointers(run)),
@@ -145,6 +145,26 @@ async function transact<T>(connection: Connection, change: (tx: Transaction) => 
   return committed
 }
 
+/** A transaction of statements alone. */
+const beginOn =
+  (connection: Connection): Begin =>
+  async (work) => {
+    await connection.reach()
+    const tx = new ModelTransaction(connection.database, connection.node)
+    let result: Awaited<ReturnType<typeof work>>
+    try {
+      result = await work(runIn(connection, tx))
+      await connection.reach()
+      tx.check()
+    } catch (error) {
+      tx.abort()
+      throw error
+    }
+    tx.commit()
+    await connection.answer()
+    return result
+  }
+
 /** Reads one state: nothing is committed into it while it is read. */
 async function snapshotOf<T>(connection: Connection, read: (snapshot: Snapshot) => Promise<T>): Promise<T> {
   const { database } = connection
@@ -171,7 +191,7 @@ export function createModelStore(database: ModelDatabase, node: Owner): Store {
       key: KEY,
     }))
   return {
-    ...createParts(run),
+    ...createParts(run, beginOn(connection)),
     log: createModelLog(run),
     installation: { position },
     transaction: <T>(change: (tx: Transaction) => Promise<T>) => transact(connection, change),
