@@ -85,15 +85,15 @@ describe('golden frames are instances of exactly one schema', () => {
 
   test.each(golden.filter(({ direction }) => direction === 'server'))('$name', (one) => {
     const { message_id: _id, ...frame } = one.frame as Golden['frame'] & { message_id?: string }
-    const isKept = isPush(one) && !('isKept' in PUSHES[frame.type as keyof typeof PUSHES])
-    const kinds = kindsOf(isKept ? { ...frame, message_id: '1041' } : frame)
+    const isDurable = isPush(one) && !('isDurable' in PUSHES[frame.type as keyof typeof PUSHES])
+    const kinds = kindsOf(isDurable ? { ...frame, message_id: '1041' } : frame)
     expect(kinds).toHaveLength(1)
-    if (isKept) expect(kindsOf(frame)).toEqual([])
+    if (isDurable) expect(kindsOf(frame)).toEqual([])
     // What a capability adds is not there without it.
     const added = new Set(isPush(one) ? ['reply_to_id', 'mention_ids'] : [])
     for (const member of Object.keys(frame.data ?? {}).filter((name) => !added.has(name))) {
       const { [member]: _, ...rest } = frame.data as Record<string, unknown>
-      expect(isA(kinds[0] as string, { ...frame, message_id: isKept ? '1041' : undefined, data: rest }), member).toBe(false)
+      expect(isA(kinds[0] as string, { ...frame, message_id: isDurable ? '1041' : undefined, data: rest }), member).toBe(false)
     }
   })
 })
