@@ -28,7 +28,8 @@ export class Link {
 
   /** Host and port for the client. */
   get address() {
-    return `127.0.0.1:${this.#server.address().port}`
+    const { port } = /** @type {import('node:net').AddressInfo} */ (this.#server.address())
+    return `127.0.0.1:${port}`
   }
 
   /** Breaks the connection, with what is on its way, and lets none come up until it is mended. */

@@ -68,7 +68,7 @@ export const scenarios = [
     async run({ postgres, standby, ledger }) {
       await sleep(BEFORE_MS)
       const since = performance.now()
-      await standby.replica.promote(await postgres.demote())
+      await /** @type {any} */ (standby.replica).promote(await postgres.demote())
       standby.address.lead(standby.replica.port)
       ledger.faultUntilNow(since)
       await sleep(OUTAGE_MS)
@@ -82,7 +82,7 @@ export const scenarios = [
     async run({ redis, standby, ledger }) {
       await sleep(BEFORE_MS)
       const since = performance.now()
-      await standby.replica.takeOver(redis)
+      await /** @type {any} */ (standby.replica).takeOver(redis)
       standby.address.lead(standby.replica.port)
       ledger.faultUntilNow(since)
       await sleep(OUTAGE_MS)

@@ -87,7 +87,7 @@ export class Attacker {
           })
         },
       )
-      sent.on('error', (error) => {
+      sent.on('error', (/** @type {NodeJS.ErrnoException} */ error) => {
         this.tally.refused(error.code ?? 'error')
         resolve({ status: 0, text: '', size: 0 })
       })
@@ -111,7 +111,7 @@ export class Attacker {
   }
 
   /** A socket of either protocol; resolves when it can be used, or was refused. */
-  socket(protocol, { headers = {}, token = this.token, init = true, onText } = {}) {
+  socket(protocol, { headers = {}, token = this.token, init = true, onText = undefined } = {}) {
     const isLegacy = protocol === 'legacy'
     return new Promise((resolve) => {
       const socket = new WebSocket(
@@ -123,7 +123,7 @@ export class Attacker {
         if (!isLegacy && init) this.send(socket, '{"type":"connection_init"}')
         else if (!init) resolve(socket)
       })
-      socket.on('error', (error) => {
+      socket.on('error', (/** @type {NodeJS.ErrnoException} */ error) => {
         this.tally.refused(/\d{3}$/.exec(error.message)?.[0] ?? error.code ?? 'error')
         resolve(socket)
       })
@@ -131,7 +131,7 @@ export class Attacker {
         this.tally.closed(code)
         resolve(socket)
       })
-      socket.on('message', (data) => {
+      socket.on('message', (/** @type {Buffer} */ data) => {
         this.tally.came(data)
         if (onText) onText(data.toString())
         if (/^\{"type":"connection_(established|ack)"/.test(data.subarray(0, 40).toString())) resolve(socket)
@@ -168,7 +168,7 @@ export class Attacker {
       socket.on('data', (chunk) => {
         this.tally.bytesIn += chunk.length
         for (const [, status] of chunk.toString('latin1').matchAll(/HTTP\/1\.1 (\d{3})/g)) {
-          if (status < 400) this.tally.answers++
+          if (Number(status) < 400) this.tally.answers++
           else this.tally.refused(status)
         }
       })
@@ -182,7 +182,7 @@ const attacker = new Attacker()
 const prepared = await attack.prepare?.(attacker)
 attacker.tally = new Tally()
 process.send({ order: 'prepared' })
-process.on('message', async ({ order }) => {
+process.on('message', async (/** @type {{ order: string }} */ { order }) => {
   if (order !== 'go') return
   attacker.until = performance.now() + attacker.seconds * 1000
   // Whatever hangs is left hanging when the time is over.

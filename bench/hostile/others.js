@@ -31,7 +31,7 @@ class Other {
     this.#isLegacy = isLegacy
     this.#request = request
     this.#waits = waits
-    this.opened = new Promise((resolve, reject) => {
+    this.opened = new Promise((/** @type {(nothing?: void) => void} */ resolve, reject) => {
       const headers = { authorization: `Bearer ${signToken({ userId, name: `Other ${userId}` })}` }
       const [path, protocols] = isLegacy ? ['/ws/connect', []] : ['/graphql', ['graphql-transport-ws']]
       // From addresses of their own, as users are.
@@ -121,5 +121,5 @@ const orders = {
     return { asks: asks.summary(), sends: sends.summary(), refused }
   },
 }
-process.on('message', ({ order }) => process.send({ order, answer: orders[order]() }))
+process.on('message', (/** @type {{ order: string }} */ { order }) => process.send({ order, answer: orders[order]() }))
 process.send({ order: 'opened' })

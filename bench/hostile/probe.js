@@ -32,7 +32,7 @@ const answers = {
 }
 
 if (process.send) {
-  process.on('message', ({ ask }) => process.send({ ask, answer: answers[ask]() }))
+  process.on('message', (/** @type {{ ask: string }} */ { ask }) => process.send({ ask, answer: answers[ask]() }))
   // The server decides when it ends.
   process.channel.unref()
 }

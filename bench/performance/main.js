@@ -35,7 +35,7 @@ const env = { ...PARLEY_ENV, JWT_SECRET }
 await createWorld({ entry: server, databaseUrl: world, core: cores.server, logFile, env })
 const profiles = isProfile ? new Profiles(PROFILE_FOLDER) : undefined
 
-/** @type {{ case: string, system: string, round: number, figures: object }[]} */
+/** @type {{ case: string, system: string, round: number, figures: Record<string, number> }[]} */
 const measurements = []
 const failures = []
 for (let round = 0; round < rounds; round++) {

@@ -4,8 +4,8 @@
  * @typedef {object} Target
  * @property {string} what
  * @property {string} figure
- * @property {[system: string, case: string]} of
- * @property {[system: string, case: string]} by
+ * @property {[string, string]} of a system and a case
+ * @property {[string, string]} by
  * @property {number} [atMost]
  * @property {number} [atLeast]
  */

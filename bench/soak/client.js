@@ -25,8 +25,14 @@ export class Client {
   #waiting = new Map()
   #next = 0
 
+  /** @type {((key: string) => void) | undefined} */
+  onMessage
+
   constructor({ userId, ports, protocol, isSlow = false }) {
-    Object.assign(this, { userId, ports, protocol, isSlow })
+    this.userId = userId
+    this.ports = ports
+    this.protocol = protocol
+    this.isSlow = isSlow
   }
 
   /** Resolves when events come. */
@@ -48,7 +54,7 @@ export class Client {
     let opened
     const isOpen = new Promise((resolve) => (opened = resolve))
     socket.on('error', () => undefined)
-    socket.on('message', (data) => this.#receive(JSON.parse(data), opened))
+    socket.on('message', (data) => this.#receive(JSON.parse(String(data)), opened))
     socket.on('close', (code) => {
       this.closes[code] = (this.closes[code] ?? 0) + 1
       for (const settle of this.#waiting.values()) settle(false)

@@ -128,10 +128,12 @@ const warm = await load()
 const without = await load()
 for (const client of slow) await client.open()
 const withSlow = await load()
-const rows = [
+/** @type {[string, typeof without][]} */
+const pairs = [
   ['none', without],
   [`${String(slowCount)} that read nothing`, withSlow],
-].map(([name, r]) => [
+]
+const rows = pairs.map(([name, r]) => [
   name,
   r.perSecond.toFixed(0),
   `${r.p50.toFixed(1)} ms`,

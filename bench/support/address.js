@@ -16,7 +16,8 @@ export class Address {
   }
 
   get port() {
-    return this.#server.address().port
+    const { port } = /** @type {import('node:net').AddressInfo} */ (this.#server.address())
+    return port
   }
 
   lead(port) {

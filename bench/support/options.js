@@ -1,6 +1,12 @@
 import { parseArgs } from 'node:util'
 
-/** The values of these options; `--help` prints the text, and what is not known ends the process. */
+/**
+ * The values of these options; `--help` prints the text, and what is not known ends the process.
+ *
+ * @param {string} help
+ * @param {import('node:util').ParseArgsConfig['options']} options
+ * @returns {Record<string, any>}
+ */
 export function readValues(help, options) {
   try {
     const { values } = parseArgs({ options: { ...options, help: { type: 'boolean' } } })
@@ -20,13 +26,18 @@ export function choose(values, option, all) {
   return chosen
 }
 
+/** @returns {number} */
 export function number(values, option, min) {
   const value = Number(values[option])
   if (Number.isSafeInteger(value) && value >= min) return value
   return fail(`--${option}: came ${values[option]}, expected an integer from ${min} on`)
 }
 
-/** Ends the process: the command line makes no sense. */
+/**
+ * Ends the process: the command line makes no sense.
+ *
+ * @returns {never}
+ */
 export function fail(message) {
   console.error(message)
   process.exit(1)

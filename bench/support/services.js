@@ -73,6 +73,7 @@ export class OwnRedis {
     removeFolder(this.#folder)
   }
 
+  /** @returns {Promise<any>} */
   async #command(name, ...args) {
     const connection = new Redis(this.url, { lazyConnect: true, retryStrategy: () => null })
     connection.on('error', () => undefined)

@@ -31,16 +31,18 @@ const schema = createSchema({
     }
   `,
   resolvers: {
-    Query: { viewer: (_root, _args, { extra }) => extra.userId },
+    Query: { viewer: (_root, _args, /** @type {any} */ { extra }) => extra.userId },
     Mutation: {
-      async sendMessage(_root, args, { extra }) {
+      async sendMessage(_root, args, /** @type {any} */ { extra }) {
         const message = await insertMessage({ ...args, sender: extra.userId })
         if (message) await pubsub.publish(message.conversation, { messageSent: message })
         return true
       },
     },
     Subscription: {
-      messageSent: { subscribe: (_root, _args, { extra }) => pubsub.asyncIterator(conversationsOf(extra.userId)) },
+      messageSent: {
+        subscribe: (_root, _args, /** @type {any} */ { extra }) => pubsub.asyncIterator(conversationsOf(extra.userId)),
+      },
     },
   },
 })
@@ -49,11 +51,11 @@ const yoga = createYoga({ schema })
 const server = createServer(yoga)
 const sockets = useServer(
   {
-    onConnect({ connectionParams, extra }) {
+    onConnect(/** @type {any} */ { connectionParams, extra }) {
       extra.userId = verify(connectionParams?.token)
     },
-    execute: (args) => args.rootValue.execute(args),
-    subscribe: (args) => args.rootValue.subscribe(args),
+    execute: (/** @type {any} */ args) => args.rootValue.execute(args),
+    subscribe: (/** @type {any} */ args) => args.rootValue.subscribe(args),
     async onSubscribe(context, _id, params) {
       const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
         ...context,
@@ -81,4 +83,5 @@ async function stop() {
   server.close(() => process.exit(0))
 }
 process.on('SIGTERM', () => void stop())
-server.listen(Number(process.env.PORT), '127.0.0.1', () => console.log(`ready on http://127.0.0.1:${server.address().port}\n`))
+const port = () => /** @type {import('node:net').AddressInfo} */ (server.address()).port
+server.listen(Number(process.env.PORT), '127.0.0.1', () => console.log(`ready on http://127.0.0.1:${port()}\n`))

@@ -15,7 +15,9 @@ import { sleep } from '../../support/processes.js'
 export function openGraphqlClient({ url, connectionParams, subscription, onData }) {
   let connection = 0
   let isClosed = false
+  /** @type {() => void} */
   let connected = () => undefined
+  /** @type {Promise<void>} */
   const ready = new Promise((resolve) => (connected = resolve))
   const client = createClient({
     url,
@@ -34,7 +36,7 @@ export function openGraphqlClient({ url, connectionParams, subscription, onData 
 
   async function subscribe() {
     for (let attempt = 0; !isClosed; attempt++) {
-      await new Promise((resolve) => {
+      await new Promise((/** @type {(reason?: unknown) => void} */ resolve) => {
         const next = ({ data }) => {
           attempt = 0
           if (data) onData(data, connection)
@@ -52,7 +54,7 @@ export function openGraphqlClient({ url, connectionParams, subscription, onData 
     ready,
     /** Resolves when the mutation has succeeded. */
     mutate: (query, variables) =>
-      new Promise((resolve, reject) => {
+      new Promise((/** @type {(nothing?: void) => void} */ resolve, reject) => {
         let result
         client.subscribe(
           { query, variables },

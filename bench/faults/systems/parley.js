@@ -90,7 +90,9 @@ function connectLegacy({ address, userId, token, ledger }) {
   let isClosed = false
   /** Sends without an answer, by key, in their order; all are sent again on a new connection. */
   const unanswered = new Map()
+  /** @type {() => void} */
   let established = () => undefined
+  /** @type {Promise<void>} */
   const ready = new Promise((resolve) => (established = resolve))
 
   function open() {

@@ -16,7 +16,7 @@
  *
  * @typedef {object} Client
  * @property {Promise<void>} ready connected for the first time
- * @property {(message: { key: string, conversation: object, receiverId: number, content: string }) => Promise<void>} send
+ * @property {(message: { key: string, conversation: Cast['conversations'][number], receiverId: number, content: string }) => Promise<void>} send
  *   resolves when it is acknowledged, rejects when it should be sent again
  * @property {() => Promise<void>} close
  */

@@ -20,7 +20,7 @@ const PLAIN = 'query ($id: ID!) { conversation(id: $id) { messages(first: 100) {
 const TIMES = (count) =>
   `query ($id: ID!) { ${Array.from({ length: count }, (_, index) => `x${index}: conversation(id: $id) { messages(first: 100) { edges { node { id content sender { name } } } } }`).join(' ')} }`
 
-const asking = (id, title, query, { prepare = longTexts, atOnce = 1, perSecond } = {}) => ({
+const asking = (id, title, query, { prepare = longTexts, atOnce = 1, perSecond = undefined } = {}) => ({
   id,
   title,
   prepare,

@@ -15,6 +15,7 @@ import { writes } from './writes.js'
  * @typedef {object} Attack
  * @property {string} id
  * @property {string} title
+ * @property {number} [minSeconds] how long it takes at least
  * @property {boolean} [isBurst] one burst on a server that has not seen the like: others may wait a bit longer
  * @property {(attacker: import('../attacker.js').Attacker) => Promise<unknown>} [prepare] what has to be there before; not measured
  * @property {(attacker: import('../attacker.js').Attacker, prepared: any) => Promise<void>} run

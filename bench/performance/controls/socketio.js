@@ -45,4 +45,5 @@ io.on('connection', (socket) => {
 })
 
 process.on('SIGTERM', () => process.exit(0))
-server.listen(Number(process.env.PORT), '127.0.0.1', () => console.log(`ready on http://127.0.0.1:${server.address().port}\n`))
+const port = () => /** @type {import('node:net').AddressInfo} */ (server.address()).port
+server.listen(Number(process.env.PORT), '127.0.0.1', () => console.log(`ready on http://127.0.0.1:${port()}\n`))

@@ -7,7 +7,7 @@ import { verify } from './verify.js'
 /**
  * A server of `ws` that knows who connects.
  *
- * @param {(frame: object, user: { id: number, name: string }, socket: import('ws').WebSocket) => unknown} onMessage
+ * @param {(frame: any, user: { id: number, name: string }, socket: import('ws').WebSocket) => unknown} onMessage
  * @returns {Map<number, Set<import('ws').WebSocket>>} the open sockets of each user
  */
 export function serve(onMessage) {
@@ -39,6 +39,7 @@ export function serve(onMessage) {
   }
 
   process.on('SIGTERM', () => process.exit(0))
-  http.listen(Number(process.env.PORT), '127.0.0.1', () => console.log(`ready on http://127.0.0.1:${http.address().port}\n`))
+  const port = () => /** @type {import('node:net').AddressInfo} */ (http.address()).port
+  http.listen(Number(process.env.PORT), '127.0.0.1', () => console.log(`ready on http://127.0.0.1:${port()}\n`))
   return socketsOf
 }

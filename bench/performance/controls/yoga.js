@@ -14,6 +14,7 @@ import { verify } from './verify.js'
  * of the process. What is published holds all that a subscription selects, so that no subscriber asks the database.
  */
 const connect = () => new Redis(process.env.REDIS_URL)
+/** @type {any} */
 const pubsub = process.env.REDIS_URL ? new RedisPubSub({ publisher: connect(), subscriber: connect() }) : new PubSub()
 // One listener for each subscriber is meant.
 pubsub.ee?.setMaxListeners(0)
@@ -60,9 +61,9 @@ const schema = createSchema({
     }
   `,
   resolvers: {
-    Query: { viewer: (_root, _args, { extra }) => extra.user },
+    Query: { viewer: (_root, _args, /** @type {any} */ { extra }) => extra.user },
     Mutation: {
-      async sendMessage(_root, { input }, { extra: { user } }) {
+      async sendMessage(_root, { input }, /** @type {any} */ { extra: { user } }) {
         const { conversationId = directConversation(user.id, Number(input.receiverId)), content, clientMessageId } = input
         const membership = { conversationId_userId: { conversationId, userId: user.id } }
         if (!(await prisma.member.findUnique({ where: membership }))) throw new Error('not a member')
@@ -77,7 +78,7 @@ const schema = createSchema({
     },
     Subscription: {
       events: {
-        async subscribe(_root, _args, { extra: { user } }) {
+        async subscribe(_root, _args, /** @type {any} */ { extra: { user } }) {
           const members = await prisma.member.findMany({ where: { userId: user.id } })
           return pubsub.asyncIterableIterator(members.map(({ conversationId }) => conversationId))
         },
@@ -102,11 +103,11 @@ const yoga = createYoga({ schema })
 const server = createServer(yoga)
 useServer(
   {
-    onConnect({ connectionParams, extra }) {
+    onConnect(/** @type {any} */ { connectionParams, extra }) {
       extra.user = verify(connectionParams?.authorization?.slice('Bearer '.length))
     },
-    execute: (args) => args.rootValue.execute(args),
-    subscribe: (args) => args.rootValue.subscribe(args),
+    execute: (/** @type {any} */ args) => args.rootValue.execute(args),
+    subscribe: (/** @type {any} */ args) => args.rootValue.subscribe(args),
     async onSubscribe(context, _id, params) {
       const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
         ...context,
@@ -130,4 +131,5 @@ useServer(
 )
 
 process.on('SIGTERM', () => process.exit(0))
-server.listen(Number(process.env.PORT), '127.0.0.1', () => console.log(`ready on http://127.0.0.1:${server.address().port}\n`))
+const port = () => /** @type {import('node:net').AddressInfo} */ (server.address()).port
+server.listen(Number(process.env.PORT), '127.0.0.1', () => console.log(`ready on http://127.0.0.1:${port()}\n`))

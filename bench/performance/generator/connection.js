@@ -20,9 +20,9 @@ export const received = { bytes: 0 }
  * texts lie, so that it takes less time than the server that is measured.
  */
 export class Connection {
-  /** Called with each text frame: the memory it lies in, its start and its end. Nothing may be kept. */
+  /** Called with each text frame: the memory it lies in, its start and its end. Nothing may be kept. @type {(bytes: Buffer, start: number, end: number) => void} */
   onText = () => undefined
-  /** Called once when the connection is lost without `close`. */
+  /** Called once when the connection is lost without `close`. @type {(reason: string) => void} */
   onLost = () => undefined
   #socket
   #isOpen = false
@@ -38,12 +38,14 @@ export class Connection {
 
   /** @param {{ port: number, path: string, headers: Record<string, string> }} options */
   constructor({ port, path, headers }) {
-    this.#socket = connect({
+    const options = {
       host: '127.0.0.1',
       port,
       noDelay: true,
       onread: { buffer: READ_BUFFER, callback: (length, buffer) => this.#read(buffer.subarray(0, length)) },
-    })
+    }
+    // The callback need not return anything.
+    this.#socket = connect(/** @type {import('node:net').NetConnectOpts} */ (/** @type {unknown} */ (options)))
     const lines = [`GET ${path} HTTP/1.1`, `Host: 127.0.0.1:${port}`, 'Connection: Upgrade', 'Upgrade: websocket']
     lines.push('Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==')
     lines.push(...Object.entries(headers).map(([name, value]) => `${name}: ${value}`))
@@ -58,7 +60,7 @@ export class Connection {
 
   /** Resolves when a text frame holds these bytes; the empty text: when the upgrade is done. */
   until(text) {
-    return new Promise((resolve, reject) => {
+    return new Promise((/** @type {(nothing?: void) => void} */ resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`${text || 'an upgrade'} did not come`)), PATIENCE_MS)
       this.#waiting = {
         bytes: Buffer.from(text),

@@ -6,7 +6,7 @@ export const PING = 9
 export const PONG = 10
 
 /** One for all: what it is for does not matter here, and the server unmasks all the same. */
-const MASK = randomBytes(4).map((byte) => byte || 1)
+const MASK = Buffer.from(randomBytes(4).map((byte) => byte || 1))
 
 /** A frame of a client, masked (RFC 6455, section 5.2). */
 export function clientFrame(payload, opcode = TEXT) {

@@ -127,7 +127,7 @@ export class Load {
 
   async #drained() {
     let timer
-    const drained = new Promise((resolve, reject) => {
+    const drained = new Promise((/** @type {(nothing?: void) => void} */ resolve, reject) => {
       let before = -1
       timer = setInterval(() => {
         const now = this.#acknowledged + this.#delivered
@@ -154,6 +154,7 @@ export class Load {
     })
   }
 
+  /** @type {(error: Error) => void} */
   #reject = () => undefined
 
   #fail(error) {
