@@ -9,7 +9,7 @@ import { delayOf } from '../backoff.js'
 import { keyOf, parley, SEND, SUBSCRIPTION } from './parley.js'
 
 // Apollo's link looks at the global one, which Node has since version 22.
-globalThis.WebSocket ??= WebSocket
+globalThis.WebSocket ??= /** @type {any} */ (WebSocket)
 
 /**
  * Parley with clients of three libraries, a third each: Apollo Client over graphql-ws, urql over graphql-ws, graphql-sse. What counts is what
