@@ -28,24 +28,24 @@ import { Replays, type ReplayRate } from './replays.ts'
 import type { TopicListener, Topics } from './topics.ts'
 
 /**
- * What a feed takes from: all that concerns the user, the user's own topic, or one group's topic; `withOwn` with the user's
- * own besides, where receipts of the user's messages come.
+ * The scope of a feed: everything that concerns the user, the user's own topic, or one group's topic; `withOwn` adds the user's
+ * own topic, where receipts of the user's messages arrive.
  */
 export type FeedScope = { kind: 'all' } | { kind: 'user' } | { kind: 'group'; groupId: number; withOwn?: boolean }
 
-/** Why a feed ended by itself: the membership did, or it could not keep up while it caught up. */
+/** Why a feed ended by itself: the membership ended, or the feed could not keep up while it was catching up. */
 export type FeedEnd = 'left' | 'overflow' | 'failed'
 
 /**
- * Gets the events in the order of each topic. `isFormer` with an event of a membership that has ended, which a resume brings: the user was
- * entitled to it, and not to what happened in the group since.
+ * Receives the events in the order of each topic. `isFormer` is set for an event of an ended membership, which a resume brings:
+ * the user is entitled to it, and not to later events of the group.
  */
 export type FeedSink = EventSink<ChatEvent, boolean, FeedEnd>
 
 export interface Feed {
   /**
-   * Gives what was missed after a cursor, oldest first, leaving out what this feed gave already; live events
-   * wait meanwhile.
+   * Delivers what was missed after a cursor, oldest first, except what this feed has delivered already; live events wait
+   * meanwhile.
    */
   resume(after: EventCursor, hooks: ResumeHooks): Promise<void>
   close(): void
@@ -59,28 +59,28 @@ export interface FeedOptions {
 
 export interface Feeds {
   /**
-   * Attaches to the topics of the scope. Events wait until `start` is called: so whoever opens a feed can first say
-   * that it is open, or resume.
+   * Attaches to the topics of the scope. Events wait until `start` is called, so that the caller can first say that the feed is
+   * open, or resume.
    */
   open(options: FeedOptions): Promise<Feed & { start(): void }>
 }
 
 export interface FeedsOptions extends Pick<ReplayParts, 'log' | 'loadMemberships' | 'resumeLimit' | 'checkpoints'> {
   topics: Topics
-  /** How a user is now, to be told where a block between two users begins or ends. */
+  /** A user's current presence, emitted when a block between two users begins or ends. */
   loadPresence: (userId: number) => Promise<PresenceState>
   /** As in ReplayParts; 0 if absent. */
   overlapMs?: number
   counts?: Counts
-  /** How many events a user may have replayed; as many as there are unless told. */
+  /** How many events a user may have replayed; unlimited if absent. */
   replayRate?: ReplayRate
 }
 
-/** How many events may wait in one topic of one feed while it catches up. */
+/** How many events may be buffered in one topic of one feed while it catches up. */
 const BUFFERED_LIMIT = 10_000
 const BUFFERED_EPHEMERAL_LIMIT = 100
 
-/** How many events for contacts a feed remembers; one that comes over several topics comes within seconds. */
+/** How many events for contacts a feed remembers; copies of one in several topics arrive within seconds. */
 const CONTACT_EVENTS_LIMIT = 1000
 
 type FeedParts = ReplayParts & Pick<FeedsOptions, 'topics' | 'loadPresence'>
@@ -106,19 +106,19 @@ export function createFeeds(options: FeedsOptions): Feeds {
 class TopicSubscription implements TopicListener {
   readonly feed: UserFeed
   readonly topic: string
-  /** Events up to this `seq` are from before the membership: the node may be behind the log that told of it. */
+  /** Events up to this `seq` are from before the membership: the node may be behind the log that announced it. */
   since: number
   /** Events up to this `seq` are in the snapshot that the client resumed after. */
   shown = 0
   /** The start of the next membership, which waits in the own topic until the end of this one was told. */
   next: number | undefined = undefined
-  /** Waiting events; null when they go straight to the sink. */
+  /** Buffered events; null if they go straight to the sink. */
   buffered: { event: ChatEvent; seq: number }[] | null = []
-  /** Whether it is attached and has caught up, so that nothing but a resume keeps its events waiting. */
+  /** Whether it is attached and has caught up, so that only a resume makes its events wait. */
   isReady = false
-  /** Whether the feed still has it. */
+  /** Whether it is still part of the feed. */
   isOpen = true
-  /** What live delivery gives of the topic, once attached. */
+  /** The range that live delivery covers, once attached. */
   range: TopicRange | undefined = undefined
   /** The last `seq` delivered, or the one after which it began. */
   seq: number
@@ -140,8 +140,8 @@ class TopicSubscription implements TopicListener {
 }
 
 /**
- * The feed of one connection's subscription. There is one for each, mostly idle, and each event passes through all that listen:
- * hence methods instead of functions of its own for each.
+ * The feed of one connection's subscription. There is one for each, mostly idle, and each event passes through all subscribed
+ * ones: hence methods instead of closures.
  */
 class UserFeed implements Feed {
   readonly #parts: FeedParts
@@ -152,22 +152,22 @@ class UserFeed implements Feed {
   #subscriptions: TopicSubscription[] = []
   /** What was delivered by replays, and by subscriptions that have ended. */
   #deliveredBefore: TopicRange[] | undefined
-  /** The memberships whose start is not still to be told by an event of the own topic. */
+  /** The memberships whose start is not to be announced by an event of the own topic any more. */
   #memberships: Set<string> | undefined
   #isStarted = false
   #isClosed = false
-  /** How many resumes run or wait, and the last of them: they go one after the other. */
+  /** Number of running and queued resumes, and the last of them: they run one after the other. */
   #resuming = 0
   #lastResume: Promise<void> | undefined
   #lastEphemeral: EphemeralEvent | undefined
-  /** Which events for contacts were delivered, the last ones; undefined before the first. */
+  /** The events for contacts delivered last; undefined before the first. */
   #contactEvents: Set<number> | undefined
-  /** Undefined while the user has a block with nobody. */
+  /** Undefined while the user has no block. */
   #blocked: BlockedPresence | undefined
   readonly #recorder: CheckpointRecorder | undefined
   /** What it is called where its checkpoint is to come. */
   readonly #name: string
-  /** Where memberships begin and what they hide, if one of them hides anything. */
+  /** Where memberships begin and what they hide, if any of them hides something. */
   #horizons: { topic: string; since: number; historyAfter: number }[] | undefined
 
   constructor(parts: FeedParts, { userId, scope, sink }: FeedOptions) {
@@ -187,7 +187,7 @@ class UserFeed implements Feed {
     await this.#attach(first)
     if (scope.kind === 'user') return
     if (scope.kind === 'group' && scope.withOwn) await this.#attach(this.#subscribe(this.#own, 0))
-    // Read after the topic is attached: what starts or ends later comes as an event there.
+    // Read after the topic is attached: later starts and ends arrive as events there.
     const { groups, former, blocked } = await this.#parts.loadMemberships(this.#userId)
     const hides = [...groups, ...former].some(({ historyAfter = 0 }) => historyAfter > 0)
     for (const { topic, sinceSeq, historyAfter } of [...groups, ...former]) {
@@ -211,16 +211,16 @@ class UserFeed implements Feed {
     this.#releaseAll()
   }
 
-  /** An event of a subscription's topic. */
+  /** Handles an event of a subscription's topic. */
   onEvent(subscription: TopicSubscription, event: DurableEvent, seq: number): void {
     if (subscription.buffered === null) this.#deliver(subscription, event, seq)
     else if (subscription.buffered.length < BUFFERED_LIMIT) subscription.buffered.push({ event, seq })
     else this.#end('overflow')
   }
 
-  /** An event of a subscription's topic that is ephemeral. */
+  /** Handles an ephemeral event of a subscription's topic. */
   onEphemeral(subscription: TopicSubscription, event: EphemeralEvent): void {
-    // One that is told to an audience comes over each of the topics that this feed shares with it.
+    // An event for an audience arrives over each of its topics that this feed shares.
     if (this.#isClosed || event === this.#lastEphemeral || this.#isOwnPresence(event)) return
     this.#lastEphemeral = event
     // It is buffered only so that nothing precedes a replay.
@@ -258,9 +258,9 @@ class UserFeed implements Feed {
 
   #subscribe(topic: string, since: number): TopicSubscription {
     const subscription = new TopicSubscription(this, topic, since)
-    // Its sink may have closed it from inside of an event, or too much came while it was opened.
+    // Its sink may have closed it from inside an event, or too much arrived while it was being opened.
     subscription.isOpen = !this.#isClosed
-    // Mostly there is one, and an array that grows takes room for seventeen.
+    // Usually there is one, and an array that grows reserves room for seventeen.
     if (this.#subscriptions.length === 0) this.#subscriptions = [subscription]
     else this.#subscriptions.push(subscription)
     return subscription
@@ -292,7 +292,7 @@ class UserFeed implements Feed {
     this.#horizons.push({ topic, since, historyAfter })
   }
 
-  /** Whether an event tells of a message that the membership which it belongs to does not see. */
+  /** Whether an event refers to a message that is hidden from the membership it belongs to. */
   #isHidden(event: ChatEvent, topic: string, seq: number): boolean {
     const messageId = this.#horizons && messageIdOf(event)
     if (messageId === undefined) return false
@@ -374,7 +374,7 @@ class UserFeed implements Feed {
     subscription.seq = subscription.range.after
   }
 
-  /** A membership that starts while the feed is open: its events from the start, then live. */
+  /** A membership that starts while the feed is open: its events from the start, then live ones. */
   async #join(topic: string, since: number): Promise<void> {
     let subscription = this.#subscriptions.find((known) => known.topic === topic)
     if (subscription && subscription.since > since) return
@@ -397,7 +397,7 @@ class UserFeed implements Feed {
     }
   }
 
-  /** Puts what the log has before what came live meanwhile. */
+  /** Puts earlier events from the log before those that arrived live meanwhile. */
   async #catchUp(subscription: TopicSubscription, ranges: TopicRange[]): Promise<void> {
     const { log, resumeLimit } = this.#parts
     subscription.isReady = false
@@ -434,7 +434,7 @@ class UserFeed implements Feed {
     this.#subscriptions = []
   }
 
-  /** What its checkpoints are told apart by. */
+  /** The key that its checkpoints are matched by. */
   #scopeName(): string {
     const scope = this.#scope
     return scope.kind === 'group' ? `${groupTopic(scope.groupId)} ${scope.withOwn === true}` : scope.kind
@@ -464,7 +464,7 @@ class UserFeed implements Feed {
     return now
   }
 
-  /** As a replay sees it. */
+  /** The feed as seen by a replay. */
   #asTarget(): ReplayTarget {
     return {
       userId: this.#userId,
@@ -484,11 +484,11 @@ class UserFeed implements Feed {
     }
   }
 
-  /** As one sees it that goes over what was delivered once more, up to where live delivery goes on. */
+  /** The feed as seen by a replay that repeats delivered events, up to where live delivery continues. */
   #asTargetAgain(again: (event: ChatEvent) => boolean): ReplayTarget {
     const target = this.#asTarget()
     const before = this.#delivered()
-    // `again` knows which of them were sent; from here on it is about those that come over several topics of the replay.
+    // `again` knows which of them were sent; from here on, events that come over several topics of the replay are tracked.
     this.#contactEvents = undefined
     return {
       ...target,

@@ -1,4 +1,4 @@
-/** The chat of one user: what is known of it, from queries and events. */
+/** The chat of one user: its state, from queries and events. */
 import type { ChatEvent, ChatMessage, Person } from './connection.ts'
 import { BLOCKS, CONVERSATIONS, HISTORY, PRESENCE } from './documents.ts'
 import { query } from './server.ts'
@@ -7,15 +7,15 @@ export interface Message extends ChatMessage {
   content: string
   isEdited: boolean
   isDeleted: boolean
-  /** Who gave each reaction. */
+  /** Users with each reaction. */
   reactions: Map<string, readonly string[]>
   readBy: Set<string>
-  /** It came late, by a resume. */
+  /** It was delivered by a resume. */
   isResumed: boolean
 }
 
 export type LastMessage = Pick<ChatMessage, 'id' | 'sender' | 'content' | 'timestamp' | 'isDeleted'>
-/** A message as an answer to it shows it. */
+/** A message as quoted by a reply to it. */
 export type Quoted = Pick<ChatMessage, 'id' | 'sender' | 'content' | 'isDeleted'>
 
 export interface Conversation {
@@ -34,7 +34,7 @@ export interface Conversation {
   readonly typing: Map<string, Person>
   /** Oldest first; undefined: not loaded. */
   messages: Message[] | undefined
-  /** Where older messages begin; null where there are none. */
+  /** The cursor of older messages; null if there are none. */
   older: string | null
   /** The first message that was unread when the conversation was opened. */
   newFrom: string | undefined
@@ -47,14 +47,14 @@ export interface Chat {
   /** By latest activity. */
   conversations(): Conversation[]
   get(id: string): Conversation | undefined
-  /** The message that one answers; undefined where it answers none, or it is not known. */
+  /** The message replied to; undefined if there is none, or it is not known. */
   quoted(message: ChatMessage): Quoted | undefined
   isOnline(userId: string): boolean
-  /** Whether `isOnline` means something: nobody tells while the line is down. */
+  /** Whether `isOnline` is current: presence is unknown while the connection is down. */
   knowsPresence(): boolean
-  /** Loads the conversations anew, and the newest messages of those that had some. */
+  /** Reloads the conversations, and the newest messages of those that had some. */
   load(): Promise<void>
-  /** Loads the newest messages of a conversation, or the next older ones where some are there. */
+  /** Loads the newest messages of a conversation, or the next older ones if some are loaded. */
   loadMessages(id: string): Promise<void>
   apply(event: ChatEvent, isResumed: boolean): void
   /** Whether the user has blocked the other one. */
@@ -65,16 +65,16 @@ export interface Chat {
   opened(id: string): void
   /** Nothing of it is new any more. */
   seen(conversation: Conversation): void
-  /** What the user has not read of what is loaded, oldest first; counts as read from now on. */
+  /** Returns the loaded messages that the user has not read, oldest first; they count as read from then on. */
   takeUnread(conversation: Conversation): Message[]
-  /** Loads anew who is online: what changed while the line was down is not resumed. */
+  /** Reloads who is online: changes of presence while the connection was down are not replayed. */
   loadPresence(): Promise<void>
-  /** Nobody tells any more who types and who is online. */
+  /** Presence and typing are unknown from now on. */
   lineLost(): void
   lineFound(): void
 }
 
-/** What has changed; without a message the whole conversation. */
+/** What changed; without a message the whole conversation. */
 export interface Change {
   conversationId: string | undefined
   message?: Message
@@ -92,7 +92,7 @@ interface ConversationNode {
   lastMessage: Loaded<LastMessage> | null
 }
 
-/** As a query gives it. */
+/** As returned by a query. */
 type Loaded<M extends { isDeleted: boolean }> = Omit<M, 'isDeleted'> & { deletedAt: string | null }
 
 interface MessageNode extends Loaded<Omit<ChatMessage, 'conversationId' | 'isGroup' | 'isEdited'>> {
@@ -120,11 +120,11 @@ const isNewer = (a: LastMessage, b: LastMessage | null): boolean => b === null |
 /** Whether a message is not after the one with the id `readUpTo`. */
 const isUpTo = (readUpTo: string | null, { id }: LastMessage): boolean => readUpTo !== null && BigInt(id) <= BigInt(readUpTo)
 
-/** `everybody` are the demo's users: each can be written to before there is a conversation. */
+/** `everybody` are the demo's users: each can be written to before a conversation exists. */
 export function createChat(me: Person, everybody: readonly Person[], changed: (change: Change) => void): Chat {
   const conversations = new Map<string, Conversation>()
   const online = new Map<string, boolean>()
-  /** Those that are answered, by their ids: they may be older than what is loaded. */
+  /** Quoted messages by id: they may be older than what is loaded. */
   const quotes = new Map<string, Quoted>()
   /** Whom the user has blocked. */
   const blocked = new Set<string>()
@@ -132,11 +132,11 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
   let justOpened: string | undefined
   let hasPresence = false
   let hasLine = false
-  /** What comes while a query runs is newer than its answer. */
+  /** Events received while a query runs are newer than its result. */
   let held: [ChatEvent, boolean][] | undefined
   let queries = Promise.resolve()
 
-  /** Runs queries one after the other, each before what came meanwhile. */
+  /** Runs queries one after the other, each applied before the events received meanwhile. */
   function queue(run: () => Promise<void>): Promise<void> {
     const turn = queries.then(async () => {
       held = []
@@ -181,7 +181,7 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
     })
   }
 
-  /** Those to whom nobody has written yet. */
+  /** Users without a conversation yet. */
   function addStrangers(): void {
     const known = new Set([...conversations.values()].map(({ peerId }) => peerId))
     for (const user of everybody) {
@@ -217,7 +217,7 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
     }
   }
 
-  /** What a message says now; `apply` is called with it wherever it is shown. */
+  /** A message's new state; `apply` is called wherever it is shown. */
   function rewrite(
     conversationId: string,
     messageId: string,
@@ -241,7 +241,7 @@ export function createChat(me: Person, everybody: readonly Person[], changed: (c
   function takeDeletion(conversationId: string, messageId: string): void {
     const conversation = conversations.get(conversationId)
     const message = conversation?.messages?.find(({ id }) => id === messageId)
-    // Whether it was read is known of what is loaded only.
+    // Known only for loaded messages.
     if (conversation && !conversation.messages && conversation.unread > 0) void chat.load()
     else if (conversation && message && message.sender.id !== me.id && !message.readBy.has(me.id)) {
       conversation.unread = Math.max(0, conversation.unread - 1)

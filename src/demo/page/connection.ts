@@ -1,4 +1,4 @@
-/** What the chat needs of a protocol: both panes show the same chat, over different ones. */
+/** What the chat needs of a protocol: both panes show the same chat over different protocols. */
 
 export interface Person {
   readonly id: string
@@ -10,10 +10,10 @@ export interface ChatMessage {
   readonly conversationId: string
   readonly isGroup: boolean
   readonly sender: Person
-  /** Empty where the message is deleted. */
+  /** Empty if the message is deleted. */
   readonly content: string
   readonly timestamp: string
-  /** The message that it answers. */
+  /** The message it replies to. */
   readonly replyToId: string | null
   readonly isEdited: boolean
   readonly isDeleted: boolean
@@ -31,9 +31,9 @@ export type ChatEvent =
   /** The user blocked or unblocked somebody, on some device. */
   | { readonly kind: 'blocked'; readonly userId: string; readonly blocked: boolean }
   | { readonly kind: 'online'; readonly userId: string; readonly online: boolean }
-  /** Members or settings of a group have changed. */
+  /** Members or settings of a group changed. */
   | { readonly kind: 'group' }
-  /** More was missed than can be resumed. */
+  /** More was missed than can be replayed. */
   | { readonly kind: 'gap' }
 
 export type ConnectionState = 'connecting' | 'open' | 'waiting' | 'closed'
@@ -46,13 +46,13 @@ export interface Target {
 
 export interface ConnectionListener {
   state(state: ConnectionState): void
-  /** `isResumed`: it came late, by a resume. */
+  /** `isResumed`: delivered by a resume. */
   event(event: ChatEvent, isResumed: boolean): void
-  /** The connection came back and asked for what was missed since `after`; called again while more of it comes. */
+  /** The connection is back and resumed after `after`; called again while replayed events arrive. */
   resumed(count: number, after: string): void
 }
 
-/** Requests wait for the line where it is broken, and are repeated where that is safe. */
+/** Requests wait for the connection if it is down, and are repeated if that is safe. */
 export interface Connection {
   /** `key` makes a repeat safe. */
   send(target: Target, content: string, key: string, replyToId: string | null): Promise<void>
@@ -68,7 +68,7 @@ export interface Connection {
 
 export interface ConnectionOptions {
   userId: string
-  /** The event to begin after. */
+  /** The event to start after. */
   after: string
   listener: ConnectionListener
 }

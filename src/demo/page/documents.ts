@@ -1,4 +1,4 @@
-/** What the page asks over GraphQL; a test holds it against the schema. */
+/** The page's GraphQL documents; a test validates them against the schema. */
 
 const MESSAGE = `id
         conversation { id isGroup }

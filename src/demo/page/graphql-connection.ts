@@ -5,7 +5,7 @@ import { ADD_REACTION, DELETE, EDIT, EVENTS, MARK_READ, REMOVE_REACTION, SEND, S
 import type { Line } from './line.ts'
 import { freshToken, GRAPHQL_URL, serverNow } from './server.ts'
 
-/** The library's own build for browsers, as the server hands it out. */
+/** The library's own browser build, served by the server. */
 const GRAPHQL_WS = '/demo/graphql-ws/client.js'
 const { createClient } = (await import(GRAPHQL_WS)) as typeof import('graphql-ws')
 
@@ -53,7 +53,7 @@ const messageOf = ({ conversation, editedAt, deletedAt, ...message }: GraphqlMes
 export function connectGraphql(line: Line, { userId, after, listener }: ConnectionOptions): Connection {
   let cursor = after
   let isClosed = false
-  /** What was missed, while it comes: all that is older than the connection. */
+  /** A replay in progress: every event older than the connection. */
   let resume: { after: string; count: number; until: number } | undefined
   let wasOpen = false
 
@@ -66,9 +66,9 @@ export function connectGraphql(line: Line, { userId, after, listener }: Connecti
       },
       webSocketImpl: line.Socket,
       connectionParams: async () => ({ authorization: `Bearer ${await freshToken(userId)}` }),
-      // It would come back by itself too, and take longer.
+      // It would reconnect by itself too, but later.
       retryAttempts: 0,
-      // What waits in the outbox may connect before the subscription does: one connection serves both.
+      // A queued mutation may connect before the subscription does: one connection serves both.
       lazyCloseTimeout: 10_000,
       on: {
         connected() {
@@ -95,7 +95,7 @@ export function connectGraphql(line: Line, { userId, after, listener }: Connecti
   )
   const box = outbox(client)
 
-  /** An administrator disconnected the user, or this page the connection. */
+  /** An administrator disconnected the user, or this page closed the connection. */
   function ended(): void {
     if (isClosed) return
     isClosed = true
@@ -110,7 +110,7 @@ export function connectGraphql(line: Line, { userId, after, listener }: Connecti
     if (told) listener.event(told, isLate)
   }
 
-  /** Sent again on the next connection where one breaks: the server does it once, or as if once. */
+  /** Repeated on the next connection if one breaks: the server executes it once, or with the same effect as once. */
   const run = async (query: string, variables: Record<string, unknown>): Promise<void> => {
     await box.mutate({ query, variables })
   }
@@ -141,7 +141,7 @@ function eventOf(event: GraphqlEvent): ChatEvent | undefined {
     case 'MessageSent':
     case 'MessageEdited': {
       const message = messageOf(event.message)
-      // A replay has come to one that was deleted since, of which the legacy protocol says nothing.
+      // A replay has reached a message deleted since, which the legacy protocol does not report.
       if (message.isDeleted) return undefined
       return { kind: event.__typename === 'MessageSent' ? 'message' : 'edited', message }
     }

@@ -5,7 +5,7 @@ import type { ChatEvent, ChatMessage, Connection, ConnectionOptions } from './co
 import type { Frame, Line } from './line.ts'
 import { freshToken, LEGACY_URL } from './server.ts'
 
-/** How long a request waits for a line that somebody has cut. */
+/** How long a request waits for a connection that the user has cut. */
 const PATIENCE_MS = 600_000
 
 export function connectLegacy(line: Line, { userId, after, listener }: ConnectionOptions): Connection {
@@ -29,7 +29,7 @@ export function connectLegacy(line: Line, { userId, after, listener }: Connectio
         if (event) listener.event(event, resumes.has(push.message_id))
       }
     } catch {
-      // Closed by the server for good, which `state` has told.
+      // Closed by the server permanently, which `state` has reported.
     }
   }
 
@@ -64,7 +64,7 @@ export function connectLegacy(line: Line, { userId, after, listener }: Connectio
   }
 }
 
-/** Tells from the frames which events a resume gave: the client itself puts them between the others. */
+/** Finds out from the frames which events a resume brought: the client itself sorts them between the others. */
 function createResumes(resumed: (count: number, after: string) => void) {
   const ids = new Set<string>()
   let asked: { id: string; after: string; isFirst: boolean } | undefined

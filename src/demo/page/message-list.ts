@@ -5,7 +5,7 @@ import type { Text } from './text.ts'
 
 const REACTIONS = ['👍', '❤️', '😂', '🎉', '👀'] as const
 
-/** A message that the server has not taken yet. */
+/** A message that the server has not accepted yet. */
 export interface Pending {
   readonly key: string
   readonly conversationId: string
@@ -23,7 +23,7 @@ export interface MessageActions {
   markUnread(message: Message): void
   retry(pending: Pending): void
   loadOlder(): void
-  /** Puts a first message into the box. */
+  /** Puts a first message into the input. */
   greet(): void
 }
 
@@ -45,7 +45,7 @@ export function createMessageList(actions: MessageActions): MessageList {
   const element = h('div', { class: 'messages-scroller', tabindex: 0, role: 'log' }, older, empty, list)
   const drawn = new Map<string, HTMLElement>()
   let shownId: string | undefined
-  /** Whose reactions can be chosen from now. */
+  /** The message whose reactions can be chosen. */
   let pickerOf: string | undefined
   older.addEventListener('click', () => actions.loadOlder())
 
@@ -100,7 +100,7 @@ export function createMessageList(actions: MessageActions): MessageList {
       pickerOf = before === id ? undefined : id
       if (before !== undefined && before !== id) closePicker(before)
       redraw()
-      // Of the last message it is below what can be seen.
+      // For the last message it is below the visible area.
       drawn.get(id)?.scrollIntoView({ block: 'nearest' })
     })
     return button
@@ -149,7 +149,7 @@ export function createMessageList(actions: MessageActions): MessageList {
     return picker
   }
 
-  /** What is there instead of messages. */
+  /** Shown instead of messages. */
   function drawEmpty(chat: Chat, conversation: Conversation | undefined, text: Text): void {
     if (!conversation) return replaceChildren(empty, h('p', { class: 'hint' }, text.chooseHint))
     if (!conversation.messages) return replaceChildren(empty, h('p', { class: 'hint' }, text.loading))
@@ -165,7 +165,7 @@ export function createMessageList(actions: MessageActions): MessageList {
     )
   }
 
-  // Escape closes what can be chosen from, and nothing behind it.
+  // Escape closes the picker, and nothing behind it.
   element.addEventListener('keydown', (event) => {
     if (event.key !== 'Escape' || pickerOf === undefined) return
     event.stopPropagation()
@@ -218,13 +218,13 @@ export function createMessageList(actions: MessageActions): MessageList {
       if (message.conversationId !== shownId || !drawn.has(message.id)) return
       const isAtEnd = element.scrollHeight - element.scrollTop - element.clientHeight < 60
       draw(chat, message, text)
-      // A first reaction makes the last message higher.
+      // A first reaction makes the last message taller.
       if (isAtEnd) element.scrollTop = element.scrollHeight
     },
   }
 }
 
-/** Makes these the children, without touching those that are in their places: the focus is in one of them. */
+/** Replaces the children without touching those already in place, since one of them may have the focus. */
 function place(parent: HTMLElement, items: readonly HTMLElement[]): void {
   const wanted = new Set<Element>(items)
   for (const child of [...parent.children]) if (!wanted.has(child)) child.remove()
@@ -233,7 +233,7 @@ function place(parent: HTMLElement, items: readonly HTMLElement[]): void {
   }
 }
 
-/** The beginning of the message that one answers. */
+/** The beginning of the quoted message. */
 function quoteOf(chat: Chat, message: Message, text: Text): HTMLElement | undefined {
   if (message.replyToId === null) return undefined
   const quoted = chat.quoted(message)
@@ -242,7 +242,7 @@ function quoteOf(chat: Chat, message: Message, text: Text): HTMLElement | undefi
   return h('p', { class: 'quote' }, `${nameOf(chat, message, quoted.sender.id, text)}: ${said}`)
 }
 
-/** So much of a text that it fits into a line or two. */
+/** As much of a text as fits into a line or two. */
 export const excerptOf = (content: string): string => {
   const characters = [...content]
   return characters.length > 80 ? `${characters.slice(0, 80).join('')}…` : content

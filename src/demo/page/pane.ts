@@ -1,4 +1,4 @@
-/** One half of the page: a user, a protocol, the chat, and the frames that it takes. */
+/** One half of the page: a user, a protocol, the chat, and its frames. */
 import { randomId } from '../../clients/legacy/requests.ts'
 import type { DemoConfig } from '../config.ts'
 import { createChat, type Change, type Chat, type Conversation, type Message } from './chat.ts'
@@ -25,7 +25,7 @@ export interface PaneOptions {
   side: 'left' | 'right'
   userId: string
   protocol: Protocol
-  /** Whose conversation is open from the start, where there is room. */
+  /** The conversation open from the start, if there is room. */
   peerId: string
   config: DemoConfig
   /** The user or the protocol has changed. */
@@ -36,15 +36,15 @@ export interface PaneOptions {
 
 export interface Pane {
   readonly element: HTMLElement
-  /** Who and how, for the switch between the panes. */
+  /** User and protocol, for the switch between the panes. */
   title(): string
   speak(text: Text): void
-  /** The pane may be seen now. */
+  /** The pane may be visible now. */
   shown(): void
 
-  /* What the guide does as a user would. */
+  /** Actions of a user, for the guide. */
   userId(): string
-  /** Somebody else whom the pane could be. */
+  /** Other users that the pane could show. */
   otherUserId(): string
   /** The name of the protocol. */
   protocol(): string
@@ -53,19 +53,19 @@ export interface Pane {
   openPeer(userId: string): Promise<void>
   /** Types a message, and sends it. */
   write(content: string): Promise<void>
-  /** How many messages of this content are there, as the server has them. */
+  /** How many messages with this content the server has. */
   count(content: string): number
   setCut(isCut: boolean): void
 }
 
-/** While somebody types, others are told so often; the server forgets it after 10 s. */
+/** While the user types this is sent at this interval; the server forgets it after 10 s. */
 const TYPING_MS = 3000
-/** For a conversation beside the list of them. */
+/** For a conversation next to the list. */
 export const HAS_ROOM = '(min-width: 560px)'
 const KEY_MS = 25
 
 export function createPane({ side, userId, protocol, peerId, config, onChosen, onOpened }: PaneOptions): Pane {
-  // A stream of its own, which would make a user come online whose line is cut.
+  // A separate stream would make a user online whose connection is cut.
   const interpret = createInterpreter(config, async (feed, id) =>
     line.isCut ? undefined : await loadEvent(userSelect.value, feed, id),
   )
@@ -77,7 +77,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
   let openId: string | undefined
   let pending: Pending[] = []
   let saidTypingAt = 0
-  /** What is written is an answer to a message, or that message anew. */
+  /** What is written is a reply to a message, or a new version of it. */
   let about: { kind: 'answer' | 'edit'; message: Message } | undefined
 
   const heading = h('h2', { class: 'hidden', id: `${side}-title` })
@@ -201,7 +201,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
     if (openId === undefined && first && matchMedia(HAS_ROOM).matches) await show(first.id)
   }
 
-  /** Chosen by the user: the focus goes along. */
+  /** Chosen by the user: the focus moves along. */
   function open(id: string): void {
     attempt(show(id))
     composer.focus()
@@ -232,7 +232,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
     markRead()
   }
 
-  /** What can be seen has been read. */
+  /** Visible messages have been read. */
   function markRead(): void {
     const conversation = opened()
     if (!conversation || document.visibilityState !== 'visible' || !thread.checkVisibility()) return
@@ -244,7 +244,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
 
   const opened = (): Conversation | undefined => (openId === undefined ? undefined : chat.get(openId))
 
-  /** What goes wrong is told, whatever it was. */
+  /** Shows any error. */
   function attempt(what: Promise<unknown>): void {
     const own = line
     what.catch((error: unknown) => {
@@ -304,7 +304,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
     drawThread()
   }
 
-  /** The push of a message may come before the answer to its sender: it is there then, and waits no longer. */
+  /** The push of a message may arrive before its sender's response: then it is no longer pending. */
   function arrived({ sender, conversationId, content }: ChatMessage): void {
     if (sender.id !== chat.me.id) return
     const known = pending.find((each) => each.conversationId === conversationId && each.content === content)
@@ -316,7 +316,7 @@ export function createPane({ side, userId, protocol, peerId, config, onChosen, o
     const isTyping = !isEmpty
     if (isTyping ? Date.now() - saidTypingAt < TYPING_MS : saidTypingAt === 0) return
     saidTypingAt = isTyping ? Date.now() : 0
-    // It ends by itself where the line breaks.
+    // It ends by itself if the connection breaks.
     connection.setTyping(openId, isTyping).catch(() => undefined)
   }
 

@@ -1,4 +1,4 @@
-/** The page's words, in the languages that it speaks. */
+/** The page's texts, in its languages. */
 
 const en = {
   locale: 'en-GB',
@@ -217,7 +217,7 @@ export type Language = keyof typeof LANGUAGES
 const KEPT = 'parley-demo-language'
 const isLanguage = (value: string | null): value is Language => value !== null && Object.hasOwn(LANGUAGES, value)
 
-/** The language that was chosen the last time, else the browser's. */
+/** The language chosen last, or the browser's. */
 export function preferredLanguage(): Language {
   const kept = localStorage.getItem(KEPT)
   if (isLanguage(kept)) return kept
