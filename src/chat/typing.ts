@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { ChatError, forbidden } from '../errors.ts'
 import type { Publisher } from '../pubsub/publisher.ts'
 import type { Store } from '../store/store.ts'
@@ -69,7 +70,7 @@ export class Typing {
   readonly #lookups = new Map<string, { connectionId: string | null }>()
   /** State owned by other nodes: when they last pushed `true`, and how long they are assumed to live. */
   readonly #remote = new Map<string, { pushedAt: number; place: Place | undefined; deadline: Deadline }>()
-  readonly #known = new Map<string, Place>()
+  readonly #known = new LRUCache<string, Place>({ max: KNOWN_LIMIT })
 
   constructor({ store, access, publisher, wheel, relay, deliverLocally }: TypingOptions) {
     this.#store = store
@@ -153,8 +154,6 @@ export class Typing {
       const topic = groupId === null ? userTopic(pair?.find((other) => other !== userId) as number) : groupTopic(groupId)
       const about = { conversationId: id, isGroup, user: { id: userId, name: user.name, avatar: user.avatar } }
       const place = { topic, about }
-      this.#known.delete(key)
-      if (this.#known.size >= KNOWN_LIMIT) this.#known.delete(this.#known.keys().next().value as string)
       this.#known.set(key, place)
       return place
     } catch (error) {

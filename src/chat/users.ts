@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { badInput } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 import type { DueAnnouncement, UserProfile, UserRecord } from '../store/users.ts'
@@ -37,7 +38,7 @@ export interface UsersOptions {
 }
 
 export function createUsers({ store, commits, onChanged }: UsersOptions): Users {
-  const known = new Map<number, Known>()
+  const known = new LRUCache<number, Known>({ max: KNOWN_LIMIT })
   const upsert = createBatchLoader<UserProfile, void>(async (profiles) => {
     for (const round of rounds(profiles)) onChanged(await store.users.upsert(round))
     return profiles.map(() => undefined)
@@ -45,7 +46,6 @@ export function createUsers({ store, commits, onChanged }: UsersOptions): Users 
 
   function remember(userId: number, { claims, nameAt, avatarAt }: Known): void {
     const before = known.get(userId)
-    if (!before && known.size >= KNOWN_LIMIT) known.delete(known.keys().next().value as number)
     known.set(userId, {
       claims,
       nameAt: Math.max(nameAt, before?.nameAt ?? 0),

@@ -20,8 +20,8 @@ import {
   type OperationDefinitionNode,
   type ValidationRule,
 } from 'graphql'
+import { LRUCache } from 'lru-cache'
 
-import { createByteCache } from '../lib/byte-cache.ts'
 import { costOf, type Cost } from './cost.ts'
 import { MAX_ERRORS, reworded, withoutSuggestion, withShortValues } from './errors.ts'
 import { interpreted, type Execute, type Variables } from './execute.ts'
@@ -112,9 +112,9 @@ export function createDocuments(schema: GraphQLSchema, options: { suggestions: b
     TextsRule,
     OverlappingFieldsCanBeMergedRule,
   ]
-  const documents = createByteCache<PreparedDocument>(DOCUMENTS_BYTES)
+  const documents = new LRUCache<string, PreparedDocument>({ maxSize: DOCUMENTS_BYTES })
   // Separate, so that they evict no documents.
-  const refusals = createByteCache<PreparedDocument>(REFUSED_BYTES)
+  const refusals = new LRUCache<string, PreparedDocument>({ maxSize: REFUSED_BYTES })
 
   function prepare(text: string): PreparedDocument {
     let document: DocumentNode
@@ -129,14 +129,14 @@ export function createDocuments(schema: GraphQLSchema, options: { suggestions: b
     if (errors.length > 0) return refuse(text, errors)
     dropTokens(document)
     const prepared = analyse(schema, document)
-    documents.set(text, prepared, ENTRY_BYTES + 2 * text.length + all.length * TOKEN_BYTES)
+    documents.set(text, prepared, { size: ENTRY_BYTES + 2 * text.length + all.length * TOKEN_BYTES })
     return prepared
   }
 
   function refuse(text: string, found: readonly GraphQLError[]): PreparedDocument {
     const errors = found.slice(0, MAX_ERRORS).map((error) => asBadInput(error, options.suggestions))
     const refused = { document: NO_DOCUMENT, errors, usesIntrospection: false, operations: NO_OPERATIONS }
-    refusals.set(text, refused, 2 * text.length + (1 + errors.length) * ERROR_BYTES)
+    refusals.set(text, refused, { size: 2 * text.length + (1 + errors.length) * ERROR_BYTES })
     return refused
   }
 

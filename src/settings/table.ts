@@ -10,7 +10,6 @@ import {
   parseFlag,
   parseJwksUrl,
   parseKeyFile,
-  parseNetworks,
   parseNumber,
   parseOrigins,
   parsePostgresUrl,
@@ -71,7 +70,7 @@ const SERVED = {
     about: 'browser origins, separated by commas; absent: all',
     more: '`https://chat.example.com` for example; others are refused on HTTP and on WebSocket',
   }),
-  trustedProxies: setting('TRUSTED_PROXIES', parseProxies, parseNetworks([]), {
+  trustedProxies: setting('TRUSTED_PROXIES', parseProxies, [], {
     about: "addresses or networks whose X-Forwarded-For tells the client's address",
     more: '`10.0.0.0/8` for example',
     shown: 'none',

@@ -1,8 +1,9 @@
 /** The values of settings: from the text of a variable to what the server uses. Each parser throws BadValueError. */
 import { createPrivateKey, createPublicKey, createSecretKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
+import ipaddr from 'ipaddr.js'
 import { isSentinelUrl, readSentinelUrl } from '../lib/redis-url.ts'
 
 /** Largest number accepted: the longest delay of a Node timer, and the maximum of `Int` in GraphQL and PostgreSQL. */
@@ -115,26 +116,25 @@ export const parseOrigins = (value: string): readonly string[] =>
     return `${url.protocol}//${url.host}`
   })
 
-/** A set of addresses and networks, such as `10.0.0.0/8` or `::1`. Throws what is wrong with one of them. */
-export function parseNetworks(values: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const value of values) {
-    const [address = '', bits] = value.split('/')
-    const version = isIP(address)
-    const longest = version === 6 ? 128 : 32
-    if (version === 0 || (bits !== undefined && !(/^\d{1,3}$/.test(bits) && Number(bits) <= longest))) throw new Error(value)
-    list.addSubnet(address, bits === undefined ? longest : Number(bits), version === 6 ? 'ipv6' : 'ipv4')
-  }
-  return list
+/** A network, by an address in it and the number of bits that its addresses share. */
+export type Network = [ipaddr.IPv4 | ipaddr.IPv6, bits: number]
+
+/** A network such as `10.0.0.0/8`, or one address. Throws for anything else. */
+function parseNetwork(text: string): Network {
+  const [address = '', bits] = text.split('/')
+  const version = isIP(address)
+  if (version === 0 || (bits !== undefined && !/^\d{1,3}$/.test(bits))) throw new Error('not an address or network')
+  return ipaddr.parseCIDR(bits === undefined ? `${address}/${version === 6 ? 128 : 32}` : text)
 }
 
-export const parseProxies = (value: string): BlockList => {
-  try {
-    return parseNetworks(value.split(',').map((each) => each.trim()))
-  } catch (error) {
-    throw new BadValueError(shown((error as Error).message), 'addresses or networks such as 10.0.0.0/8, separated by commas')
-  }
-}
+export const parseProxies = (value: string): readonly Network[] =>
+  value.split(',').map((each) => {
+    try {
+      return parseNetwork(each.trim())
+    } catch {
+      throw new BadValueError(shown(each.trim()), 'addresses or networks such as 10.0.0.0/8, separated by commas')
+    }
+  })
 
 /** Keys decide who a caller is: only over TLS, except from this machine. */
 export const parseJwksUrl = (value: string): string => {

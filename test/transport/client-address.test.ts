@@ -24,6 +24,8 @@ describe("a client's address", () => {
     ['without the port that some proxies add', '10.0.0.0/8', '10.1.2.3', '6.6.6.6, 1.1.1.1:5678', '1.1.1.1'],
     ['without the port, IPv6', '10.0.0.0/8', '10.1.2.3', '6.6.6.6, [2001:db9::1]:5678', '2001:db9::1'],
     ['IPv4 also on a socket for both', '127.0.0.1', '::ffff:127.0.0.1', '::ffff:1.1.1.1', '1.1.1.1'],
+    ['IPv4 also in another spelling of that', '10.0.0.0/8', '::ffff:a01:203', '::ffff:101:101', '1.1.1.1'],
+    ['IPv6 in its shortest spelling', '::1', '0:0:0:0:0:0:0:1', '2001:0DB9:0::1', '2001:db9::1'],
     ['IPv6', '::1,2001:db8::/32', '2001:db8::7', '2001:db9::1', '2001:db9::1'],
   ])('is %s', (_, proxies, peer, forwarded, expected) => {
     expect(clientAddress(from(peer, forwarded), trusting(proxies))).toBe(expected)

@@ -1,46 +1,46 @@
 import type { IncomingMessage } from 'node:http'
-import { isIP, type BlockList } from 'node:net'
+import { isIP } from 'node:net'
+import ipaddr from 'ipaddr.js'
+import type { Network } from '../../settings/values.ts'
 
-/** IPv4 notation, also for IPv4 over a dual-stack socket. */
-const plain = (address: string): string => (/^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address) ? address.slice(7) : address)
+type Address = ipaddr.IPv4 | ipaddr.IPv6
 
-const contains = (networks: BlockList, address: string): boolean => {
-  const version = isIP(address)
-  return version !== 0 && networks.check(address, version === 6 ? 'ipv6' : 'ipv4')
-}
+/** IPv4 as such where it is mapped to IPv6 (`::ffff:10.0.0.1`); undefined for a text that is not an address. */
+const parseAddress = (text: string): Address | undefined => (isIP(text) === 0 ? undefined : ipaddr.process(text))
+
+const contains = (networks: readonly Network[], address: Address): boolean =>
+  networks.some(([start, bits]) => start.kind() === address.kind() && address.match(start, bits))
 
 /** The address in an element of `X-Forwarded-For`, to which some proxies add a port; undefined for anything else. */
-function addressIn(hop: string): string | undefined {
+function addressIn(hop: string): Address | undefined {
   const [, bracketed, dotted] = /^\s*(?:\[([\da-f:.]+)\](?::\d+)?|([\d.]+)(?::\d+)?)\s*$/i.exec(hop) ?? []
-  const address = plain(bracketed ?? dotted ?? hop.trim())
-  return isIP(address) === 0 ? undefined : address
+  return parseAddress(bracketed ?? dotted ?? hop.trim())
 }
 
 /**
  * The client's address: that of the peer, or, if the peer is a trusted proxy, the last one in `X-Forwarded-For` that is not a
  * trusted proxy's. Nothing before an invalid element can be trusted.
  */
-export function clientAddress({ socket, headers }: IncomingMessage, trusted: BlockList): string {
+export function clientAddress({ socket, headers }: IncomingMessage, trusted: readonly Network[]): string {
   const hops = String(headers['x-forwarded-for'] ?? '').split(',')
-  let address = plain(socket.remoteAddress ?? '')
-  while (contains(trusted, address)) {
+  let address = parseAddress(socket.remoteAddress ?? '')
+  while (address && contains(trusted, address)) {
     const before = addressIn(hops.pop() ?? '')
     if (before === undefined) break
     address = before
   }
-  return address
+  return address?.toString() ?? ''
 }
 
-/**
- * The addresses that one client can choose from: with IPv6 a network of 64 bits (RFC 4291, section 2.5.4), otherwise one
- * address.
- */
-function networkOf(address: string): string {
-  if (isIP(address) !== 6) return address
-  const [left = [], right = []] = address.split('::').map((half) => (half === '' ? [] : half.split(':')))
-  const missing = Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0')
-  const groups = [...left, ...missing, ...right].slice(0, 4)
-  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`
+/** The addresses that one client can choose from: with IPv6 a network of 64 bits (RFC 4291, section 2.5.4), otherwise one address. */
+function networkOf(text: string): string {
+  const address = parseAddress(text)
+  return address instanceof ipaddr.IPv6
+    ? `${address.parts
+        .slice(0, 4)
+        .map((part) => part.toString(16))
+        .join(':')}::/64`
+    : text
 }
 
 /** Counts what is open for each address, and for each IPv6 network of 64 bits. */

@@ -1,11 +1,12 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import type { AddressInfo, BlockList, Socket } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { GraphQLError } from 'graphql'
 import type { WebSocketServer } from 'ws'
 import { ChatError } from '../../errors.ts'
+import type { Network } from '../../settings/values.ts'
 import { statusOf } from '../../graphql/errors.ts'
 import type { Operations } from '../../graphql/operations.ts'
 import type { Connections } from '../../live/connections.ts'
@@ -33,7 +34,7 @@ export interface HttpServerOptions extends ProbesOptions, GraphqlRouteOptions {
   /** Origins of browsers that may use the server; undefined: all. */
   allowedOrigins: readonly string[] | undefined
   /** Proxies whose `X-Forwarded-For` is trusted. */
-  trustedProxies: BlockList
+  trustedProxies: readonly Network[]
   pingIntervalMs: number
   /** Undefined: no demo. */
   demoPages: DemoPageAt | undefined
