@@ -71,7 +71,13 @@ function post(port, body, headers) {
   })
 }
 
-/** Opens a socket; resolves when it can be used, or has closed or was refused. */
+/**
+ * Opens a socket; resolves when it can be used, or has closed or was refused.
+ *
+ * @param {number} port
+ * @param {string} path
+ * @param {{ bearer?: string, init?: string }} options
+ */
 function open(port, path, { bearer, init }) {
   return new Promise((resolve) => {
     const protocols = path === '/graphql' ? ['graphql-transport-ws'] : []
@@ -98,19 +104,25 @@ async function overSockets(connect, textOf) {
   let socket
   for (let index = 0; index < count; index++) {
     if (socket?.readyState !== WebSocket.OPEN) socket = await connect()
-    await new Promise((resolve) => {
-      const answered = () => {
-        socket.off('message', answered).off('close', answered)
-        resolve()
-      }
-      socket.on('message', answered).on('close', answered)
-      socket.send(textOf(index))
-    })
+    await /** @type {Promise<void>} */ (
+      new Promise((resolve) => {
+        const answered = () => {
+          socket.off('message', answered).off('close', answered)
+          resolve()
+        }
+        socket.on('message', answered).on('close', answered)
+        socket.send(textOf(index))
+      })
+    )
   }
   socket?.terminate()
 }
 
-/** Kinds by protocol: each a name and what sends `count` of it. */
+/**
+ * Kinds by protocol: each a name and what sends `count` of it.
+ *
+ * @param {number} port
+ */
 function kinds(port) {
   const authorization = `Bearer ${token}`
   const documents = Object.entries(DOCUMENTS)
@@ -161,7 +173,8 @@ const env = { JWT_SECRET, DATABASE_URL: await postgres.createDatabase(), RATE_LI
 const server = await Server.start({ entry: values.server, env, logFile: join(LOG_FOLDER, 'refusals.log') })
 const rows = []
 let isKept = false
-for (const [protocol, name, send] of kinds(server.port)) {
+const all = /** @type {[string, string, () => Promise<void>][]} */ (kinds(server.port))
+for (const [protocol, name, send] of all) {
   const { heapBytes: before } = await server.ask('memory')
   await send()
   const { heapBytes: after } = await server.ask('memory')

@@ -77,7 +77,12 @@ export class Stage {
     }
   }
 
-  /** Connects these users, alternately to the servers, and waits until the servers have nothing more to do. */
+  /**
+   * Connects these users, alternately to the servers, and waits until the servers have nothing more to do.
+   *
+   * @param {number[]} userIds
+   * @param {{ offersDeflate?: boolean }} [options]
+   */
   async connect(userIds, { offersDeflate } = {}) {
     const ports = this.#servers.map(({ port }) => port)
     const connections = await connectAll(userIds, { ports, protocol: this.protocol, offersDeflate })

@@ -72,6 +72,13 @@ function isGone(event: PushedEvent): boolean {
   return (event.__typename === 'ReactionAdded' || event.__typename === 'ReactionRemoved') && event.messageDeleted
 }
 
+const deletionData = (event: Of<'MessageDeleted'>) => ({
+  message_id: Number(event.messageId),
+  session_id: event.conversationId,
+  is_group: event.isGroup,
+  deleted_by: Number(event.deletedById),
+})
+
 function encodePushed(event: PushedEvent, capabilities: CapabilitySet): string {
   const id = event.id ?? undefined
   const timestamp = formatTimestamp(event.timestamp)
@@ -91,17 +98,7 @@ function encodePushed(event: PushedEvent, capabilities: CapabilitySet): string {
       return encodePush(PUSH_OF.MessageEdited, { ...messageData(message), edited_at, ...quotesOf(message, capabilities) }, id)
     }
     case 'MessageDeleted':
-      return encodePush(
-        PUSH_OF.MessageDeleted,
-        {
-          message_id: Number(event.messageId),
-          session_id: event.conversationId,
-          is_group: event.isGroup,
-          deleted_by: Number(event.deletedById),
-          timestamp,
-        },
-        id,
-      )
+      return encodePush(PUSH_OF.MessageDeleted, { ...deletionData(event), timestamp }, id)
     case 'ConversationRead': {
       const read_up_to = event.readUpTo === null ? null : Number(event.readUpTo)
       const data = { session_id: event.conversationId, read_up_to, unread_count: event.unreadCount, timestamp }

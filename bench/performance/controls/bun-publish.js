@@ -6,6 +6,8 @@ import { verify } from './verify.js'
 const TOPIC = 'group'
 let lastId = 0
 
+// Bun has types of its own, which would change those of Node.js for all files.
+const { Bun } = /** @type {any} */ (globalThis)
 const server = Bun.serve({
   hostname: '127.0.0.1',
   port: Number(process.env.PORT),
