@@ -215,8 +215,8 @@ export const MUTATIONS: readonly Mutation[] = [
     'a send that lost its access is taken for sent',
     'src/store/send.ts',
     [
-      '(stale) => sendBatch(stale.map(inputOf), onStored),',
-      '(stale) => sendBatch(stale.map((row) => ({ ...inputOf(row), key: `${inputOf(row).key}+` })), onStored),',
+      '(stale) => send(stale.map(inputOf), onStored, topicsOf(stale, inputOf)),',
+      '(stale) => send(stale.map((row) => ({ ...inputOf(row), key: `${inputOf(row).key}+` })), onStored, topicsOf(stale, inputOf)),',
     ],
     'stored',
     'sent once',

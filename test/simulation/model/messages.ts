@@ -206,6 +206,8 @@ async function lockAll(tx: ModelTransaction, names: readonly string[]): Promise<
   return names.flatMap((name) => tx.get(tx.database.tables.topics, name) ?? [])
 }
 
+const ABSENT = { receiverId: null, conversationId: null, mediaUrl: null, key: null }
+
 /** As the product's own sending of batches asks the database. */
 const sendingDb = (run: Run, begin?: Begin): Db =>
   ({
@@ -215,7 +217,9 @@ const sendingDb = (run: Run, begin?: Begin): Db =>
       const names = given.find((value): value is string[] => Array.isArray(value))
       if (names) return await run((tx) => lockAll(tx, names))
       const input = JSON.parse(given.find((value) => typeof value === 'string' && value.startsWith('[')) as string) as unknown
-      if (text.includes('/* send_messages */')) return await run((tx) => sendMessages(tx, input as NewMessage[]))
+      // What a message has nothing of is left out of the text.
+      const batch = (input as NewMessage[]).map((each) => ({ ...ABSENT, ...each }))
+      if (text.includes('/* send_messages */')) return await run((tx) => sendMessages(tx, batch))
       return await run((tx) =>
         (input as { senderId: number; key: string }[]).flatMap(({ senderId, key }) => {
           const id = tx.get(tx.database.tables.keys, `${senderId} ${key}`)
