@@ -225,7 +225,7 @@ export const MUTATIONS: readonly Mutation[] = [
   m(
     'a repeated send is stored again',
     'src/chat/messages.ts',
-    ['mediaUrl, key, ...quotes(input) }', 'mediaUrl, key: null, ...quotes(input) }'],
+    ['messageType, mediaUrl, key }\n      addQuotes', 'messageType, mediaUrl, key: null }\n      addQuotes'],
     'stored',
   ),
   m(
@@ -315,7 +315,7 @@ export const MUTATIONS: readonly Mutation[] = [
   m(
     'a slow client loses what finds no room',
     'src/transport/socket/writer.ts',
-    ['this.#counts.tooSlow++\n          closeWith(this.#ws, CLOSE.tooSlow)\n          return', 'return'],
+    ['this.#counts.tooSlow++\n    closeWith(this.#ws, CLOSE.tooSlow)\n    return', 'return'],
     'no gap',
     'slow clients',
     'resume',
