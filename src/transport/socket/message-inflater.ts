@@ -17,7 +17,7 @@ type Done = (error: Error | null, bytes?: Buffer) => void
  * Decompresses one message. Throws RangeError where it would be longer than `maxBytes`, which stops it there, and Error where it is not
  * compressed as RFC 7692 says.
  */
-export function inflateMessage(message: Buffer, maxBytes: number): Buffer {
+function inflateMessage(message: Buffer, maxBytes: number): Buffer {
   const input = Buffer.concat([message, TAIL])
   let output = NOTHING
   let start = 0
