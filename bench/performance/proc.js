@@ -8,24 +8,24 @@ const IDLE_MS = 300
 const IDLE_SHARE = 0.1
 
 /** The CPU time that a process has taken so far, all its threads, in the kernel too, in seconds. */
-export function cpuSeconds(pid) {
-  const fields = statOf(pid)
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
-}
+export const cpuSeconds = (pid) => cpuSecondsIn(statOf(pid))
+
+const cpuSecondsIn = (fields) => (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 
 /** The same of a process and its children, those that have ended too. */
 export function familyCpuSeconds(pid) {
   const fields = statOf(pid)
   const ended = (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND
-  const living = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && parentOf(name) === pid)
-  return living.reduce((sum, child) => sum + cpuSeconds(child), cpuSeconds(pid) + ended)
+  const all = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [statIfLiving(name)] : []))
+  const living = all.filter((each) => Number(each?.[1]) === pid)
+  return living.reduce((sum, child) => sum + cpuSecondsIn(child), cpuSecondsIn(fields) + ended)
 }
 
-function parentOf(pid) {
+/** Undefined for a process that has ended meanwhile. */
+function statIfLiving(pid) {
   try {
-    return Number(statOf(pid)[1])
+    return statOf(pid)
   } catch {
-    // It has ended.
     return undefined
   }
 }
