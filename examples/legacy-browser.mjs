@@ -17,6 +17,8 @@ async function askWhy() {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     body: '{"query":"{ viewer { id } }"}',
+    // Node's `fetch` may wait forever if the connection is destroyed as soon as it is there.
+    signal: AbortSignal.timeout(5000),
   })
   if (response.status === 401) endIfRefused(4403, 'the token is not good')
 }

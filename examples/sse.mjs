@@ -7,13 +7,15 @@ import { EVENTS, show } from './events.mjs'
 const { url, token } = readArguments('http://127.0.0.1:4000/graphql')
 
 /** Resolves when the stream was complete; rejects where it broke off, or was refused: then with the `response`. */
-async function read(payload, sink, signal) {
+async function read(payload, sink, controller) {
+  // Node's `fetch` may wait forever if the connection is destroyed as soon as it is there.
+  const timer = setTimeout(() => controller.abort(new Error('no answer within 10 s')), 10_000)
   const response = await fetch(url, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', accept: 'text/event-stream' },
     body: JSON.stringify(payload),
-    signal,
-  })
+    signal: controller.signal,
+  }).finally(() => clearTimeout(timer))
   if (!response.ok) throw Object.assign(new Error(`the server answered ${response.status} ${response.statusText}`), { response })
   let text = ''
   for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
@@ -32,7 +34,7 @@ async function read(payload, sink, signal) {
 const streams = {
   subscribe(payload, sink) {
     const controller = new AbortController()
-    read(payload, sink, controller.signal).then(
+    read(payload, sink, controller).then(
       () => sink.complete(),
       (error) => sink.error(error),
     )

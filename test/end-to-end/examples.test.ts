@@ -110,7 +110,7 @@ describe.concurrent.each(EXAMPLES)('the example %s', (name, scheme, path) => {
         }
       }
       const shown = (): Promise<void> =>
-        vi.waitFor(() => expect(example.out().split('\n').slice(0, -1), example.err()).toEqual(expected), { timeout: 45_000 })
+        vi.waitFor(() => expect(example.out().split('\n').slice(0, -1), example.err()).toEqual(expected), { timeout: 30_000 })
 
       await send(5)
       await shown()
