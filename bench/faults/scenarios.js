@@ -65,29 +65,13 @@ export const scenarios = [
     id: 'd2',
     title: 'PostgreSQL fails over, the old one read-only for 5 s',
     failsOver: 'postgres',
-    async run({ postgres, standby, ledger }) {
-      await sleep(BEFORE_MS)
-      const since = performance.now()
-      await /** @type {any} */ (standby.replica).promote(await postgres.demote())
-      standby.address.lead(standby.replica.port)
-      ledger.faultUntilNow(since)
-      await sleep(OUTAGE_MS)
-      await postgres.stop()
-    },
+    run: (stage) => failover(stage, stage.postgres),
   },
   {
     id: 'd3',
     title: 'Redis fails over, the old one read-only for 5 s',
     failsOver: 'redis',
-    async run({ redis, standby, ledger }) {
-      await sleep(BEFORE_MS)
-      const since = performance.now()
-      await /** @type {any} */ (standby.replica).takeOver(redis)
-      standby.address.lead(standby.replica.port)
-      ledger.faultUntilNow(since)
-      await sleep(OUTAGE_MS)
-      await redis.stop()
-    },
+    run: (stage) => failover(stage, stage.redis),
   },
   {
     id: 'e',
@@ -145,6 +129,22 @@ async function cutAgainAndAgain(link, { deadline, ledger, userId }) {
     ledger.faultUntilNow(since, userId)
     await sleep(2000 + 2000 * Math.random())
   }
+}
+
+/**
+ * The replica takes over from the primary, which takes no writes for a while and then stops.
+ *
+ * @param {any} stage of a scenario that fails over
+ * @param {{ stop(): Promise<unknown> }} primary
+ */
+async function failover({ standby: { replica, address }, ledger }, primary) {
+  await sleep(BEFORE_MS)
+  const since = performance.now()
+  await replica.takeOver(primary)
+  address.lead(replica.port)
+  ledger.faultUntilNow(since)
+  await sleep(OUTAGE_MS)
+  await primary.stop()
 }
 
 async function outage(service, { ledger }) {

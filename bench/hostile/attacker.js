@@ -43,6 +43,16 @@ export class Attacker {
     }
   }
 
+  /** Opens 20 legacy connections, holds each for `heldMs`, cuts it and opens the next, as fast as they go. */
+  async reconnect(options, heldMs = 0) {
+    const connect = async () => {
+      const socket = await this.socket('legacy', options)
+      if (heldMs > 0) await sleep(heldMs)
+      socket.terminate()
+    }
+    await Promise.all(Array.from({ length: 20 }, () => this.repeat(connect)))
+  }
+
   /** Does something again and again, each time when the one before has ended. */
   async repeat(act) {
     for (let count = 0; !this.isOver; count++) {

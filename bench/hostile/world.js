@@ -14,6 +14,17 @@ export async function groupWith(attacker, friendCount, { owner = attacker } = {}
   return { friends, groupId: createGroup.id, conversationId: createGroup.conversation.id }
 }
 
+/** A group of the attacker with the 20 other users, who are connected: nobody is asked before being put into a group. */
+export async function groupOfOthers(attacker) {
+  await attacker.query('{ viewer { id } }')
+  const ids = Array.from({ length: 20 }, (_, index) => String(100 + index))
+  const { createGroup } = await attacker.query(
+    'mutation ($ids: [ID!]) { createGroup(input: { name: "G", memberIds: $ids }) { conversation { id } } }',
+    { ids },
+  )
+  return { conversationId: createGroup.conversation.id, ids }
+}
+
 const SEND = 'mutation ($to: ID!, $content: String!) { sendMessage(input: { conversationId: $to, content: $content }) { id } }'
 
 /** Messages of the friends, `count` in all, as many at once as there are friends. */

@@ -145,8 +145,13 @@ export class OwnPostgres {
     return replica
   }
 
+  /** Makes a replica the primary, with all that `old` has written, which takes no writes any more. */
+  async takeOver(old) {
+    await this.#promote(await old.#demote())
+  }
+
   /** Takes no writes any more, in open sessions neither; resolves with where its log ends. */
-  async demote() {
+  async #demote() {
     await this.#query('ALTER SYSTEM SET default_transaction_read_only = on')
     await this.#query('SELECT pg_reload_conf()')
     // What began to write before it heard of that ends.
@@ -156,7 +161,7 @@ export class OwnPostgres {
   }
 
   /** A replica that has the log up to there takes writes from now on. */
-  async promote(end) {
+  async #promote(end) {
     const hasAll = async () => (await this.#query(`SELECT pg_last_wal_replay_lsn() >= '${end}' AS has`)).rows[0].has
     await until('the replica of PostgreSQL has all', hasAll)
     await this.#query('SELECT pg_promote()')

@@ -104,7 +104,7 @@ function connect(options, resumeModule) {
 function wrap({ outbox, resumable }, inner) {
   const client = resumable(inner)
   const box = outbox(inner)
-  /** The outbox repeats by itself: who asks again for the same message waits for the same answer. */
+  /** The outbox repeats by itself: a second call for the same message waits for the same answer. */
   const pending = new Map()
   return {
     client,

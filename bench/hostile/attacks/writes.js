@@ -1,6 +1,6 @@
 import { sleep } from '../../support/processes.js'
 import { subscribe } from '../frames.js'
-import { groupWith, history } from '../world.js'
+import { groupOfOthers, groupWith, history } from '../world.js'
 
 /** I and L: what is written, at the rate that a user has. */
 const PER_SECOND = 45
@@ -10,7 +10,12 @@ async function group(attacker) {
   return { ...made, messageIds: await history(attacker, made, 20) }
 }
 
-const paced = (id, title, bodyOf, { prepare = group, perSecond = PER_SECOND } = {}) => ({
+const paced = (
+  id,
+  title,
+  bodyOf,
+  { prepare = /** @type {(attacker: any) => Promise<any>} */ (group), perSecond = PER_SECOND } = {},
+) => ({
   id,
   title,
   prepare,
@@ -26,18 +31,7 @@ async function victims(attacker) {
   return users.map(({ userId }) => String(userId))
 }
 
-/** Nobody is asked before being put into a group. */
-async function withOthers(attacker) {
-  await attacker.query('{ viewer { id } }')
-  const ids = Array.from({ length: 20 }, (_, index) => String(100 + index))
-  const { createGroup } = await attacker.query(
-    'mutation ($ids: [ID!]) { createGroup(input: { name: "G", memberIds: $ids }) { conversation { id } } }',
-    { ids },
-  )
-  return createGroup.conversation.id
-}
-
-const toOthers = (conversationId) => ({ query: SEND, variables: { input: { conversationId, content: '汉'.repeat(5000) } } })
+const toOthers = ({ conversationId }) => ({ query: SEND, variables: { input: { conversationId, content: '汉'.repeat(5000) } } })
 const manyToOthers = (conversationId) => ({
   query: `mutation ($to: ID!, $content: String!) { ${Array.from({ length: 28 }, (_, index) => `a${index}: sendMessage(input: { conversationId: $to, content: $content }) { id }`).join(' ')} }`,
   variables: { to: conversationId, content: 'x'.repeat(5000) },
@@ -76,9 +70,9 @@ export const writes = [
         }),
       ),
   },
-  paced('I5', '45 messages of 5,000 characters a second to a group that the others are in', toOthers, { prepare: withOthers }),
+  paced('I5', '45 messages of 5,000 characters a second to a group that the others are in', toOthers, { prepare: groupOfOthers }),
   paced('I6', '28 sends in each of 45 mutations a second to a group that the others are in', manyToOthers, {
-    prepare: withOthers,
+    prepare: groupOfOthers,
   }),
   paced('L1', '45 messages of 5,000 characters a second to a group', ({ conversationId }) => ({
     query: SEND,
