@@ -1,8 +1,29 @@
-import { EVENTS, type EventType } from '../../chat/events.ts'
+import { EVENTS, type EventOf, type EventType } from '../../chat/events.ts'
 import type { Resolvers } from '../generated/resolvers.ts'
 
 /** Every field of an event but its id needs a resolver: what a source emits has its fields in `payload`. */
 type EventResolvers = { [T in EventType]: Required<Omit<NonNullable<Resolvers[T]>, 'id' | '__isTypeOf'>> }
+
+type Reaction = EventOf<'ReactionAdded' | 'ReactionRemoved'>
+type Membership = EventOf<'MemberJoined' | 'MemberLeft'>
+
+const reaction = {
+  timestamp: ({ at }: Reaction) => at,
+  messageId: ({ payload }: Reaction) => payload.messageId,
+  isGroup: ({ payload }: Reaction) => payload.isGroup,
+  userId: ({ payload }: Reaction) => payload.userId,
+  reaction: ({ payload }: Reaction) => payload.reaction,
+  reactionCount: ({ payload }: Reaction) => payload.userIds.length,
+  reactionUserIds: ({ payload }: Reaction) => payload.userIds,
+  messageDeleted: ({ payload }: Reaction) => payload.messageDeleted ?? false,
+}
+
+const membership = {
+  timestamp: ({ at }: Membership) => at,
+  groupId: ({ payload }: Membership) => payload.groupId,
+  user: ({ payload }: Membership) => payload.user,
+  memberCount: ({ payload }: Membership) => payload.memberCount,
+}
 
 /** Resolvers of the events, by the types in EVENTS. */
 export const eventTypes = {
@@ -36,26 +57,8 @@ export const eventTypes = {
     conversationId: ({ payload }) => payload.conversationId,
     settings: ({ payload }) => payload.settings,
   },
-  ReactionAdded: {
-    timestamp: ({ at }) => at,
-    messageId: ({ payload }) => payload.messageId,
-    isGroup: ({ payload }) => payload.isGroup,
-    userId: ({ payload }) => payload.userId,
-    reaction: ({ payload }) => payload.reaction,
-    reactionCount: ({ payload }) => payload.userIds.length,
-    reactionUserIds: ({ payload }) => payload.userIds,
-    messageDeleted: ({ payload }) => payload.messageDeleted ?? false,
-  },
-  ReactionRemoved: {
-    timestamp: ({ at }) => at,
-    messageId: ({ payload }) => payload.messageId,
-    isGroup: ({ payload }) => payload.isGroup,
-    userId: ({ payload }) => payload.userId,
-    reaction: ({ payload }) => payload.reaction,
-    reactionCount: ({ payload }) => payload.userIds.length,
-    reactionUserIds: ({ payload }) => payload.userIds,
-    messageDeleted: ({ payload }) => payload.messageDeleted ?? false,
-  },
+  ReactionAdded: reaction,
+  ReactionRemoved: reaction,
   TypingChanged: {
     timestamp: ({ at }) => at,
     conversationId: ({ payload }) => payload.conversationId,
@@ -73,18 +76,8 @@ export const eventTypes = {
     group: ({ payload }) => payload.group,
     announcement: ({ payload }) => payload.group.announcement,
   },
-  MemberJoined: {
-    timestamp: ({ at }) => at,
-    groupId: ({ payload }) => payload.groupId,
-    user: ({ payload }) => payload.user,
-    memberCount: ({ payload }) => payload.memberCount,
-  },
-  MemberLeft: {
-    timestamp: ({ at }) => at,
-    groupId: ({ payload }) => payload.groupId,
-    user: ({ payload }) => payload.user,
-    memberCount: ({ payload }) => payload.memberCount,
-  },
+  MemberJoined: membership,
+  MemberLeft: membership,
   NotificationRead: { timestamp: ({ at }) => at, notification: ({ payload }) => payload },
   NotificationReceived: { timestamp: ({ at }) => at, notification: ({ payload }) => payload },
   UserUpdated: { timestamp: ({ at }) => at, user: ({ payload }) => payload.user },
