@@ -27,10 +27,18 @@ const ORIGIN = Sql.sql`
 
 const clusterOf = (origin: string): string | undefined => origin.split('/')[0]
 
-/** The database's current origin; undefined if this user may not query it. */
+/** SQLSTATE of what a user may not do. */
+const FORBIDDEN = /^42501$/
+
+/** The database's current origin; undefined if this user may not query it, or the server is a standby. */
 async function originOf(db: Pick<RawDb, '$queryRaw'>): Promise<string | undefined> {
-  const [row] = await db.$queryRaw<{ origin: string }[]>(ORIGIN)
-  return row === undefined || row.origin.includes('standby') ? undefined : row.origin
+  try {
+    const [row] = await db.$queryRaw<{ origin: string }[]>(ORIGIN)
+    return row === undefined || row.origin.includes('standby') ? undefined : row.origin
+  } catch (error) {
+    if (hasCode(error, FORBIDDEN)) return undefined
+    throw error
+  }
 }
 
 /**
@@ -82,9 +90,7 @@ async function endOfLog(tx: RawDb): Promise<{ last: number; safeUntil: number }>
   return end ?? { last: 0, safeUntil: 0 }
 }
 
-/** SQLSTATE of what a user may not do. */
-const FORBIDDEN = /^42501$/
-/** Of a table or a column that the database does not have yet. */
+/** SQLSTATE of a table or a column that the database does not have yet. */
 const NOT_MIGRATED = /^42(P01|703)$/
 
 export interface HistoryWatchOptions {
@@ -105,10 +111,7 @@ export class HistoryWatch {
 
   /** Looks, and repairs what is wrong in a transaction that `transact` runs. */
   async look(db: Pick<RawDb, '$queryRaw'>, transact: (change: (tx: RawDb) => Promise<void>) => Promise<unknown>): Promise<void> {
-    const origin = await originOf(db).catch((error: unknown) => {
-      if (hasCode(error, FORBIDDEN)) return undefined
-      throw error
-    })
+    const origin = await originOf(db)
     if (origin === undefined || origin === this.#known) return
     let repair: HistoryRepair | undefined
     await transact(async (tx) => void (repair = await repairHistory(tx, origin)))
@@ -155,10 +158,7 @@ export async function readHistory({ raw, prisma }: Pick<Database, 'raw' | 'prism
   if (isThere[0]?.found !== true) return undefined
   const [state] = await db.$queryRaw<{ origin: string | null; lost: number }[]>`
     SELECT origin, (SELECT count(*)::int FROM lost_events) AS lost FROM installation`
-  const origin = await originOf(db).catch((error: unknown) => {
-    if (hasCode(error, FORBIDDEN)) return undefined
-    throw error
-  })
+  const origin = await originOf(db)
   if (state?.origin == null && origin !== undefined) return undefined
   return { isKnown: origin !== undefined, isMoved: origin !== undefined && origin !== state?.origin, lost: state?.lost ?? 0 }
 }

@@ -8,6 +8,9 @@ export interface DeflateAgreement {
   readonly header: string
 }
 
+/** An empty stored block, which a sender takes off the end of a message and a receiver puts there again (RFC 7692, section 7.2). */
+export const DEFLATE_TAIL = Buffer.from([0x00, 0x00, 0xff, 0xff])
+
 const NAME = 'permessage-deflate'
 /** `name`, `name=token` or `name="token"`. */
 const PARAMETER = /^([\w-]+)(?:\s*=\s*(?:([\w-]+)|"([\w-]+)"))?$/

@@ -2,9 +2,8 @@ import { constants, inflateRawSync, type InflateRaw } from 'node:zlib'
 import type { WebSocket } from 'ws'
 import { CLOSE } from '../../legacy-protocol/close-codes.ts'
 import { closeWith } from './close.ts'
+import { DEFLATE_TAIL } from './deflate-offer.ts'
 
-/** What the sender takes off the end of a message (RFC 7692, section 7.2.2). */
-const TAIL = Buffer.from([0x00, 0x00, 0xff, 0xff])
 const NOTHING: Buffer = Buffer.alloc(0)
 const WINDOW_BYTES = 32_768
 
@@ -18,7 +17,7 @@ type Done = (error: Error | null, bytes?: Buffer) => void
  * compressed as RFC 7692 says.
  */
 function inflateMessage(message: Buffer, maxBytes: number): Buffer {
-  const input = Buffer.concat([message, TAIL])
+  const input = Buffer.concat([message, DEFLATE_TAIL])
   let output = NOTHING
   let start = 0
   do {

@@ -1,4 +1,5 @@
 import { constants, deflateRawSync } from 'node:zlib'
+import { DEFLATE_TAIL } from './deflate-offer.ts'
 import { encodeCompressedFrame } from './frame.ts'
 
 /** How many bytes of text are kept for sockets that have them as history, of all messages together. */
@@ -24,9 +25,6 @@ const LARGE_CHARACTERS = 4096
 /** The longest match of DEFLATE, and the shortest. */
 const MAX_MATCH = 258
 const MIN_MATCH = 3
-
-/** What zlib ends a message with, which is not sent (RFC 7692, section 7.2.1). */
-const TAIL = Buffer.from([0x00, 0x00, 0xff, 0xff])
 
 /**
  * A text that many sockets get, each after a beginning of its own where its protocol has one. All that get it in the same state share what it is
@@ -151,7 +149,7 @@ function compress(text: string, previous: SharedMessage | undefined, beginningBy
     chunkSize: text.length + 64,
     ...(previous ? { dictionary: Buffer.concat([Buffer.from(previous.text ?? ''), Buffer.alloc(beginningBytes, FILLER)]) } : {}),
   })
-  return output.subarray(0, -TAIL.length)
+  return output.subarray(0, -DEFLATE_TAIL.length)
 }
 
 const isMatch = (length: number, distance: number, windowBits: number): boolean =>
@@ -202,5 +200,5 @@ function copyBlocks(length: number, distance: number): Buffer {
   number(0b000, 3)
   const bytes = Buffer.alloc(Math.ceil(bits.length / 8))
   bits.forEach((bit, index) => (bytes[index >> 3] = (bytes[index >> 3] as number) | (bit << (index & 7))))
-  return Buffer.concat([bytes, TAIL])
+  return Buffer.concat([bytes, DEFLATE_TAIL])
 }
