@@ -104,7 +104,7 @@ const EPHEMERAL: Readonly<Partial<Record<EphemeralEvent['kind'], Check>>> = {
 function isEvent(event: unknown, kinds: Readonly<Partial<Record<ChatEvent['kind'], Check>>>, isId: Check): boolean {
   if (!isObject(event) || !isId(event['id']) || !isTime(event['at']) || !isText(event['kind'])) return false
   const { kind } = event
-  // Of a later version: it takes its place in the topic, and nobody is told.
+  // Of a later version: it takes its place in the topic and is not delivered.
   if (!isKnown({ kind })) return isObject(event['payload'])
   return Object.hasOwn(kinds, kind) && (kinds[kind as ChatEvent['kind']] as Check)(event['payload'])
 }

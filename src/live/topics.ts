@@ -246,7 +246,7 @@ export class Topics {
 
   /** The log lost its end (a restored backup, a failover): what is numbered from here on is new. */
   #rewind(topic: Topic, head: number): void {
-    this.#onError('check', new Error(`the log of ${topic.name} ends at ${head}, before ${topic.head}, which was told of`))
+    this.#onError('check', new Error(`the log of ${topic.name} ends at ${head}, before ${topic.head}, which a hint announced`))
     topic.position = topic.head = head
     topic.outOfOrder = undefined
   }

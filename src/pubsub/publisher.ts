@@ -18,7 +18,7 @@ export interface SubscribeOptions {
   accepts?: (hint: unknown) => boolean
 }
 
-/** The channel of events for subscribers of several topics at once, each of whom receives such an event once. */
+/** The channel of events for subscribers of several topics at once; each subscriber receives such an event once. */
 export const AUDIENCE_CHANNEL = 'audience'
 
 /** An ephemeral event for every subscriber to one of `topics`. */

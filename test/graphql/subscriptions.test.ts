@@ -384,7 +384,7 @@ describe('a shared execution', () => {
     expect(result.data ?? null).toBeNull()
     expect(result.errors).toMatchObject([{ message: 'Unexpected error.', extensions: { code: 'INTERNAL_SERVER_ERROR' } }])
     expect(String(reported[0])).toContain('must carry @viewerDependent')
-    // The same event is executed once, whoever the subscriber is.
+    // The same event is executed once for all subscribers.
     expect(await shared.result(event, viewer)).toBe(result)
   })
 

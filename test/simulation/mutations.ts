@@ -169,7 +169,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'resume',
   ),
   m(
-    'what retention took is not told of',
+    'events that retention deleted are not reported',
     'src/live/replay-plan.ts',
     ['complete: positions.known && !isSwept && overlap.isWhole', 'complete: positions.known && overlap.isWhole'],
     'resume',
@@ -341,7 +341,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'order',
   ),
   m(
-    'the end of a replay is told too early',
+    'the end of a replay is sent too early',
     'src/graphql/subscription.ts',
     ['if (!this.#tail) return step()\n', 'return step()\n'],
     'order',

@@ -181,7 +181,7 @@ export function slowClients(truth: Truth): string[] {
   )
 }
 
-/** Whoever went on trying is connected in the end, to whatever node. */
+/** A client that went on trying is connected in the end, to any node. */
 export function comesBack(truth: Truth): string[] {
   return truth.clients.flatMap(({ name }) => {
     const isOpen = truth.streams.some(({ client, closedAt }) => client === name && closedAt === undefined)

@@ -144,7 +144,11 @@ export function allOrNothing(truth: Truth): string[] {
     const topics = pair ? [`user:${pair[1]}`, `user:${pair[2]}`] : [`group:${conversationId.slice(6)}`]
     for (const topic of topics) if (!sent.has(`${id} ${topic}`)) found.push(`message ${id} has no event in ${topic}`)
     if (isDeleted !== deleted.has(id))
-      found.push(isDeleted ? `message ${id} is deleted without an event` : `message ${id} is told to be deleted, and is not`)
+      found.push(
+        isDeleted
+          ? `message ${id} is deleted without an event`
+          : `message ${id} has an event of its deletion, and is not deleted`,
+      )
   }
   for (const [topic, events] of truth.byTopic) {
     const hole = events.findIndex(({ seq }, index) => seq !== index + 1)

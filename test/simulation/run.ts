@@ -1,4 +1,4 @@
-/** Runs a plan: the cluster comes up, the steps are taken, everything is mended again, and when all is quiet the history is looked at. */
+/** Runs a plan: the cluster comes up, the steps are taken, all faults end, and when all is quiet the history is looked at. */
 import { createHash } from 'node:crypto'
 import { Bus, STEADY } from './bus.ts'
 import { GraphqlSimClient, LegacySimClient, type Action, type SimClient } from './clients.ts'

@@ -146,7 +146,7 @@ export class ServerSocket extends Duplex {
   }
 }
 
-/** What a client's end is told. */
+/** The handlers of a client's end. */
 export interface ClientEnd {
   bytes(bytes: Buffer): void
   /** The connection is over. */

@@ -139,7 +139,7 @@ export function truthOf(history: History): Truth {
   }
 }
 
-/** Kinds that a legacy client is not told of. */
+/** Kinds that a legacy client does not receive. */
 const NOT_PUSHED = new Set(['block_changed', 'conversation_settings_changed', 'notification_read', 'user_erased'])
 const OF_A_MESSAGE = new Set(['message_sent', 'message_edited', 'reaction_added', 'reaction_removed'])
 

@@ -20,7 +20,7 @@ const PROTOCOLS = [LEGACY, GRAPHQL_WS]
 
 const isReady = async ({ http }: TestApp): Promise<boolean> => (await fetch(`${http}/ready`)).status === 200
 
-/** Sends one message after the other until it is told to stop; keeps what was acknowledged, and the codes of what was refused. */
+/** Sends one message after the other until it is stopped; keeps what was acknowledged, and the codes of what was refused. */
 function writer(client: ChatClient, to: TestUser): { sent: string[]; codes: Set<string>; stop(): Promise<void> } {
   const sent: string[] = []
   const codes = new Set<string>()

@@ -125,7 +125,7 @@ describeServers((on, isPooled) => {
       })
     } finally {
       await serverQuery(`ALTER DATABASE ${name} RESET default_transaction_read_only`)
-      // A pooler keeps its sessions: whoever switches servers has it connect anew.
+      // A pooler keeps its sessions: the operator who switches servers makes it reconnect.
       if (isPooled) await terminate()
     }
     // Sessions from before would stay read-only.

@@ -176,7 +176,7 @@ describeServer((on) => {
     }
   }
 
-  /** The scans of a call's statements that look at too many rows, with a planner that is told this first. */
+  /** The scans of a call's statements that look at too many rows, after these settings of the planner. */
   async function longScansOf(call: (store: Store) => Promise<unknown>, settings = ''): Promise<unknown[]> {
     const statements = await statementsOf(() => call(on().store))
     expect(statements.length).toBeGreaterThan(0)

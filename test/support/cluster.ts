@@ -10,7 +10,7 @@ export const skipCluster = skipServer || skipRedis
 
 export interface TestCluster {
   nodes: readonly TestApp[]
-  /** An app for its clients, each of whom is on any of the nodes. */
+  /** An app whose clients connect to any of the nodes. */
   anywhere: TestApp
   /** The settings that make another node one of them. */
   env: Readonly<Record<string, string>>

@@ -755,7 +755,7 @@ describe('CORS and ALLOWED_ORIGINS', () => {
       expect(count).toBeLessThan(100)
       const socket = limited.graphqlWs(user)
       await expect(socket.run(VIEWER)).rejects.toMatchObject({ code: 4429 })
-      // Whoever is in is not concerned.
+      // Users with a connection are not concerned.
       expect(await limited.over(user).data(VIEWER)).toMatchObject({ viewer: { id: String(user.id) } })
       await (await limited.ready(await limited.user())).close()
     })

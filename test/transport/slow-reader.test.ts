@@ -117,7 +117,7 @@ async function openWriter(limit: number) {
   }
 }
 
-test('typing and presence wait while a client is slow, and only the latest word on each is told; nothing durable is lost', async () => {
+test('typing and presence wait while a client is slow, and only the latest state of each is delivered; nothing durable is lost', async () => {
   const limit = 8_000_000
   const { client, texts, writer, close } = await openWriter(limit)
   try {
@@ -269,14 +269,14 @@ async function isCutOff(on: TestApp): Promise<void> {
   const dropped = await metric(SOCKETS_DROPPED, on)
   while ((await metric(SOCKETS_DROPPED, on)) === dropped)
     await sender.request('message_sent', { receiver_id: bob.id, content: LONG })
-  // It is told to resume first.
+  // The close code that asks it to resume comes first.
   await streamsAre(1, on)
   await streamsAre(0, on)
   silent.destroy()
 }
 
 describe('server-sent events', () => {
-  test('a client that reads nothing holds no more than the limit, and is told to resume where it reads on', async () => {
+  test('a client that reads nothing holds no more than the limit, and gets the close code to resume when it reads on', async () => {
     const [ann, bob] = [await app.user(), await app.user()]
     const sender = await app.ready(ann)
     const before = await metric(SOCKETS_DROPPED)
@@ -311,7 +311,7 @@ describe('server-sent events', () => {
 
   test('a client that goes on reading nothing is cut off', () => cutOff)
 
-  test('typing and presence wait while a client is slow, and only the latest word on each is told', async () => {
+  test('typing and presence wait while a client is slow, and only the latest state of each is delivered', async () => {
     let sink: SubscriptionSink | undefined
     const counts = createCounts()
     const operations = {

@@ -68,7 +68,7 @@ export function createLine(): Line {
       isCut = true
       for (const socket of open) {
         socket.isBroken = true
-        // Browsers offer nothing more abrupt; the server gets a close, the client is told at once and receives nothing else.
+        // Browsers offer nothing more abrupt; the server gets a close, the client's handlers are called at once and it receives nothing else.
         socket.close(4000, 'cut')
         socket.dispatchEvent(new CloseEvent('close', { code: 1006 }))
       }

@@ -40,7 +40,7 @@ export interface Database {
   /** Separate connections for the migrations: one session each, without a statement timeout. */
   adapterFactory: SqlMigrationAwareDriverAdapterFactory
   engine: 'embedded' | 'postgresql'
-  /** What each new connection has to pass before it is used; set by whoever uses the database. */
+  /** What each new connection has to pass before it is used; set by the store that uses the database. */
   admission: Admission
   /** Its connections, and how many callers wait for one; undefined if there is no pool. */
   pool(): { total: number; idle: number; waiting: number } | undefined
