@@ -62,6 +62,8 @@ function useWellFormedRequests(operations: Operations): Plugin<HttpContext> {
           throw error
         }
         if ('status' in params || Array.isArray(params)) return params
+        // Typed as a string, but read from a body.
+        if (typeof (params.query ?? '') !== 'string') throw malformed('query is not a string')
         try {
           // The rest is checked after Yoga has found it well-formed.
           return { ...params, query: operations.accept({ query: params.query, extensions: params.extensions }).document }
