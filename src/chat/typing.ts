@@ -70,7 +70,8 @@ export class Typing {
   readonly #lookups = new Map<string, { connectionId: string | null }>()
   /** State owned by other nodes: when they last pushed `true`, and how long they are assumed to live. */
   readonly #remote = new Map<string, { pushedAt: number; place: Place | undefined; deadline: Deadline }>()
-  readonly #known = new LRUCache<string, Place>({ max: KNOWN_LIMIT })
+  // By size: `max` would allocate the whole cache at once.
+  readonly #known = new LRUCache<string, Place>({ maxSize: KNOWN_LIMIT, sizeCalculation: () => 1 })
 
   constructor({ store, access, publisher, wheel, relay, deliverLocally }: TypingOptions) {
     this.#store = store

@@ -38,7 +38,8 @@ export interface UsersOptions {
 }
 
 export function createUsers({ store, commits, onChanged }: UsersOptions): Users {
-  const known = new LRUCache<number, Known>({ max: KNOWN_LIMIT })
+  // By size: `max` would allocate the whole cache at once.
+  const known = new LRUCache<number, Known>({ maxSize: KNOWN_LIMIT, sizeCalculation: () => 1 })
   const upsert = createBatchLoader<UserProfile, void>(async (profiles) => {
     for (const round of rounds(profiles)) onChanged(await store.users.upsert(round))
     return profiles.map(() => undefined)
