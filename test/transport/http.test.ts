@@ -612,11 +612,15 @@ test('the number of statements does not grow with the page', async () => {
   for (const [name, [query, variables]] of Object.entries(pages)) {
     const counts = []
     for (const first of [3, 30]) {
-      queries.mockClear()
-      const data = JSON.stringify(await over.data(query, { ...variables, first }))
-      expect(data.split('"node":{').length - 1, name).toBeGreaterThanOrEqual(first)
-      // The server's own, every few seconds, may come in between.
-      counts.push(queries.mock.calls.filter(([sql]) => !/\brevocations\b/.test(sql)).length)
+      const runs = []
+      for (let run = 0; run < 3; run++) {
+        queries.mockClear()
+        const data = JSON.stringify(await over.data(query, { ...variables, first }))
+        expect(data.split('"node":{').length - 1, name).toBeGreaterThanOrEqual(first)
+        runs.push(queries.mock.calls.length)
+      }
+      // The server's own jobs may come in between.
+      counts.push(Math.min(...runs))
     }
     expect(counts[1], `${name}: ${counts.join(' statements, then ')}`).toBe(counts[0])
     expect(counts[1], name).toBeLessThan(15)
