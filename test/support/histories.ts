@@ -150,10 +150,11 @@ class ShownState {
       case 'MessageDeleted': {
         const message = this.#messageOf(event.messageId)
         const conversation = [...this.#conversations.values()].find(({ messages }) => messages.has(event.messageId))
-        // One that was replayed is as it is now.
-        if (!message || !conversation || message.isDeleted) return
+        if (!message || !conversation) return
+        // A replayed message is as it is now; its reactions were replayed one by one.
+        const wasDeleted = message.isDeleted
         Object.assign(message, { isDeleted: true, content: '', reactions: new Map() })
-        if (message.sender !== this.viewer) conversation.unread--
+        if (!wasDeleted && message.sender !== this.viewer) conversation.unread--
         return
       }
       case 'MessageRead': {
