@@ -47,8 +47,14 @@ export interface App {
   stop(): Promise<void>
 }
 
+/** This process among several that share the port. */
+export interface AppWorker extends WorkerMetrics {
+  /** Others serve the port already: it listens when it can serve, so that it takes no connections from them before. */
+  joins: boolean
+}
+
 /** Assembles the whole server, and does nothing else. */
-export function createApp(settings: Settings, log: Logger, worker?: WorkerMetrics): App {
+export function createApp(settings: Settings, log: Logger, worker?: AppWorker): App {
   const closers: Closer[] = []
   const metrics = createMetrics(worker)
   let closing: Promise<void> | undefined
@@ -80,6 +86,7 @@ export function createApp(settings: Settings, log: Logger, worker?: WorkerMetric
           metrics,
           (closer) => void closers.push(closer),
           () => closing !== undefined,
+          worker?.joins ?? false,
         )
         return running.started
       } catch (error) {
@@ -101,6 +108,7 @@ async function start(
   metrics: Metrics,
   onStop: (closer: Closer) => void,
   isStopping: () => boolean,
+  listensLast: boolean,
 ): Promise<Running> {
   const database = await openDatabase(settings)
   onStop(() => database.close())
@@ -134,7 +142,7 @@ async function start(
   const signer = createDemoSigner(settings, key)
   const node: Node = { ...base, core, bus, ...refusals, auth, connections, activity, admin, signer }
   const server = createServer(node)
-  const address = await server.listen()
+  const early = listensLast ? undefined : await server.listen()
   onStop(async (deadline) => {
     // The rest of the time is for what is stopped afterwards.
     await server.drain(Math.max(1, (deadline - Date.now()) * 0.8))
@@ -156,6 +164,7 @@ async function start(
     server.reconnectClients().catch(failed('check'))
   }
   server.open()
+  const address = early ?? (await server.listen())
   return { started: { ...address, demoTokens: demoTokens(signer) }, useTls: (tls) => server.useTls(tls) }
 }
 

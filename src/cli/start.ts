@@ -2,10 +2,9 @@ import cluster from 'node:cluster'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { OperatorError } from '../errors.ts'
-import { createApp, type App, type Started } from '../app.ts'
+import { createApp, type App, type AppWorker, type Started } from '../app.ts'
 import { loadSettings, readEnvironment, type Settings } from '../settings.ts'
 import { createLog } from '../telemetry/log.ts'
-import type { WorkerMetrics } from '../telemetry/metrics.ts'
 import { startTracing } from '../telemetry/tracing.ts'
 import { version } from '../telemetry/version.ts'
 import { HELP } from './server-help.ts'
@@ -45,12 +44,13 @@ async function serve(): Promise<void> {
 /** One of several workers: it stops and reloads when the supervisor says so. */
 async function work(settings: Settings, log: Logger): Promise<void> {
   const link = new WorkerLink()
-  const server = await openServer(settings, log, { name: String(cluster.worker?.id), renderAll: () => link.allMetrics() })
+  const id = cluster.worker?.id ?? 1
+  const server = await openServer(settings, log, { name: String(id), joins: id > 1, renderAll: () => link.allMetrics() })
   link.listen(server)
   link.started(await server.start())
 }
 
-async function openServer(settings: Settings, log: Logger, worker?: WorkerMetrics): Promise<Server> {
+async function openServer(settings: Settings, log: Logger, worker?: AppWorker): Promise<Server> {
   const flushTraces = await startTracing(process.env, { 'service.version': version })
   return new Server(settings, log, createApp(settings, log, worker), flushTraces)
 }
@@ -100,8 +100,9 @@ class Server implements WorkerHandlers {
     }
   }
 
-  metrics(): Promise<unknown> {
-    return this.#app.metrics()
+  /** Of a worker that serves. */
+  async metrics(): Promise<unknown> {
+    return this.#hasStarted ? await this.#app.metrics() : undefined
   }
 }
 
