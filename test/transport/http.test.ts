@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import type { IncomingMessage } from 'node:http'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -625,6 +625,25 @@ test('the number of statements does not grow with the page', async () => {
     expect(counts[1], `${name}: ${counts.join(' statements, then ')}`).toBe(counts[0])
     expect(counts[1], name).toBeLessThan(15)
   }
+})
+
+test('a user may have 100 requests in progress, an admin more', async () => {
+  const beside100 = async (isAdmin: boolean): Promise<number[]> => {
+    const user = await app.user()
+    const headers = { ...bearer(tokenOf({ userId: user.id, name: user.name, isAdmin })), 'content-type': 'application/json' }
+    const open = Array.from({ length: 100 }, () =>
+      // Its body never comes.
+      httpRequest(app.graphqlUrl, { method: 'POST', headers: { ...headers, 'content-length': 9 }, agent: false }),
+    )
+    for (const request of open) request.on('error', () => undefined).flushHeaders()
+    await Promise.all(open.map(async (request) => await once((await once(request, 'socket'))[0] as Socket, 'connect')))
+    const statuses = []
+    for (let count = 0; count < 10; count++) statuses.push((await post({ query: VIEWER }, headers)).status)
+    for (const request of open) request.destroy()
+    return statuses
+  }
+  expect((await beside100(false)).at(-1)).toBe(429)
+  expect(await beside100(true)).toEqual(Array(10).fill(200))
 })
 
 describe('CORS and ALLOWED_ORIGINS', () => {

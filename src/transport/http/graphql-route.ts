@@ -58,7 +58,7 @@ export function createGraphqlRoute(options: GraphqlRouteOptions, { cors, closed,
     if (closed()) throw new ChatError('UNAVAILABLE', TRY_AGAIN)
     const viewer = await auth.verifyHeader(request.headers.authorization, addressOf(request))
     consumeRateLimit(viewer.userId)
-    const release = answers.acquire(viewer.userId, response)
+    const release = answers.acquire(viewer, response)
     if (!isText(request.url as string)) throw new HttpError(400, 'the URL is no UTF-8, expected it percent-encoded')
     if (request.method === 'POST') {
       checkBodyHeaders(request.headers)

@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http'
+import type { Viewer } from '../../auth/verify.ts'
 import { ChatError } from '../../errors.ts'
 
-/** How many responses of one user may be open: in progress, or not read completely. */
+/** How many responses of one user, who is no admin, may be open: in progress, or not read completely. */
 const ANSWERS_LIMIT = 100
 
 /** How much of them may be unread before new ones are refused; Node counts bytes, or characters of a string. */
@@ -13,7 +14,7 @@ export interface PendingResponses {
    * Registers a response until it is closed, or until the returned function is called: a stream has limits of its own. Throws
    * RATE_LIMITED if the user has too many, or leaves too much unread.
    */
-  acquire(userId: number, response: ServerResponse): () => void
+  acquire(viewer: Viewer, response: ServerResponse): () => void
   /** Resolves when one of the user's responses was read completely; undefined if little of them is unread. */
   ready(userId: number): Promise<void> | undefined
 }
@@ -22,11 +23,17 @@ export interface PendingResponses {
 export function createPendingResponses(): PendingResponses {
   const byUser = new Map<number, Set<ServerResponse>>()
   return {
-    acquire(userId, response) {
+    acquire({ userId, isAdmin }, response) {
       const open = byUser.get(userId) ?? new Set()
       let unread = 0
       for (const { writableLength } of open) unread += writableLength
-      if (open.size >= ANSWERS_LIMIT || unread > UNREAD_LIMIT)
+      // An admin may be a whole application that asks for many users at once.
+      if (open.size >= ANSWERS_LIMIT && !isAdmin)
+        throw new ChatError(
+          'RATE_LIMITED',
+          `more than ${ANSWERS_LIMIT} requests at the same time: wait for an answer, then ask again`,
+        )
+      if (unread > UNREAD_LIMIT)
         throw new ChatError('RATE_LIMITED', 'too many answers are not read yet: read them, then ask again')
       const release = (): void => {
         open.delete(response)
