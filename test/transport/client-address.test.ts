@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
+import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { loadSettings } from '../../src/settings.ts'
 import { clientAddress, createAddressLimit } from '../../src/transport/http/client-address.ts'
@@ -49,6 +51,33 @@ test('an IPv6 address counts with its network, which is one client’s, and with
   for (const same of ['2001:db8:0:1:ffff::2', '2001:0db8::1:0:0:0:1', '2001:db8:0:1:1:2:3:4'])
     expect(limit.acquire(same)).toBeUndefined()
   for (const other of ['2001:db8:0:2::1', '2001:db8::1', '::1', 'fe80::1']) expect(limit.acquire(other)).toBeDefined()
+})
+
+test('connections that end before it is their turn to be upgraded give their place back', async () => {
+  const app = await startApp({ MAX_CONNECTIONS_PER_ADDRESS: '2' })
+  try {
+    const ann = await app.user()
+    const head = `GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: ${'a'.repeat(22)}==\r\nSec-WebSocket-Version: 13\r\n\r\n`
+    await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const socket = connect(app.port, '127.0.0.1')
+        await once(socket, 'connect')
+        socket.write(head)
+        socket.resetAndDestroy()
+        await once(socket, 'close')
+      }),
+    )
+    await expect
+      .poll(() =>
+        app.ready(ann).then(
+          async (client) => await client.close().then(() => 'open'),
+          () => 'refused',
+        ),
+      )
+      .toBe('open')
+  } finally {
+    await app.stop()
+  }
 })
 
 test('one connection of an address more than allowed is refused on both endpoints and on SSE, others are not', async () => {

@@ -10,6 +10,7 @@ import type { Network } from '../../settings/values.ts'
 import { statusOf } from '../../graphql/errors.ts'
 import type { Operations } from '../../graphql/operations.ts'
 import type { Connections } from '../../live/connections.ts'
+import { TurnQueue } from '../../lib/turn-queue.ts'
 import { clientAddress } from './client-address.ts'
 import { createAllowedHosts } from './allowed-hosts.ts'
 import { Cors } from './cors.ts'
@@ -100,7 +101,12 @@ export class HttpServer {
       : createServer(timeouts, oneAtATime(listener))
     // For clients that do not read; streams have limits of their own.
     this.#server.setTimeout(SILENCE_MS)
-    this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
+    const upgrades = new TurnQueue<[IncomingMessage, Duplex, Buffer]>(UPGRADES_MS, (upgrade) => this.#upgrade(...upgrade))
+    this.#server.on('upgrade', (request, socket, head) => {
+      // Between here and the endpoint's own listener a connection reset must not end the process.
+      socket.on('error', ignore)
+      upgrades.add([request, socket, head])
+    })
     const open = this.#open
     // One function for all sockets.
     function forget(this: Socket): void {
@@ -194,8 +200,8 @@ export class HttpServer {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    // Between here and the endpoint's own listener a connection reset must not end the process.
-    socket.on('error', ignore)
+    // Closed while it waited for its turn.
+    if (socket.destroyed) return
     request.url = normalTarget(request.url)
     const endpoint = this.#routes.endpointOf(pathOf(request.url))
     if (!endpoint) return refuseUpgrade(socket, 404, JSON.stringify({ error: this.#routes.nothingHere }))
@@ -224,6 +230,9 @@ const ignore = (): void => undefined
 
 const wantsUpgrade: Route['handle'] = (_request, response) =>
   sendJson(response, 426, { error: 'expected a WebSocket upgrade' }, { Upgrade: 'websocket', Connection: 'Upgrade' })
+
+/** How long one turn of the event loop upgrades connections: thousands may come at once. */
+const UPGRADES_MS = 4
 
 /** How long closing what is connected may take. */
 const RECONNECT_MS = 5000

@@ -1,6 +1,7 @@
 import type { Duplex, Writable } from 'node:stream'
 import { WebSocket } from 'ws'
 import { CLOSE } from '../../legacy-protocol/close-codes.ts'
+import { TurnQueue } from '../../lib/turn-queue.ts'
 import { closeWith } from './close.ts'
 import { MessageInflater } from './message-inflater.ts'
 import type { SocketWriter } from './writer.ts'
@@ -43,26 +44,7 @@ interface Rest {
 }
 
 /** Sockets that have more to parse and may go on, each with one slice in its turn. */
-const waiting: PacedSocket[] = []
-let isServing = false
-
-function queue(socket: PacedSocket): void {
-  waiting.push(socket)
-  if (isServing) return
-  isServing = true
-  setImmediate(serveQueue)
-}
-
-function serveQueue(): void {
-  const until = performance.now() + TURN_MS
-  do {
-    const socket = waiting.shift()
-    if (!socket) break
-    socket.parseSlice()
-  } while (performance.now() < until)
-  isServing = waiting.length > 0
-  if (isServing) setImmediate(serveQueue)
-}
+const waiting = new TurnQueue<PacedSocket>(TURN_MS, (socket) => socket.parseSlice())
 
 function pacedWrite(this: Receiver, chunk: Buffer, _: BufferEncoding, done: Done): void {
   this.paced.take(chunk, done)
@@ -139,7 +121,7 @@ export class PacedSocket extends WebSocket {
   #goOn(): void {
     if (!this.#rest || this.#isQueued) return
     this.#isQueued = true
-    queue(this)
+    waiting.add(this)
   }
 
   /** Whether the socket is not to be parsed now; it goes on by itself when it may. */
