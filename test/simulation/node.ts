@@ -31,6 +31,8 @@ export interface NodeSettings {
   resumeLimit: number
   maxBufferedBytes: number
   positionCheckMs: number
+  /** Whether positions are checked: if not, nothing else may be needed. */
+  checksPositions: boolean
   statementTimeoutMs: number
 }
 
@@ -94,7 +96,7 @@ export class SimNode implements Listener {
 
   /** What `createApp` starts, in the same order. */
   async start(): Promise<void> {
-    const { resumeLimit, positionCheckMs, statementTimeoutMs } = this.#settings
+    const { resumeLimit, positionCheckMs, checksPositions, statementTimeoutMs } = this.#settings
     const failed = (stage: string) => (error: unknown) => this.#failed({ stage, error })
     const store = createModelStore(this.#database, this.owner)
     const redis = createRedis(this.#bus, this.owner)
@@ -132,10 +134,8 @@ export class SimNode implements Listener {
     )
     this.core = core
     await relay.receive((change) => core.chat.typing.onRemoteChange(change))
-    this.#stops.push(
-      every(HEARTBEAT_MS, () => heartbeat(registry, core.chat.presence).catch(failed('presence'))),
-      every(positionCheckMs, () => core.topics.check().catch(failed('check'))),
-    )
+    this.#stops.push(every(HEARTBEAT_MS, () => heartbeat(registry, core.chat.presence).catch(failed('presence'))))
+    if (checksPositions) this.#stops.push(every(positionCheckMs, () => core.topics.check().catch(failed('check'))))
     heartbeat(registry, core.chat.presence).catch(failed('presence'))
     this.#open(core, { wheel, counts, failed })
   }

@@ -43,6 +43,9 @@ export interface Plan {
   steps: Step[]
 }
 
+/** How far apart steps of one moment are. */
+const MOMENT_MS = 15
+
 /** When the first step may come, and the last. */
 export const BEGIN_MS = 400
 const MOST_MS = 4000
@@ -85,17 +88,8 @@ type DrawFault = (draw: Draw, plan: Pick<Plan, 'clients' | 'nodes'>, at: number)
 
 const SWEEP: DrawFault = (draw, _, at) => ({ at, do: 'sweep', ageMs: draw.between(4000, 6000) })
 
-/** What goes wrong, as often as it is drawn. */
-const FAULTS: readonly DrawFault[] = [
-  (draw, { clients }, at) => ({
-    at,
-    do: 'cut',
-    client: draw.below(clients.length),
-    bytes: draw.chance(0.6) ? draw.below(1500) : undefined,
-  }),
-  (draw, { clients }, at) => ({ at, do: 'cut', client: draw.below(clients.length), bytes: draw.below(300) }),
-  (draw, { clients }, at) => ({ at, do: 'restart client', client: draw.below(clients.length) }),
-  (draw, { clients }, at) => ({ at, do: 'slow', client: draw.below(clients.length), ms: draw.between(100, 3000) }),
+/** What positions are checked against the log for: without them the hints alone have to do. */
+const LOSSES: readonly DrawFault[] = [
   (draw, { nodes }, at) => ({ at, do: 'kill', node: draw.below(nodes), ms: draw.between(50, 2000) }),
   (draw, _, at) => ({
     at,
@@ -116,6 +110,20 @@ const FAULTS: readonly DrawFault[] = [
     ms: draw.between(100, 2000),
   }),
   (draw, _, at) => ({ at, do: 'store away', ms: draw.between(50, 1500) }),
+]
+
+/** What goes wrong, as often as it is drawn. */
+const FAULTS: readonly DrawFault[] = [
+  ...LOSSES,
+  (draw, { clients }, at) => ({
+    at,
+    do: 'cut',
+    client: draw.below(clients.length),
+    bytes: draw.chance(0.6) ? draw.below(1500) : undefined,
+  }),
+  (draw, { clients }, at) => ({ at, do: 'cut', client: draw.below(clients.length), bytes: draw.below(300) }),
+  (draw, { clients }, at) => ({ at, do: 'restart client', client: draw.below(clients.length) }),
+  (draw, { clients }, at) => ({ at, do: 'slow', client: draw.below(clients.length), ms: draw.between(100, 3000) }),
   (draw, { nodes, clients }, at) => {
     // With a clock that is ahead by more than a token is good for, nobody comes in.
     const most = clients.some(({ tokenMs }) => tokenMs !== undefined) ? 300 : 60_000
@@ -138,17 +146,21 @@ export function drawPlan(seed: number): Plan {
     const members = users.toSorted(() => draw.random() - 0.5).slice(0, 1 + draw.below(users.length))
     return { members, historyVisible: draw.chance(0.7) }
   })
+  // Few of the kinds in one run: more of them hide each other.
+  const kinds = FAULTS.filter(() => draw.chance(0.25))
   const settings = {
     resumeLimit: draw.chance(0.2) ? 3 + draw.below(8) : 1000,
     maxBufferedBytes: draw.chance(0.3) ? 1000 + draw.below(3000) : 1_048_576,
     positionCheckMs: draw.between(400, 1500),
+    checksPositions: kinds.some((kind) => LOSSES.includes(kind)) || draw.chance(0.5),
     statementTimeoutMs: 1500,
   }
-  // Few of the kinds in one run: more of them hide each other.
-  const kinds = FAULTS.filter(() => draw.chance(0.25))
   // What retention takes has to be old, else it is faster than what heals.
   const length = draw.between(600, MOST_MS) + (kinds.includes(SWEEP) ? 5000 : 0)
-  const when = (): number => BEGIN_MS + draw.random() * length
+  // Much happens at a few moments, so that it meets.
+  const moments = Array.from({ length: 1 + draw.below(5) }, () => BEGIN_MS + draw.random() * length)
+  const when = (): number =>
+    draw.chance(0.5) ? draw.pick(moments) + draw.random() * MOMENT_MS : BEGIN_MS + draw.random() * length
   const actions = Array.from({ length: 5 + draw.below(25) }, () => drawAction(draw, { users, clients, groups }, when()))
   const count = kinds.length === 0 ? 0 : 1 + draw.below(8)
   const faults = Array.from({ length: count }, () => draw.pick(kinds)(draw, { clients, nodes }, when()))

@@ -23,6 +23,9 @@ type Fault = Exclude<Step, { do: 'send' | 'message' | 'typing' | 'group' | 'bloc
 /** How long after the last fault everything has to be at rest: typing ends after 13 s. */
 const REST_MS = 17_000
 
+/** How long after the last client everything of it has to be gone. */
+const CLOSED_MS = 5000
+
 /** What comes of an outage, and is reported as such. */
 const isExpected = (error: unknown): boolean => {
   const { code, message = '' } = (error ?? {}) as { code?: unknown; message?: string }
@@ -257,10 +260,14 @@ class Run {
     })
   }
 
-  /** Ends everything, so that nothing of it is left in the process. */
+  /** Ends everything, so that nothing of it is left in the process. What a node keeps without its clients is a failure. */
   async tearDown(): Promise<void> {
     for (const client of this.clients) this.world.as(client.owner, () => client.stop())
-    await this.world.run(this.world.now + 10)
+    await this.world.run(this.world.now + CLOSED_MS)
+    for (const { isUp, core, owner } of this.nodes) {
+      const left = (isUp && core?.topics.size()) || 0
+      if (left > 0) this.failures.push(`${owner.name}: ${left} topics are subscribed to, though nobody listens`)
+    }
     for (const node of this.nodes) node.kill()
     await this.world.run(this.world.now)
   }
