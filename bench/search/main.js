@@ -48,6 +48,7 @@ const search = (text, more = '') =>
   `{ searchMessages(text: "${text}", conversationId: "group_1"${more}) { edges { node { id content } } pageInfo { endCursor } } }`
 const names = (text, more = '') =>
   `{ users(search: "${text}", first: 100${more}) { edges { node { id name } } pageInfo { endCursor } } }`
+const ADMIN = { userId: 2, role: 'admin' }
 const MESSAGES = {
   'a word of every message': search('message'),
   'its second page': (end) => search('message', `, after: "${end}"`),
@@ -70,6 +71,14 @@ const USERS = {
   'two letters that are rare together': names('qx'),
   'Chinese, one name in 1,000': names('明'),
   'an id': names('4711'),
+  'digits in one name in 100, behind many without': names('99'),
+  'nine characters of many names': names('ser 99999'),
+  'the same digit, more than any name has': names('9999999'),
+  '100 characters': names('user '.repeat(20)),
+  'the second page of the beginning of one name in nine': async () => {
+    const { users } = await ask(names('user 5'), ADMIN)
+    return names('user 5', `, after: "${users.pageInfo.endCursor}"`)
+  },
   'a part of every name, not banned': names('user', ', banned: false'),
 }
 const READ_STATE = {
@@ -125,7 +134,7 @@ async function measure(queries, claims) {
   const results = {}
   let end
   for (const [name, query] of Object.entries(queries)) {
-    const text = typeof query === 'string' ? query : query(end, { last })
+    const text = typeof query === 'string' ? query : await query(end, { last })
     let found = 0
     // The first ones read what is not in memory yet.
     for (let warm = 0; warm < 3; warm++) {
@@ -147,7 +156,7 @@ async function measure(queries, claims) {
 
 const results = {
   messages: await measure(MESSAGES, { userId: 1 }),
-  users: await measure(USERS, { userId: 2, role: 'admin' }),
+  users: await measure(USERS, ADMIN),
   'read state': await measure(READ_STATE, { userId: 3 }),
 }
 await server.stop()

@@ -23,10 +23,10 @@ export interface UserFilter {
 
 const userColumns = Sql.sql`u.id, u.name, u.avatar, ${epochMs('u.last_active')} AS "lastActive"`
 
-/** How many rows are scanned in the order of ids before the index of names is used: frequent names are found among them. */
+/** How many rows are scanned in the order of ids before the index of names is used: frequent parts are found among them. */
 const WINDOW = 2000
-/** After this many hits, the rest is near. */
-const FREQUENT = 20
+/** The index knows for each id in which ranges of 2 to the power of these it is: a search widens only as far as it has to. */
+const RANGE_LEVELS = [13, 16] as const
 
 /** The text as a LIKE pattern that matches it anywhere. */
 const anywhere = (text: string): string => `%${text.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`
@@ -130,32 +130,37 @@ export class DirectoryStore {
         LEFT JOIN active a ON a.day = d.day LEFT JOIN users u ON u.day = d.day LEFT JOIN conversations c ON c.day = d.day ORDER BY d.day`
   }
 
-  /**
-   * Rows by a part of the name in the order of ids, those above `after`. A frequent part is found by scanning the ids, a rare
-   * one by the index of names: each would be slow for the other.
-   */
+  /** Rows by a part of the name in the order of ids, those above `after`: among the next ones, then in ever larger ranges of ids. */
   async #byName<R extends { id: number }>({ from, columns }: Named, search: string, after: number, limit: number): Promise<R[]> {
     const matches = Sql.sql`folded_name(u.name) LIKE folded_name(${anywhere(search)})`
-    const found: R[] = []
-    let last = after
-    for (const size of [WINDOW, 5 * WINDOW]) {
-      const rows = await this.#db.$queryRaw<({ last: number | null; size: number } & (R | { id: null }))[]>`
-        WITH passed AS MATERIALIZED (SELECT u.* FROM ${from} AND u.id > ${last} ORDER BY u.id LIMIT ${size})
-        SELECT w.*, r.* FROM (SELECT max(id) AS last, count(*)::int AS size FROM passed) w LEFT JOIN LATERAL (
-          SELECT ${columns} FROM passed u WHERE ${matches} ORDER BY u.id LIMIT ${limit - found.length}
-        ) r ON true ORDER BY r.id`
-      found.push(...rows.flatMap(({ last: _last, size: _size, ...row }) => (row.id === null ? [] : [row as unknown as R])))
-      last = rows[0]?.last ?? last
-      if (found.length >= limit || (rows[0]?.size ?? 0) < size) return found
-      if (found.length < FREQUENT) break
+    const scanned = await this.#db.$queryRaw<({ last: number | null; size: number } & (R | { id: null }))[]>`
+      WITH passed AS MATERIALIZED (SELECT u.* FROM ${from} AND u.id > ${after} ORDER BY u.id LIMIT ${WINDOW})
+      SELECT w.*, r.* FROM (SELECT max(id) AS last, count(*)::int AS size FROM passed) w LEFT JOIN LATERAL (
+        SELECT ${columns} FROM passed u WHERE ${matches} ORDER BY u.id LIMIT ${limit}
+      ) r ON true ORDER BY r.id`
+    const found = scanned.flatMap(({ last: _last, size: _size, ...row }) => (row.id === null ? [] : [row as unknown as R]))
+    let last = scanned[0]?.last ?? after
+    if ((scanned[0]?.size ?? 0) < WINDOW) return found
+    for (const level of [...RANGE_LEVELS, undefined]) {
+      if (found.length >= limit) break
+      // The range that goes on here and the one after it, since the first may be about to end.
+      const range = level === undefined ? 0 : Math.floor((last + 1) / 2 ** level)
+      const within =
+        level === undefined
+          ? Sql.empty
+          : Sql.sql`AND name_keys(u.id, u.name) && ${[range, range + 1].map((n) => `${level}:${n}`)}::text[]`
+      // What the index gives is put in order first, and compared only until the page is full.
+      const rows = await this.#db.$queryRaw<R[]>`
+        WITH named AS MATERIALIZED (
+          SELECT u.* FROM ${from} AND u.id > ${last} ${within} AND name_keys(u.id, u.name) @> (
+            SELECT array_agg(gram) FROM unnest(name_grams(${search})) gram WHERE length(gram) = least(3, length(folded_name(${search})))
+          ) ORDER BY u.id
+        )
+        SELECT ${columns} FROM named u WHERE ${matches} LIMIT ${limit - found.length}`
+      found.push(...rows)
+      if (level !== undefined) last = Math.max(last, (range + 2) * 2 ** level - 1)
     }
-    const rows = await this.#db.$queryRaw<R[]>`
-      WITH named AS MATERIALIZED (
-        SELECT u.* FROM ${from} AND u.id > ${last} AND ${matches} AND name_grams(u.name) @>
-          (SELECT array_agg(gram) FROM unnest(name_grams(${search})) gram WHERE length(gram) = least(2, length(folded_name(${search}))))
-      )
-      SELECT ${columns} FROM named u ORDER BY u.id LIMIT ${limit - found.length}`
-    return [...found, ...rows]
+    return found
   }
 }
 
