@@ -66,7 +66,10 @@ export function createSearchStore(db: Db) {
       return row?.id ?? 0
     },
 
-    /** Hits, newest first. The index is asked for all tokens at once, whatever the planner thinks of walking the ids. */
+    /**
+     * Hits, newest first. The index is asked for all tokens at once, whatever the planner thinks of walking the ids. LIMIT 1 has each hit's
+     * message read by its id: up to some ten thousand messages, the planner would rather read all of the conversation.
+     */
     async find(query: SearchQuery): Promise<SearchHit[]> {
       const { userId, all, oneOfEach, from, before, limit, sentAfter, sentBefore, hasMedia } = query
       const groups = oneOfEach.map((group) => Sql.sql`AND tokens && ${[...group]}::int[]`)
@@ -86,9 +89,9 @@ export function createSearchStore(db: Db) {
           SELECT message_id FROM hits ORDER BY message_id DESC LIMIT ${limit}
         )
         SELECT h.message_id::float8 AS hit, f.* FROM newest h LEFT JOIN LATERAL (
-          SELECT ${messageColumns} FROM messages m ${messageJoins}
+          SELECT ${messageColumns} FROM (SELECT * FROM messages WHERE id = h.message_id LIMIT 1) m ${messageJoins}
           JOIN members mb ON mb.conversation_id = m.conversation_id AND mb.user_id = ${userId} AND m.id > mb.history_after
-          WHERE m.id = h.message_id AND m.deleted_at IS NULL AND g.closed_at IS NULL ${Sql.join(filters, ' ')}
+          WHERE m.deleted_at IS NULL AND g.closed_at IS NULL ${Sql.join(filters, ' ')}
         ) f ON true ORDER BY h.message_id DESC`
       return rows.map((row) => ({ messageId: row.hit, message: row.id === null ? undefined : messageOf(row) }))
     },
