@@ -17,7 +17,7 @@ export const DEMO_USERS: readonly DemoUser[] = [ALICE, BEN, MING, DANA]
 /** Also in the demo's group, so that GraphiQL shows its events. */
 export const DEMO_ADMIN: DemoUser & { readonly isAdmin: true } = { id: 100, name: 'Admin', isAdmin: true }
 
-/** Banned, so that admins have a ban to look at; has no token. */
+/** Wrote to Dana, who reported it, and was banned: what admins have to look at. Has no token. */
 const BOT: DemoUser = { id: 6, name: 'Rob Bot' }
 
 interface Line {
@@ -94,7 +94,7 @@ export async function seedDemo(chat: Chat): Promise<boolean> {
       }
     }
   }
-  await moderate(chat, sent[0]?.[2]?.id ?? 0)
+  await moderate(chat)
   await chat.republish.systemNotification(
     'welcome',
     { title: 'Welcome to the demo', text: 'Everything here may be changed; nothing of it matters.' },
@@ -104,8 +104,10 @@ export async function seedDemo(chat: Chat): Promise<boolean> {
 }
 
 /** A report that waits for an admin, and a ban. */
-async function moderate(chat: Chat, messageId: number): Promise<void> {
-  await chat.moderation.report(DANA.id, messageId, 'I do not understand this, please have a look')
+async function moderate(chat: Chat): Promise<void> {
+  const spam = { conversationId: null, receiverId: DANA.id, isGroup: false, messageType: 'text', mediaUrl: null }
+  const { id } = await chat.messages.send(BOT.id, { ...spam, content: 'Watches, half price, today only!', key: 'demo-spam' })
+  await chat.moderation.report(DANA.id, id, 'I do not know this user')
   const reason = 'sells watches'
   const entry = { actorId: DEMO_ADMIN.id, action: 'banUser', targetType: 'User', targetId: String(BOT.id) }
   await chat.moderation.ban(DEMO_ADMIN.id, BOT.id, undefined, reason, (tx) =>

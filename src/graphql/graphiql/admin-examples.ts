@@ -26,7 +26,7 @@ query FindUser($search: String, $online: Boolean, $banned: Boolean) {
   }
 }
 `,
-    variables: { search: 'a', online: null, banned: null },
+    variables: { search: 'rob', online: null, banned: null },
   },
   {
     query: `# Admins only: which conversations does a user have, and what was said last? It is written to the audit log.
@@ -52,7 +52,7 @@ query ConversationsOf($userId: ID!) {
   }
 }
 `,
-    variables: { userId: '3' },
+    variables: { userId: '6' },
   },
   {
     query: `# Admins only: where is a user online, and how are the connections?
@@ -135,7 +135,7 @@ mutation AnswerReport($id: ID!, $status: ReportStatus!, $note: String) {
   }
 }
 `,
-    variables: { id: '1', status: 'DISMISSED', note: 'nothing wrong with it' },
+    variables: { id: '1', status: 'ACTED', note: 'banned, message deleted' },
   },
   {
     query: `# Admins only: how is the cluster, and how busy is it?
