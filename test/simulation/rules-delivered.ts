@@ -151,7 +151,8 @@ function missedBy(truth: Truth, client: ClientHistory): Visible[] {
   const given = new Set(client.entries.flatMap((entry) => (entry.kind === 'given' ? entry.id : [])))
   return [...truth.visibleTo(client.userId).values()].filter((event) => {
     if (given.has(event.id) || mayBeLeftOut(truth, client.protocol, event)) return false
-    if (event.kind === 'message_sent' && client.protocol === 'graphql' && from < Infinity)
+    // A query shows no message of a group that was left.
+    if (event.kind === 'message_sent' && client.protocol === 'graphql' && from < Infinity && event.endedAt > from)
       return !shown.has(event.messageId ?? 0) && event.committedAt > firstLoad(client)
     return event.committedAt > from
   })

@@ -118,7 +118,10 @@ class Run {
     const last = Math.max(BEGIN_MS, ...this.plan.steps.map((step) => step.at + ('ms' in step ? Math.max(0, step.ms) : 0)))
     await this.world.run(last + 10)
     this.record({ kind: 'fault', what: 'no more faults' })
-    for (const client of this.clients) client.parts.tokenMs = undefined
+    for (const client of this.clients) {
+      client.parts.tokenMs = undefined
+      for (const { wire } of client.sockets) if (wire) wire.toClient.budget = Infinity
+    }
     await this.world.run(this.world.now + REST_MS)
   }
 

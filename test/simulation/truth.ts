@@ -10,11 +10,14 @@ export interface Visible {
   committedAt: number
   /** The message that it tells of. */
   messageId: number | undefined
+  /** When the membership ended that entitled the user to it. */
+  endedAt: number
 }
 
 interface Membership {
   since: number
   until: number
+  endedAt: number
   historyAfter: number
 }
 
@@ -67,8 +70,13 @@ function membershipsOf(userId: number, byTopic: Truth['byTopic']): Map<string, M
   for (const event of byTopic.get(`user:${userId}`) ?? []) {
     const { opens } = payloadOf(event)
     if (!opens) continue
-    const until = byTopic.get(opens.topic)?.find((each) => each.seq > opens.sinceSeq && payloadOf(each).closes === userId)?.seq
-    const membership = { since: opens.sinceSeq, until: until ?? Infinity, historyAfter: opens.historyAfter ?? 0 }
+    const end = byTopic.get(opens.topic)?.find((each) => each.seq > opens.sinceSeq && payloadOf(each).closes === userId)
+    const membership = {
+      since: opens.sinceSeq,
+      until: end?.seq ?? Infinity,
+      endedAt: end?.committedAt ?? Infinity,
+      historyAfter: opens.historyAfter ?? 0,
+    }
     found.set(opens.topic, [...(found.get(opens.topic) ?? []), membership])
   }
   return found
@@ -76,17 +84,17 @@ function membershipsOf(userId: number, byTopic: Truth['byTopic']): Map<string, M
 
 function visibleOf(userId: number, byTopic: Truth['byTopic']): Map<number, Visible> {
   const visible = new Map<number, Visible>()
-  const add = (event: CommittedEvent): void => {
+  const add = (event: CommittedEvent, endedAt: number): void => {
     const { id, topic, seq, kind, committedAt } = event
-    if (!visible.has(id)) visible.set(id, { id, topic, seq, kind, committedAt, messageId: messageIdOf(event) })
+    if (!visible.has(id)) visible.set(id, { id, topic, seq, kind, committedAt, messageId: messageIdOf(event), endedAt })
   }
   for (const event of byTopic.get(`user:${userId}`) ?? [])
-    if (event.kind !== 'block_changed' || payloadOf(event).blockerId === userId) add(event)
+    if (event.kind !== 'block_changed' || payloadOf(event).blockerId === userId) add(event, Infinity)
   for (const [topic, memberships] of membershipsOf(userId, byTopic)) {
     for (const event of byTopic.get(topic) ?? []) {
       const membership = memberships.find(({ since, until }) => event.seq > since && event.seq <= until)
       const messageId = messageIdOf(event)
-      if (membership && !(messageId !== undefined && messageId <= membership.historyAfter)) add(event)
+      if (membership && !(messageId !== undefined && messageId <= membership.historyAfter)) add(event, membership.endedAt)
     }
   }
   return visible
