@@ -68,10 +68,11 @@ export function order(truth: Truth): string[] {
     const first = client.entries.find((entry) => entry.kind === 'opened')?.at ?? 0
     const isOfItsTime = (id: number): boolean => (truth.byId.get(id)?.committedAt ?? 0) >= first
     const givenBefore = new Set<number>()
+    // What was missed before a client was told so may still come.
+    let since = 0
     for (const program of programsOf(client)) {
       const [begin] = program
-      // What was missed before a client was told so may still come.
-      const since = begin?.kind === 'told incomplete' ? begin.at : 0
+      if (begin?.kind === 'told incomplete') since = begin.at
       const isDue = (id: number): boolean => isOfItsTime(id) && (truth.byId.get(id)?.committedAt ?? 0) >= since
       const all = program.flatMap((entry) => (entry.kind === 'given' && isDue(entry.id) ? entry.id : []))
       // What an earlier program was given may be repeated.
