@@ -196,13 +196,32 @@ class UserFeed implements Feed {
     }
     if (scope.kind === 'all') {
       if (blocked.length > 0) this.#blockedPresence().begin(blocked)
-      await Promise.all(groups.map(({ topic, sinceSeq }) => this.#attach(this.#subscribe(topic, sinceSeq))))
+      const attached = groups.map(async ({ topic, sinceSeq, head }) => {
+        const subscription = this.#subscribe(topic, sinceSeq)
+        await this.#attach(subscription)
+        return (subscription.range?.after ?? 0) > head
+      })
+      // What came in between may have ended a membership, and no event of the topic will tell it any more.
+      if ((await Promise.all(attached)).includes(true)) await this.#leaveEnded()
       return
     }
     const membership = groups.find(({ topic }) => topic === first.topic)
     if (!membership) throw notFound(`there is no group ${scope.groupId} that the user is a member of`)
     first.since = membership.sinceSeq
     if (first.range) first.range.after = Math.max(first.range.after, first.since)
+  }
+
+  /** Lets go of the groups that the user has left since the memberships were read. */
+  async #leaveEnded(): Promise<void> {
+    const { groups } = await this.#parts.loadMemberships(this.#userId)
+    const current = new Set(groups.map(({ topic, sinceSeq }) => membershipKey(topic, sinceSeq)))
+    for (const subscription of this.#subscriptions) {
+      const { topic, since } = subscription
+      if (topic === this.#own || current.has(membershipKey(topic, since))) continue
+      // It has delivered nothing: the end is before its beginning.
+      subscription.range = undefined
+      this.#unsubscribe(subscription)
+    }
   }
 
   start(): void {

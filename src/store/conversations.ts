@@ -52,8 +52,8 @@ interface Membership {
 
 /** What a user listens to besides their own topic, and whose topics receive the user's presence. */
 export interface Memberships {
-  /** Groups the user is in, with the `seq` of the group's topic after which events are theirs. */
-  groups: (Membership & { memberCount: number })[]
+  /** Groups the user is in, with the `seq` of the group's topic after which events are theirs, and `head`, its last one now. */
+  groups: (Membership & { memberCount: number; head: number })[]
   /** Memberships that ended, with the last `seq` that is the user's. */
   former: (Membership & { untilSeq: number })[]
   /** `user:` topics of the other users in direct conversations. */
@@ -212,10 +212,11 @@ export class ConversationStore {
         size: number
       }[]
     >`
-        SELECT m.user_id, 'group' AS kind, 'group:' || g.id AS topic, m.since_seq::float8 AS since_seq, 0::float8 AS until_seq,
+        SELECT m.user_id, 'group' AS kind, 'group:' || g.id AS topic, m.since_seq::float8 AS since_seq, coalesce(t.seq, 0)::float8 AS until_seq,
           m.history_after::float8 AS history_after, g.member_count AS size
         FROM members m
         CROSS JOIN LATERAL (SELECT id, member_count FROM groups WHERE conversation_id = m.conversation_id LIMIT 1) g
+        LEFT JOIN LATERAL (SELECT seq FROM topics WHERE name = 'group:' || g.id LIMIT 1) t ON true
         WHERE m.user_id = ANY(${[...userIds]}::int[])
         UNION ALL
         SELECT m.user_id, 'contact', 'user:' || CASE WHEN c.user_low = m.user_id THEN c.user_high ELSE c.user_low END, 0, 0, 0, 0
@@ -234,7 +235,7 @@ export class ConversationStore {
       const { topic, since_seq: sinceSeq, until_seq: untilSeq, history_after: historyAfter, size: memberCount } = row
       const memberships = byUser.get(row.user_id) as Memberships
       const membership: Membership = historyAfter === 0 ? { topic, sinceSeq } : { topic, sinceSeq, historyAfter }
-      if (row.kind === 'group') memberships.groups.push({ ...membership, memberCount })
+      if (row.kind === 'group') memberships.groups.push({ ...membership, memberCount, head: untilSeq })
       else if (row.kind === 'former') memberships.former.push({ ...membership, untilSeq })
       else if (row.kind === 'contact') memberships.contacts.push(topic)
       else memberships.blocked.push(Number(topic))

@@ -317,7 +317,7 @@ describeEngines((on) => {
     await send(a, { receiverId: c })
     const memberships = await store.conversations.memberships([a, b, c, 1])
     expect(memberships.get(a)).toEqual({
-      groups: [{ topic: `group:${id}`, sinceSeq: 1, memberCount: 2 }],
+      groups: [{ topic: `group:${id}`, sinceSeq: 1, memberCount: 2, head: 1 }],
       former: [],
       contacts: [`user:${c}`],
       blocked: [],

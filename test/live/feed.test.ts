@@ -104,6 +104,35 @@ describe('live', () => {
     expect(textsOf(to.events)).toEqual(['1', '2', '3'])
   })
 
+  test.each([
+    ['', []],
+    ['and resumes', ['as a member']],
+  ])('one who is removed while a feed is opened %s gets nothing of what follows', async (how, before) => {
+    const { store } = on()
+    let meanwhile = (): Promise<unknown> => Promise.resolve()
+    const { node, users, send, group } = await setup({
+      async memberships(ids) {
+        const found = await store.conversations.memberships(ids)
+        const change = meanwhile
+        meanwhile = () => Promise.resolve()
+        await change()
+        return found
+      },
+    })
+    const [a = 0, b = 0, c = 0] = await users(3)
+    const [leftId, keptId] = [await group(a, [b, c]), await group(a, [b, c])]
+    await send(a, { groupId: leftId }, 'as a member')
+    meanwhile = () => node.chat.groups.remove(a, leftId, b)
+    const to = await listen(node, b)
+    if (how !== '') await to.feed.resume(1, {})
+    to.feed.start()
+    await send(a, { groupId: leftId }, 'after the removal')
+    await send(a, { groupId: keptId }, 'to those who are left')
+    expect(textsOf(to.events)).toEqual([...before, 'to those who are left'])
+    to.feed.close()
+    expect(node.topics.inspect(groupTopic(leftId))).toBeUndefined()
+  })
+
   test('each scope gives its own', async () => {
     const { node, users, send, group } = await setup()
     const [a = 0, b = 0] = await users(2)

@@ -118,6 +118,12 @@ export const MUTATIONS: readonly Mutation[] = [
     'resume',
     'no gap',
   ),
+  m(
+    'a removal while a feed is opened is not noticed',
+    'src/live/feed.ts',
+    ['if ((await Promise.all(attached)).includes(true)) await this.#leaveEnded()', 'await Promise.all(attached)'],
+    'entitled',
+  ),
   m('a new membership is not listened to', 'src/live/feed.ts', ['void this.#join(topic, sinceSeq)', ''], 'resume'),
   m(
     'events from before a membership are delivered',

@@ -68,11 +68,11 @@ export function order(truth: Truth): string[] {
     const first = client.entries.find((entry) => entry.kind === 'opened')?.at ?? 0
     const isOfItsTime = (id: number): boolean => (truth.byId.get(id)?.committedAt ?? 0) >= first
     const givenBefore = new Set<number>()
-    // What was missed before a client was told so may still come.
+    // What was missed before a client was told so, and was connected again, may still come.
     let since = 0
     for (const program of programsOf(client)) {
-      const [begin] = program
-      if (begin?.kind === 'told incomplete') since = begin.at
+      if (program[0]?.kind === 'told incomplete') since = Infinity
+      if (since === Infinity) since = program.find(({ kind }) => kind === 'opened')?.at ?? Infinity
       const isDue = (id: number): boolean => isOfItsTime(id) && (truth.byId.get(id)?.committedAt ?? 0) >= since
       const all = program.flatMap((entry) => (entry.kind === 'given' && isDue(entry.id) ? entry.id : []))
       // What an earlier program was given may be repeated.

@@ -3,7 +3,7 @@ import type { ConversationRecord, MemberPageKey, Memberships } from '../../../sr
 import type { GroupInfo, GroupRecord, Role } from '../../../src/store/groups.ts'
 import type { ModelTransaction } from './database.ts'
 import { pairOf, type Run } from './messages.ts'
-import { memberKey, type ConversationRow, type GroupRow, type MemberRow } from './tables.ts'
+import { memberKey, type ConversationRow, type GroupRow, type MemberRow, type TopicRow } from './tables.ts'
 
 const toConversation = ({ id, isGroup, groupId, pair }: ConversationRow): ConversationRecord => ({ id, isGroup, groupId, pair })
 
@@ -27,7 +27,7 @@ function conversationOf(tx: ModelTransaction, id: string, withClosed: boolean): 
 }
 
 function membershipsOf(tx: ModelTransaction, userId: number): Memberships {
-  const { members, conversations, groups, past, blocks } = tx.database.tables
+  const { members, conversations, groups, past, blocks, topics } = tx.database.tables
   const found: Memberships = { groups: [], former: [], contacts: [], blocked: [] }
   const hides = (historyAfter: number): { historyAfter?: number } => (historyAfter === 0 ? {} : { historyAfter })
   for (const member of tx.all(members)) {
@@ -35,7 +35,9 @@ function membershipsOf(tx: ModelTransaction, userId: number): Memberships {
     const { groupId, pair } = tx.get(conversations, member.conversationId) as ConversationRow
     if (groupId !== null) {
       const { memberCount } = tx.get(groups, String(groupId)) as GroupRow
-      found.groups.push({ topic: `group:${groupId}`, sinceSeq: member.sinceSeq, ...hides(member.historyAfter), memberCount })
+      const topic = `group:${groupId}`
+      const { seq: head } = tx.get(topics, topic) as TopicRow
+      found.groups.push({ topic, sinceSeq: member.sinceSeq, ...hides(member.historyAfter), memberCount, head })
     } else found.contacts.push(`user:${pair?.find((id) => id !== userId)}`)
   }
   for (const { userId: id, topic, sinceSeq, untilSeq, historyAfter } of tx.all(past))
