@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
 import { skipCluster, startCluster, type TestCluster } from '../support/cluster.ts'
 import { databaseName, serverQuery } from '../support/database.ts'
-import { connectGraphqlWs } from '../support/graphql-client.ts'
+import { connectGraphqlWs, type Result } from '../support/graphql-client.ts'
 import type { Frame } from '../support/legacy-client.ts'
 import { createRedisServer, skipRedisServer, type RedisServer } from '../support/redis-server.ts'
 
@@ -127,6 +127,16 @@ describe.skipIf(skipCluster)('on two nodes', () => {
     const [ann, bob] = [await one.user(), await one.user()]
     const clients = [await one.ready(ann), await two.ready(ann)]
     let isOver = false
+    const send = `mutation { sendMessage(input: { receiverId: "${bob.id}", content: "x" }) { id } }`
+    // Over GraphQL until the first refusal, or the end of the socket.
+    const others = [one, two].flatMap((node) => [node.graphqlWs(ann), node.over(ann)])
+    const refused = Promise.all(
+      others.map(async (client) => {
+        let results: Result[] | undefined = []
+        while (results?.every(({ errors }) => !errors))
+          results = await Promise.all(Array.from({ length: 10 }, () => client.run(send))).catch(() => undefined)
+      }),
+    )
     const burst = Promise.all(
       clients.map(async (client) => {
         for (let count = 0; !isOver && client.socket.readyState === client.socket.OPEN; count++) {
@@ -140,7 +150,7 @@ describe.skipIf(skipCluster)('on two nodes', () => {
     const answeredAt = Date.now()
     for (const client of clients) expect(await client.closed).toMatchObject({ code: 4403 })
     isOver = true
-    await burst
+    await Promise.all([burst, refused])
     const { conversationsOf } = await one.admin.data(
       `{ conversationsOf(userId: "${bob.id}") { edges { node { lastMessage { timestamp } } } } }`,
     )
