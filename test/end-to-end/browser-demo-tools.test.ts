@@ -22,7 +22,7 @@ const WAYS = {
 
 const SEND = 'mutation ($content: String!) { sendMessage(input: { receiverId: 1, content: $content }) { id } }'
 
-describe.skipIf(skipBrowser)('what is new, found and blocked on the demo’s page', () => {
+describe.skipIf(skipBrowser)('what is new, found, answered, edited, deleted and blocked on the demo’s page', () => {
   beforeAll(async () => {
     browser = await launchBrowser()
     app = await startApp({ DEMO: '1' })
@@ -91,6 +91,28 @@ describe.skipIf(skipBrowser)('what is new, found and blocked on the demo’s pag
       await pane.root.getByRole('searchbox').press('Escape')
       await found.waitFor({ state: 'detached' })
     }
+
+    const choose = async (content: string, key: string): Promise<void> => {
+      await act(left.message(content).locator('.add'))
+      await act(left.message(content).locator(`.picker [data-key=${key}]`))
+    }
+    const say = async (content: string): Promise<void> => {
+      await left.input.fill(content)
+      await act(isPhone ? left.root.getByRole('button', { name: 'Send' }) : left.input)
+    }
+    /** On each side, also where it is behind the other. */
+    const both = (content: string, part: string): Promise<string[][]> =>
+      Promise.all([left, right].map((pane) => texts(pane.message(content).locator(part))))
+    const quote = `Ben Okafor: ${words[2]}`
+    await choose(words[2] as string, 'answer')
+    await say(`An anser ${way}`)
+    await expect.poll(() => both(`An anser ${way}`, '.quote'), PATIENCE).toEqual([[quote], [quote]])
+    await choose(`An anser ${way}`, 'edit')
+    await say(`An answer ${way}`)
+    await expect.poll(() => both(`An answer ${way}`, '.edited'), PATIENCE).toEqual([['edited'], ['edited']])
+    expect(await both(`An answer ${way}`, '.quote')).toEqual([[quote], [quote]])
+    await choose(`An answer ${way}`, 'delete')
+    await expect.poll(() => both(`An answer ${way}`, 'p'), PATIENCE).toEqual([[], []])
 
     const note = 'You have blocked Ben Okafor'
     await act(left.root.getByRole('button', { name: 'Block Ben Okafor', exact: true }))
