@@ -41,6 +41,7 @@ export interface CoreSettings {
   presenceGraceMs: number
   presenceGroupLimit: number
   groupAdditionsPerDay: number
+  groupsCreatedPerDay: number
   resumeLimit: number
   replayRate: NonNullable<FeedsOptions['replayRate']>
   /** How long an event of one topic may overtake another on its way to a node, in milliseconds (`FeedsOptions.overlapMs`). */
@@ -88,6 +89,7 @@ export async function createCore(settings: CoreSettings, parts: CoreParts): Prom
     presenceGraceMs: settings.presenceGraceMs,
     presenceGroupLimit: settings.presenceGroupLimit,
     groupAdditionsPerDay: settings.groupAdditionsPerDay,
+    groupsCreatedPerDay: settings.groupsCreatedPerDay,
     registry: parts.registry,
     relayTyping: parts.relayTyping,
     deliverLocally: (topic, event) => topics.deliverLocally(topic, event),

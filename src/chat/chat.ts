@@ -71,6 +71,8 @@ export interface ChatOptions {
   presenceGroupLimit: number
   /** How often a day others may add a user to a group; 0 or absent: no limit. */
   groupAdditionsPerDay?: number
+  /** How many groups a user may create a day; 0 or absent: no limit. */
+  groupsCreatedPerDay?: number
   /** Which users are on which nodes. */
   registry: PresenceRegistry
   /** Relays typing state to the other nodes, if there are any. */
@@ -99,6 +101,7 @@ export function createChat(options: ChatOptions): Chat {
     store,
     commits,
     additionsPerDay: options.groupAdditionsPerDay ?? 0,
+    createdPerDay: options.groupsCreatedPerDay ?? 0,
     stopTyping: (userId, conversationId) => typing.stop(userId, conversationId),
   })
   return {

@@ -22,6 +22,8 @@ export interface GroupsOptions {
   commits: Commits
   /** How often a day others may add a user to a group; 0: no limit. */
   additionsPerDay: number
+  /** How many groups a user may create a day; 0: no limit. */
+  createdPerDay: number
   /** Ends a user's typing state. */
   stopTyping: (userId: number, conversationId: string) => void
 }
@@ -34,22 +36,26 @@ export class Groups {
   readonly #store: Store
   readonly #commits: Commits
   readonly #additionsPerDay: number
+  readonly #createdPerDay: number
   readonly #stopTyping: (userId: number, conversationId: string) => void
 
-  constructor({ store, commits, additionsPerDay, stopTyping }: GroupsOptions) {
+  constructor({ store, commits, additionsPerDay, createdPerDay, stopTyping }: GroupsOptions) {
     this.#store = store
     this.#commits = commits
     this.#additionsPerDay = additionsPerDay
+    this.#createdPerDay = createdPerDay
     this.#stopTyping = stopTyping
   }
 
-  async create(ownerId: number, info: GroupInfo, memberIds: readonly number[]): Promise<GroupRecord> {
+  /** Administrators may create any number. */
+  async create(ownerId: number, info: GroupInfo, memberIds: readonly number[], { isAdmin = false } = {}): Promise<GroupRecord> {
     checkInfo(info)
     const members = await this.#findUsers([ownerId, ...memberIds])
     return await this.#commits.run(async (tx) => {
       const created = await tx.groups.create(info)
       const topic = groupTopic(created.id)
       await tx.lock([topic, ...members.map(({ id }) => userTopic(id))])
+      if (!isAdmin) await this.#countCreated(tx, ownerId)
       await this.#countAdditions(
         tx,
         members.filter(({ id }) => id !== ownerId),
@@ -226,6 +232,12 @@ export class Groups {
     const unknown = ids.filter((id) => !users.has(id))
     if (unknown.length > 0) throw notFound(`there is no user ${unknown.slice(0, 5).join(', ')}`)
     return ids.map((id) => users.get(id) as UserRecord)
+  }
+
+  /** Counts a group of its owner. Throws RATE_LIMITED if the owner created too many today. */
+  async #countCreated(tx: Transaction, ownerId: number): Promise<void> {
+    if (this.#createdPerDay === 0 || (await tx.users.countGroupCreated(ownerId, this.#createdPerDay))) return
+    throw new ChatError('RATE_LIMITED', `you created ${this.#createdPerDay} groups today, which is the limit`)
   }
 
   /** Counts additions to groups by others. Throws RATE_LIMITED if one of the users was added too often today. */

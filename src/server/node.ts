@@ -29,6 +29,7 @@ function coreSettings(settings: Settings, isClustered: boolean): CoreSettings {
     presenceGraceMs: settings.presenceGraceMs,
     presenceGroupLimit: settings.presenceGroupLimit,
     groupAdditionsPerDay: settings.maxGroupAdditionsPerDay,
+    groupsCreatedPerDay: settings.maxGroupsCreatedPerDay,
     resumeLimit,
     // Each of a user's connections may resume at the same time.
     replayRate:

@@ -173,6 +173,10 @@ const LIMITS = {
     about: 'how often a day others may put a user into a group; 0: no limit',
     more: 'a day of UTC, on all nodes together',
   }),
+  maxGroupsCreatedPerDay: setting('MAX_GROUPS_CREATED_PER_DAY', zeroOrMore, 200, {
+    about: 'how many groups a user may create a day; 0: no limit',
+    more: 'a day of UTC, on all nodes together; admins have no limit',
+  }),
   maxConnectionsPerUser: setting('MAX_CONNECTIONS_PER_USER', positive, 20, { about: 'live connections of one user on one node' }),
   maxConnectionsPerAddress: setting('MAX_CONNECTIONS_PER_ADDRESS', zeroOrMore, 10_000, {
     about: 'sockets and SSE streams of one client address on one node; 0: no limit',

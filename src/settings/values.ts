@@ -98,6 +98,8 @@ export const parseRedisUrl = (value: string): string => {
   const isCluster = urls.length > 1 || first.searchParams.get('cluster') === 'true'
   if (isCluster && urls.some(({ pathname }) => !['', '/', '/0'].includes(pathname)))
     throw new BadValueError('the number of a database', 'none for a cluster, which has one only')
+  if (urls.some(({ hash }) => hash !== ''))
+    throw new BadValueError('a part that begins with #', 'none; in a password it is written %23')
   if (urls.some(({ pathname }) => !/^\/?\d*$/.test(pathname)))
     throw new BadValueError('a path', 'none, or the number of a database')
   const isAsFirst = ({ username, password }: URL): boolean =>

@@ -137,6 +137,16 @@ export class UserStore {
     return rows.map(({ id }) => id)
   }
 
+  /** Counts a group that the user created today (in UTC); false if there are `limit` already, and then it is not counted. */
+  async countGroupCreated(id: number, limit: number): Promise<boolean> {
+    const count = await this.#db.$executeRaw`
+        WITH today AS (SELECT (now() AT TIME ZONE 'UTC')::date AS day)
+        UPDATE users SET groups_created = CASE WHEN groups_created_day = today.day THEN groups_created + 1 ELSE 1 END,
+          groups_created_day = today.day
+        FROM today WHERE id = ${id} AND (groups_created_day IS DISTINCT FROM today.day OR groups_created < ${limit})`
+    return count === 1
+  }
+
   /** Records when users were last connected. */
   async touch(lastActive: ReadonlyMap<number, number>): Promise<void> {
     const rows = [...lastActive].map(([id, at]) => ({ id, at }))

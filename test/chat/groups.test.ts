@@ -6,6 +6,15 @@ import { codeOf, createTestChat, newUserId, refusal, type TestChat } from '../su
 import { describeEngines, describeServer } from '../support/database.ts'
 
 const NO_GROUP = 1_000_000
+const INFO = {
+  name: 'Foxes',
+  avatar: null,
+  announcement: null,
+  joinApprovalRequired: false,
+  allowInvitation: true,
+  allowSendMessages: true,
+  historyVisible: true,
+}
 
 describeEngines((on) => {
   let node: TestChat
@@ -417,6 +426,26 @@ describeEngines((on) => {
       await on().query(`UPDATE users SET group_additions_day = group_additions_day - 1 WHERE id = ${victim}`)
       await limited.group(owner, [victim])
     })
+  })
+
+  test('a user may create so many groups a day, on all nodes together, and an administrator any number', async () => {
+    const nodes = [1, 2].map(() => createTestChat(on().store, { groupsCreatedPerDay: 2, groupAdditionsPerDay: 1 }))
+    const [one, two] = nodes as [TestChat, TestChat]
+    const [owner = 0, member = 0, other = 0] = await one.users(3)
+    await one.group(other, [member])
+    // What is refused for another reason does not count.
+    expect(await codeOf(one.group(owner, [member]))).toBe('RATE_LIMITED')
+    const outcomes = await Promise.allSettled([one, two, one].map((node) => node.group(owner, [])))
+    expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'fulfilled', 'rejected'])
+    expect(await refusal(two.group(owner, []))).toEqual({
+      code: 'RATE_LIMITED',
+      message: 'you created 2 groups today, which is the limit',
+    })
+    await one.group(other, [])
+    expect((await two.chat.groups.create(owner, INFO, [], { isAdmin: true })).memberCount).toBe(1)
+    await on().query(`UPDATE users SET groups_created_day = groups_created_day - 1 WHERE id = ${owner}`)
+    await one.group(owner, [])
+    await Promise.all(nodes.map((node) => node.close()))
   })
 
   test('members come by user id, page by page', async () => {

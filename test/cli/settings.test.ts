@@ -93,6 +93,7 @@ const DEFAULTS: Settings = {
   rateLimitPerSecond: 50,
   rateLimitBurst: 100,
   maxGroupAdditionsPerDay: 200,
+  maxGroupsCreatedPerDay: 200,
   maxConnectionsPerUser: 20,
   maxConnectionsPerAddress: 10000,
   trustedProxies: expect.anything() as never,
@@ -253,7 +254,8 @@ describe('a bad value is named, with what came and what was expected', () => {
     'MAX_CONNECTIONS_PER_USER MAX_FRAME_BYTES MAX_BUFFERED_BYTES MAX_RESPONSE_BYTES EVENT_RETENTION_HOURS RESUME_LIMIT DRAIN_MS ' +
     'KEEP_ALIVE_TIMEOUT_MS'
   const ZERO_OR_MORE =
-    'PORT METRICS_PORT PRESENCE_GRACE_MS RATE_LIMIT_PER_SECOND RATE_LIMIT_BURST JWT_LEEWAY_SECONDS MAX_GROUP_ADDITIONS_PER_DAY'
+    'PORT METRICS_PORT PRESENCE_GRACE_MS RATE_LIMIT_PER_SECOND RATE_LIMIT_BURST JWT_LEEWAY_SECONDS MAX_GROUP_ADDITIONS_PER_DAY ' +
+    'MAX_GROUPS_CREATED_PER_DAY'
 
   test.each(POSITIVE.split(' '))('%s is 1 or more', (name) => {
     for (const value of ['0', '-1', '1.5', '1e3', '0x10', ' 5', '007', 'abc', `${MAX + 1}`, '99999999999999999999'])
@@ -282,6 +284,7 @@ describe('a bad value is named, with what came and what was expected', () => {
       'REDIS_URL: came redis:// and rediss:// together, expected the same for all nodes of a cluster',
     ],
     [{ REDIS_URL: 'redis://a?db=1' }, 'REDIS_URL: came the parameter db, expected no parameter but cluster'],
+    [{ REDIS_URL: 'redis://a/0#b' }, 'REDIS_URL: came a part that begins with #, expected none; in a password it is written %23'],
     [{ REDIS_URL: 'redis://a/x' }, 'REDIS_URL: came a path, expected none, or the number of a database'],
     [
       { REDIS_URL: 'redis://a/1,redis://b/1' },

@@ -117,6 +117,7 @@ export class SimNode implements Listener {
         presenceGraceMs: 2000,
         presenceGroupLimit: 1000,
         groupAdditionsPerDay: 0,
+        groupsCreatedPerDay: 0,
         resumeLimit,
         replayRate: { perSecond: 0, burst: 0 },
         overlapMs: 2 * positionCheckMs + statementTimeoutMs,

@@ -60,7 +60,7 @@ export const newUserId = (): number => ++lastUser
 /** A chat over a store as a node has it, whose published hints are recorded. */
 export function createTestChat(
   store: Store,
-  { presenceGraceMs = 0, groupAdditionsPerDay = 0, messageEditHours = 48 } = {},
+  { presenceGraceMs = 0, groupAdditionsPerDay = 0, groupsCreatedPerDay = 0, messageEditHours = 48 } = {},
 ): TestChat {
   const published: Published[] = []
   const errors: unknown[] = []
@@ -87,6 +87,7 @@ export function createTestChat(
     presenceGraceMs,
     presenceGroupLimit: 1000,
     groupAdditionsPerDay,
+    groupsCreatedPerDay,
     registry: createLocalRegistry(),
     relayTyping: (change) => relayed.push(change),
     deliverLocally: (topic, event) => delivered.push({ topic, event }),

@@ -136,6 +136,7 @@ export async function createNode(
       presenceGraceMs: 0,
       presenceGroupLimit: 1000,
       groupAdditionsPerDay: 0,
+      groupsCreatedPerDay: 0,
       resumeLimit,
       replayRate,
       overlapMs,

@@ -132,6 +132,7 @@ export const mutations: MutationResolvers = {
         historyVisible: input.historyVisible ?? true,
       },
       (input.memberIds ?? []).map(user),
+      viewer,
     ),
 
   updateGroup: (_root, { groupId, input }, { chat, viewer }) => {

@@ -35,6 +35,7 @@ const createModelUsers = (run: Run) => ({
     }),
   upsert: (profiles: readonly UserProfile[]) => run((tx) => upsert(tx, profiles)),
   countGroupAdditions: () => Promise.resolve([]),
+  countGroupCreated: () => Promise.resolve(true),
   touch: (lastActive: ReadonlyMap<number, number>) =>
     run((tx) => {
       for (const [id, at] of lastActive) tx.update(tx.database.tables.users, String(id), { lastActive: at })
