@@ -5,6 +5,7 @@ import { createRevocations } from './auth/revocations.ts'
 import { DEMO_ADMIN, DEMO_USERS, seedDemo } from './demo/seed.ts'
 import { createDemoSigner, type DemoSigner } from './demo/signer.ts'
 import { createTimerWheel } from './lib/timer-wheel.ts'
+import { redisPrefixOf } from './pubsub/redis-prefix.ts'
 import { beginPositionChecks, beginProfileSweeps, beginRevocations, beginSearchIndex, beginSweeps } from './server/background.ts'
 import type { Base, Closer, Failed } from './server/base.ts'
 import { openBus } from './server/bus.ts'
@@ -118,7 +119,17 @@ async function start(
     metrics.failed(stage)
     log.error({ err: error, stage, ...about }, 'failed')
   }
-  const base: Base = { settings, log, onStop, isStopping, metrics, failed, wheel, nodeId: randomUUID() }
+  const redisPrefix = redisPrefixOf(settings.redisPrefix, database.schema)
+  const base: Base = {
+    settings: { ...settings, redisPrefix },
+    log,
+    onStop,
+    isStopping,
+    metrics,
+    failed,
+    wheel,
+    nodeId: randomUUID(),
+  }
 
   let replaced = (): void => undefined
   const store = createStore(database, {

@@ -8,6 +8,7 @@ import { createRepublish, type Republish } from './chat/republish.ts'
 import { createWrites } from './core.ts'
 import { createMemoryPubSub } from './pubsub/memory.ts'
 import { createRedisPubSub } from './pubsub/redis.ts'
+import { redisPrefixOf } from './pubsub/redis-prefix.ts'
 import { openDatabase } from './store/database/client.ts'
 import { createStore } from './store/store.ts'
 
@@ -44,7 +45,12 @@ export async function openDb({ databaseUrl, redisUrl, redisPrefix = 'chat:' }: O
   const redis =
     redisUrl === undefined
       ? undefined
-      : await createRedisPubSub({ url: redisUrl, prefix: redisPrefix, nodeId: randomUUID(), onError: ignore })
+      : await createRedisPubSub({
+          url: redisUrl,
+          prefix: redisPrefixOf(redisPrefix, database.schema),
+          nodeId: randomUUID(),
+          onError: ignore,
+        })
   const { commits } = createWrites(store, redis ?? createMemoryPubSub(), ignore)
   const db: PushDb = {
     async close() {

@@ -3,10 +3,12 @@ import { resolve } from 'node:path'
 import { LEASE_MS } from '../cluster/lease.ts'
 import { redisAddresses } from '../lib/redis-url.ts'
 import { diagnoseRedis, type RedisFacts } from '../pubsub/diagnose.ts'
+import { redisPrefixOf } from '../pubsub/redis-prefix.ts'
 import { explainRedisError } from '../pubsub/redis-problem.ts'
 import { DatabaseStartError, openDatabase, type Database } from '../store/database/client.ts'
 import { problemWithFolder } from '../store/database/data-folder.ts'
 import { diagnoseDatabase, type DatabaseFacts } from '../store/database/diagnose.ts'
+import { readDatabaseUrl } from '../store/database/url.ts'
 import { readHistory } from '../store/history.ts'
 import { missingMigrations } from '../store/migrations/migrate.ts'
 import type { Settings } from '../settings.ts'
@@ -168,6 +170,15 @@ export function isOldRedis(version: string): boolean {
   return major < 6 || (major === 6 && minor < 2)
 }
 
+/** A URL that can't be read is a finding about the database. */
+function schemaOf(databaseUrl: string | undefined): string {
+  try {
+    return databaseUrl === undefined ? 'public' : readDatabaseUrl(databaseUrl).schema
+  } catch {
+    return 'public'
+  }
+}
+
 export async function checkRedis({ redisUrl, redisPrefix, databaseUrl }: Settings): Promise<Finding[]> {
   const area = 'Redis'
   if (redisUrl === undefined) {
@@ -177,9 +188,10 @@ export async function checkRedis({ redisUrl, redisPrefix, databaseUrl }: Setting
   const where = redisAddresses(redisUrl)
     .addresses.map(({ host, port }) => `${host}:${port}`)
     .join(', ')
+  const prefix = redisPrefixOf(redisPrefix, schemaOf(databaseUrl))
   let facts: RedisFacts
   try {
-    facts = await diagnoseRedis(redisUrl, redisPrefix, LEASE_MS)
+    facts = await diagnoseRedis(redisUrl, prefix, LEASE_MS)
   } catch (error) {
     const { message } = await explainRedisError(redisUrl, error)
     return [{ level: 'fail', area, text: `at ${where}: ${message}`, advice: 'start it or correct REDIS_URL' }]
@@ -196,7 +208,7 @@ export async function checkRedis({ redisUrl, redisPrefix, databaseUrl }: Setting
     {
       level: 'ok',
       area,
-      text: `prefix ${JSON.stringify(redisPrefix)}, used by ${facts.nodes} running nodes`,
+      text: `prefix ${JSON.stringify(prefix)}, used by ${facts.nodes} running nodes`,
     },
   ]
   if (isOldRedis(facts.version))

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { TestApp, TestUser } from '../support/app.ts'
+import { startApp, type TestApp, type TestUser } from '../support/app.ts'
 import { describeBehaviour } from '../support/behaviour.ts'
 import { skipCluster, startCluster, type TestCluster } from '../support/cluster.ts'
 import { createGroup, direct, people, run, say } from '../support/people.ts'
@@ -41,6 +41,26 @@ describe.skipIf(skipCluster)('two nodes', () => {
     const answer = await second.inbox.next(({ type }) => type === 'resume')
     expect(second.inbox.drain().map(({ data }) => data.content as string)).toEqual(['1', '2', '3'])
     expect(answer.data).toEqual({ success: true, replayed: 3, complete: true })
+  })
+
+  test('servers of another schema of the database hear nothing of it, though Redis and its prefix are the same', async () => {
+    const { ann, bob } = await people(one, 'ann', 'bob')
+    const tenant = await startApp({ ...cluster.env, DATABASE_URL: `${cluster.env['DATABASE_URL']}?schema=tenant_1` })
+    try {
+      const ours = await two.ready(bob)
+      await tenant.over(ann).data('{ viewer { id } }')
+      const [theirs] = await Promise.all([tenant.ready(bob), tenant.ready(ann)])
+      await say(one, ann, bob, 'ours')
+      await ours.inbox.next(({ data }) => data.content === 'ours')
+      await say(tenant, ann, bob, 'theirs')
+      const { data } = await theirs.inbox.next(({ type }) => type === 'message_sent')
+      expect(data.content).toBe('theirs')
+      expect(await one.over(bob).data('query ($id: ID!) { user(id: $id) { online } }', { id: String(ann.id) })).toEqual({
+        user: { online: false },
+      })
+    } finally {
+      await tenant.stop()
+    }
   })
 
   test('a user is online while a connection is open on any node, told once', async () => {
