@@ -10,11 +10,16 @@ const READ_FACTOR = 4
 const ITEM_BYTES = 12
 
 export class AnswerTooLarge extends ChatError {
-  constructor(maxBytes: number, what: string) {
+  readonly what: string
+
+  /** Only the answer of a mutation is refused: it has been carried out. */
+  constructor(maxBytes: number, what: string, isMutation = false) {
+    const done = isMutation ? '. The mutation was carried out' : ''
     super(
       'BAD_USER_INPUT',
-      `the answer is larger than ${maxBytes} bytes: ask for less of ${what}, such as smaller pages or fewer fields`,
+      `the answer is larger than ${maxBytes} bytes: ask for less of ${what}, such as smaller pages or fewer fields${done}`,
     )
+    this.what = what
   }
 }
 

@@ -76,6 +76,7 @@ export interface AnswerRules {
   /** Whether errors about variables may name parts of the schema. */
   suggestions?: boolean
   maxBytes?: number | undefined
+  isMutation?: boolean
 }
 
 /**
@@ -99,15 +100,19 @@ const ERRORS_LIMIT = 1000
 export function clientResult(
   result: ExecutionResult,
   report: ReportError,
-  { suggestions = true, maxBytes = MAX_RESPONSE_BYTES }: AnswerRules,
+  { suggestions = true, maxBytes = MAX_RESPONSE_BYTES, isMutation = false }: AnswerRules,
 ): ExecutionResult {
   const given = result.errors ?? NO_ERRORS
   const tooLarge = given.find(({ originalError }) => originalError instanceof AnswerTooLarge)
-  if (tooLarge) return { data: null, errors: [toClientError(tooLarge, report)] }
+  if (tooLarge) {
+    const { what } = tooLarge.originalError as AnswerTooLarge
+    const error = isMutation ? new AnswerTooLarge(maxBytes, what, isMutation) : tooLarge
+    return { data: null, errors: [toClientError(error, report)] }
+  }
   const clientResult = given.length > ERRORS_LIMIT ? result : withClientErrors(result, report, suggestions)
   const where = given.length > ERRORS_LIMIT ? String(given[0]?.path?.[0] ?? 'it') : overflowOf(clientResult, maxBytes)
   if (where === undefined) return clientResult
-  return { data: null, errors: [toClientError(new AnswerTooLarge(maxBytes, cut(where)), report)] }
+  return { data: null, errors: [toClientError(new AnswerTooLarge(maxBytes, cut(where), isMutation), report)] }
 }
 
 function withClientErrors(result: ExecutionResult, report: ReportError, suggestions: boolean): ExecutionResult {

@@ -5,7 +5,7 @@ import type { Activity } from '../admin/activity.ts'
 import { Readings } from '../admin/readings.ts'
 import { createContext, type Services } from './context.ts'
 import type { PreparedDocument, PreparedOperation } from './documents.ts'
-import { clientResult, toClientError, toClientResult, type ReportError } from './errors.ts'
+import { clientResult, toClientError, toClientResult, type AnswerRules, type ReportError } from './errors.ts'
 import type { Variables } from './execute.ts'
 import { Slots } from '../lib/slots.ts'
 import { inSpan, tracing } from '../telemetry/tracing.ts'
@@ -71,7 +71,8 @@ export class Operations {
   readonly #budget = new SubscriptionBudget()
   readonly #shared: SharedExecution
   readonly #parts: { report: ReportError; activity: ActivityRecorder; budget: SubscriptionBudget; counts: Counts }
-  readonly #rules: { suggestions: boolean; maxBytes: number | undefined }
+  readonly #rules: AnswerRules
+  readonly #rulesOfMutations: AnswerRules
   readonly #largeAnswers = new LargeAnswers()
   readonly #transactions = new Slots({ count: Infinity, perUser: TRANSACTIONS_OF_USER })
   /** Queries and mutations in progress, and who waits for them to end. */
@@ -89,6 +90,7 @@ export class Operations {
     this.#shared = new SharedExecution({ services, report, counts, turns: this.#turns })
     this.#parts = { report, activity, budget: this.#budget, counts }
     this.#rules = { suggestions: open, maxBytes: services.maxResponseBytes }
+    this.#rulesOfMutations = { ...this.#rules, isMutation: true }
   }
 
   /** Parses and validates, with limits; results are cached by text. */
@@ -124,12 +126,13 @@ export class Operations {
     const result = tracing.isOn
       ? inSpan({ name: nameOf(request.operation) }, () => this.#execute(request), hasErrors)
       : this.#execute(request)
-    if (!('then' in result)) return this.#recordOperation(request, clientResult(result, this.#report, this.#rules))
+    const rules = request.operation.node.operation === 'mutation' ? this.#rulesOfMutations : this.#rules
+    if (!('then' in result)) return this.#recordOperation(request, clientResult(result, this.#report, rules))
     this.#running++
     return result.then((settled) => {
       this.#running--
       if (this.#running === 0) for (const resolve of this.#waiting.splice(0)) resolve()
-      return this.#recordOperation(request, clientResult(settled, this.#report, this.#rules))
+      return this.#recordOperation(request, clientResult(settled, this.#report, rules))
     })
   }
 

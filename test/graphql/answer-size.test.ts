@@ -84,6 +84,22 @@ describe('an answer that is larger than MAX_RESPONSE_BYTES is refused on every t
     }
   })
 
+  test('of a mutation it says that the mutation was carried out, and a repeat with its key gives the message', async () => {
+    const input = { receiverId: String(bob.id), content: 'carried out', clientMessageId: 'large' }
+    const send = `mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id conversation { messages(first: 100) { edges { node {
+      ${aliases(4, 'content')} } } } } } }`
+    for (const [, client] of clients) {
+      const result = await client.run(send, { input })
+      expectRefused(result, /messages|content|conversation/)
+      expect(result.errors?.[0]?.message).toMatch(/ fewer fields\. The mutation was carried out$/)
+    }
+    const { sendMessage } = await app.over(ann).data(SEND, { input })
+    const newest = `{ conversation(id: "${id}") { messages(first: 2) { edges { node { id content } } } } }`
+    const { edges } = (await app.over(bob).data(newest)).conversation.messages
+    expect(edges[0].node).toEqual({ id: sendMessage.id, content: 'carried out' })
+    expect(edges[1].node.content).not.toBe('carried out')
+  })
+
   test('on a subscription it is an error result, and the stream goes on', async () => {
     const query = `subscription { messageSent { content ${conversation} a: content b: content c: content } } } } } }`
     for (const [, client] of clients) {

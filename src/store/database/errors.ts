@@ -2,8 +2,7 @@ import { ChatError } from '../../errors.ts'
 
 /**
  * Codes of Prisma and SQLSTATE classes that mean that the database could not be reached or could not finish now: unreachable,
- * no free connection in time, shut down, out of resources, no longer the primary, statement timeout, deadlock. Nothing was
- * stored then.
+ * no free connection in time, shut down, out of resources, no longer the primary, statement timeout, deadlock.
  */
 const UNAVAILABLE_CODES =
   /^(P1000|P1001|P1002|P1003|P1008|P1011|P1017|P2024|P2028|P2034|08...|53...|57...|25006|40001|40P01|55P03|ECONN\w+|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EPIPE|ENOENT|ENOTFOUND|EAI_AGAIN)$/
@@ -38,11 +37,14 @@ const TOO_LONG = /^(57014|55P03|25P03|P2028)$/
 /** The server is read-only: it is a replica now, or was configured so. */
 const READ_ONLY = /^25006$/
 
-/** The error message for clients. */
-function reasonOf(error: unknown): string {
-  if (hasCode(error, TOO_LONG)) return 'the database took too long'
-  if (hasCode(error, READ_ONLY)) return 'the database takes no writes now'
-  return 'the database is not reachable'
+/**
+ * The error message for clients. The database ended what took too long and refused what it does not write; where the connection
+ * broke, the answer to a commit may have been lost.
+ */
+function messageOf(error: unknown): string {
+  if (hasCode(error, TOO_LONG)) return 'the database took too long; nothing was stored, try again'
+  if (hasCode(error, READ_ONLY)) return 'the database takes no writes now; nothing was stored, try again'
+  return 'the database is not reachable; whether a change was stored is not known: try again, a send with the same key'
 }
 
 /** Whether an error, or one inside it, has such a code. */
@@ -62,6 +64,6 @@ export async function translateErrors<T>(call: () => PromiseLike<T>): Promise<T>
     return await call()
   } catch (error) {
     if (!isUnavailable(error)) throw error
-    throw new ChatError('UNAVAILABLE', `${reasonOf(error)}; nothing was stored, try again`, { cause: error })
+    throw new ChatError('UNAVAILABLE', messageOf(error), { cause: error })
   }
 }

@@ -22,8 +22,7 @@ export const NO_FAULTS: StoreFaults = { refused: 0, lostAnswer: 0, stall: 0, sta
 
 const TIMEOUT_MS = 1000
 
-const unavailable = (reason = 'the database is not reachable'): ChatError =>
-  new ChatError('UNAVAILABLE', `${reason}; nothing was stored, try again`)
+const unavailable = (reason = 'the database is not reachable'): ChatError => new ChatError('UNAVAILABLE', `${reason}; try again`)
 
 /** As the driver tells it. */
 export class UniqueViolation extends Error {
