@@ -234,13 +234,13 @@ export class Groups {
     return ids.map((id) => users.get(id) as UserRecord)
   }
 
-  /** Counts a group of its owner. Throws RATE_LIMITED if the owner created too many today. */
+  /** Counts a group of its owner. Throws FORBIDDEN if the owner created too many today: a client that tried again soon would do so all day. */
   async #countCreated(tx: Transaction, ownerId: number): Promise<void> {
     if (this.#createdPerDay === 0 || (await tx.users.countGroupCreated(ownerId, this.#createdPerDay))) return
-    throw new ChatError('RATE_LIMITED', `you created ${this.#createdPerDay} groups today, which is the limit`)
+    throw forbidden(`you created ${this.#createdPerDay} groups today, which is the limit`)
   }
 
-  /** Counts additions to groups by others. Throws RATE_LIMITED if one of the users was added too often today. */
+  /** Counts additions to groups by others. Throws FORBIDDEN if one of the users was added too often today. */
   async #countAdditions(tx: Transaction, users: readonly UserRecord[]): Promise<void> {
     if (this.#additionsPerDay === 0 || users.length === 0) return
     const ids = users.map(({ id }) => id)
@@ -248,7 +248,7 @@ export class Groups {
     if (full.length === 0) return
     const some = full.slice(0, 5).join(', ')
     const message = `others put user ${some} into ${this.#additionsPerDay} groups today, which is the limit: who wants to be in this one can join it`
-    throw new ChatError('RATE_LIMITED', message)
+    throw forbidden(message)
   }
 }
 

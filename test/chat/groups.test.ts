@@ -393,16 +393,16 @@ describeEngines((on) => {
       const groupId = await other.group(b, [])
       await other.chat.groups.invite(b, groupId, [victim])
       await limited.group(b, [victim, free])
-      expect(await codeOf(limited.group(a, [free, victim]))).toBe('RATE_LIMITED')
+      expect(await codeOf(limited.group(a, [free, victim]))).toBe('FORBIDDEN')
       const open = await limited.group(a, [])
       expect(await refusal(limited.chat.groups.invite(a, open, [free, victim]))).toEqual({
-        code: 'RATE_LIMITED',
+        code: 'FORBIDDEN',
         message: `others put user ${victim} into 3 groups today, which is the limit: who wants to be in this one can join it`,
       })
       // Nothing of what was refused counts for those who were named beside.
       await limited.chat.groups.invite(a, open, [free])
       await limited.group(a, [free])
-      expect(await codeOf(limited.chat.groups.invite(b, groupId, [free]))).toBe('RATE_LIMITED')
+      expect(await codeOf(limited.chat.groups.invite(b, groupId, [free]))).toBe('FORBIDDEN')
       expect(await limited.chat.groups.join(victim, open)).toBe('JOINED')
       await other.close()
     })
@@ -417,7 +417,7 @@ describeEngines((on) => {
         await limited.chat.groups.decide(owner, groupId, victim, true)
       }
       const groupId = await limited.group(owner, [])
-      expect(await codeOf(limited.chat.groups.invite(owner, groupId, [victim]))).toBe('RATE_LIMITED')
+      expect(await codeOf(limited.chat.groups.invite(owner, groupId, [victim]))).toBe('FORBIDDEN')
     })
 
     test('begins anew with the next day', async () => {
@@ -434,11 +434,11 @@ describeEngines((on) => {
     const [owner = 0, member = 0, other = 0] = await one.users(3)
     await one.group(other, [member])
     // What is refused for another reason does not count.
-    expect(await codeOf(one.group(owner, [member]))).toBe('RATE_LIMITED')
+    expect(await codeOf(one.group(owner, [member]))).toBe('FORBIDDEN')
     const outcomes = await Promise.allSettled([one, two, one].map((node) => node.group(owner, [])))
     expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'fulfilled', 'rejected'])
     expect(await refusal(two.group(owner, []))).toEqual({
-      code: 'RATE_LIMITED',
+      code: 'FORBIDDEN',
       message: 'you created 2 groups today, which is the limit',
     })
     await one.group(other, [])
