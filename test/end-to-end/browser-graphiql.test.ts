@@ -16,13 +16,17 @@ let watched: WatchedContext
 /** Opens the page and chooses the tab of an example. */
 async function openExample(name: string): Promise<Page> {
   const page = await watched.open(app.graphqlUrl)
+  await openTab(page, name)
+  return page
+}
+
+async function openTab(page: Page, name: string): Promise<void> {
   const tab = page.getByRole('tab', { name })
   await tab.waitFor()
   await choose(tab)
   // What is run is what the editor holds.
   const editor = page.getByRole('region', { name: 'Operation Editor' }).locator('.view-lines').first()
   await expect.poll(async () => (await editor.innerText()).replaceAll('\u00a0', ' '), PATIENCE).toContain(` ${name}`)
-  return page
 }
 
 /** One click has to do; where it is ignored, nothing opens later either. */
@@ -30,6 +34,20 @@ async function choose(tab: Locator): Promise<void> {
   await tab.getByRole('button').first().click()
   expect(await tab.getAttribute('aria-selected'), (await tab.textContent()) ?? '').toBe('true')
 }
+
+/** An admin's day on the demo's data, in the order of docs/admin.md, whose pictures are taken here: each tab and what its answer says. */
+const DAY: readonly (readonly [name: string, ...answer: string[]])[] = [
+  ['FindUser', '"name": "Rob Bot"', '"bannedUntil": "9999-12-31T23:59:59.999Z"'],
+  ['ConversationsOf', '"id": "direct_4_6"', '"content": "Watches, half price, today only!"'],
+  ['WhereOnline', '"protocol": "legacy"', '"address": "127.0.0.1"'],
+  ['StopUser', '"name": "Rob Bot"', '"bannedUntil": "9999-12-31T23:59:59.999Z"'],
+  ['TakeAway', '"deleteMessagesOf": 1'],
+  ['Reports', '"reason": "I do not know this user"', '"content": "Watches, half price, today only!"', '"status": "OPEN"'],
+  ['AnswerReport', '"status": "ACTED"', '"note": "banned, message deleted"'],
+  ['Notify', '"pushSystemNotification": true'],
+  ['HowIsTheCluster', '"nodes": [', '"connections": 1'],
+  ['AuditLog', '"action": "pushSystemNotification"', '"notificationType": "maintenance"'],
+]
 
 const run = (page: Page): Promise<void> => page.getByRole('button', { name: /^Execute query/ }).click()
 
@@ -103,6 +121,20 @@ describe.skipIf(skipBrowser)('GraphiQL in a browser', () => {
     expect(editor.width).toBeGreaterThan(280)
     expect(answer.y).toBeGreaterThan(editor.y + editor.height)
     expect(answer.x + answer.width).toBeLessThanOrEqual(390)
+  })
+
+  test('every tab of an admin’s day answers on its first click what docs/admin.md shows', async () => {
+    const page = await watched.open(app.graphqlUrl)
+    await page.setViewportSize({ width: 1260, height: 640 })
+    await app.ready({ id: 100, name: 'Admin', isAdmin: true })
+    for (const [name, ...answer] of DAY) {
+      await openTab(page, name)
+      await run(page)
+      // The editor breaks lines where there is a blank.
+      for (const text of answer)
+        await expect.poll(async () => (await result(page)).replaceAll(/\s+/g, ' '), PATIENCE).toContain(text)
+      await picture(page, `admin-${name}`)
+    }
   })
 
   test('a subscription shows the event that a mutation in another window causes', async () => {
