@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import pg from 'pg'
+import { cpuSeconds } from '../performance/proc.js'
 import { startServer } from '../performance/server.js'
 import { number, readValues } from '../support/options.js'
 import { quitInOrder } from '../support/quit.js'
@@ -129,7 +130,15 @@ const SPENT = `SELECT coalesce(sum(total_exec_time + total_plan_time), 0)::float
   JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = current_database() AND query NOT LIKE '%pg_stat_statements%'`
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]
 
-/** Milliseconds of database time for each request, all its statements together: the median and the longest. */
+/** CPU seconds of the server's connections to the database, so far. They stay open. */
+async function databaseCpuSeconds() {
+  const { rows: backends } = await database.query(
+    'SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+  )
+  return backends.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0)
+}
+
+/** Milliseconds of database time for each request, all its statements together: the median, the longest, and CPU time alone. */
 async function measure(queries, claims) {
   const results = {}
   let end
@@ -143,12 +152,14 @@ async function measure(queries, claims) {
       found = data?.edges?.length
     }
     const taken = []
+    const before = await databaseCpuSeconds()
     for (let count = 0; count < times; count++) {
       await database.query('SELECT pg_stat_statements_reset()')
       await ask(text, claims)
       taken.push((await database.query(SPENT)).rows[0].ms)
     }
-    results[name] = { median: median(taken), longest: Math.max(...taken), ...(found === undefined ? {} : { found }) }
+    const cpu = (((await databaseCpuSeconds()) - before) * 1000) / times
+    results[name] = { median: median(taken), longest: Math.max(...taken), cpu, ...(found === undefined ? {} : { found }) }
     console.error(name, results[name])
   }
   return results
@@ -167,9 +178,10 @@ for (const [title, each] of Object.entries(results)) {
     name,
     one.median.toFixed(2),
     one.longest.toFixed(2),
+    one.cpu.toFixed(2),
     String(one.found ?? ''),
   ])
-  console.log(`\n${table([title, 'ms, median', 'longest', 'found'], cells)}`)
+  console.log(`\n${table([title, 'ms, median', 'longest', 'CPU time', 'found'], cells)}`)
 }
 mkdirSync(dirname(values.output), { recursive: true })
 const taken = { takenAt: new Date().toISOString(), node: process.version, times, size }
