@@ -1,6 +1,6 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { readSentinelUrl, type SentinelTarget } from '../lib/redis-url.ts'
-import { WRONG_SERVER } from './redis-problem.ts'
+import { isUnusable } from './redis-problem.ts'
 
 /** How long Redis may take to answer, and to accept a connection. */
 const SILENCE_MS = 5000
@@ -93,17 +93,24 @@ function optionsOf({ sentinels, name, db, isTls, ...target }: SentinelTarget): R
 /** One server at a time, whichever the address or Sentinel leads to. */
 function openServer(create: (options: RedisOptions) => Redis, onError: (error: unknown) => void): RedisClients {
   const all: Redis[] = []
-  // This is not, or no longer, the server to write to: the next attempt may lead to another by now.
-  const reconnectOnError = (error: Error): boolean => {
-    const isWrong = WRONG_SERVER.test(error.message)
-    if (isWrong) {
+  const connect = (connectionName: string): Redis => {
+    let isGivenUp = false
+    // This is not, or no longer, the server to write to: the next attempt may lead to another by now.
+    const reconnectOnError = (error: Error): boolean => {
+      if (!isUnusable(error.message)) return false
+      isGivenUp = true
       onError(error)
       for (const connection of all) if (connection.status === 'ready') connection.disconnect(true)
+      return true
     }
-    return isWrong
-  }
-  const connect = (connectionName: string): Redis => {
-    const connection = watched(create({ ...OPTIONS, reconnectOnError, connectionName }), onError)
+    // Errors of a connection that was given up only follow from that, and would hide the reason.
+    const report = (error: unknown): void => {
+      if (!isGivenUp) onError(error)
+    }
+    const connection = watched(create({ ...OPTIONS, reconnectOnError, connectionName }), report)
+    connection.on('close', () => {
+      isGivenUp = false
+    })
     refuseReplicas(connection, onError)
     all.push(connection)
     return connection

@@ -18,7 +18,11 @@ export class RedisStartError extends OperatorError {
 }
 
 /** Error replies of a server that is not writable, or not at the moment. */
-export const WRONG_SERVER = /^(READONLY|MASTERDOWN|LOADING|CLUSTERDOWN)\b/
+const NOT_WRITABLE = /^(READONLY|MASTERDOWN|LOADING|CLUSTERDOWN)\b/
+/** The reply to SELECT; what goes on after it would be in another database. */
+const NO_DATABASE = /DB index is out of range|invalid DB index/
+/** Error replies after which nothing may be done on a connection. */
+export const isUnusable = (message: string): boolean => NOT_WRITABLE.test(message) || NO_DATABASE.test(message)
 
 const NO_TRUST = /certificate|CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME/
 const LOOK_MS = 1000
@@ -41,7 +45,14 @@ export async function explainRedisError(url: string, error: unknown): Promise<Re
   if (/NOAUTH/.test(message))
     return lasting(`${where} asks for a password, and REDIS_URL holds none: redis://:password@host:6379.`)
   if (/NOPERM/.test(message)) return lasting(`${where} does not allow the user of REDIS_URL what the server needs.`)
-  if (WRONG_SERVER.test(message)) return passing(`${where} takes no writes now (${message}).`)
+  if (NO_DATABASE.test(message)) return lasting(`${where} has no database of the number in REDIS_URL. Correct REDIS_URL.`)
+  if (/cluster support disabled/.test(message))
+    return lasting(`${where} is no cluster. Leave ?cluster=true out of REDIS_URL, and name one server.`)
+  if (/unknown command .?sentinel/i.test(message))
+    return lasting(
+      `Redis itself answers at ${at}, where REDIS_URL expects Sentinel. Write redis:// or name Sentinels in REDIS_URL.`,
+    )
+  if (NOT_WRITABLE.test(message)) return passing(`${where} takes no writes now (${message}).`)
   if (code === 'ECONNREFUSED') return passing(`No ${where} answers. Start it or correct REDIS_URL.`)
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
     return passing(
@@ -57,7 +68,8 @@ export async function explainRedisError(url: string, error: unknown): Promise<Re
     return lasting(`PostgreSQL answers at ${host}:${port}, where REDIS_URL expects Redis. Correct REDIS_URL.`)
   if (found === 'TLS' && !isTls) return lasting(`${where} speaks TLS only. Write rediss:// in REDIS_URL.`)
   if (found === 'Redis' && isTls) return lasting(`${where} does not speak TLS. Write redis:// in REDIS_URL.`)
-  return passing(`${where} can't be used: ${message || code}.`)
+  if (message.startsWith('Protocol error')) return lasting(`What answers at ${host}:${port} is not Redis. Correct REDIS_URL.`)
+  return passing(`${where} can't be used: ${(message || code).replace(/\.$/, '')}.`)
 }
 
 function innermost(error: unknown): { code?: string; message: string } {

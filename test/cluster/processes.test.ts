@@ -1,6 +1,10 @@
 import { createSecretKey } from 'node:crypto'
+import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createApp } from '../../src/app.ts'
 import { signToken } from '../../src/auth/verify.ts'
+import { RedisStartError } from '../../src/pubsub/redis-problem.ts'
+import { loadSettings } from '../../src/settings.ts'
 import { SECRET } from '../support/app.ts'
 import { skipCluster } from '../support/cluster.ts'
 import { copyServerDatabase, databaseName, dropServerDatabase, serverQuery } from '../support/database.ts'
@@ -151,6 +155,40 @@ describe.skipIf(skipCluster || skipRedisServer)('two processes', () => {
     await back.request('message_sent', { receiver_id: ann, content: 'I am here' })
     await observer.inbox.next(({ type, data }) => type === 'message_sent' && data.content === 'I am here')
     expect(statuses(observer.inbox.drain())).toEqual([[cat, false]])
+  })
+
+  test('a server whose REDIS_URL is wrong exits 1 where waiting can not help, with one sentence', async () => {
+    const log = pino({ level: 'silent' })
+    const problemWith = async (url: string): Promise<unknown> => {
+      const app = createApp(loadSettings({ ...env, PORT: '0', REDIS_URL: url }), log)
+      return await app.start().then(
+        () => app.stop(),
+        (error: unknown) => error,
+      )
+    }
+    const locked = await createRedisServer('--requirepass', 'secret')
+    await locked.start()
+    const { host } = new URL(locked.url)
+    try {
+      const refused = run({ ...env, REDIS_URL: `redis://:hidden@${host}` })
+      const { host: postgres } = new URL(database)
+      const plain = new URL(redis.url).host
+      const wrong: Record<string, string> = {
+        [locked.url]: `Redis at ${host} asks for a password, and REDIS_URL holds none: redis://:password@host:6379.`,
+        [`redis://:hidden@${postgres}`]: `PostgreSQL answers at ${postgres}, where REDIS_URL expects Redis. Correct REDIS_URL.`,
+        [`rediss://:hidden@${plain}`]: `Redis at ${plain} does not speak TLS. Write redis:// in REDIS_URL.`,
+        [`${redis.url}/99`]: `Redis at ${plain} has no database of the number in REDIS_URL. Correct REDIS_URL.`,
+      }
+      for (const [url, message] of Object.entries(wrong)) {
+        const problem = await problemWith(url)
+        expect(problem).toBeInstanceOf(RedisStartError)
+        expect(problem).toMatchObject({ message })
+      }
+      expect(await refused.ended).toBe(1)
+      expect(refused.err()).toBe(`Redis at ${host} refuses the user or the password of REDIS_URL.\n`)
+    } finally {
+      await locked.close()
+    }
   })
 
   test('a node that starts with neither storage there waits, says so, and gets ready by itself', async () => {

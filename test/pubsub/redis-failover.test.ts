@@ -150,6 +150,18 @@ describe.skipIf(skipRedisServer)('what is wrong with REDIS_URL', () => {
       message: `No Redis at ${closed} answers. Start it or correct REDIS_URL.`,
       isTemporary: true,
     })
+    expect(await problemOf(`redis://:hidden@${host}/99`)).toEqual({
+      message: `Redis at ${host} has no database of the number in REDIS_URL. Correct REDIS_URL.`,
+      isTemporary: false,
+    })
+    expect(await problemOf(`redis://:hidden@${host}?cluster=true`)).toEqual({
+      message: `Redis at ${host} is no cluster. Leave ?cluster=true out of REDIS_URL, and name one server.`,
+      isTemporary: false,
+    })
+    expect(await problemOf(`redis+sentinel://:hidden@${host}/main?sentinel_password=hidden`)).toEqual({
+      message: `Redis itself answers at ${host}, where REDIS_URL expects Sentinel. Write redis:// or name Sentinels in REDIS_URL.`,
+      isTemporary: false,
+    })
     const tls = explainRedisError(`rediss://:hidden@${host}`, new Error('Client network socket disconnected'))
     expect(await tls).toEqual({
       message: `Redis at ${host} does not speak TLS. Write redis:// in REDIS_URL.`,
@@ -162,17 +174,27 @@ describe.skipIf(skipRedisServer)('what is wrong with REDIS_URL', () => {
     })
   })
 
+  /** A server that answers all data in this way; resolves with its port. */
+  async function listen(answer: (socket: Socket, data: Buffer) => void): Promise<number> {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.on('data', (data) => answer(socket, data))
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    undo.push(() => server.close())
+    return (server.address() as AddressInfo).port
+  }
+
   test('is described where another kind of server answers', async () => {
     // As PostgreSQL does: it hangs up at what it does not know, and answers the request for TLS with a letter.
-    const other = createServer((socket) => {
-      socket.on('error', () => undefined)
-      socket.on('data', (data) => (data[3] === 8 ? socket.end('N') : socket.end()))
-    }).listen(0, '127.0.0.1')
-    await once(other, 'listening')
-    undo.push(() => other.close())
-    const { port } = other.address() as AddressInfo
+    const port = await listen((socket, data) => (data[3] === 8 ? socket.end('N') : socket.end()))
     expect(await problemOf(`redis://127.0.0.1:${port}`)).toEqual({
       message: `PostgreSQL answers at 127.0.0.1:${port}, where REDIS_URL expects Redis. Correct REDIS_URL.`,
+      isTemporary: false,
+    })
+    const web = await listen((socket) => socket.end('<!DOCTYPE html>\r\n'))
+    expect(await problemOf(`redis://127.0.0.1:${web}`)).toEqual({
+      message: `What answers at 127.0.0.1:${web} is not Redis. Correct REDIS_URL.`,
       isTemporary: false,
     })
   })
