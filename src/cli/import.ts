@@ -2,16 +2,27 @@ import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { styleText } from 'node:util'
 import { createImporter, type Importer, type NumberedRecord, type RecordOutcome } from '../chat/import/import.ts'
-import { IMPORT_TYPES, type ImportType, ValidationError, MAX_MESSAGE_ID, parseImportLine } from '../chat/import/lines.ts'
+import { ValidationError, MAX_MESSAGE_ID, parseImportLine } from '../chat/import/lines.ts'
 import { ChatError, OperatorError } from '../errors.ts'
+import {
+  addCounts,
+  CHECKED,
+  countLines,
+  countOf,
+  type Counts,
+  type Earlier,
+  NO_EARLIER,
+  noCounts,
+  STORED,
+  summarize,
+} from './import-summary.ts'
 import { type Line, LineReader } from './line-reader.ts'
 import { type Arguments, type Command, integerUpTo, UsageError } from './command.ts'
 import { withDatabase } from './database.ts'
 import { onStopSignal } from './signals.ts'
 import { migrate } from '../store/migrations/migrate.ts'
-import type { ImportProgress } from '../store/imported.ts'
 import { createStore, type Store } from '../store/store.ts'
-import { clockTime, createProgress, type Progress } from './terminal.ts'
+import { createProgress, type Progress } from './terminal.ts'
 
 const HELP = `Imports users, conversations, groups, messages, receipts and reactions of another server.
 
@@ -65,9 +76,6 @@ interface Options {
   groupMessageOffset: number
   reserve: number | undefined
 }
-
-/** Lines by type and outcome; `unreadable` are those whose type is unknown. */
-type Counts = Record<ImportType | 'unreadable', Record<'added' | 'changed' | 'present' | 'bad', number>>
 
 interface Batch {
   records: NumberedRecord[]
@@ -140,32 +148,30 @@ const checkOnly: Target = {
   write: (records) => Promise.resolve(records.map(({ number, type }) => ({ number, type, status: 'present', reason: null }))),
 }
 
-/** Reads and stores the rest of the file; resolves with the number of bad lines, those of interrupted runs included. */
-async function importLines(options: Options, target: Target, reader: LineReader, badBefore: number): Promise<Counts> {
-  const counts = Object.fromEntries(
-    [...IMPORT_TYPES, 'unreadable'].map((type) => [type, { added: 0, changed: 0, present: 0, bad: 0 }]),
-  ) as Counts
+/** Reads and stores the rest of the file; resolves with what became of these lines. */
+async function importLines(options: Options, target: Target, reader: LineReader, earlier: Earlier): Promise<Counts> {
+  let counts = noCounts()
   const fractionDone = (offset: number): number => (options.size === 0 ? 1 : Math.min(1, offset / options.size))
   const progress = createProgress(process.stderr, { fraction: fractionDone(reader.offset), lines: reader.number })
-  let bad = badBefore
 
   async function write({ records, bad: unreadable }: Batch, offset: number, lines: number, digest: string): Promise<void> {
-    const outcomes = await target.write(records, (more) => ({
-      id: target.id,
-      offset,
-      lines,
-      digest,
-      bad: bad + unreadable.length + more,
-    }))
-    const before = bad
-    bad += unreadable.length
-    counts.unreadable.bad += unreadable.length
-    for (const { type, status } of outcomes) {
-      counts[type][status]++
-      if (status === 'bad') bad++
-    }
+    const withBatch = (outcomes: readonly RecordOutcome[]): Counts => addCounts(counts, countLines(outcomes, unreadable.length))
+    const outcomes = await target.write(records, (stored) => {
+      const sum = withBatch(stored)
+      return {
+        id: target.id,
+        offset,
+        lines,
+        digest,
+        bad: earlier.bad + countOf(sum, 'bad'),
+        counts: earlier.counts && addCounts(sum, earlier.counts),
+      }
+    })
+    const before = countOf(counts, 'bad')
+    counts = withBatch(outcomes)
+    const bad = countOf(counts, 'bad')
     if (bad > before) printBad(progress, outcomes, unreadable)
-    progress.show(fractionDone(offset), lines, bad === 0 ? '' : `  ${bad} bad`)
+    progress.show(fractionDone(offset), lines, bad + earlier.bad === 0 ? '' : `  ${bad + earlier.bad} bad`)
   }
 
   let batch: Batch = { records: [], bad: [], characters: 0 }
@@ -211,41 +217,6 @@ function printBad(progress: Progress, outcomes: readonly RecordOutcome[], unread
   for (const { number, reason } of bad.toSorted((a, b) => a.number - b.number)) progress.print(`line ${number}: ${reason}`)
 }
 
-type Titles = Partial<Record<keyof Counts[ImportType], string>>
-const STORED: Titles = { added: 'stored', changed: 'changed', present: 'there already', bad: 'bad' }
-const CHECKED: Titles = { present: 'good', bad: 'bad' }
-
-/** What earlier runs did with the beginning of the file. */
-type Earlier = Pick<ImportProgress, 'lines' | 'bad'>
-const NO_EARLIER: Earlier = { lines: 0, bad: 0 }
-
-/** Prints the outcomes of this run's lines in columns with these titles, and of all lines unless it was the first run. */
-function summarize(counts: Counts, titles: Titles, lines: number, since: number, earlier: Earlier): void {
-  const isResumed = earlier.lines > 0
-  const seconds = (Date.now() - since) / 1000
-  const print = (name: string, cells: (string | number)[]): void =>
-    console.log([name.padEnd(12), ...cells.map((cell) => String(cell).padStart(14))].join(''))
-  print(isResumed ? 'this run' : '', Object.values(titles))
-  for (const [type, count] of Object.entries(counts)) {
-    if (countAll(count) > 0)
-      print(
-        type,
-        (Object.keys(titles) as (keyof Titles)[]).map((column) => count[column]),
-      )
-  }
-  const rate = `${clockTime(seconds)}, ${Math.round(lines / Math.max(seconds, 0.001))}/s`
-  console.log(`${lines} lines ${isResumed ? 'by this run ' : ''}in ${rate}`)
-  if (!isResumed) return
-  const bad = countOf(counts, 'bad') + earlier.bad
-  const all = lines + earlier.lines
-  console.log(`${all} lines in total, ${earlier.lines} of them by the runs before: ${all - bad} good, ${bad} bad`)
-}
-
-const countAll = (count: Counts[ImportType]): number => Object.values(count).reduce((sum, value) => sum + value, 0)
-
-const countOf = (counts: Counts, what: keyof Counts[ImportType]): number =>
-  Object.values(counts).reduce((sum, count) => sum + count[what], 0)
-
 const paint = (colour: 'green' | 'red', text: string): string => styleText(colour, text, { stream: process.stdout })
 
 /** Prints how it ended; resolves with whether everything is stored. */
@@ -278,7 +249,7 @@ async function intoDatabase(options: Options, store: Store): Promise<boolean> {
     console.log(`An import of this file was interrupted; going on after line ${earlier.lines}.`)
   }
   const first = reader.number
-  const counts = await importLines(options, { id, ...createImporter(store, options) }, reader, before.bad)
+  const counts = await importLines(options, { id, ...createImporter(store, options) }, reader, before)
   if (countOf(counts, 'added') >= ANALYZE_FROM) await store.imports.analyze()
   // The file is complete from here on: importing it again starts from the beginning.
   await store.imports.removeProgress(id)
@@ -292,7 +263,7 @@ async function run(options: Options): Promise<boolean> {
   if (options.isCheck) {
     const since = Date.now()
     const reader = new LineReader(options.file, MAX_LINE_BYTES)
-    const counts = await importLines(options, checkOnly, reader, 0)
+    const counts = await importLines(options, checkOnly, reader, NO_EARLIER)
     summarize(counts, CHECKED, reader.number, since, NO_EARLIER)
     return conclude(options, countOf(counts, 'bad'), 0)
   }

@@ -70,6 +70,8 @@ export interface ImportProgress {
   lines: number
   digest: string
   bad: number
+  /** Lines by type and outcome; null where a version saved it that did not count them. */
+  counts: Record<string, Record<string, number>> | null
 }
 
 /** A batch as the statements use it: each input with its index. */

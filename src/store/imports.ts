@@ -294,15 +294,16 @@ export class ImportStore {
 
   async progress(id: string): Promise<ImportProgress | undefined> {
     const [row] = await this.#db.$queryRaw<ImportProgress[]>`
-        SELECT id, "offset"::float8 AS "offset", lines::float8 AS lines, digest, bad::float8 AS bad FROM imports WHERE id = ${id}`
+        SELECT id, "offset"::float8 AS "offset", lines::float8 AS lines, digest, bad::float8 AS bad, counts FROM imports WHERE id = ${id}`
     return row
   }
 
-  async saveProgress({ id, offset, lines, digest, bad }: ImportProgress): Promise<void> {
+  async saveProgress({ id, offset, lines, digest, bad, counts }: ImportProgress): Promise<void> {
     await this.#db.$executeRaw`
-        INSERT INTO imports (id, "offset", lines, digest, bad) VALUES (${id}, ${offset}::bigint, ${lines}::bigint, ${digest}, ${bad}::bigint)
+        INSERT INTO imports (id, "offset", lines, digest, bad, counts)
+        VALUES (${id}, ${offset}::bigint, ${lines}::bigint, ${digest}, ${bad}::bigint, ${counts && JSON.stringify(counts)}::jsonb)
         ON CONFLICT (id) DO UPDATE
-          SET "offset" = excluded."offset", lines = excluded.lines, digest = excluded.digest, bad = excluded.bad`
+          SET "offset" = excluded."offset", lines = excluded.lines, digest = excluded.digest, bad = excluded.bad, counts = excluded.counts`
   }
 
   async removeProgress(id: string): Promise<void> {

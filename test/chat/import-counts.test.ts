@@ -17,7 +17,7 @@ describeEngines((on) => {
     const records: NumberedRecord[] = lines.map((each) => ({ ...parseImportLine(JSON.stringify(each), 0), number: ++line }))
     const outcomes: (string | null)[] = []
     for (let at = 0; at < records.length; at += Math.max(1, size)) {
-      const progress = (bad: number) => ({ id: 'test', offset: 0, lines: 0, digest: '', bad })
+      const progress = () => ({ id: 'test', offset: 0, lines: 0, digest: '', bad: 0, counts: null })
       const batch = records.slice(at, at + Math.max(1, size))
       const done = await importer.write(batch, progress)
       const byNumber = new Map(done.map(({ number, status, reason }) => [number, reason ?? status]))

@@ -16,20 +16,20 @@ export interface RecordOutcome {
   reason: string | null
 }
 
+/** The file's progress with these outcomes of a batch; called again where the batch is stored in parts. */
+type Progress = (outcomes: readonly RecordOutcome[]) => ImportProgress
+
 export interface Importer {
   /**
    * Stores a batch of lines and the file's progress in one transaction; a line that can't be stored fails alone. Throws
    * UNAVAILABLE if the database does not answer; nothing is stored then.
    */
-  write(records: readonly NumberedRecord[], progress: (bad: number) => ImportProgress): Promise<RecordOutcome[]>
+  write(records: readonly NumberedRecord[], progress: Progress): Promise<RecordOutcome[]>
 }
 
 /** `update`: existing users and groups are updated from the file, otherwise they stay as they are. */
 export function createImporter(store: Store, { update }: { update: boolean }): Importer {
-  async function storeOnce(
-    records: readonly NumberedRecord[],
-    progress?: (bad: number) => ImportProgress,
-  ): Promise<RecordOutcome[]> {
+  async function storeOnce(records: readonly NumberedRecord[], progress?: Progress): Promise<RecordOutcome[]> {
     const { result } = await store.transaction(async (tx) => {
       const outcomes: RecordOutcome[] = []
       await lockTopics(tx, records, update)
@@ -39,7 +39,7 @@ export function createImporter(store: Store, { update }: { update: boolean }): I
           outcomes.push(...round.map((record, index) => outcomeOf(record, results[index] as ImportResult)))
         }
       }
-      if (progress) await tx.imports.saveProgress(progress(countBad(outcomes)))
+      if (progress) await tx.imports.saveProgress(progress(outcomes))
       return outcomes
     })
     return result
@@ -67,13 +67,11 @@ export function createImporter(store: Store, { update }: { update: boolean }): I
         if (error instanceof ChatError && error.code === 'UNAVAILABLE') throw error
       }
       const outcomes = await split(records.toSorted((a, b) => IMPORT_TYPES.indexOf(a.type) - IMPORT_TYPES.indexOf(b.type)))
-      await store.imports.saveProgress(progress(countBad(outcomes)))
+      await store.imports.saveProgress(progress(outcomes))
       return outcomes
     },
   }
 }
-
-const countBad = (outcomes: readonly RecordOutcome[]): number => outcomes.filter(({ status }) => status === 'bad').length
 
 /** In one call for all that exist: concurrent sends wait, so that they are numbered and counted after the imported messages. */
 async function lockTopics(tx: Transaction, records: readonly NumberedRecord[], update: boolean): Promise<void> {
