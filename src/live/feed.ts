@@ -1,6 +1,5 @@
 // oxlint-disable max-lines -- one state machine: memberships, buffering and replay of a feed share its state
 import {
-  asChatEvent,
   closingOf,
   goesToContacts,
   isFor,
@@ -22,6 +21,7 @@ import type { Memberships } from '../store/conversations.ts'
 import type { LogEntry, TopicRange } from '../store/event-log.ts'
 import { BlockedPresence, type PresenceState } from './blocked-presence.ts'
 import { CheckpointRecorder, connectionName, membershipKey, WHOLE } from './checkpoints.ts'
+import { loggedEvent } from './hints.ts'
 import { missing } from './ranges.ts'
 import { replay, type ReplayParts, type ReplayTarget, type ResumeHooks } from './replay.ts'
 import { Replays, type ReplayRate } from './replays.ts'
@@ -418,7 +418,7 @@ class UserFeed implements Feed {
 
   /** Puts earlier events from the log before those that arrived live meanwhile. */
   async #catchUp(subscription: TopicSubscription, ranges: TopicRange[]): Promise<void> {
-    const { log, resumeLimit } = this.#parts
+    const { log, resumeLimit, counts } = this.#parts
     subscription.isReady = false
     subscription.buffered ??= []
     const entries: LogEntry[] = []
@@ -431,7 +431,7 @@ class UserFeed implements Feed {
     }
     if (entries.length > BUFFERED_LIMIT) return this.#end('overflow')
     subscription.buffered = [
-      ...entries.map(({ event, seq }) => ({ event: asChatEvent(event), seq })),
+      ...entries.map(({ event, seq }) => ({ event: loggedEvent(event, counts), seq })),
       ...(subscription.buffered ?? []),
     ]
   }

@@ -1,5 +1,7 @@
-import { isKnown, type ChatEvent, type DurableEvent, type EphemeralEvent } from '../chat/events.ts'
+import { asChatEvent, isKnown, type ChatEvent, type DurableEvent, type EphemeralEvent } from '../chat/events.ts'
 import type { AudienceHint, Hint } from '../pubsub/publisher.ts'
+import type { StoredEvent } from '../store/event-log.ts'
+import type { Counts } from '../telemetry/counters.ts'
 import {
   hasMembers,
   isAbsentOr,
@@ -107,6 +109,19 @@ function isEvent(event: unknown, kinds: Readonly<Partial<Record<ChatEvent['kind'
   // Of a later version: it takes its place in the topic and is not delivered.
   if (!isKnown({ kind })) return isObject(event['payload'])
   return Object.hasOwn(kinds, kind) && (kinds[kind as ChatEvent['kind']] as Check)(event['payload'])
+}
+
+const isReadable = ({ kind, payload }: StoredEvent): boolean =>
+  !isKnown({ kind }) || (Object.hasOwn(DURABLE, kind) && DURABLE[kind as DurableEvent['kind']](payload))
+
+/**
+ * An event of the log. One that lacks what its kind needs is counted, and gets a kind that no version knows: it takes its place
+ * in the topic and is delivered to nobody, or every resume over it would fail.
+ */
+export function loggedEvent(event: StoredEvent, { leftOut }: Pick<Counts, 'leftOut'>): DurableEvent {
+  if (isReadable(event)) return asChatEvent(event)
+  leftOut.unreadable++
+  return asChatEvent({ ...event, kind: 'unreadable' })
 }
 
 /** Whether another node can have sent it as typing state. */

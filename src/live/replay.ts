@@ -1,10 +1,11 @@
-import { asChatEvent, type ChatEvent } from '../chat/events.ts'
+import type { ChatEvent } from '../chat/events.ts'
 import type { EventCursor } from '../ids.ts'
 import type { Counts } from '../telemetry/counters.ts'
 import type { Memberships } from '../store/conversations.ts'
 import { rangesAfter, type CursorPositions, type EventLog, type LogEntry, type TopicRange } from '../store/event-log.ts'
 import { within } from '../lib/within.ts'
 import { hasOthersOpen, matching, type Checkpoints, type SavedCheckpoints } from './checkpoints.ts'
+import { loggedEvent } from './hints.ts'
 import { NO_OVERLAP, overlapOf, type Overlap } from './ranges.ts'
 import { cutReplay, eventIdOf, planReplay, type ReplayStart } from './replay-plan.ts'
 import type { Replays } from './replays.ts'
@@ -111,7 +112,7 @@ export async function replay(
         release = await replays.acquire(target.userId)
       }
       const { entries, isLast } = await log.oldest(rest, SLICE_ENTRIES)
-      const delivered = await deliverSlice(target, entries, planned.former)
+      const delivered = await deliverSlice(parts, target, entries, planned.former)
       replayed += delivered
       rest = rangesAfter(rest, entries.slice(0, delivered))
       isDone = isLast && delivered === entries.length
@@ -132,12 +133,17 @@ export async function replay(
 }
 
 /** Delivers entries while the reader has room, at least one; returns how many. */
-async function deliverSlice(target: ReplayTarget, entries: readonly LogEntry[], former: Memberships['former']): Promise<number> {
+async function deliverSlice(
+  { counts }: ReplayParts,
+  target: ReplayTarget,
+  entries: readonly LogEntry[],
+  former: Memberships['former'],
+): Promise<number> {
   let began = performance.now()
   let delivered = 0
   for (const { topic, seq, event } of entries) {
     if (target.isClosed() || (delivered > 0 && target.ready())) break
-    target.deliver(asChatEvent(event), { topic, seq }, isIn(former, topic, seq))
+    target.deliver(loggedEvent(event, counts), { topic, seq }, isIn(former, topic, seq))
     delivered++
     const settled = target.settled()
     if (settled) await settled

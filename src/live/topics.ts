@@ -1,9 +1,9 @@
 import type { PubSubEngine } from 'graphql-subscriptions'
-import { asChatEvent, isKnown, type DurableEvent, type EphemeralEvent } from '../chat/events.ts'
+import { isKnown, type DurableEvent, type EphemeralEvent } from '../chat/events.ts'
 import { AUDIENCE_CHANNEL, type AudienceHint, type Hint, type SubscribeOptions } from '../pubsub/publisher.ts'
 import type { EventLog, LogEntry, TopicRange } from '../store/event-log.ts'
 import { createBatchLoader } from '../lib/batch-loader.ts'
-import { isAudienceHint, isHint } from './hints.ts'
+import { isAudienceHint, isHint, loggedEvent } from './hints.ts'
 import { inSpan, SpanKind, tracing } from '../telemetry/tracing.ts'
 import { createCounts, type Counts } from '../telemetry/counters.ts'
 
@@ -221,7 +221,7 @@ export class Topics {
         for (const { seq, event } of entries) {
           if (seq <= (topic.position as number)) continue
           this.#counts.caughtUp++
-          this.#deliver(topic, seq, asChatEvent(event))
+          this.#deliver(topic, seq, loggedEvent(event, this.#counts))
         }
         if (entries.length === 0) await this.#skip(topic, head)
         this.#drain(topic)

@@ -20,8 +20,8 @@ export interface Counts {
   /** Events delivered by resumes. */
   replayed: number
   readonly replays: { complete: number; incomplete: number }
-  /** Events that could not be delivered: their message is gone, or their execution failed for a legacy client. */
-  readonly leftOut: { messageGone: number; executionFailed: number }
+  /** Events that could not be delivered: their message is gone, they lack what their kind needs, or their execution failed for a legacy client. */
+  readonly leftOut: { messageGone: number; unreadable: number; executionFailed: number }
   /** Requests refused by the rate limit. */
   limited: number
   /** How many messages a statement stored. */
@@ -53,7 +53,7 @@ export const createCounts = (
   caughtUp: 0,
   replayed: 0,
   replays: { complete: 0, incomplete: 0 },
-  leftOut: { messageGone: 0, executionFailed: 0 },
+  leftOut: { messageGone: 0, unreadable: 0, executionFailed: 0 },
   limited: 0,
   batch: nothing,
   acceptedToCommitted: nothing,

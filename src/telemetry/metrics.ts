@@ -140,6 +140,7 @@ export function createMetrics(worker?: WorkerMetrics): Metrics {
   ])
   counter('parley_left_out_events_total', 'Events that could not be delivered and were left out, by reason', ['reason'], () => [
     [{ reason: 'message_gone' }, counts.leftOut.messageGone],
+    [{ reason: 'unreadable' }, counts.leftOut.unreadable],
     [{ reason: 'execution_failed' }, counts.leftOut.executionFailed],
   ])
   single('parley_rate_limited_total', 'Requests that the rate limit refused', () => counts.limited)

@@ -200,7 +200,8 @@ describe('replays of one user', () => {
     const topics = [userTopic(userId)]
     await store.transaction(async (tx) => {
       await tx.lock(topics)
-      for (let number = 0; number < count; number++) tx.append({ topics, kind: 'notification', payload: { id: number } })
+      for (let id = 0; id < count; id++)
+        tx.append({ topics, kind: 'notification', payload: { id, userId, type: 'n', data: {}, at: 1, readAt: null } })
     })
   }
 

@@ -124,7 +124,8 @@ async function createHarness(options: Partial<TopicsOptions> = {}) {
   const commit = (topic: string): LogEntry => {
     const all = entries.get(topic) ?? []
     const seq = all.length + 1
-    const entry: LogEntry = { topic, seq, event: { id: seq, at: seq, kind: 'notification', payload: seq } }
+    const payload = { id: seq, userId: 1, type: 'n', data: {}, at: seq, readAt: null }
+    const entry: LogEntry = { topic, seq, event: { id: seq, at: seq, kind: 'notification', payload } }
     entries.set(topic, [...all, entry])
     return entry
   }
