@@ -186,8 +186,9 @@ export const createModelGroups = (run: Run) => ({
       return change(tx, id, { memberCount: memberCount + members.length })
     }),
   removeMember: ({ id, conversationId }: GroupRecord, userId: number, topic: string, untilSeq: number) =>
-    run((tx) => {
+    run(async (tx) => {
       const { members, past, groups } = tx.database.tables
+      await tx.lock(`members:${memberKey(conversationId, userId)}`)
       const { sinceSeq, historyAfter } = tx.get(members, memberKey(conversationId, userId)) as MemberRow
       tx.set(members, memberKey(conversationId, userId), undefined)
       tx.set(past, `${userId} ${topic} ${sinceSeq}`, { userId, topic, sinceSeq, untilSeq, historyAfter, at: tx.now })
@@ -195,7 +196,10 @@ export const createModelGroups = (run: Run) => ({
       return change(tx, id, { memberCount, isClosed: memberCount === 0 })
     }),
   setRole: ({ conversationId }: GroupRecord, userId: number, role: Role) =>
-    run((tx) => tx.update(tx.database.tables.members, memberKey(conversationId, userId), { role })),
+    run(async (tx) => {
+      await tx.lock(`members:${memberKey(conversationId, userId)}`)
+      tx.update(tx.database.tables.members, memberKey(conversationId, userId), { role })
+    }),
   setMute: () => Promise.resolve(false),
   mutes: (keys: readonly unknown[]) => Promise.resolve(keys.map(() => undefined)),
   joinRequests: (ids: readonly number[]) => Promise.resolve(new Map(ids.map((id): [number, number[]] => [id, []]))),
