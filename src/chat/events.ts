@@ -117,11 +117,20 @@ export interface ResumeIncompletePayload {
   position: string
 }
 
+/**
+ * Who receives a durable event. `members`: all members of its conversation and nobody else, so that sockets may compress it with that
+ * conversation's earlier events. `contacts`: a user and all contacts, each of them once. `some`: subscribers of the topics that it is
+ * appended to, for whom `isFor` is true.
+ */
+type Recipients = 'members' | 'contacts' | 'some'
+
 interface EventRow<Type extends string, Delivery extends 'durable' | 'ephemeral', Payload> {
   /** The type in schema.graphql. */
   type: Type
   /** A durable event is never lost between the log and a client; of an ephemeral one a slow client gets only the latest. */
   delivery: Delivery
+  /** Undefined for an ephemeral event. */
+  recipients: Recipients | undefined
   /** The conversation it belongs to; null if none. */
   conversation: (payload: Payload) => string | null
   /** The coalescing key of an ephemeral event: an event replaces a queued one with the same key. */
@@ -130,14 +139,15 @@ interface EventRow<Type extends string, Delivery extends 'durable' | 'ephemeral'
 
 const durable = <const Type extends string, Payload>(
   type: Type,
+  recipients: Recipients,
   conversation: (payload: Payload) => string | null,
-): EventRow<Type, 'durable', Payload> => ({ type, delivery: 'durable', conversation, coalescingKey: () => '' })
+): EventRow<Type, 'durable', Payload> => ({ type, delivery: 'durable', recipients, conversation, coalescingKey: () => '' })
 
 const ephemeral = <const Type extends string, Payload>(
   type: Type,
   conversation: (payload: Payload) => string | null,
   coalescingKey: (payload: Payload) => string,
-): EventRow<Type, 'ephemeral', Payload> => ({ type, delivery: 'ephemeral', conversation, coalescingKey })
+): EventRow<Type, 'ephemeral', Payload> => ({ type, delivery: 'ephemeral', recipients: undefined, conversation, coalescingKey })
 
 const nowhere = (): null => null
 const inConversation = ({ conversationId }: { conversationId: string }): string => conversationId
@@ -147,27 +157,28 @@ const inConversation = ({ conversationId }: { conversationId: string }): string 
  * its resolvers, the delivery. "A kind of event" in docs/architecture.md lists what else a new row needs.
  */
 export const EVENTS = {
-  message_sent: durable('MessageSent', inConversation as (message: MessageRecord) => string),
+  message_sent: durable('MessageSent', 'members', inConversation as (message: MessageRecord) => string),
   // With the message's state when the event is read: its content may have been deleted since.
-  message_edited: durable('MessageEdited', inConversation as (message: MessageRecord) => string),
-  message_deleted: durable('MessageDeleted', inConversation as (payload: DeletionPayload) => string),
-  message_read: durable('MessageRead', inConversation as (payload: ReadPayload) => string),
-  conversation_read: durable('ConversationRead', inConversation as (payload: ConversationReadPayload) => string),
+  message_edited: durable('MessageEdited', 'members', inConversation as (message: MessageRecord) => string),
+  message_deleted: durable('MessageDeleted', 'members', inConversation as (payload: DeletionPayload) => string),
+  message_read: durable('MessageRead', 'some', inConversation as (payload: ReadPayload) => string),
+  conversation_read: durable('ConversationRead', 'some', inConversation as (payload: ConversationReadPayload) => string),
   conversation_settings_changed: durable(
     'ConversationSettingsChanged',
+    'some',
     inConversation as (payload: ConversationSettingsPayload) => string,
   ),
-  reaction_added: durable('ReactionAdded', inConversation as (payload: ReactionPayload) => string),
-  reaction_removed: durable('ReactionRemoved', inConversation as (payload: ReactionPayload) => string),
-  group_updated: durable('GroupUpdated', ({ group }: GroupPayload) => group.conversationId),
-  member_joined: durable('MemberJoined', inConversation as (payload: MembershipPayload) => string),
-  member_left: durable('MemberLeft', inConversation as (payload: MembershipPayload) => string),
-  notification: durable('NotificationReceived', nowhere as (notification: NotificationRecord) => null),
-  user_updated: durable('UserUpdated', nowhere as (payload: ProfilePayload) => null),
-  notification_read: durable('NotificationRead', nowhere as (notification: NotificationRecord) => null),
-  user_erased: durable('UserErased', nowhere as (payload: ErasurePayload) => null),
+  reaction_added: durable('ReactionAdded', 'members', inConversation as (payload: ReactionPayload) => string),
+  reaction_removed: durable('ReactionRemoved', 'members', inConversation as (payload: ReactionPayload) => string),
+  group_updated: durable('GroupUpdated', 'members', ({ group }: GroupPayload) => group.conversationId),
+  member_joined: durable('MemberJoined', 'members', inConversation as (payload: MembershipPayload) => string),
+  member_left: durable('MemberLeft', 'members', inConversation as (payload: MembershipPayload) => string),
+  notification: durable('NotificationReceived', 'some', nowhere as (notification: NotificationRecord) => null),
+  user_updated: durable('UserUpdated', 'contacts', nowhere as (payload: ProfilePayload) => null),
+  notification_read: durable('NotificationRead', 'some', nowhere as (notification: NotificationRecord) => null),
+  user_erased: durable('UserErased', 'contacts', nowhere as (payload: ErasurePayload) => null),
   // In the topics of both users, whose feeds then hide each other's presence; only the user who blocks receives it.
-  block_changed: durable('BlockChanged', nowhere as (payload: BlockPayload) => null),
+  block_changed: durable('BlockChanged', 'some', nowhere as (payload: BlockPayload) => null),
   typing: ephemeral(
     'TypingChanged',
     inConversation as (payload: TypingPayload) => string,
@@ -175,7 +186,7 @@ export const EVENTS = {
   ),
   presence: ephemeral('OnlineStatusChanged', nowhere as (payload: PresencePayload) => null, ({ userId }) => `presence ${userId}`),
   // Created by a feed whose resume was incomplete; not in the log.
-  resume_incomplete: durable('ResumeIncomplete', nowhere as (payload: ResumeIncompletePayload) => null),
+  resume_incomplete: durable('ResumeIncomplete', 'some', nowhere as (payload: ResumeIncompletePayload) => null),
 }
 
 export type EventKind = keyof typeof EVENTS
@@ -202,6 +213,7 @@ export type EventOf<Type extends EventType> = Extract<ChatEvent, { kind: KindOf<
 
 interface AnyRow {
   delivery: 'durable' | 'ephemeral'
+  recipients: Recipients | undefined
   conversation: (payload: unknown) => string | null
   coalescingKey: (payload: unknown) => string
 }
@@ -213,21 +225,9 @@ export const asChatEvent = (event: StoredEvent): DurableEvent => event as Durabl
 /** The conversation that an event belongs to; null for one that belongs to none. */
 export const conversationOf = ({ kind, payload }: ChatEvent): string | null => rowOf(kind).conversation(payload)
 
-/** Kinds of events that all members of a conversation receive. */
-const COMMON_KINDS: ReadonlySet<EventKind> = new Set([
-  'message_sent',
-  'message_edited',
-  'message_deleted',
-  'reaction_added',
-  'reaction_removed',
-  'group_updated',
-  'member_joined',
-  'member_left',
-])
-
-/** The conversation all of whose members receive an event; undefined where only some of them do. */
+/** The conversation all of whose members receive an event, and nobody else; undefined where it is for others. */
 export const commonConversationOf = (event: ChatEvent): string | undefined =>
-  COMMON_KINDS.has(event.kind) ? (conversationOf(event) ?? undefined) : undefined
+  rowOf(event.kind).recipients === 'members' ? (conversationOf(event) ?? undefined) : undefined
 
 /** The message that an event refers to; undefined if none. */
 export function messageIdOf({ kind, payload }: ChatEvent): number | undefined {
@@ -249,7 +249,7 @@ export const isFor = (event: ChatEvent, userId: number): boolean =>
   event.kind !== 'block_changed' || event.payload.blockerId === userId
 
 /** Whether it is logged in the topics of all contacts of a user; a subscriber to several of them must get it once. */
-export const goesToContacts = ({ kind }: ChatEvent): boolean => kind === 'user_updated' || kind === 'user_erased'
+export const goesToContacts = ({ kind }: ChatEvent): boolean => rowOf(kind).recipients === 'contacts'
 
 /** The start of a membership, for those who receive it in their own topic. */
 export function openingOf(event: DurableEvent): Opening | undefined {
