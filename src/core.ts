@@ -1,6 +1,6 @@
 /** A node without its transports: storage, bus, chat and live events. Used by the server, the push API and the tests. */
 import type { PubSubEngine } from 'graphql-subscriptions'
-import { createChat, type Chat, type ChatOptions } from './chat/chat.ts'
+import { createChat, type Chat, type ChatOptions, type ChatSettings } from './chat/chat.ts'
 import { Commits } from './chat/commit.ts'
 import { SearchIndex } from './chat/search-index.ts'
 import { createBatchLoader } from './lib/batch-loader.ts'
@@ -34,14 +34,8 @@ export const createMembershipLoader = (store: Store): ((userId: number) => Promi
     return userIds.map((userId) => memberships.get(userId) ?? { groups: [], former: [], contacts: [], blocked: [] })
   })
 
-export interface CoreSettings {
-  /** How many queries with a cursor may read at the same time; 1 if absent. */
-  snapshotLimit?: number
-  messageEditHours: number
-  presenceGraceMs: number
-  presenceGroupLimit: number
-  groupAdditionsPerDay: number
-  groupsCreatedPerDay: number
+/** The chat's, and those of what listens to it. */
+export interface CoreSettings extends ChatSettings {
   resumeLimit: number
   replayRate: NonNullable<FeedsOptions['replayRate']>
   /** How long an event of one topic may overtake another on its way to a node, in milliseconds (`FeedsOptions.overlapMs`). */
@@ -71,6 +65,7 @@ export interface Core extends Writes {
 
 /** Assembles a node; resolves when it receives what other nodes publish. */
 export async function createCore(settings: CoreSettings, parts: CoreParts): Promise<Core> {
+  const { resumeLimit, replayRate, overlapMs, ...chatSettings } = settings
   const { store, pubsub, wheel, counts, onError } = parts
   const { log } = store
   const writes = createWrites(store, pubsub, onError)
@@ -79,17 +74,12 @@ export async function createCore(settings: CoreSettings, parts: CoreParts): Prom
   const searchIndex = new SearchIndex(store, (error) => onError('search index', error))
   writes.commits.onCommit((entries) => searchIndex.committed(entries))
   const chat = createChat({
+    ...chatSettings,
     ...writes,
     store,
     wheel,
     counts,
     loadMemberships,
-    ...(settings.snapshotLimit === undefined ? {} : { snapshotLimit: settings.snapshotLimit }),
-    messageEditHours: settings.messageEditHours,
-    presenceGraceMs: settings.presenceGraceMs,
-    presenceGroupLimit: settings.presenceGroupLimit,
-    groupAdditionsPerDay: settings.groupAdditionsPerDay,
-    groupsCreatedPerDay: settings.groupsCreatedPerDay,
     registry: parts.registry,
     relayTyping: parts.relayTyping,
     deliverLocally: (topic, event) => topics.deliverLocally(topic, event),
@@ -101,9 +91,9 @@ export async function createCore(settings: CoreSettings, parts: CoreParts): Prom
     loadMemberships,
     loadPresence: (userId) => chat.presence.stateOf(userId),
     counts,
-    resumeLimit: settings.resumeLimit,
-    replayRate: settings.replayRate,
-    overlapMs: settings.overlapMs,
+    resumeLimit,
+    replayRate,
+    overlapMs,
     checkpoints: parts.checkpoints,
   })
   return { ...writes, store, chat, topics, feeds, searchIndex }

@@ -53,14 +53,8 @@ export interface Chat {
   users: Users
 }
 
-export interface ChatOptions {
-  store: Store
-  commits: Commits
-  publisher: Publisher
-  wheel: TimerWheel
-  /** The contacts of a user; calls of one turn are batched. */
-  loadMemberships: (userId: number) => Promise<Memberships>
-  counts: Counts
+/** What an operator can set of the rules. */
+export interface ChatSettings {
   /** How many queries with a cursor may read at the same time, each on its own connection; 1 if absent. */
   snapshotLimit?: number
   /** How long after sending a message may be edited, in hours; 0: no limit. */
@@ -69,10 +63,20 @@ export interface ChatOptions {
   presenceGraceMs: number
   /** Members of larger groups get no presence events. */
   presenceGroupLimit: number
-  /** How often a day others may add a user to a group; 0 or absent: no limit. */
-  groupAdditionsPerDay?: number
-  /** How many groups a user may create a day; 0 or absent: no limit. */
-  groupsCreatedPerDay?: number
+  /** How often a day others may add a user to a group; 0: no limit. */
+  groupAdditionsPerDay: number
+  /** How many groups a user may create a day; 0: no limit. */
+  groupsCreatedPerDay: number
+}
+
+export interface ChatOptions extends ChatSettings {
+  store: Store
+  commits: Commits
+  publisher: Publisher
+  wheel: TimerWheel
+  /** The contacts of a user; calls of one turn are batched. */
+  loadMemberships: (userId: number) => Promise<Memberships>
+  counts: Counts
   /** Which users are on which nodes. */
   registry: PresenceRegistry
   /** Relays typing state to the other nodes, if there are any. */
@@ -100,8 +104,8 @@ export function createChat(options: ChatOptions): Chat {
   const groups = new Groups({
     store,
     commits,
-    additionsPerDay: options.groupAdditionsPerDay ?? 0,
-    createdPerDay: options.groupsCreatedPerDay ?? 0,
+    additionsPerDay: options.groupAdditionsPerDay,
+    createdPerDay: options.groupsCreatedPerDay,
     stopTyping: (userId, conversationId) => typing.stop(userId, conversationId),
   })
   return {
