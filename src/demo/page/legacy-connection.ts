@@ -134,8 +134,8 @@ function eventOf(push: Incoming): ChatEvent | undefined {
       return { kind: 'group' }
     case 'resume':
       return { kind: 'gap' }
-    case 'notification':
-    case 'user_updated':
+    // The page does not show the others, nor those of later versions.
+    default:
       return undefined
   }
 }
