@@ -15,10 +15,10 @@ export const senderToken = (userId: number): number => markToken(`from ${userId}
 export const MEDIA_TOKEN = markToken('media')
 export const mentionToken = (userId: number): number => markToken(`to ${userId}`)
 export const MENTIONS_ALL_TOKEN = markToken('to all')
-/** Of a UTC year, month or day, as `2026`, `2026-11` or `2026-11-27`. */
+/** The token of a UTC year, month or day: `2026`, `2026-11` or `2026-11-27`. */
 export const dateToken = (date: string): number => markToken(`on ${date}`)
 
-/** What a message is found by: its content, where it is, by whom, when. Nothing for a deleted one. */
+/** The tokens of a message: its content, conversation, sender, mentions, media and date. None for a deleted one. */
 export function indexed(message: MessageRecord): IndexedMessage {
   const { id, conversationId, senderId, content, mediaUrl, mentionIds = [], mentionsAll, at, deletedAt } = message
   if (deletedAt !== undefined) return { messageId: id, tokens: [] }
@@ -34,7 +34,7 @@ export function indexed(message: MessageRecord): IndexedMessage {
 
 let ranges: { narrowest: number; tokens: readonly number[] } | undefined
 
-/** Of the ranges that an id lies in. Mostly they are those of the message before. */
+/** The tokens of the ranges that an id lies in; mostly those of the message before. */
 function rangeTokens(id: number): readonly number[] {
   const narrowest = rangeOf(RANGE_LEVELS[0], id)
   if (ranges?.narrowest !== narrowest) {
@@ -45,7 +45,7 @@ function rangeTokens(id: number): readonly number[] {
 
 let today: { day: number; tokens: readonly number[] } | undefined
 
-/** Of the year, the month and the day of a time. Mostly it is today's. */
+/** The tokens of a time's year, month and day; mostly today's. */
 function dateTokens(at: number): readonly number[] {
   const day = Math.floor(at / 86_400_000)
   if (today?.day !== day) {
@@ -60,12 +60,12 @@ const GATHER_MS = 200
 /** How many messages one statement adds, and about how many tokens. */
 const BATCH = 500
 const BATCH_TOKENS = 20_000
-/** How long tokens are made in one turn of the event loop, in milliseconds; those of a long message take some by themselves. */
+/** How long one turn of the event loop computes tokens, in milliseconds; a long message takes several by itself. */
 const TURN_MS = 4
-/** More than wait here are found in the database later. */
+/** Messages beyond this queue length are left to `catchUp`. */
 const CAPACITY = 50_000
 
-/** Adds messages to the index; others have their turn meanwhile. */
+/** Adds messages to the index, and yields to the event loop in between. */
 async function addAll(search: Pick<Store['search'], 'add'>, messages: readonly MessageRecord[]): Promise<void> {
   let batch: IndexedMessage[] = []
   let tokens = 0
@@ -87,8 +87,8 @@ async function addAll(search: Pick<Store['search'], 'add'>, messages: readonly M
 }
 
 /**
- * Fills the search index after the commit, so that no send pays for it. What a crash or a full queue keeps out of it is found by
- * `catchUp`, in the database.
+ * Fills the search index after the commit, so that sends do not wait for it. `catchUp` adds what a crash or a full queue left out,
+ * from the database.
  */
 export class SearchIndex {
   readonly #store: Store
@@ -102,7 +102,7 @@ export class SearchIndex {
     this.#onError = onError
   }
 
-  /** Takes what a transaction has logged. */
+  /** Queues the sent messages among the events that a transaction logged. */
   committed(entries: readonly LogEntry[]): void {
     let last: unknown
     for (const { event } of entries) {
@@ -114,11 +114,11 @@ export class SearchIndex {
     if (this.#waiting.length > 0) this.#timer ??= setTimeout(() => void this.flush(), GATHER_MS).unref()
   }
 
-  /** Adds what waits; resolves when it can be found. */
+  /** Adds the queued messages; resolves when searches find them. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    // One after the other: a slow database must not get more of them.
+    // One statement at a time: a slow database must not get more of them.
     await this.#flushing
     this.#flushing = this.#add(this.#waiting.splice(0))
     await this.#flushing
@@ -128,14 +128,14 @@ export class SearchIndex {
     try {
       await addAll(this.#store.search, messages)
     } catch (error) {
-      // Found by the next `catchUp`.
+      // The next `catchUp` adds them.
       this.#onError(error)
     }
   }
 
   /**
-   * Adds what is in the database and not in the index, in slices with a pause between them, since sends come first. Returns at once where
-   * another node does that.
+   * Adds messages that are in the database but not in the index, in batches with pauses, since sends come first. Returns at once if
+   * another node is doing it.
    */
   async catchUp(isStopping: () => boolean): Promise<void> {
     while (!isStopping()) {

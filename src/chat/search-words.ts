@@ -1,16 +1,16 @@
 /**
- * What a message can be found by. Words are found by their beginnings; what is written without spaces, and emoji, by any sequence of
- * characters. An index holds tokens, each a hash: it says which messages may match, and `matches` which of them do.
+ * The words of a message for the search. Words match by prefix; text of scripts without spaces, and emoji, by any substring. The index
+ * stores tokens, which are hashes: it yields candidates, and `matches` checks each of them.
  */
 
 /** A word, or a run of characters of a script that has no spaces between words. */
 export interface SearchTerm {
   kind: 'word' | 'run'
-  /** Folded. */
+  /** After `fold`. */
   text: string
 }
 
-/** Beginnings of words of these lengths, in code points, are in the index; of a longer one the next shorter is asked for. */
+/** Lengths of the indexed prefixes, in code points; a search uses the longest that fits into its word. */
 const PREFIX_LENGTHS = [1, 2, 3, 5, 8] as const
 const LONGEST = 8
 const IS_INDEXED = Array.from({ length: LONGEST + 1 }, (_, length) => PREFIX_LENGTHS.some((each) => each === length))
@@ -20,22 +20,22 @@ const SPACELESS =
   '\\u30fc\\p{Extended_Pictographic}\\p{Emoji_Modifier}\\p{Regional_Indicator}'
 /** Digits are pictographic too, as parts of keycaps. */
 const TERMS = new RegExp(`((?:(?![0-9#*©®])[${SPACELESS}]\\p{M}*)+)|((?:(?![${SPACELESS}])[\\p{L}\\p{N}\\p{M}]|[0-9])+)`, 'gu')
-/** Selectors and joiners, which show nothing by themselves. */
+/** Variation selectors, joiners and the soft hyphen, which are invisible. */
 const JOINERS = /\ufe0e|\ufe0f|\u200c|\u200d|\u00ad/g
 const ACCENTS = /([\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}])\p{Mn}+/gu
 /** Letters that Unicode does not decompose. */
 const LETTERS: Readonly<Record<string, string>> = { ø: 'o', ł: 'l', đ: 'd', æ: 'ae', œ: 'oe', þ: 'th', ð: 'd', ħ: 'h' }
 
 /**
- * As much as a content may have, in UTF-16 code units. Only characters that stand for whole words (U+FDFA is 18) make it longer by folding;
- * then its beginning is what can be found.
+ * The longest content, in UTF-16 code units. Folding makes it longer only with ligatures of whole words (U+FDFA becomes 18 characters);
+ * the excess is not searchable.
  */
 const FOLDED_LENGTH = 10_000
 
-/** Text without differences of width, case and accents (NFKC; `ß` is `ss`). */
+/** Text without differences of width, case and accents (NFKC; `ß` becomes `ss`). */
 export function fold(text: string): string {
   const decomposed = text.normalize('NFKC').slice(0, FOLDED_LENGTH)
-  // Upper case first: some letters have no lower case of their own that others share.
+  // Upper case first: `ß` becomes `SS`, and then `ss`.
   const folded = decomposed.replace(JOINERS, '').toUpperCase().toLowerCase().normalize('NFD')
   return folded
     .replace(ACCENTS, '$1')
@@ -48,7 +48,7 @@ const ASCII_WORDS = /[a-z0-9]+/g
 
 /** The words and runs of a text, in their order; punctuation separates them. */
 export function termsOf(text: string): SearchTerm[] {
-  // Most messages of many installations, at a fraction of the cost.
+  // A fast path for most messages of many installations.
   if (ASCII.test(text)) return (text.toLowerCase().match(ASCII_WORDS) ?? []).map((found) => ({ kind: 'word', text: found }))
   const terms: SearchTerm[] = []
   for (const [found, run] of fold(text).matchAll(TERMS)) terms.push({ kind: run === undefined ? 'word' : 'run', text: found })
@@ -58,7 +58,7 @@ export function termsOf(text: string): SearchTerm[] {
 const FNV_START = 0x811c9dc5
 const FNV_PRIME = 0x01000193
 
-/** FNV-1a of a text and what came before it, as a signed 32-bit number. */
+/** FNV-1a of a text, continued from the hash `before`, as a signed 32-bit number. */
 function hash(text: string, before = FNV_START): number {
   let value = before
   for (let index = 0; index < text.length; index++) value = Math.imul(value ^ text.charCodeAt(index), FNV_PRIME)
@@ -68,11 +68,11 @@ function hash(text: string, before = FNV_START): number {
 const WORD = hash('w')
 const RUN = hash('r')
 
-/** What is no part of the content has names of its own, so that no content looks like it. */
+/** The token of an attribute, such as the sender. Its prefix keeps it apart from words of the content. */
 export const markToken = (mark: string): number => hash(mark, hash(':'))
 
-/** Adds the tokens of the beginnings of a word. */
-function addBeginnings(word: string, tokens: Set<number>): void {
+/** Adds the tokens of a word's prefixes. */
+function addPrefixes(word: string, tokens: Set<number>): void {
   let value = WORD
   let length = 0
   for (const character of word) {
@@ -83,7 +83,7 @@ function addBeginnings(word: string, tokens: Set<number>): void {
   }
 }
 
-/** The same tokens as of its terms, in one pass: every message's content is read once for the index. */
+/** Equal to adding the prefixes of each word, in one pass without strings, since every message is indexed. */
 function addAsciiTokens(text: string, tokens: Set<number>): void {
   let value = WORD
   let length = 0
@@ -109,7 +109,7 @@ export function tokensOf(content: string): Set<number> {
     return tokens
   }
   for (const { kind, text } of termsOf(content)) {
-    if (kind === 'word') addBeginnings(text, tokens)
+    if (kind === 'word') addPrefixes(text, tokens)
     else {
       let before: string | undefined
       for (const character of text) {

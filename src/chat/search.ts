@@ -16,7 +16,7 @@ import {
 } from './search-index.ts'
 import { matches, termsOf, tokensFor, type SearchTerm } from './search-words.ts'
 
-/** What is looked for: words, filters, or both. */
+/** The search text, filters, or both. */
 export interface SearchInput extends SearchFilters {
   text: string | undefined
 }
@@ -31,11 +31,11 @@ export interface Search {
 
 const TEXT_LENGTH = 200
 const WORDS = 10
-/** How many days, months and years a range of time is looked for by at once. */
+/** How many date tokens a time range may have; a range with more is searched by the filter alone. */
 const DATES_LIMIT = 120
-/** How many hits are looked at for one page: those that a hash brings by chance, or that are not the user's, are few. */
+/** How many hits are checked for one page: few are hash collisions or not visible to the user. */
 const HITS_LIMIT = 5000
-/** And how many characters of them. */
+/** How many characters of them are checked. */
 const CHARACTERS_LIMIT = 1_000_000
 
 export function createSearch(store: StoreParts): Search {
@@ -61,10 +61,10 @@ export function createSearch(store: StoreParts): Search {
   }
 }
 
-/** How many characters are looked through in one unit of a user's turn. */
+/** How many characters are matched in one unit of a user's turn. */
 const CHARACTERS_PER_UNIT = 50
 
-/** Long contents take milliseconds each, and a page may look through thousands. */
+/** Long contents take milliseconds each, and a page may check thousands. */
 async function matchesInTurn(userId: number, { content }: MessageRecord, terms: readonly SearchTerm[]): Promise<boolean> {
   if (terms.length === 0) return true
   await fairTurns.next(userId, Math.ceil(content.length / CHARACTERS_PER_UNIT))
@@ -106,7 +106,7 @@ function tokensOfQuery(
 /** The days, months and years that cover a range of time; undefined where it is open, or they are too many to help. */
 function datesBetween(after: Date | undefined, before: Date | undefined): string[] | undefined {
   if (after === undefined && before === undefined) return undefined
-  // What lies outside of these years is nobody's message.
+  // No message lies outside of these years.
   const end = Math.min(before?.getTime() ?? Infinity, Date.now() + 366 * 86_400_000)
   const start = Math.max(after?.getTime() ?? -Infinity, Date.UTC(1970, 0, 1))
   const dates: string[] = []
@@ -117,7 +117,7 @@ function datesBetween(after: Date | undefined, before: Date | undefined): string
     const [year, month, date] = [day.getUTCFullYear(), day.getUTCMonth(), day.getUTCDate()]
     const nextYear = Date.UTC(year + 1, 0, 1)
     const nextMonth = Date.UTC(year, month + 1, 1)
-    // At the ends a year or month may hold more than is asked for: the filter itself is exact.
+    // The first day may begin before the range and the last end after it: the filter itself is exact.
     if (month === 0 && date === 1 && nextYear <= end) {
       dates.push(text.slice(0, 4))
       day = new Date(nextYear)
@@ -132,13 +132,13 @@ function datesBetween(after: Date | undefined, before: Date | undefined): string
   return dates.length > DATES_LIMIT ? undefined : dates
 }
 
-/** So many of the newest ids are looked through first: what is common is among them, and to look through few is cheap. */
+/** How many of the newest ids are searched first: common words are among them, and it is cheap. */
 const NEWEST_IDS = 512
 
-/** Ids from `from` on, below those that were looked through, and the tokens of the ranges that they are in. */
+/** The steps of a search, each further back: ids from `from` on, below those searched before, and the tokens of their ranges. */
 function stepsOf(before: number): ((top: number) => { from: number; ranges: readonly number[] })[] {
   const levels = RANGE_LEVELS.map((level) => (top: number) => {
-    // The range of the newest id and the one before it, since the first may have just begun.
+    // Also the range before, since the newest may have just begun.
     const newest = rangeOf(level, top - 1)
     return { from: Math.max(0, newest - 1) * 2 ** level, ranges: [rangeToken(level, newest), rangeToken(level, newest - 1)] }
   })

@@ -2,13 +2,13 @@ import { Prisma as Sql } from './generated/client.ts'
 import { named, type Db } from './database/sql.ts'
 import { messageColumns, messageJoins, messageOf, type MessageRecord, type MessageRow } from './message-rows.ts'
 
-/** What a message is found by. */
+/** A message's row of the search index. */
 export interface IndexedMessage {
   messageId: number
   tokens: readonly number[]
 }
 
-/** What a message has to be, besides its words; undefined: whatever. */
+/** Conditions besides the text; undefined: none. */
 export interface SearchFilters {
   conversationId: string | undefined
   senderId: number | undefined
@@ -18,34 +18,34 @@ export interface SearchFilters {
   sentBefore: Date | undefined
 }
 
-/** The filters are checked themselves, since tokens are hashes. */
+/** The filters are checked in addition to their tokens, since tokens are hashes and may collide. */
 export interface SearchQuery extends SearchFilters {
   userId: number
-  /** Tokens that all are there, and groups of which one is there each. */
+  /** Tokens that a hit has all of, and groups of which it has at least one token each. */
   all: readonly number[]
   oneOfEach: readonly (readonly number[])[]
   /** Only ids from `from` on, below `before`. */
   from: number
   before: number
-  /** How many hits are looked at. */
+  /** The highest number of hits. */
   limit: number
 }
 
-/** A hit of the index; `message` is undefined where the user may not see it or a filter leaves it out. */
+/** A hit of the index; `message` is undefined if the user may not read it or a filter excludes it. */
 export interface SearchHit {
   messageId: number
   message: MessageRecord | undefined
 }
 
-/** How long after its creation every message is visible to others: no statement that sends takes as long. */
+/** After this long every message is committed or rolled back: no statement that sends takes as long. */
 const SETTLED_SECONDS = 60
 
 export function createSearchStore(db: Db) {
   return {
-    /** Adds messages to the index; one that has a row keeps it. */
+    /** Adds messages to the index; existing rows are kept. */
     async add(messages: readonly IndexedMessage[]): Promise<void> {
       const ids = messages.map(({ messageId }) => messageId)
-      // One text, which takes no quoting; it is split by what no array has.
+      // As one text, since array literals of numbers need no quoting and contain no semicolon.
       const tokens = messages.map((message) => `{${message.tokens.join(',')}}`).join(';')
       await db.$executeRaw`
         ${named('add_to_search')} INSERT INTO message_search (message_id, tokens)
@@ -53,7 +53,7 @@ export function createSearchStore(db: Db) {
         ON CONFLICT DO NOTHING`
     },
 
-    /** Says what a message is found by from now on. To be called in the transaction that changes it; a deletion does so by itself. */
+    /** Replaces a message's tokens; call it in the transaction that edits the message. A deletion removes them by itself. */
     async replace({ messageId, tokens }: IndexedMessage): Promise<void> {
       await db.$executeRaw`
         INSERT INTO message_search (message_id, tokens) VALUES (${messageId}, ${[...tokens]}::int[])
@@ -97,8 +97,8 @@ export function createSearchStore(db: Db) {
     },
 
     /**
-     * Takes the next messages that may have no row yet, in order, at most `limit`, of those that every reader sees by now. `lastId` is up
-     * to where they were looked at, for `setIndexedTo` in the same transaction; undefined where there are none, or another node is at it.
+     * The next messages without a row, in order, among at most `limit` settled ones. `lastId` is the last one examined, for `setIndexedTo`
+     * in the same transaction; undefined if there is none, or if another node holds the lock.
      */
     async nextUnindexed(limit: number): Promise<{ messages: MessageRecord[]; lastId: number | undefined; isLast: boolean }> {
       const [state] = await db.$queryRaw<{ indexed_to: number }[]>`
@@ -110,7 +110,7 @@ export function createSearchStore(db: Db) {
         FROM (
           SELECT * FROM messages WHERE id > ${state.indexed_to} ORDER BY id LIMIT ${limit}
         ) m ${messageJoins} ORDER BY m.id`
-      // Behind one that is not settled, lower ids may still appear.
+      // Next to an unsettled message, lower ids may still be committed: stop there.
       const unsettled = rows.findIndex((row) => !row.is_settled)
       const settled = unsettled === -1 ? rows : rows.slice(0, unsettled)
       const messages = settled.filter((row) => !row.is_indexed).map(messageOf)
@@ -121,7 +121,7 @@ export function createSearchStore(db: Db) {
       await db.$executeRaw`UPDATE search_state SET indexed_to = ${id}`
     },
 
-    /** Has messages from this id on looked at again: some were put in behind what was indexed. */
+    /** Makes `nextUnindexed` examine messages from this id on again: an import inserted some with lower ids. */
     async indexFrom(id: number): Promise<void> {
       await db.$executeRaw`UPDATE search_state SET indexed_to = ${id - 1} WHERE indexed_to >= ${id}`
     },

@@ -8,17 +8,17 @@ import { agreeOnDeflate, type DeflateAgreement } from './deflate-offer.ts'
  */
 export type Compression = boolean | 'shared'
 
-/** What `ws` takes for it. Short messages grow by compressing, and each socket's window is memory. */
+/** The option of `ws` for it. Short messages grow when compressed, and each socket's window takes memory. */
 export const perMessageDeflate = (compression: Compression) =>
   compression === true ? { threshold: 1024, clientNoContextTakeover: true } : false
 
 const offersOf = ({ headers }: IncomingMessage): string | undefined => headers['sec-websocket-extensions']
 
-/** What was agreed with the client of a request to upgrade; undefined where nothing was, or `ws` does it. */
+/** The extension negotiated with the client of an upgrade request; undefined if there is none, or if `ws` negotiates it. */
 export const agreementWith = (request: IncomingMessage, compression: Compression): DeflateAgreement | undefined =>
   compression === 'shared' ? agreeOnDeflate(offersOf(request)) : undefined
 
-/** Lets a server tell its clients what is agreed. */
+/** Adds the negotiated extension to the server's upgrade responses. */
 export function announceAgreements(server: WebSocketServer, compression: Compression): void {
   if (compression !== 'shared') return
   server.on('headers', (headers, request) => {

@@ -1,14 +1,14 @@
-/** What was agreed with a client on how messages to it are compressed (RFC 7692, section 7.1); the same object for all clients alike. */
+/** How messages to a client are compressed, as negotiated (RFC 7692, section 7.1). Clients with equal parameters share the object. */
 export interface DeflateAgreement {
   /** The client's window is 2 to the power of this, in bytes. */
   readonly windowBits: number
-  /** Whether the client forgets a message when it ends, so that none may refer to an earlier one. */
-  readonly forgets: boolean
+  /** `server_no_context_takeover`: no message may refer to an earlier one. */
+  readonly noContextTakeover: boolean
   /** The value of `Sec-WebSocket-Extensions` in the answer. */
   readonly header: string
 }
 
-/** An empty stored block, which a sender takes off the end of a message and a receiver puts there again (RFC 7692, section 7.2). */
+/** An empty stored block: senders remove it from the end of a message, receivers append it again (RFC 7692, section 7.2). */
 export const DEFLATE_TAIL = Buffer.from([0x00, 0x00, 0xff, 0xff])
 
 const NAME = 'permessage-deflate'
@@ -17,7 +17,7 @@ const PARAMETER = /^([\w-]+)(?:\s*=\s*(?:([\w-]+)|"([\w-]+)"))?$/
 const WINDOW_BITS = /^(?:[89]|1[0-5])$/
 const MAX_WINDOW_BITS = 15
 
-/** The parameters that may be offered, and which values each may have: undefined is none. */
+/** The parameters that may be offered, and the check of each one's value; undefined if it came without one. */
 const PARAMETERS: Readonly<Record<string, (value: string | undefined) => boolean>> = {
   server_no_context_takeover: (value) => value === undefined,
   client_no_context_takeover: (value) => value === undefined,
@@ -44,20 +44,20 @@ function parametersOf(offer: string): Parameters | undefined {
 const agreements = new Map<string, DeflateAgreement>()
 
 function agreementOn(parameters: Parameters): DeflateAgreement {
-  const forgets = parameters.has('server_no_context_takeover')
+  const noContextTakeover = parameters.has('server_no_context_takeover')
   const windowBits = parameters.get('server_max_window_bits')
   const clientBits = parameters.get('client_max_window_bits')
   const header = [
     NAME,
-    // What clients compress is decompressed one message at a time: a window of each would be 32 KiB and more of memory.
+    // Messages of clients are inflated one by one: to keep a window for each client would take 32 KiB of memory and more.
     'client_no_context_takeover',
-    ...(forgets ? ['server_no_context_takeover'] : []),
+    ...(noContextTakeover ? ['server_no_context_takeover'] : []),
     ...(windowBits === undefined ? [] : [`server_max_window_bits=${windowBits}`]),
     ...(clientBits === undefined ? [] : [`client_max_window_bits=${clientBits}`]),
   ].join('; ')
   let agreement = agreements.get(header)
   if (!agreement) {
-    agreement = { windowBits: windowBits === undefined ? MAX_WINDOW_BITS : Number(windowBits), forgets, header }
+    agreement = { windowBits: windowBits === undefined ? MAX_WINDOW_BITS : Number(windowBits), noContextTakeover, header }
     agreements.set(header, agreement)
   }
   return agreement

@@ -29,7 +29,7 @@ export function encodeTextFrame(text: string): Buffer {
   return frame
 }
 
-/** The first bytes of a text frame whose payload goes on with `restBytes` more, which follow in buffers of their own. */
+/** The header of a text frame and the beginning of its payload; `restBytes` more follow in other buffers. */
 export function encodeTextFrameStart(beginning: Buffer, restBytes: number): Buffer {
   const { frame, start } = withHeader(beginning.length + restBytes, beginning.length)
   beginning.copy(frame, start)

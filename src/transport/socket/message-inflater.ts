@@ -7,14 +7,13 @@ import { DEFLATE_TAIL } from './deflate-offer.ts'
 const NOTHING: Buffer = Buffer.alloc(0)
 const WINDOW_BYTES = 32_768
 
-/** From so many bytes on the next message of the socket has to wait for the next turn of the event loop. */
+/** After a message of this size or more, the socket's next one waits for the next turn of the event loop. */
 const LARGE_BYTES = 4096
 
 type Done = (error: Error | null, bytes?: Buffer) => void
 
 /**
- * Decompresses one message. Throws RangeError where it would be longer than `maxBytes`, which stops it there, and Error where it is not
- * compressed as RFC 7692 says.
+ * Inflates one message. Throws RangeError as soon as it exceeds `maxBytes`, and Error for what is not valid by RFC 7692.
  */
 function inflateMessage(message: Buffer, maxBytes: number): Buffer {
   const input = Buffer.concat([message, DEFLATE_TAIL])
@@ -32,19 +31,19 @@ function inflateMessage(message: Buffer, maxBytes: number): Buffer {
     start += engine.bytesWritten
     output = output.length === 0 ? buffer : Buffer.concat([output, buffer])
     if (output.length > maxBytes) throw new RangeError(`longer than ${maxBytes} bytes`)
-    // A block may say that it is the last one, and others follow it (section 7.2.3.4).
+    // More blocks may follow one with the BFINAL bit (section 7.2.3.4).
   } while (start < message.length)
   return output
 }
 
 /**
- * Decompresses what a client sends, each message by itself: the client has been told not to refer to earlier ones. It stands where `ws` looks for
- * its own implementation, which keeps hundreds of bytes for each socket, and a thread pool's work for each message.
+ * Inflates a client's messages, each by itself, since `client_no_context_takeover` was negotiated. It replaces the extension object of `ws`,
+ * which takes hundreds of bytes for each socket and a job of the thread pool for each message.
  */
 export class MessageInflater {
   readonly #ws: WebSocket
   readonly #maxBytes: number
-  /** Of a message whose end has not come yet. */
+  /** The frames so far of an incomplete message. */
   #fragments: Buffer[] | undefined
 
   constructor(ws: WebSocket, maxBytes: number) {
@@ -52,12 +51,12 @@ export class MessageInflater {
     this.#maxBytes = maxBytes
   }
 
-  /** What `ws` finds among the extensions of a socket. */
+  /** The receiver of `ws` looks its extension up by this name. */
   get ['permessage-deflate'](): this {
     return this
   }
 
-  /** Called by `ws` with each frame of a compressed message. `done` has to be called later, with what there is of the message now. */
+  /** Called by `ws` with each frame of a compressed message; `done` must be called asynchronously. */
   decompress(frame: Buffer, isLast: boolean, done: Done): void {
     if (!isLast) {
       if (frame.length > 0) (this.#fragments ??= []).push(frame)
@@ -71,7 +70,7 @@ export class MessageInflater {
       else setImmediate(() => done(null, bytes))
     } catch (error) {
       queueMicrotask(() => {
-        // Before `ws` closes it, which knows no code for an error that is not its own.
+        // Before `ws` closes it without a code, since the error is not one of its own.
         closeWith(this.#ws, error instanceof RangeError ? CLOSE.tooLarge : CLOSE.notUtf8)
         done(error as Error)
       })

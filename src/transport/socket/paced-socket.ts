@@ -6,40 +6,40 @@ import { closeWith } from './close.ts'
 import { MessageInflater } from './message-inflater.ts'
 import type { SocketWriter } from './writer.ts'
 
-/** How much of what came is parsed at once: small enough that its frames, however short, are handled within a millisecond. */
+/** How many bytes are parsed at once: few enough that their frames, however short, are handled within a millisecond. */
 const SLICE_BYTES = 1024
 
-/** How long one turn of the event loop parses what is longer than a slice, of all sockets together. */
+/** How long one turn of the event loop parses queued slices, of all sockets together. */
 const TURN_MS = 4
 
-/** After so many refusals in a row a socket is not read for a moment, each time again. */
+/** Each time a socket has had this many more refusals in a row, it is not read for SLOWED_MS. */
 const REFUSALS_STEP = 100
 const SLOWED_MS = 100
-/** And after so many it is closed. */
+/** After this many in a row it is closed. */
 const REFUSALS_LIMIT = 1000
-/** How many refusals one accepted request makes up for. */
+/** How many refusals one accepted request cancels. */
 const REFUSALS_FORGIVEN = 10
-/** Refusals further apart are not in a row. */
+/** After this long without a refusal, counting starts anew. */
 const ROW_MS = 10_000
 
-/** How long a client that is closed for its refusals may take to read the rest. */
+/** How long a client closed for its refusals may take to read the responses. */
 const LINGER_MS = 5000
 
 type Done = (error?: Error | null) => void
 
-/** What `ws` parses a socket's bytes with. */
+/** The parser of `ws` for a socket's bytes. */
 interface Receiver extends Writable {
   _write(chunk: Buffer, encoding: BufferEncoding, done: Done): void
   paced: PacedSocket
   _extensions: object
 }
 
-/** What is left to parse of bytes that came together. */
+/** The part of a received chunk that is not parsed yet. */
 interface Rest {
   readonly chunk: Buffer
   readonly done: Done
   start: number
-  /** Decompressing takes more than one turn. */
+  /** True while a slice is being parsed: inflating takes more than one turn. */
   isParsing: boolean
 }
 
@@ -47,12 +47,12 @@ interface Rest {
 const waiting = new TurnQueue<PacedSocket>(TURN_MS, (socket) => socket.parseSlice())
 
 function pacedWrite(this: Receiver, chunk: Buffer, _: BufferEncoding, done: Done): void {
-  this.paced.take(chunk, done)
+  this.paced.receive(chunk, done)
 }
 
 /**
- * A socket that shares the event loop: what came in one piece is parsed in slices, in turn with other sockets. It is read only
- * as far as its answers go out, and many refusals in a row slow it down.
+ * A socket that shares the event loop: a large chunk is parsed in slices, in turn with other sockets. Parsing pauses while
+ * the writer's buffer is full, and many refusals in a row slow it down.
  */
 export class PacedSocket extends WebSocket {
   #socket: Duplex | undefined
@@ -62,13 +62,13 @@ export class PacedSocket extends WebSocket {
   #rest: Rest | undefined
   #isQueued = false
   #isSlowed = false
-  #goesOnWhenClosed = false
+  #resumesWhenClosed = false
   /** How many pings in a row it has not answered. */
   missedPings = 0
   #refusals = 0
   #lastRefusalAt = 0
 
-  /** To be called with the socket below and the writer of its answers, before anything is read. */
+  /** Call it before anything is read, with the underlying socket and the writer of the responses. */
   pace(socket: Duplex, writer: SocketWriter): void {
     const { _receiver: receiver } = this as unknown as { _receiver: Receiver }
     this.#socket = socket
@@ -79,17 +79,17 @@ export class PacedSocket extends WebSocket {
     receiver._write = pacedWrite
   }
 
-  /** To be called where the client was told that it may compress its messages, before anything is read. */
+  /** Call it before anything is read, if permessage-deflate was negotiated: the client may compress its messages. */
   inflateUpTo(maxBytes: number): void {
     ;(this as unknown as { _receiver: Receiver })._receiver._extensions = new MessageInflater(this, maxBytes)
   }
 
-  /** Parses the chunk as soon as the socket's turn comes, and then calls `done`; the next chunk comes after that. */
-  take(chunk: Buffer, done: Done): void {
-    const waits = this.#waits()
-    if (!waits && chunk.length <= SLICE_BYTES) return this.#parseNow(chunk, done)
+  /** Parses the chunk in the socket's turn, then calls `done`, after which the next chunk arrives. */
+  receive(chunk: Buffer, done: Done): void {
+    const isBlocked = this.#isBlocked()
+    if (!isBlocked && chunk.length <= SLICE_BYTES) return this.#parseNow(chunk, done)
     this.#rest = { chunk, done, start: 0, isParsing: false }
-    if (waits) return
+    if (isBlocked) return
     this.parseSlice()
   }
 
@@ -97,7 +97,7 @@ export class PacedSocket extends WebSocket {
   parseSlice(): void {
     this.#isQueued = false
     const rest = this.#rest
-    if (!rest || rest.isParsing || this.#waits()) return
+    if (!rest || rest.isParsing || this.#isBlocked()) return
     const { chunk, done, start } = rest
     const slice = chunk.subarray(start, start + SLICE_BYTES)
     rest.start += slice.length
@@ -108,7 +108,7 @@ export class PacedSocket extends WebSocket {
     rest.isParsing = true
     this.#parseNow(slice, (error) => {
       rest.isParsing = false
-      if (!error) return this.#goOn()
+      if (!error) return this.#queueRest()
       this.#rest = undefined
       done(error)
     })
@@ -118,30 +118,30 @@ export class PacedSocket extends WebSocket {
     ;(this.#parse as Receiver['_write']).call(this.#receiver as Receiver, chunk, 'buffer' as BufferEncoding, done)
   }
 
-  #goOn(): void {
+  #queueRest(): void {
     if (!this.#rest || this.#isQueued) return
     this.#isQueued = true
     waiting.add(this)
   }
 
-  /** Whether the socket is not to be parsed now; it goes on by itself when it may. */
-  #waits(): boolean {
-    // The rest holds the client's close frame.
+  /** Whether parsing has to wait; if so, it is queued again when the reason is gone. */
+  #isBlocked(): boolean {
+    // What is left includes the client's close frame.
     if (this.readyState !== this.OPEN) return false
     if (!this.isPaused && !this.#isSlowed) {
       const ready = (this.#writer as SocketWriter).ready()
       if (!ready) return false
-      void ready.then(() => this.#goOn())
+      void ready.then(() => this.#queueRest())
     }
-    this.#goOnWhenClosed()
+    this.#resumeWhenClosed()
     return true
   }
 
-  /** A socket that ends while it waits is parsed to the end: `ws` says that it closed only after that. */
-  #goOnWhenClosed(): void {
-    if (this.#goesOnWhenClosed) return
-    this.#goesOnWhenClosed = true
-    ;(this.#socket as Duplex).once('close', () => this.#goOn())
+  /** A socket that ends meanwhile is parsed to the end: `ws` emits `close` only then. */
+  #resumeWhenClosed(): void {
+    if (this.#resumesWhenClosed) return
+    this.#resumesWhenClosed = true
+    ;(this.#socket as Duplex).once('close', () => this.#queueRest())
   }
 
   /** Notes that a request was executed. */
@@ -149,7 +149,7 @@ export class PacedSocket extends WebSocket {
     if (this.#refusals > 0) this.#refusals = Math.max(0, this.#refusals - REFUSALS_FORGIVEN)
   }
 
-  /** Notes that a request was refused without being executed; returns true where the socket has to be given up. */
+  /** Notes that a request was refused without being executed; returns true if the socket is to be closed. */
   refused(): boolean {
     const now = performance.now()
     if (now - this.#lastRefusalAt > ROW_MS) this.#refusals = 0
@@ -160,13 +160,13 @@ export class PacedSocket extends WebSocket {
       this.#isSlowed = true
       setTimeout(() => {
         this.#isSlowed = false
-        this.#goOn()
+        this.#queueRest()
       }, SLOWED_MS).unref()
     }
     return false
   }
 
-  /** Closes a socket of too many refusals, whose answers were written. */
+  /** Closes the socket for too many refusals, after their responses were written. */
   giveUp(): void {
     closeWith(this, CLOSE.tooManyRefusals)
     setTimeout(() => this.terminate(), LINGER_MS).unref()
@@ -174,13 +174,13 @@ export class PacedSocket extends WebSocket {
 
   override resume(): void {
     super.resume()
-    this.#goOn()
+    this.#queueRest()
   }
 
-  /** Closes it after what its writer holds, whichever side closes (RFC 6455, section 5.5.1). */
+  /** Flushes the writer first, whichever side closes: nothing may follow a close frame (RFC 6455, section 5.5.1). */
   override close(code?: number, data?: string | Buffer): void {
-    this.#writer?.release()
+    this.#writer?.flush()
     super.close(code, data)
-    this.#goOn()
+    this.#queueRest()
   }
 }

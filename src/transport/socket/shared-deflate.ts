@@ -2,24 +2,24 @@ import { constants, deflateRawSync } from 'node:zlib'
 import { DEFLATE_TAIL } from './deflate-offer.ts'
 import { encodeCompressedFrame } from './frame.ts'
 
-/** How many bytes of text are kept for sockets that have them as history, of all messages together. */
+/** How many bytes of text are kept as compression history, of all messages together. */
 const HISTORY_BYTES = 4 * 1024 * 1024
-/** What one message is more than its text. */
+/** The overhead of one message beside its text. */
 const MESSAGE_BYTES = 200
 
-/** In how many ways one message is compressed. Sockets that would need another one get it uncompressed. */
+/** How many compressed variants one message may have. Sockets that would need a further one get it uncompressed. */
 const VARIANTS_LIMIT = 32
 
-/** A shorter text is not worth it. */
+/** Shorter texts are not worth compressing. */
 const MIN_BYTES = 64
 
-/** Stands where each socket has bytes of its own. No JSON text holds it, and no UTF-8 either, so that nothing refers to it. */
+/** Placeholder in the dictionary for bytes that differ between sockets. It does not occur in UTF-8, so that no match refers to it. */
 const FILLER = 0xff
 
-/** How far back a match of zlib's reaches is so many bytes less than its window. */
+/** zlib's matches reach back this many bytes less than its window (MIN_LOOKAHEAD). */
 const ZLIB_MARGIN = 262
 const MIN_ZLIB_WINDOW_BITS = 9
-/** From here on zlib may have more memory. */
+/** Longer texts are compressed with more memory. */
 const LARGE_CHARACTERS = 4096
 
 /** The longest match of DEFLATE, and the shortest. */
@@ -27,16 +27,16 @@ const MAX_MATCH = 258
 const MIN_MATCH = 3
 
 /**
- * A text that many sockets get, each after a beginning of its own where its protocol has one. All that get it in the same state share what it is
- * compressed to.
+ * A text that many sockets get; in graphql-ws, each after a beginning with its own subscription id. Sockets in the same state share the
+ * compressed bytes.
  */
 export class SharedMessage {
-  /** Whose text it is: it is history for messages with the same scope alone. */
+  /** Whose text it is: only messages with the same scope may refer to it. */
   readonly scope: string
-  /** Undefined once it is history for nobody any more. */
+  /** Undefined once no message refers to it any more. */
   text: string | undefined
   readonly byteLength: number
-  /** What it was compressed to in this turn of the event loop, the latest used one first. */
+  /** Its compressed variants in this turn of the event loop, the most recently used first. */
   variants: Variant[] | undefined
 
   constructor(text: string, scope: string) {
@@ -48,9 +48,9 @@ export class SharedMessage {
 
 /** What a socket's compressed messages depend on. */
 export interface DeflateState {
-  /** The window that the client has is 2 to the power of this, in bytes. */
+  /** The client's window is 2 to the power of this, in bytes. */
   readonly windowBits: number
-  /** The last compressed message, which the client's window ends with; undefined where there is none, or it may not be referred to. */
+  /** The last compressed message, with which the client's window ends; undefined if there is none, or no context takeover. */
   readonly last: SharedMessage | undefined
   /** Whether the message and the last one have the same beginning, byte by byte. */
   readonly repeats: boolean
@@ -59,7 +59,7 @@ export interface DeflateState {
 interface Variant {
   readonly windowBits: number
   readonly previous: SharedMessage | undefined
-  /** Of the beginning, where the blocks depend on it. */
+  /** The length of the beginning, if the blocks depend on it. */
   readonly beginningBytes: number
   /** The DEFLATE blocks of the text; undefined where they save nothing. */
   readonly blocks: Buffer | undefined
@@ -70,7 +70,7 @@ interface Variant {
 /** Messages that are being sent in this turn of the event loop. */
 let sending: SharedMessage[] = []
 
-/** Messages that may be history, the oldest first. */
+/** Messages that later ones may refer to, the oldest first. */
 const histories: SharedMessage[] = []
 let historyBytes = 0
 
@@ -133,13 +133,13 @@ function variantFor(
   return variant
 }
 
-/** From how large a window on a larger one makes no difference: sockets with different ones share all the same. */
+/** The window beyond which a larger one makes no difference, so that sockets with different windows share a variant. */
 function usefulWindowBits(message: SharedMessage, previous: SharedMessage | undefined, beginningBytes: number): number {
   const bytes = (previous?.byteLength ?? 0) + beginningBytes + message.byteLength + ZLIB_MARGIN
   return Math.min(15, Math.max(MIN_ZLIB_WINDOW_BITS, Math.ceil(Math.log2(bytes))))
 }
 
-/** The DEFLATE blocks of a text, which end with a whole byte. What they refer to lies in the text and in the previous message's. */
+/** The DEFLATE blocks of a text, up to a byte boundary. They refer to the text itself and to the previous message's. */
 function compress(text: string, previous: SharedMessage | undefined, beginningBytes: number, windowBits: number): Buffer {
   const output = deflateRawSync(text, {
     finishFlush: constants.Z_SYNC_FLUSH,
@@ -160,7 +160,7 @@ function storedHeader(length: number): Buffer {
   return Buffer.from([0x00, length & 0xff, length >> 8, ~length & 0xff, (~length >> 8) & 0xff])
 }
 
-/** Lengths and distances that codes stand for begin with these, and go on for as many as their extra bits tell (RFC 1951, section 3.2.5). */
+/** The extra bits of each length code and each distance code (RFC 1951, section 3.2.5). */
 const LENGTH_EXTRA_BITS = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5]
 const DISTANCE_EXTRA_BITS = [0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13]
 
@@ -174,7 +174,7 @@ function codeOf(value: number, first: number, extraBits: readonly number[]): { c
   throw new RangeError(`no code for ${value}`)
 }
 
-/** A block of one match, in the codes that every client knows, and an empty stored block, which ends it with a whole byte. */
+/** A block of one match with fixed Huffman codes, and an empty stored block, which ends at a byte boundary. */
 function copyBlocks(length: number, distance: number): Buffer {
   const bits: number[] = []
   /** The lowest bit first. */

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { WebSocket, WebSocketServer } from 'ws'
 import type { PacedSocket } from './paced-socket.ts'
 
-/** One WebSocket endpoint: what happens with a request to upgrade. */
+/** The handler of upgrade requests for one WebSocket protocol. */
 export interface Endpoint {
   /** Upgrades or refuses; never rejects. `address` is the client's. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): Promise<void>
@@ -12,7 +12,7 @@ export interface Endpoint {
   server: WebSocketServer
 }
 
-/** Nothing here is to be framed, guessed at or kept by caches; pages say more for themselves. */
+/** On every response: no framing, no MIME sniffing, no caching; pages add policies of their own. */
 export const SECURITY_HEADERS = {
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'DENY',

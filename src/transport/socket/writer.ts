@@ -10,10 +10,10 @@ import { compressedFrame, type SharedMessage } from './shared-deflate.ts'
 
 const NOTHING = Buffer.alloc(0)
 
-/** Writers that hold what this turn of the event loop wrote. */
-let holding: SocketWriter[] = []
+/** Writers with frames of this turn of the event loop that are not written to their sockets yet. */
+let unflushed: SocketWriter[] = []
 
-/** What was joined last: members of a group are mostly written the same frames. */
+/** The last concatenation: members of a group mostly get the same frames. */
 let joined: { parts: readonly Buffer[]; bytes: Buffer } | undefined
 
 function join(parts: readonly Buffer[]): Buffer {
@@ -22,36 +22,36 @@ function join(parts: readonly Buffer[]): Buffer {
   return (joined as { bytes: Buffer }).bytes
 }
 
-function flush(): void {
-  const writers = holding
-  holding = []
-  for (const writer of writers) writer.release()
+function flushAll(): void {
+  const writers = unflushed
+  unflushed = []
+  for (const writer of writers) writer.flush()
   joined = undefined
 }
 
 /**
- * Writes frames to a socket: what one turn of the event loop brings goes out in one write. It is where outbound data is
- * bounded, by class: a durable frame beyond the limit closes the socket, whose client resumes; from half the limit on a frame
- * that is ephemeral waits until there is room, and only the latest of those with the same key.
+ * Writes frames to a socket: those of one turn of the event loop in one write. It bounds outbound data, by class: a durable
+ * frame beyond the limit closes the socket, whose client resumes; from half the limit on, ephemeral frames are buffered until
+ * there is room, and only the latest with each coalescing key is kept.
  */
 export class SocketWriter {
   readonly #ws: WebSocket
   readonly #socket: Duplex
   readonly #maxBufferedBytes: number
   readonly #counts: Pick<Counts, 'ephemeralDropped' | 'tooSlow'>
-  /** Settles when the last compressed message has left; undefined where the socket does not compress. */
+  /** Settles when the last compressed message is written; undefined if `ws` does not compress for this socket. */
   #compressed: Promise<void> | undefined
-  #held: Buffer[] | undefined
-  #heldBytes = 0
-  /** Ephemeral frames that found no room. */
+  #pending: Buffer[] | undefined
+  #pendingBytes = 0
+  /** Ephemeral frames for which there was no room. */
   #latest: CoalescingBuffer<Buffer> | undefined
-  /** Where messages for many sockets are compressed once for all of them. */
+  /** Set if shared compression was negotiated: messages for many sockets are compressed once for all of them. */
   readonly #deflate: DeflateAgreement | undefined
-  /** The last compressed message, which the client's window ends with, and whose beginning it had. */
+  /** The last compressed message, with which the client's window ends, and the owner of the bytes before its text. */
   #lastMessage: SharedMessage | undefined
   #lastOwner: string | undefined
 
-  /** `socket` is the one under `ws`. */
+  /** `socket` is the underlying one of `ws`. */
   constructor(
     ws: WebSocket,
     socket: Duplex,
@@ -68,36 +68,36 @@ export class SocketWriter {
   }
 
   /**
-   * Writes a whole frame, whose last bytes may be in a buffer of their own, unless the socket is closing. `key` is what an ephemeral frame
-   * is coalesced by; undefined for one that is durable.
+   * Writes a whole frame, unless the socket is closing; `rest` are its last bytes if they are in another buffer. `key` is the coalescing
+   * key of an ephemeral frame; undefined for a durable one.
    */
   write(frame: Buffer, key?: string, rest?: Buffer): void {
     if (key !== undefined) this.#latest?.drop(key)
     if (!this.#admits(frame, key, rest)) return
     if (this.#compressed) this.#compress(rest ? Buffer.concat([frame, rest]) : frame)
-    else this.#hold(frame, rest)
+    else this.#enqueue(frame, rest)
   }
 
   /**
-   * Writes a durable frame whose text, or the text of `rest`, other sockets get too: compressed once for all of them where that was agreed.
-   * `owner` says whose the bytes before `rest` are: they are the same in all frames with the same owner.
+   * Writes a durable frame whose text, or the text of `rest`, other sockets get too: compressed once for all of them, if negotiated.
+   * The bytes before `rest` are the same in all frames with the same `owner`.
    */
   writeShared(message: SharedMessage, frame: Buffer, rest?: Buffer, owner?: string): void {
     if (!this.#deflate) return this.write(frame, undefined, rest)
     if (!this.#admits(frame, undefined, rest)) return
-    const { windowBits, forgets } = this.#deflate
+    const { windowBits, noContextTakeover } = this.#deflate
     const compressed = compressedFrame(message, rest ? payloadOf(frame) : NOTHING, {
       windowBits,
-      last: forgets ? undefined : this.#lastMessage,
+      last: noContextTakeover ? undefined : this.#lastMessage,
       repeats: owner === this.#lastOwner,
     })
-    if (!compressed) return this.#hold(frame, rest)
+    if (!compressed) return this.#enqueue(frame, rest)
     this.#lastMessage = message
     this.#lastOwner = owner
-    this.#hold(compressed)
+    this.#enqueue(compressed)
   }
 
-  /** Whether a frame is to be written now. One that is not was coalesced, or the socket is closing. */
+  /** Whether to write a frame now. If not, it was buffered, or the socket is closing. */
   #admits(frame: Buffer, key: string | undefined, rest: Buffer | undefined): boolean {
     if (this.#ws.readyState !== this.#ws.OPEN) return false
     const waiting = this.waiting()
@@ -108,8 +108,8 @@ export class SocketWriter {
       return false
     }
     if (waiting + length <= this.#maxBufferedBytes) return true
-    // What only waits for the end of the turn says nothing of the client.
-    this.release()
+    // Bytes of this turn do not show that the client is slow.
+    this.flush()
     const unread = this.waiting()
     if (unread === 0 || unread + length <= this.#maxBufferedBytes) return true
     this.#counts.tooSlow++
@@ -117,14 +117,14 @@ export class SocketWriter {
     return false
   }
 
-  #hold(frame: Buffer, rest?: Buffer): void {
-    if (this.#held) this.#held.push(frame)
+  #enqueue(frame: Buffer, rest?: Buffer): void {
+    if (this.#pending) this.#pending.push(frame)
     else {
-      this.#held = [frame]
-      if (holding.push(this) === 1) setImmediate(flush)
+      this.#pending = [frame]
+      if (unflushed.push(this) === 1) setImmediate(flushAll)
     }
-    if (rest) this.#held.push(rest)
-    this.#heldBytes += frame.length + (rest?.length ?? 0)
+    if (rest) this.#pending.push(rest)
+    this.#pendingBytes += frame.length + (rest?.length ?? 0)
   }
 
   #coalesce(key: string, frame: Buffer): void {
@@ -136,52 +136,52 @@ export class SocketWriter {
   }
 
   async #whenReady(): Promise<void> {
-    // Also where there is room for others, but none for a frame as large as this one.
+    // There may be room already, but not for a frame of this size.
     await (this.ready() ?? this.#drained())
     const latest = this.#latest
     this.#latest = undefined
     for (const [key, frame] of latest?.take() ?? []) this.write(frame, key)
   }
 
-  /** Resolves when there is room for more; undefined where there is now. */
+  /** Resolves when there is room for more; undefined if there is now. */
   ready(): Promise<void> | undefined {
     if (this.waiting() < this.#maxBufferedBytes / 4 || this.#socket.destroyed) return undefined
     return this.#drained()
   }
 
-  /** Resolves when all that was written has left, or never will. */
+  /** Resolves when everything written so far is sent, or the socket is gone. */
   #drained(): Promise<void> {
     if (this.#compressed) return this.#compressed
-    this.release()
-    // Its callback comes after those of all before it.
+    this.flush()
+    // Callbacks come in the order of writes.
     return new Promise((resolve) => this.#socket.write(NOTHING, () => resolve()))
   }
 
-  /** Outbound bytes that wait, in this process. */
+  /** Outbound bytes buffered in this process. */
   waiting(): number {
-    return this.#compressed ? this.#ws.bufferedAmount : this.#socket.writableLength + this.#heldBytes
+    return this.#compressed ? this.#ws.bufferedAmount : this.#socket.writableLength + this.#pendingBytes
   }
 
-  /** Compressing is the library's work, one message after the other. */
+  /** `ws` compresses, one message after the other. */
   #compress(frame: Buffer): void {
     const payload = payloadOf(frame)
-    // Its callback comes also where the socket is gone.
+    // Its callback is called even if the socket is gone.
     this.#compressed = new Promise((resolve) => this.#ws.send(payload, { binary: false }, () => resolve()))
   }
 
-  /** Closes the socket after what was written (RFC 6455, section 5.5.1). */
+  /** Flushes, then closes the socket (RFC 6455, section 5.5.1). */
   close(code: number, reason: string): void {
-    this.release()
+    this.flush()
     this.#ws.close(code, reason)
   }
 
-  /** Lets go what it holds; called at the end of the turn, and before a close frame, which nothing may follow. */
-  release(): void {
-    const held = this.#held
-    if (!held) return
-    this.#held = undefined
-    this.#heldBytes = 0
+  /** Writes pending frames to the socket; called at the end of the turn, and before a close frame, which nothing may follow. */
+  flush(): void {
+    const pending = this.#pending
+    if (!pending) return
+    this.#pending = undefined
+    this.#pendingBytes = 0
     if (this.#ws.readyState !== this.#ws.OPEN) return
-    this.#socket.write(held.length === 1 ? (held[0] as Buffer) : join(held))
+    this.#socket.write(pending.length === 1 ? (pending[0] as Buffer) : join(pending))
   }
 }
