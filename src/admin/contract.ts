@@ -4,9 +4,9 @@ import type { WatchedActivity } from './activity.ts'
 export interface Watcher {
   adminId: number
   connectionId: string | null
-  entry(entry: WatchedActivity): void
+  entry: (entry: WatchedActivity) => void
   /** Called when the server ended the watch. */
-  ended(): void
+  ended: () => void
 }
 
 /** A node's current state. */

@@ -73,6 +73,6 @@ export function createRepublish(options: { commits: Commits; notifications: Noti
 
     memberJoined: (groupId, userId, also) => pushMembership('member_joined', groupId, userId, also),
     memberLeft: (groupId, userId, also) => pushMembership('member_left', groupId, userId, also),
-    systemNotification: notifications.send,
+    systemNotification: (type, data, userIds, also) => notifications.send(type, data, userIds, also),
   }
 }

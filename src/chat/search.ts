@@ -26,7 +26,7 @@ export interface Search {
    * The newest messages of the user's conversations that match, with ids below `before`, at most `limit`. Throws BAD_USER_INPUT, and
    * NOT_FOUND for a conversation that the user is not in.
    */
-  messages(userId: number, input: SearchInput, before: number | undefined, limit: number): Promise<MessageRecord[]>
+  messages: (userId: number, input: SearchInput, before: number | undefined, limit: number) => Promise<MessageRecord[]>
 }
 
 const TEXT_LENGTH = 200

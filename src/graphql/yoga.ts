@@ -15,7 +15,7 @@ export interface HttpContext {
   /** The header Last-Event-ID; undefined if it is missing or empty. */
   lastEventId: string | undefined
   /** Opens a subscription as a stream that the transport counts as a connection of the viewer. */
-  openStream(request: OperationRequest): Promise<ResultStream | ExecutionResult>
+  openStream: (request: OperationRequest) => Promise<ResultStream | ExecutionResult>
 }
 
 export interface YogaOptions {
@@ -124,16 +124,17 @@ const requestOf = ({ document, operationName, variableValues }: Args) => ({
  */
 function useAcceptedTypes(): Plugin<HttpContext> {
   return {
-    onResultProcess({ result, request, resultProcessor, setResultProcessor }) {
+    onResultProcess(payload) {
+      const { result, request, resultProcessor } = payload
       if (Symbol.asyncIterator in result) {
-        if (resultProcessor) setResultProcessor(processEventStream as never, 'text/event-stream')
+        if (resultProcessor) payload.setResultProcessor(processEventStream as never, 'text/event-stream')
         else void (result as ResultStream).return()
         return
       }
       const accept = request.headers.get('accept') ?? ''
       if (!/text\/event-stream/i.test(accept)) return
       const mediaType = /application\/graphql-response\+json|application\/json/i.exec(accept)?.[0].toLowerCase()
-      if (mediaType) setResultProcessor(processRegularResult as never, mediaType)
+      if (mediaType) payload.setResultProcessor(processRegularResult as never, mediaType)
     },
   }
 }
@@ -148,9 +149,10 @@ function useStatus(): Plugin<HttpContext> {
     return reworded(error, error.message, { http: { status, spec: status < 500 }, ...error.extensions })
   }
   return {
-    onResultProcess({ result, setResult }) {
+    onResultProcess(payload) {
+      const { result } = payload
       if (Symbol.asyncIterator in result || Array.isArray(result) || 'data' in result || !result.errors) return
-      setResult({ ...result, errors: result.errors.map(withStatus) })
+      payload.setResult({ ...result, errors: result.errors.map(withStatus) })
     },
   }
 }

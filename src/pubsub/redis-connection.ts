@@ -14,7 +14,7 @@ export type RedisCommands = Redis | Cluster
 export interface RedisClients {
   commands: RedisCommands
   /** A connection to one server; in a cluster to any of its nodes, since a publish on one reaches all. */
-  connect(name: string): Redis
+  connect: (name: string) => Redis
 }
 
 // With jitter, so that nodes don't all reconnect at the same time.

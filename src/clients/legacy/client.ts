@@ -148,7 +148,7 @@ export function createLegacyClient(options: LegacyClientOptions): LegacyClient {
   let resolveClosed: (end: Promise<ClientClosedError>) => void
   const closed = new Promise<ClientClosedError>((resolve) => (resolveClosed = resolve))
   let connectionClosed = Promise.resolve()
-  const opening: { resolve(greeting: ConnectionEstablishedData): void; reject(error: Error): void }[] = []
+  const opening: { resolve: (greeting: ConnectionEstablishedData) => void; reject: (error: Error) => void }[] = []
 
   function enter(next: ClientState, why: string): void {
     state = next

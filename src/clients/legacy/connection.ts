@@ -47,12 +47,12 @@ export interface ConnectionOptions {
   token: string
   capabilities: readonly Capability[]
   timing: Timing
-  onFrame(frame: ServerFrame): void
+  onFrame: (frame: ServerFrame) => void
   /**
    * The connection has ended or could not be opened; 1006 if there was no close code. Called at most once, and nothing after
    * it.
    */
-  onEnd(code: number, reason: string): void
+  onEnd: (code: number, reason: string) => void
 }
 
 const OPEN = 1

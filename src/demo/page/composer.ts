@@ -23,11 +23,11 @@ export interface Composer {
 
 export interface ComposerOptions {
   id: string
-  onSend(content: string): void
+  onSend: (content: string) => void
   /** Called at every change. */
-  onInput(isEmpty: boolean): void
+  onInput: (isEmpty: boolean) => void
   /** The reply or edit was cancelled. */
-  onCancel(): void
+  onCancel: () => void
 }
 
 export function createComposer({ id, onSend, onInput, onCancel }: ComposerOptions): Composer {

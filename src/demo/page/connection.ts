@@ -49,7 +49,7 @@ export interface ConnectionListener {
   /** `isResumed`: delivered by a resume. */
   event(event: ChatEvent, isResumed: boolean): void
   /** The connection is back and resumed after `after`; called again while replayed events arrive. */
-  resumed(count: number, after: string): void
+  resumed: (count: number, after: string) => void
 }
 
 /** Requests wait for the connection if it is down, and are repeated if that is safe. */

@@ -73,7 +73,7 @@ function createResumes(resumed: (count: number, after: string) => void) {
   return {
     has: (id: string | undefined): boolean => id !== undefined && ids.has(id),
 
-    watch({ direction, text }: Frame): void {
+    watch: ({ direction, text }: Frame): void => {
       if (direction === 'note') return
       const frame = JSON.parse(text) as { type: string; message_id?: string; data?: Record<string, unknown> }
       if (direction === 'out') {

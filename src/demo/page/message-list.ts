@@ -16,15 +16,15 @@ export interface Pending {
 }
 
 export interface MessageActions {
-  react(message: Message, reaction: string, isAdded: boolean): void
-  answer(message: Message): void
-  edit(message: Message): void
-  delete(message: Message): void
-  markUnread(message: Message): void
-  retry(pending: Pending): void
-  loadOlder(): void
+  react: (message: Message, reaction: string, isAdded: boolean) => void
+  answer: (message: Message) => void
+  edit: (message: Message) => void
+  delete: (message: Message) => void
+  markUnread: (message: Message) => void
+  retry: (pending: Pending) => void
+  loadOlder: () => void
   /** Puts a first message into the input. */
-  greet(): void
+  greet: () => void
 }
 
 export interface MessageList {

@@ -29,9 +29,9 @@ export interface PaneOptions {
   peerId: string
   config: DemoConfig
   /** The user or the protocol has changed. */
-  onChosen(): void
+  onChosen: () => void
   /** A conversation was opened. */
-  onOpened(): void
+  onOpened: () => void
 }
 
 export interface Pane {

@@ -18,10 +18,10 @@ export interface ThreadTools {
 }
 
 export interface ThreadToolsOptions {
-  block(conversation: Conversation, blocked: boolean): void
+  block: (conversation: Conversation, blocked: boolean) => void
   /** Shows a message of the conversation, older ones loaded as far as needed. */
-  goTo(messageId: string): Promise<void>
-  failed(error: unknown): void
+  goTo: (messageId: string) => Promise<void>
+  failed: (error: unknown) => void
 }
 
 interface Found {

@@ -8,7 +8,7 @@ import { DatabaseStartError } from './start-error.ts'
 
 export interface Embedded {
   adapterFactory: SqlMigrationAwareDriverAdapterFactory
-  close(): Promise<void>
+  close: () => Promise<void>
 }
 
 /** The PostgreSQL major version of the embedded engine; it can't read a folder of another one. */

@@ -29,7 +29,7 @@ type Done = (error?: Error | null) => void
 
 /** The parser of `ws` for a socket's bytes. */
 interface Receiver extends Writable {
-  _write(chunk: Buffer, encoding: BufferEncoding, done: Done): void
+  _write: (this: Receiver, chunk: Buffer, encoding: BufferEncoding, done: Done) => void
   paced: PacedSocket
   _extensions: object
 }
