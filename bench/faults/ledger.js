@@ -16,7 +16,7 @@ export class Ledger {
   outOfAckOrder = 0
   /** Messages that came under two ids. */
   storedTwice = 0
-  /** Times a client was told that it could not be given all it had missed. */
+  /** How often a client was told that its resume is incomplete. */
   incompleteResumes = 0
   #messages = new Map()
   #members = new Map()
@@ -34,7 +34,7 @@ export class Ledger {
     this.#messages.set(key, { conversation, sentAt: performance.now(), ackedAt: undefined, id: undefined, isTwice: false })
   }
 
-  /** Its sender was told that it is safe. */
+  /** It was acknowledged to its sender. */
   acked(key) {
     const message = this.#messages.get(key)
     if (message.ackedAt !== undefined) return

@@ -36,7 +36,7 @@ writeFileSync(output, `${JSON.stringify({ ...environment, ...load, runs: all }, 
 console.log(tableOf(runs))
 process.exit(runs.some(({ error }) => error !== undefined) ? 1 : 0)
 
-/** A run that could not be made is told of in its place. */
+/** A failed run is reported in its place. */
 async function attempt(system, scenario, logFolder) {
   try {
     return { result: await run(system, scenario, { ...load, logFolder, postgres }) }

@@ -6,7 +6,7 @@ export class Tally {
   closes = {}
   bytesIn = 0
   bytesOut = 0
-  /** What else is worth to be told. */
+  /** Further remarks for the report. */
   notes = []
 
   refused(code) {

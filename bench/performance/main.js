@@ -66,7 +66,7 @@ for (const { scenario, system, round, error } of failures)
   console.error(`invalid: ${scenario}, ${system}, round ${round}: ${error}`)
 process.exit(failures.length > 0 ? 1 : 0)
 
-/** One run of a scenario on one system. A run that went wrong counts for nothing, and is told of at the end. */
+/** One run of a scenario on one system. A failed run is not counted, and is reported at the end. */
 async function attempt(scenario, id, round) {
   const label = `${scenario.id}-${id}-${round + 1}`
   const bench = { postgres, world, cores, logFolder: LOG_FOLDER, profiles, nodeOptions }

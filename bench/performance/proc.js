@@ -42,7 +42,7 @@ export function residentBytes(pid) {
   return Number(kilobytes) * 1024
 }
 
-/** How long a core has been busy so far, whoever kept it so, in seconds. */
+/** How long a core has been busy so far, with all processes, in seconds. */
 export function coreBusySeconds(core) {
   const line = readFileSync('/proc/stat', 'utf8').split('\n')[core + 1]
   const [name, user, nice, system, , , irq, softirq, steal] = line.split(' ')

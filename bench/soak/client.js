@@ -10,9 +10,9 @@ export const KEY_LENGTH = 12
 
 /** A client of either protocol that comes back by itself and resumes, and knows what it got. */
 export class Client {
-  /** What messages said that came, and how often each. */
+  /** The keys of received messages, and how often each came. */
   got = new Map()
-  /** Messages that others can be told of. */
+  /** Messages to which others can react. */
   seen = []
   failures = 0
   repeats = 0
@@ -107,7 +107,7 @@ export class Client {
     this.#ids.add(id)
     if (BigInt(id) > BigInt(this.#cursor)) this.#cursor = id
     if (!message) return
-    // Its beginning tells it from others, and is all that is kept.
+    // Its beginning identifies it; the rest is not stored.
     const key = message.content.slice(0, KEY_LENGTH)
     this.got.set(key, (this.got.get(key) ?? 0) + 1)
     this.onMessage?.(key)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 
-/** An address that leads new connections to whichever port it was told last; those that are open stay where they are. */
+/** An address that forwards new connections to the port set last; open ones stay where they are. */
 export class Address {
   #target
   #sockets = new Set()

@@ -56,7 +56,7 @@ export class OwnRedis {
     return end(this.#process)
   }
 
-  /** How many commands it has carried out so far, on whoever's behalf. */
+  /** How many commands it has executed so far, for all clients. */
   async commandCount() {
     const info = await this.#command('INFO', 'commandstats')
     const calls = [...info.matchAll(/^cmdstat_(?!info)[^:]+:calls=(\d+)/gm)]
@@ -179,7 +179,7 @@ export class OwnPostgres {
     return this.#url(name)
   }
 
-  /** Has the statements in a database counted; of those who connect from now on. Resolves with what tells how many so far. */
+  /** Counts the statements of connections to a database that are opened from now on. Resolves with a function that returns the count so far. */
   async countStatements(url) {
     await this.#query(`ALTER DATABASE ${databaseOf(url)} SET log_statement = 'all'`)
     let count = 0

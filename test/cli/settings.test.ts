@@ -483,7 +483,7 @@ describe('the table of settings', () => {
   const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 
   test('is what docs/settings.md says', () => {
-    expect(read('docs/settings.md')).toBe(settingsPage())
+    expect(read('docs/settings.md'), 'run npm run contract').toBe(settingsPage())
   })
 
   test('has all that .env.example names', () => {

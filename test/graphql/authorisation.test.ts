@@ -7,7 +7,7 @@ import { connectGraphqlWs, connectHttp, type Data, type GraphqlClient } from '..
 
 /**
  * Who may do what, for every field of the schema that can be asked for by itself, and for every field that is not the same
- * for all viewers. A new one without a rule here fails the first test.
+ * for all viewers. A new one without a rule in test/support/authorisation-rules.ts or here fails the first test.
  */
 
 /** What those see of a group who are not in it. */

@@ -43,7 +43,7 @@ export function openGraphqlClient({ url, connectionParams, subscription, onData 
         }
         client.subscribe(subscription, { next, error: resolve, complete: resolve })
       })
-      // A subscription opened anew may tell again what an earlier one told.
+      // A subscription that is opened again may deliver again what an earlier one delivered.
       connection++
       if (!isClosed) await sleep(delayOf(attempt))
     }

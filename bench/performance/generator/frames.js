@@ -5,7 +5,7 @@ export const CLOSE = 8
 export const PING = 9
 export const PONG = 10
 
-/** One for all: what it is for does not matter here, and the server unmasks all the same. */
+/** The same mask for all frames: the server unmasks them all the same, and a random one would protect nothing here. */
 const MASK = Buffer.from(randomBytes(4).map((byte) => byte || 1))
 
 /** A frame of a client, masked (RFC 6455, section 5.2). */
