@@ -16,6 +16,9 @@ const PAGES = {
     'slow consumers': slowConsumers,
     faults,
     inbox,
+    searches: () => databaseTime('messages'),
+    'searches for users': () => databaseTime('users'),
+    'read state': () => databaseTime('read state'),
   },
   'docs/SECURITY.md': { 'hostile user': hostile },
 }
@@ -84,6 +87,15 @@ function inbox() {
   return table(
     header,
     Object.keys(results[sizes[0]]).map((name) => [name, ...sizes.map((size) => results[size][name].toFixed(1))]),
+  )
+}
+
+/** Milliseconds of database time for each request of a kind, by the clock. */
+function databaseTime(kind) {
+  const rows = Object.entries(load('search').results[kind])
+  return table(
+    ['database time, ms', 'median', 'longest'],
+    rows.map(([name, { median: middle, longest }]) => [name, middle.toFixed(1), longest.toFixed(1)]),
   )
 }
 

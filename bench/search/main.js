@@ -72,7 +72,7 @@ const USERS = {
   'two letters that are rare together': names('qx'),
   'Chinese, one name in 1,000': names('明'),
   'an id': names('4711'),
-  'digits in one name in 100, behind many without': names('99'),
+  'two digits, in one name in 20': names('99'),
   'nine characters of many names': names('ser 99999'),
   'the same digit, more than any name has': names('9999999'),
   '100 characters': names('user '.repeat(20)),
