@@ -23,6 +23,8 @@ interface Subscriber {
 export class Bus {
   faults: BusFaults = STEADY
   isAway = false
+  /** How long the broker takes at most to acknowledge a subscription, in milliseconds. */
+  subscribeMs = 3
   readonly subscribers = new Set<Subscriber>()
   readonly keys = new Map<string, unknown>()
 
@@ -70,7 +72,7 @@ export class NodeBus extends PubSubEngine {
     const remote = { engine: this, channel, deliver }
     this.#ids.set(id, { local, remote })
     // As a broker that acknowledges: from then on nothing is missed, unless it is lost.
-    await world.sleep(0.2 + world.random() * 3, this.owner)
+    await world.sleep(0.2 + world.random() * this.#bus.subscribeMs, this.owner)
     if (this.#ids.has(id)) this.#bus.subscribers.add(remote)
     return id
   }

@@ -100,7 +100,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'src/live/topics.ts',
     [
       'topic.outOfOrder.set(seq, event as DurableEvent)\n    if (topic.position !== undefined) void this.#catchUp(topic)',
-      'topic.outOfOrder.set(seq, event as DurableEvent)',
+      'void seq',
     ],
     'resume',
     'no gap',

@@ -34,6 +34,7 @@ export interface NodeSettings {
   /** Whether positions are checked: if not, nothing else may be needed. */
   checksPositions: boolean
   statementTimeoutMs: number
+  subscribeMs: number
 }
 
 /** Prepared once for all runs of this process. */

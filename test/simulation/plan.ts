@@ -154,6 +154,7 @@ export function drawPlan(seed: number): Plan {
     positionCheckMs: draw.between(400, 1500),
     checksPositions: kinds.some((kind) => LOSSES.includes(kind)) || draw.chance(0.5),
     statementTimeoutMs: 1500,
+    subscribeMs: draw.chance(0.5) ? 3 : 60,
   }
   // What retention takes has to be old, else it is faster than what heals.
   const length = draw.between(600, MOST_MS) + (kinds.includes(SWEEP) ? 5000 : 0)

@@ -51,6 +51,7 @@ class Run {
     this.plan = plan
     this.world = new World(plan.seed)
     enterWorld(this.world)
+    this.bus.subscribeMs = plan.settings.subscribeMs
     this.nodes = Array.from({ length: plan.nodes }, (_, index) => this.#node(index, 0))
     this.clients = plan.clients.map(({ protocol, userId, tokenMs }, index) => {
       const parts = {
