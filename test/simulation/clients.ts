@@ -48,10 +48,6 @@ export abstract class SimClient implements Network {
     this.sockets.add(socket)
   }
 
-  opened(socket: SimSocket): void {
-    if (this.protocol === 'legacy') this.openStream(socket, '', null)
-  }
-
   /** Names a stream: the connection, or one of its subscriptions. */
   openStream(socket: SimSocket, id: string, after: string | null): void {
     const stream = `${this.name}/${++this.#count}`
@@ -61,6 +57,8 @@ export abstract class SimClient implements Network {
   }
 
   received(socket: SimSocket, text: string): void {
+    // A legacy connection begins for its client with the server's first frame.
+    if (this.protocol === 'legacy' && !this.streams.has(`${socket.serial} `)) this.openStream(socket, '', null)
     const found = streamOfFrame(text, this.protocol)
     if (!found) return
     const stream = this.streams.get(`${socket.serial} ${found.subscription}`)

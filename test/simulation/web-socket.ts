@@ -8,7 +8,6 @@ export interface Network {
   /** The node that a new connection goes to; undefined where none answers. */
   target(): Listener | undefined
   connecting(socket: SimSocket): void
-  opened(socket: SimSocket): void
   /** Each text that came. */
   received(socket: SimSocket, text: string): void
   /** Each text that is sent. */
@@ -159,7 +158,6 @@ export class SimSocket implements ClientEnd {
     this.#isUpgraded = true
     this.protocol = /^sec-websocket-protocol: (.*)$/im.exec(head)?.[1] ?? ''
     this.readyState = 1
-    this.network.opened(this)
     this.#emit('open', {})
     return true
   }
