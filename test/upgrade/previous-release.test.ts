@@ -91,7 +91,7 @@ describe.skipIf(!isAsked || skipCluster || !hasPrevious)(`version ${PREVIOUS.ver
     const keys = await redis.keys(`${prefix}*`)
     if (keys.length > 0) await redis.del(...keys)
     await redis.quit()
-  })
+  }, 300_000)
 
   test('both deliver what clients of either send over both protocols, and a restart of the old one loses nothing', async () => {
     const launch = { command: [process.execPath, previous.main] as const }
