@@ -1,4 +1,5 @@
 /** Rules about what was delivered: in each stream, and to each client over all its streams. */
+import type { CommittedEvent } from './history.ts'
 import { mayBeLeftOut, type ClientHistory, type Of, type Stream, type Truth, type Visible } from './truth.ts'
 
 const deliveriesOf = ({ entries }: Stream): Of<'delivered'>[] => entries.filter((entry) => entry.kind === 'delivered')
@@ -210,6 +211,10 @@ export function cursorOfState(truth: Truth): string[] {
   })
 }
 
+/** The group that the user left with this event. */
+const groupLeftBy = (userId: number, event: CommittedEvent | undefined): string | undefined =>
+  (event?.payload as { closes?: number } | null | undefined)?.closes === userId ? event?.topic.slice('group:'.length) : undefined
+
 /** Where nothing went wrong, what is not kept comes to rest as it is. */
 export function ephemeral(truth: Truth): string[] {
   const { state } = truth.history
@@ -222,6 +227,9 @@ export function ephemeral(truth: Truth): string[] {
       if (isKept !== (id !== null)) found.push(`${stream.name} was given a ${type} ${id === null ? 'without' : 'with'} an id`)
       if (type === 'typing') typing.set(`${about.userId} in ${about.conversationId}`, about.typing === true)
       if (type === 'online_status') online.set(about.userId ?? 0, about.online === true)
+      const left = id === null ? undefined : groupLeftBy(stream.userId, truth.byId.get(id))
+      // The conversation is gone, and with it who was typing there.
+      for (const who of left === undefined ? [] : [...typing.keys()]) if (who.endsWith(` in group_${left}`)) typing.delete(who)
     }
     if (stream.closedAt !== undefined || !state.isSteady) return found
     const groups = new Set(state.members.flatMap(({ userId, groupId }) => (userId === stream.userId ? `group_${groupId}` : [])))
