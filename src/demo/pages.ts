@@ -88,7 +88,8 @@ async function loadAssets(): Promise<Map<string, DemoPage>> {
   }
 }
 
-const IMPORT = /^(?:import|export)\b[^'";]*['"](\.[^'"]+)['"]/gm
+/** Not any string behind `export`: one may be a selector. */
+const IMPORT = /^(?:import|export)\b(?:[^'";]*\bfrom)?\s*['"](\.[^'"]+)['"]/gm
 
 /** The operations behind the legacy protocol, as texts: the documents that the endpoint executes. */
 function describeLegacy(): Pick<DemoConfig, 'operations' | 'events'> {
