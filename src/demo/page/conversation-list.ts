@@ -1,5 +1,6 @@
 import { h, replaceChildren } from './dom.ts'
-import type { Chat, Conversation } from './chat.ts'
+import type { Chat } from './chat.ts'
+import type { Conversation } from './conversation.ts'
 import type { Text } from './text.ts'
 
 export interface ConversationList {

@@ -2,124 +2,91 @@
 import { h, replaceChildren, setAttributes } from './dom.ts'
 import type { Pane } from './pane.ts'
 import type { Text } from './text.ts'
+import { playTour } from './tour.ts'
 
 const HIDDEN = 'parley-demo-guide-hidden'
-const PATIENCE_MS = 30_000
-/** Pause between steps, so that eyes can follow. */
-const PAUSE_MS = 1200
 
-export interface Guide {
+export interface GuideOptions {
+  text: Text
+  panes: () => readonly [left: Pane, right: Pane]
+  /** Shows a pane if there is room for only one. */
+  bring: (pane: Pane) => void
+}
+
+export class Guide {
   readonly element: HTMLElement
   /** Shows and hides the guide. */
-  readonly toggle: HTMLElement
-  hide(): void
-  speak(text: Text): void
-}
-
-/** `bring` shows a pane if there is room for only one. */
-export function createGuide(panes: () => readonly [Pane, Pane], bring: (pane: Pane) => void): Guide {
-  const toggle = h('button', { type: 'button', class: 'guide-toggle', 'aria-controls': 'guide' }, '?')
-  const steps = h('ol')
-  const play = h('button', { type: 'button', class: 'primary' })
-  const element = h('section', { class: 'guide', id: 'guide' }, steps, play)
-  let text: Text
+  readonly toggle = h('button', { type: 'button', class: 'guide-toggle', 'aria-controls': 'guide' }, '?')
+  readonly #options: GuideOptions
+  readonly #steps = h('ol')
+  readonly #play = h('button', { type: 'button', class: 'primary' })
+  #text: Text
   /** The step being played, from 0; undefined: none. */
-  let current: number | undefined
-  let isDone = false
+  #current: number | undefined
+  #isDone = false
 
-  function draw(): void {
-    const items = text.steps.map((step, index) => {
-      const isPast = isDone || (current !== undefined && index < current)
-      const isCurrent = index === current
-      const number = h('span', { class: 'step-number', 'aria-hidden': 'true' }, isPast ? '✓' : String(index + 1))
-      const attributes = { class: isPast ? 'is-done' : undefined, 'aria-current': isCurrent ? 'step' : undefined }
-      return h('li', attributes, number, h('span', {}, step))
-    })
-    replaceChildren(steps, ...items)
-    play.textContent = current === undefined ? (isDone ? text.playAgain : text.play) : text.playing
-    setAttributes(play, { 'aria-disabled': current === undefined ? undefined : 'true' })
-    setAttributes(toggle, { 'aria-expanded': String(!element.hidden), 'aria-label': text.guide, title: text.guide })
-    setAttributes(element, { 'aria-label': text.guide })
+  constructor(options: GuideOptions) {
+    this.#options = options
+    this.#text = options.text
+    this.element = h('section', { class: 'guide', id: 'guide' }, this.#steps, this.#play)
+    this.element.hidden = localStorage.getItem(HIDDEN) !== null
+    this.toggle.addEventListener('click', () => this.#toggled())
+    this.#play.addEventListener('click', () => this.#played())
   }
 
-  function setHidden(isHidden: boolean): void {
-    element.hidden = isHidden
-    draw()
+  hide(): void {
+    this.#setHidden(true)
   }
 
-  async function run(): Promise<void> {
-    const [left, right] = panes()
-    const step = (index: number): void => {
-      current = index
-      draw()
-    }
-    /** Has one side write, and waits until the other has received it, unless its connection is cut. */
-    const say = async (from: Pane, to: Pane, content: string, arrives = true): Promise<void> => {
-      bring(from)
-      const seen = (arrives ? to : from).count(content)
-      await from.write(content)
-      await until(() => (arrives ? to : from).count(content) > seen)
-      await pause()
-    }
-
-    step(0)
-    if (left.userId() === right.userId()) right.become(left.otherUserId())
-    await until(() => left.isConnected() && right.isConnected())
-    await Promise.all([left.openPeer(right.userId()), right.openPeer(left.userId())])
-    await say(left, right, text.tour.hello(left.protocol()))
-    await say(right, left, text.tour.answer(right.protocol()))
-    step(1)
-    bring(left)
-    left.setCut(true)
-    await pause()
-    const [first, second] = text.tour.missed
-    const missed = left.count(second)
-    await say(right, left, first, false)
-    await say(right, left, second, false)
-    step(2)
-    bring(left)
-    await pause()
-    left.setCut(false)
-    await until(() => left.count(second) > missed)
-    await pause()
+  speak(text: Text): void {
+    this.#text = text
+    this.#draw()
   }
 
-  toggle.addEventListener('click', () => {
-    setHidden(!element.hidden)
-    if (element.hidden) localStorage.setItem(HIDDEN, '1')
+  /** Remembered for the next visit. */
+  #toggled(): void {
+    this.#setHidden(!this.element.hidden)
+    if (this.element.hidden) localStorage.setItem(HIDDEN, '1')
     else localStorage.removeItem(HIDDEN)
-  })
-  play.addEventListener('click', () => {
-    if (current !== undefined) return
-    isDone = false
-    void run()
-      .then(() => (isDone = true))
+  }
+
+  #setHidden(isHidden: boolean): void {
+    this.element.hidden = isHidden
+    this.#draw()
+  }
+
+  #played(): void {
+    if (this.#current !== undefined) return
+    const { panes, bring } = this.#options
+    this.#isDone = false
+    void playTour({ panes: panes(), bring, text: () => this.#text, step: (index) => this.#setCurrent(index) })
+      .then(() => (this.#isDone = true))
       // The user changed the panes meanwhile, or the server is down: the panes themselves show that.
       .catch(() => panes()[0].setCut(false))
-      .finally(() => {
-        current = undefined
-        draw()
-      })
-  })
-
-  element.hidden = localStorage.getItem(HIDDEN) !== null
-  return {
-    element,
-    toggle,
-    hide: () => setHidden(true),
-    speak(next) {
-      text = next
-      draw()
-    },
+      .finally(() => this.#setCurrent(undefined))
   }
-}
 
-const pause = (ms = PAUSE_MS): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+  #setCurrent(step: number | undefined): void {
+    this.#current = step
+    this.#draw()
+  }
 
-async function until(holds: () => boolean): Promise<void> {
-  const end = Date.now() + PATIENCE_MS
-  while (!holds()) {
-    if (Date.now() > end) throw new Error('it did not happen')
-    await pause(50)
+  #draw(): void {
+    const text = this.#text
+    const isPlaying = this.#current !== undefined
+    replaceChildren(this.#steps, ...text.steps.map((step, index) => this.#stepOf(step, index)))
+    this.#play.textContent = isPlaying ? text.playing : this.#isDone ? text.playAgain : text.play
+    setAttributes(this.#play, { 'aria-disabled': isPlaying ? 'true' : undefined })
+    const expanded = String(!this.element.hidden)
+    setAttributes(this.toggle, { 'aria-expanded': expanded, 'aria-label': text.guide, title: text.guide })
+    setAttributes(this.element, { 'aria-label': text.guide })
+  }
+
+  #stepOf(step: string, index: number): HTMLElement {
+    const isPast = this.#isDone || (this.#current !== undefined && index < this.#current)
+    const number = h('span', { class: 'step-number', 'aria-hidden': 'true' }, isPast ? '✓' : String(index + 1))
+    const isCurrent = index === this.#current
+    const attributes = { class: isPast ? 'is-done' : undefined, 'aria-current': isCurrent ? 'step' : undefined }
+    return h('li', attributes, number, h('span', {}, step))
   }
 }

@@ -1,6 +1,7 @@
+import { HAS_ROOM } from './chat-view.ts'
 import { h, setAttributes } from './dom.ts'
-import { createGuide } from './guide.ts'
-import { createPane, HAS_ROOM, type Pane } from './pane.ts'
+import { Guide } from './guide.ts'
+import { Pane } from './pane.ts'
 import { loadConfig } from './server.ts'
 import { keepLanguage, LANGUAGES, preferredLanguage, type Language } from './text.ts'
 
@@ -53,15 +54,16 @@ async function start(): Promise<void> {
     drawTabs()
     pane.shown()
   }
-  const guide = createGuide(() => panes as [Pane, Pane], bring)
+  const { text } = LANGUAGES[language]
+  const guide = new Guide({ text, panes: () => panes as [Pane, Pane], bring })
   const onOpened = (): void => {
     if (!matchMedia(HAS_ROOM).matches) guide.hide()
   }
 
-  const common = { config, onChosen: drawTabs, onOpened }
+  const common = { config, text, onChosen: drawTabs, onOpened }
   panes.push(
-    createPane({ ...common, side: 'left', userId: first?.id ?? '', peerId: second?.id ?? '', protocol: 'legacy' }),
-    createPane({ ...common, side: 'right', userId: second?.id ?? '', peerId: first?.id ?? '', protocol: 'graphql' }),
+    new Pane({ ...common, side: 'left', userId: first?.id ?? '', peerId: second?.id ?? '', protocol: 'legacy' }),
+    new Pane({ ...common, side: 'right', userId: second?.id ?? '', peerId: first?.id ?? '', protocol: 'graphql' }),
   )
   // A phone has room for one.
   root.dataset['pane'] = 'left'

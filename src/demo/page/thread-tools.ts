@@ -1,9 +1,9 @@
 /** What can be done with the open conversation besides writing: search it, and block the other user. */
-import type { Conversation } from './chat.ts'
+import type { Conversation } from './conversation.ts'
 import type { Person } from './connection.ts'
 import { SEARCH } from './documents.ts'
 import { h, replaceChildren, setAttributes } from './dom.ts'
-import { excerptOf } from './message-list.ts'
+import { excerptOf } from './message-view.ts'
 import { query } from './server.ts'
 import type { Text } from './text.ts'
 
