@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { copyDatabase, startApp, type TestApp } from '../support/app.ts'
-import { copyServerDatabase, dropServerDatabase, skipServer } from '../support/database.ts'
+import { startApp, type TestApp } from '../support/app.ts'
+import { copyDatabase, copyServerDatabase, dropServerDatabase, skipServer } from '../support/database.ts'
 import { runScript } from '../support/script.ts'
 
 // Each test runs processes on databases of its own, which a loaded machine does slowly.

@@ -2,8 +2,8 @@ import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { copyDatabase, startApp } from '../support/app.ts'
-import { createServerDatabase, databaseName, dropServerDatabase, open, serverQuery, skipServer } from '../support/database.ts'
+import { startApp } from '../support/app.ts'
+import { copyDatabase, createServerDatabase, databaseName, dropServerDatabase, open, serverQuery, skipServer } from '../support/database.ts'
 import { runScript, startScript } from '../support/script.ts'
 
 // Each test runs processes on databases of its own, which a loaded machine does slowly.

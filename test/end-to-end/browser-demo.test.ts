@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url'
 import axe from 'axe-core'
 import type { Browser, BrowserContextOptions, Locator } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { copyDatabase, startApp, tokenOf, type TestApp } from '../support/app.ts'
+import { startApp, tokenOf, type TestApp } from '../support/app.ts'
+import { copyDatabase } from '../support/database.ts'
 import {
   demoOn,
   demoUser,

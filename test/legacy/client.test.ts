@@ -16,7 +16,8 @@ import {
 } from '../../src/clients/legacy/client.ts'
 import { Pushes } from '../../src/clients/legacy/pushes.ts'
 import type { PushFrame } from '../../src/legacy-protocol/frames.ts'
-import { copyDatabase, startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
+import { startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
+import { copyDatabase } from '../support/database.ts'
 import { Inbox } from '../support/inbox.ts'
 import { createGroup, direct, people, say } from '../support/people.ts'
 

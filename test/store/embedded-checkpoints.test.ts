@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { copyDatabase } from '../support/app.ts'
-import { open } from '../support/database.ts'
+import { copyDatabase, open } from '../support/database.ts'
 import type { Database } from '../../src/store/database/client.ts'
 
 let folder: string

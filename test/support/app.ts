@@ -1,13 +1,11 @@
 import { createSecretKey } from 'node:crypto'
-import { cp, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { pino } from 'pino'
-import { afterAll, beforeAll, describe, inject } from 'vitest'
+import { afterAll, beforeAll, describe } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import { signToken, type TokenClaims } from '../../src/auth/verify.ts'
 import { loadSettings } from '../../src/settings.ts'
-import { copyServerDatabase, dropServerDatabase, skipServer } from './database.ts'
+import { copyDatabase, copyServerDatabase, dropServerDatabase, skipServer } from './database.ts'
 import { connectGraphqlWs, connectHttp, type GraphqlClient } from './graphql-client.ts'
 import { connectLegacy, type ConnectOptions, type LegacyClient } from './legacy-client.ts'
 
@@ -50,13 +48,6 @@ export interface TestApp {
 }
 
 let lastUserId = 1000
-
-/** A new embedded database with our schema and nothing in it; the caller removes the folder. */
-export async function copyDatabase(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'parley-test-'))
-  await cp(inject('databaseTemplate'), folder, { recursive: true })
-  return folder
-}
 
 /**
  * A server of the test's own on a free port with an embedded database of its own, limits of requests switched off,

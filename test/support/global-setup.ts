@@ -1,8 +1,9 @@
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { TestProject } from 'vitest/node'
+import type { Database } from '../../src/store/database/client.ts'
 import { migrate } from '../../src/store/migrations/migrate.ts'
 import { createServerDatabase, dropServerDatabase, hasServer, open } from './database.ts'
 
@@ -20,14 +21,17 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** Makes one database on each engine for the whole run: to copy it is ten times faster than to make another. */
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
   await noticeOldBuild()
-  const folder = await mkdtemp(join(tmpdir(), 'parley-template-'))
+  const run = await makeRunFolder()
+  // Inherited by the workers, which are not started yet.
+  process.env['TMPDIR'] = run
+  const folder = await mkdtemp(join(run, 'parley-template-'))
   await makeTables({ dataDir: folder })
   provide('databaseTemplate', folder)
   const url = (await hasServer()) ? await createServerDatabase() : undefined
   if (url !== undefined) await makeTables({ databaseUrl: url })
   provide('serverTemplate', url)
   return async () => {
-    await rm(folder, { recursive: true, force: true })
+    await rm(run, { recursive: true, force: true })
     if (url !== undefined) await dropServerDatabase(url)
   }
 }
@@ -35,7 +39,31 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
 async function makeTables(where: { dataDir: string } | { databaseUrl: string }): Promise<void> {
   const database = await open({ ...where, poolSize: 1, acquireTimeoutMs: 10_000, statementTimeoutMs: 60_000 })
   await migrate(database)
+  if (database.engine === 'embedded') await dropTemplates(database)
   await database.close()
+}
+
+/** Those of the engine's own, which hold two thirds of the files that each copy would have, and nobody uses. */
+async function dropTemplates({ prisma }: Database): Promise<void> {
+  await prisma.$executeRawUnsafe('UPDATE pg_database SET datistemplate = false')
+  for (const name of ['template0', 'template1']) await prisma.$executeRawUnsafe(`DROP DATABASE ${name}`)
+  await prisma.$executeRawUnsafe('CHECKPOINT')
+}
+
+const MEMORY = '/dev/shm'
+/** Much more than a run takes; containers have 64 MB unless they are told otherwise. */
+const MEMORY_NEEDED = 2 ** 31
+
+/** Where all files of the run are, which goes with it: in memory, where there is enough, since an embedded database syncs each commit. */
+async function makeRunFolder(): Promise<string> {
+  const isLarge = await statfs(MEMORY).then(
+    ({ bavail, bsize }) => bavail * bsize > MEMORY_NEEDED,
+    () => false,
+  )
+  const folder = await mkdtemp(join(isLarge ? MEMORY : tmpdir(), 'parley-run-'))
+  // A PostgreSQL that a test starts runs as another user, and has a folder in here.
+  await chmod(folder, 0o755)
+  return folder
 }
 
 /** Tests of processes and of the demo's page run what `npm run build` made, as `npm test` does first. */
