@@ -1,5 +1,5 @@
 import type { Browser, Locator, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { EXAMPLES } from '../../src/graphql/graphiql/graphiql.ts'
 import { startApp, type TestApp } from '../support/app.ts'
 import { launchBrowser, picture, skipBrowser, watchedContext, type WatchedContext } from '../support/browser.ts'
@@ -12,14 +12,10 @@ const PATIENCE = { timeout: 60_000, interval: 100 }
 let browser: Browser
 let app: TestApp
 let watched: WatchedContext
+/** The page of all tests, which start with what the one before left. */
+let first: Page
 
-/** Opens the page and chooses the tab of an example. */
-async function openExample(name: string): Promise<Page> {
-  const page = await watched.open(app.graphqlUrl)
-  await openTab(page, name)
-  return page
-}
-
+/** Chooses the tab of an example. */
 async function openTab(page: Page, name: string): Promise<void> {
   const tab = page.getByRole('tab', { name })
   await tab.waitFor()
@@ -61,19 +57,19 @@ describe.skipIf(skipBrowser)('GraphiQL in a browser', () => {
   beforeAll(async () => {
     browser = await launchBrowser()
     app = await startApp({ DEMO: '1' })
-  }, 60_000)
-  beforeEach(async () => {
     watched = await watchedContext(browser, app.http)
-  })
+    first = await watched.open(app.graphqlUrl)
+  }, 60_000)
   // Here it fails where a page asked another server for something, broke its policy or had an error.
-  afterEach(() => watched.close())
+  afterEach(() => watched.check())
   afterAll(async () => {
+    await watched?.close()
     await app?.stop()
     await browser?.close()
   })
 
   test('in a fresh profile the first click on the tab of every example opens it, with its variables below', async () => {
-    const page = await watched.open(app.graphqlUrl)
+    const page = first
     const tabs = page.getByRole('tab')
     await tabs.nth(EXAMPLES.length - 1).waitFor()
     const variables = page.getByRole('region', { name: 'Variables' }).locator('.view-lines').first()
@@ -97,7 +93,8 @@ describe.skipIf(skipBrowser)('GraphiQL in a browser', () => {
   })
 
   test('is authorised, runs the first example, shows the schema’s documentation and fits a phone', async () => {
-    const page = await openExample('WhoAmI')
+    const page = first
+    await openTab(page, 'WhoAmI')
     await run(page)
     await expect.poll(() => result(page), PATIENCE).toContain('"name": "Admin"')
     await page.getByRole('button', { name: 'Show Documentation Explorer' }).click()
@@ -124,7 +121,9 @@ describe.skipIf(skipBrowser)('GraphiQL in a browser', () => {
   })
 
   test('every tab of an admin’s day answers on its first click what docs/admin.md shows', async () => {
-    const page = await watched.open(app.graphqlUrl)
+    // The pictures show the page as it is in a fresh profile.
+    const own = await watchedContext(browser, app.http)
+    const page = await own.open(app.graphqlUrl)
     await page.setViewportSize({ width: 1260, height: 640 })
     await app.ready({ id: 100, name: 'Admin', isAdmin: true })
     for (const [name, ...answer] of DAY) {
@@ -135,14 +134,18 @@ describe.skipIf(skipBrowser)('GraphiQL in a browser', () => {
         await expect.poll(async () => (await result(page)).replaceAll(/\s+/g, ' '), PATIENCE).toContain(text)
       await picture(page, `admin-${name}`)
     }
+    await own.close()
   })
 
   test('a subscription shows the event that a mutation in another window causes', async () => {
-    const live = await openExample('Live')
+    await first.setViewportSize({ width: 1360, height: 860 })
+    const live = first
+    await openTab(live, 'Live')
     await run(live)
     // First the events of the log, of which the welcome is the last.
     await expect.poll(() => result(live), PATIENCE).toContain('"notificationType": "welcome"')
-    const sender = await openExample('Send')
+    const sender = await watched.open(app.graphqlUrl)
+    await openTab(sender, 'Send')
     await run(sender)
     await expect.poll(() => result(sender), PATIENCE).toContain('"content": "Hello from GraphiQL"')
     await expect.poll(() => result(live), PATIENCE).toContain('"content": "Hello from GraphiQL"')

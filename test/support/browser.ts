@@ -56,7 +56,9 @@ export interface WatchedContext {
   context: BrowserContext
   /** Opens a page, after which nothing may go wrong on it. */
   open(url: string): Promise<Page>
-  /** Closes all, and fails where a page had an error, broke its policy, or asked another server than `origin`. */
+  /** Fails where a page had an error, broke its policy, or asked another server than `origin`, since the last check. */
+  check(): void
+  /** Closes all, and checks. */
   close(): Promise<void>
 }
 
@@ -77,7 +79,7 @@ export async function watchedContext(
   const wrong: string[] = []
   const asked = (url: string): void => {
     const { protocol, host } = new URL(url)
-    if (!['data:', 'blob:'].includes(protocol) && host !== new URL(origin).host) wrong.push(`asked for ${url}`)
+    if (!['data:', 'blob:', 'about:'].includes(protocol) && host !== new URL(origin).host) wrong.push(`asked for ${url}`)
   }
   context.on('request', (request) => asked(request.url()))
   context.on('requestfailed', (request) => {
@@ -91,8 +93,10 @@ export async function watchedContext(
   })
   context.on('weberror', (error) => wrong.push(String(error.error().stack)))
   context.on('page', (page) => page.on('websocket', (socket) => asked(socket.url())))
+  const check = (): void => expect(wrong.splice(0)).toEqual([])
   return {
     context,
+    check,
     async open(url) {
       const page = await context.newPage()
       await page.goto(url)
@@ -100,7 +104,7 @@ export async function watchedContext(
     },
     async close() {
       await context.close()
-      expect(wrong).toEqual([])
+      check()
     },
   }
 }
