@@ -17,15 +17,21 @@ import {
 import type { Data } from './graphql-client.ts'
 import { createGroup, direct, eachOf, notify, people, run, say } from './people.ts'
 
-/** What clients of every transport see of each other: one suite, whatever the servers are made of. */
-export function describeBehaviour(start: () => Promise<TestApp>): void {
+/**
+ * What clients of every transport see of each other: one suite, whatever the servers are made of. Each rule is checked over
+ * `transports`, of messages that change over `capable` ones, and what clients of different transports have together over all.
+ */
+export function describeBehaviour(
+  start: () => Promise<TestApp>,
+  { transports = TRANSPORTS, capable = [LEGACY_CAPABLE, GRAPHQL_WS, SSE] } = {},
+): void {
   let app: TestApp
   beforeAll(async () => {
     app = await start()
   })
   afterAll(() => app.stop())
 
-  describe.each(TRANSPORTS)('over $name', (transport) => {
+  describe.each(transports)('over $name', (transport) => {
     const connect = (user: TestUser, after?: string): Promise<ChatClient> => transport.connect(app, user, after)
     const connectAll = <K extends string>(of: Record<K, TestUser>): Promise<Record<K, ChatClient>> =>
       eachOf(of, (user) => connect(user))
@@ -376,7 +382,7 @@ export function describeBehaviour(start: () => Promise<TestApp>): void {
     })
   })
 
-  describe.each([LEGACY_CAPABLE, GRAPHQL_WS, SSE])('messages that change, over $name', (transport) => {
+  describe.each(capable)('messages that change, over $name', (transport) => {
     const connectAll = <K extends string>(of: Record<K, TestUser>): Promise<Record<K, ChatClient>> =>
       eachOf(of, (user) => transport.connect(app, user))
     const about = ({ message, conversation, group }: Happening) => ({
