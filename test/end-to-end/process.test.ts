@@ -101,7 +101,7 @@ describe('starting', () => {
     expect([await locked.ended, await taken.ended]).toEqual([1, 1])
     expect(locked.err()).toContain(`process ${server.child.pid}`)
     expect(taken.err()).toBe(`HOST, PORT: can't listen on 127.0.0.1:${server.port} (EADDRINUSE); set another PORT, 0 picks one\n`)
-    const elsewhere = run({ HOST: 'host.invalid', DATA_DIR: 'memory:' })
+    const elsewhere = run(ours(await newDatabase(), { HOST: 'host.invalid' }))
     expect(await elsewhere.ended).toBe(1)
     expect(elsewhere.err()).toMatch(/^HOST, PORT: can't listen on host\.invalid \(E\w+\); set HOST to an address of this machine/)
     for (const { out: printed, err } of [locked, taken]) {

@@ -11,7 +11,15 @@ import { acquireLock, LockedError } from '../../src/store/database/folder-lock.t
 import { migrate, readMigrations } from '../../src/store/migrations/migrate.ts'
 import { GuardedPGlite } from '../../src/store/database/pglite.ts'
 import { diffToSchema, type Migration } from '../../src/store/migrations/schema-engine.ts'
-import { createServerDatabase, databaseName, dropServerDatabase, open, serverQuery, skipServer } from '../support/database.ts'
+import {
+  copyDatabase,
+  createServerDatabase,
+  databaseName,
+  dropServerDatabase,
+  open,
+  serverQuery,
+  skipServer,
+} from '../support/database.ts'
 
 /** Semicolons where a naive splitter would cut. */
 const NEXT: Migration = {
@@ -57,14 +65,18 @@ const history = (database: Database): Promise<Record<string, unknown>[]> =>
 
 let ours: Migration[]
 let embedded: Database
+let embeddedFolder: string
 
 beforeAll(async () => {
   ours = await readMigrations()
-  embedded = await open({})
-  await migrate(embedded)
+  embeddedFolder = await copyDatabase()
+  embedded = await open({ dataDir: embeddedFolder })
 })
 
-afterAll(() => embedded.close())
+afterAll(async () => {
+  await embedded.close()
+  await rm(embeddedFolder, { recursive: true, force: true })
+})
 
 describe('the embedded database', () => {
   test('the migrations make what schema.prisma says', async () => {

@@ -1,9 +1,8 @@
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { ChatError } from '../../src/errors.ts'
-import { createStore } from '../../src/store/store.ts'
 import { createTestChat, refusal, type TestChat } from '../support/chat.ts'
-import { databaseName, describeServers, open, serverQuery } from '../support/database.ts'
+import { databaseName, describeServers, open, openEmbeddedStore, serverQuery } from '../support/database.ts'
 
 const codesOf = async (attempts: readonly Promise<unknown>[]): Promise<unknown[]> =>
   (await Promise.allSettled(attempts)).map((done) =>
@@ -170,9 +169,9 @@ describeServers((on, isPooled) => {
 
 describe('the embedded database', () => {
   test('once closed, everything is UNAVAILABLE', async () => {
-    const database = await open()
-    const store = createStore(database)
-    await database.close()
+    const opened = await openEmbeddedStore()
+    const { store } = opened
+    await opened.close()
     const attempts = [
       store.ping(),
       store.users.byIds([1]),

@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises'
-import { once } from 'node:events'
+import { readFile, rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createLog } from '../../src/telemetry/log.ts'
-import { startApp, tokenOf, type TestApp } from '../support/app.ts'
+import { SECRET, startApp, tokenOf, type TestApp } from '../support/app.ts'
 import { skipCluster, startCluster } from '../support/cluster.ts'
-import { run } from '../support/server-process.ts'
+import { copyDatabase } from '../support/database.ts'
+import { start } from '../support/server-process.ts'
 
 const EVENTS = 'subscription { events { id ... on MessageSent { message { content } } } }'
 const SEND = 'mutation ($id: ID!, $content: String!) { sendMessage(input: { receiverId: $id, content: $content }) { id } }'
@@ -153,11 +153,9 @@ test.skipIf(skipCluster)('pool, Redis and the lag of events from another node ar
 })
 
 test('no token and nothing that was said gets into the log, at its most talkative', { timeout: 90_000 }, async () => {
-  const secret = 'a secret of tests, long enough for HS256'
-  const server = run({ DATA_DIR: 'memory:', JWT_SECRET: secret, DEMO: '0', LOG_LEVEL: 'trace' })
-  // It makes a database first, which takes its time on a busy machine.
-  await expect.poll(() => server.out(), { timeout: 60_000 }).toMatch(/is ready on/)
-  const port = Number(/127\.0\.0\.1:(\d+)/.exec(server.out())?.[1])
+  const folder = await copyDatabase()
+  const server = await start({ DATA_DIR: folder, JWT_SECRET: SECRET, DEMO: '0', LOG_LEVEL: 'trace' })
+  const { port } = server
   const { connectLegacy } = await import('../support/legacy-client.ts')
   const token = tokenOf({ userId: 7, name: 'Ann' })
   const url = `ws://127.0.0.1:${port}/ws/connect`
@@ -173,7 +171,8 @@ test('no token and nothing that was said gets into the log, at its most talkativ
   await client.close()
   await expect.poll(() => server.err()).toContain('a connection closed')
   server.child.kill('SIGTERM')
-  await once(server.child, 'exit')
+  await server.ended
+  await rm(folder, { recursive: true })
   expect(server.err()).toMatch(/"connectionId":"[0-9a-f-]{36}","userId":7,"protocol":"legacy","msg":"a connection opened"/)
   expect(server.out() + server.err()).not.toMatch(/what was said|eyJ/)
 })
