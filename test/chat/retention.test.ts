@@ -83,7 +83,7 @@ describeEngines((on) => {
   })
 
   describe.each(['group', 'direct'])('in a %s conversation', (kind) => {
-    test.each([1, 2, 3, 4, 5, 6])('counts stay exact over random histories (%i)', async (seed) => {
+    test.each([1, 2])('counts stay exact over random histories (%i)', async (seed) => {
       const { chat, send, users, group } = node
       const next = random(seed)
       const people = await users(kind === 'group' ? 4 : 2)

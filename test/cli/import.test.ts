@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { startApp } from '../support/app.ts'
-import { copyDatabase, createServerDatabase, databaseName, dropServerDatabase, open, serverQuery, skipServer } from '../support/database.ts'
+import {
+  copyDatabase,
+  createServerDatabase,
+  databaseName,
+  dropServerDatabase,
+  open,
+  serverQuery,
+  skipServer,
+} from '../support/database.ts'
 import { runScript, startScript } from '../support/script.ts'
 
 // Each test runs processes on databases of its own, which a loaded machine does slowly.
@@ -96,7 +104,7 @@ const ENGINES = [
     },
     close: (env: Env) => rm(env['DATA_DIR'] ?? '', { recursive: true, force: true }),
     // The engine alone takes seconds to store what PostgreSQL does at once.
-    many: 12_000,
+    many: 6000,
   },
   {
     name: 'PostgreSQL',
@@ -105,7 +113,7 @@ const ENGINES = [
       return { DATABASE_URL: await createServerDatabase() }
     },
     close: (env: Env) => dropServerDatabase(env['DATABASE_URL'] ?? ''),
-    many: 60_000,
+    many: 30_000,
   },
 ]
 

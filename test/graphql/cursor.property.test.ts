@@ -4,7 +4,7 @@ import { createHistoryNode, runHistory } from '../support/histories.ts'
 import { createRandom } from '../support/live.ts'
 
 /**
- * A long run: HISTORIES=100000 SEED=7 npx vitest run --config test/vitest.config.ts test/graphql/cursor.property.test.ts
+ * Each run of the tests takes a few histories from a seed of its own. A long run: HISTORIES=100000 SEED=7 npx vitest run --config test/vitest.config.ts test/graphql/cursor.property.test.ts
  * A seed repeats what is done; in which order it comes to the database is up to that too.
  */
 const HISTORIES = process.env['HISTORIES']
@@ -19,7 +19,7 @@ describeEngines((on) => {
       const node = await createHistoryNode(store)
       const since = performance.now()
       // The embedded database is slower, and has one transaction at a time.
-      const histories = Number(HISTORIES ?? (holder ? 150 : 30))
+      const histories = Number(HISTORIES ?? (holder ? 20 : 6))
       for (let number = 0; number < histories; number++) {
         const seed = SEED + number
         await runHistory({ node, holder, random: createRandom(seed) }).catch((error: unknown) => {

@@ -197,13 +197,13 @@ describe('thousands of connections that come and go', () => {
       await expect.poll(descriptors, { timeout: 20_000 }).toBeLessThan(80)
     }
     // What is made once is made by then.
-    await comeAndGo(1000)
+    await comeAndGo(500)
     await settle()
     const [before, heapBefore] = [descriptors(), await server.heapUsed()]
-    await comeAndGo(3000)
+    await comeAndGo(1500)
     await settle()
     await expect.poll(descriptors, { timeout: 20_000 }).toBeLessThanOrEqual(before + 5)
-    // 1200 were legacy connections and as many sockets of GraphQL: it would be more if as little as 1.5 KiB were kept of each.
+    // 600 were legacy connections and as many sockets of GraphQL: it would be more if as little as 2.5 KiB were kept of each.
     expect((await server.heapUsed()) - heapBefore).toBeLessThan(3 * 2 ** 20)
     server.child.kill('SIGTERM')
     expect(await server.ended).toBe(0)
