@@ -2,7 +2,7 @@ import cluster from 'node:cluster'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { OperatorError } from '../errors.ts'
-import { createApp, type App, type AppWorker, type Started } from '../app.ts'
+import type { App, AppWorker, Started } from '../app.ts'
 import { loadSettings, readEnvironment, type Settings } from '../settings.ts'
 import { createLog } from '../telemetry/log.ts'
 import { startTracing } from '../telemetry/tracing.ts'
@@ -52,6 +52,8 @@ async function work(settings: Settings, log: Logger): Promise<void> {
 
 async function openServer(settings: Settings, log: Logger, worker?: AppWorker): Promise<Server> {
   const flushTraces = await startTracing(process.env, { 'service.version': version })
+  // Most of what there is to load, which neither --help, a refused setting nor the supervisor of workers needs.
+  const { createApp } = await import('../app.ts')
   return new Server(settings, log, createApp(settings, log, worker), flushTraces)
 }
 
