@@ -2,7 +2,7 @@ import { createSecretKey } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe } from 'vitest'
-import { createApp } from '../../src/app.ts'
+import { createApp, type App } from '../../src/app.ts'
 import { signToken, type TokenClaims } from '../../src/auth/verify.ts'
 import { loadSettings } from '../../src/settings.ts'
 import { copyDatabase, copyServerDatabase, dropServerDatabase, skipServer } from './database.ts'
@@ -67,7 +67,7 @@ export async function startApp(env: Record<string, string> = {}): Promise<TestAp
     JWT_LEEWAY_SECONDS: '0',
     ...env,
   })
-  const app = createApp(settings, log)
+  let app: App | undefined = createApp(settings, log)
   const { port, metricsPort } = await app.start()
   const http = `http://127.0.0.1:${port}`
   const graphqlUrl = `${http}/graphql`
@@ -111,7 +111,9 @@ export async function startApp(env: Record<string, string> = {}): Promise<TestAp
     over: (user) => kept(connectHttp(graphqlUrl, tokenFor(user))),
     async stop() {
       for (const client of open.splice(0)) await client.close()
-      await app.stop()
+      await app?.stop()
+      // Variables of a file's tests stay until the run ends, and so would all that a server consists of.
+      app = undefined
       if (folder !== undefined) await rm(folder, { recursive: true, force: true })
     },
   }

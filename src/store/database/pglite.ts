@@ -69,6 +69,8 @@ export class GuardedPGlite extends PGlite {
     } finally {
       process.exitCode = exitCode
     }
+    // Its memory goes, whoever still refers to the closed engine.
+    delete this.mod
   }
 
   /**
