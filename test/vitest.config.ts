@@ -1,5 +1,32 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+/** What takes longest, as far as is known without an earlier run: a long file that starts last is waited for by all. */
+const LONG = [
+  'end-to-end/browser-demo',
+  'cli/import',
+  'end-to-end/process',
+  'end-to-end/examples',
+  'end-to-end/browser-graphiql',
+  'cli/export',
+  'end-to-end/behaviour',
+  'cluster/processes',
+  'cluster/behaviour',
+  'clients/resume',
+  'cli/doctor',
+  'cli/token',
+]
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rankOf = ({ moduleId }: TestSpecification): number => {
+      const rank = LONG.findIndex((name) => moduleId.endsWith(`/test/${name}.test.ts`))
+      return rank < 0 ? LONG.length : rank
+    }
+    return (await super.sort(files)).toSorted((a, b) => rankOf(a) - rankOf(b))
+  }
+}
 
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
@@ -11,6 +38,7 @@ export default defineConfig({
     pool: 'forks',
     // Files share what they import: most of a run was spent on importing and on code that was not compiled yet.
     isolate: false,
+    sequence: { sequencer: LongFirst },
     // Suites start servers and embedded databases: more at a time are slower and starve each other's timers.
     maxWorkers: 2,
     testTimeout: 60_000,
