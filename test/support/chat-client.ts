@@ -90,7 +90,8 @@ export interface Transport {
 
 /** Ids above are of users whose typing in an empty conversation, of which nothing is stored, ends a wait. */
 const FIRST_PROBE = 1_000_000
-let lastProbe = FIRST_PROBE
+/** How many probes a user has: those of all users are the same, so that few are stored. */
+const probes = new Map<number, number>()
 
 interface Received {
   client: Pick<ChatClient, 'user' | 'inbox' | 'presence' | 'reads' | 'cursor' | 'isIncomplete' | 'settle'>
@@ -156,9 +157,11 @@ const PROBE = `mutation ($conversation: ID!) {
   end: setTyping(conversationId: $conversation, typing: false)
 }`
 
-/** A user known to this client only, whose typing comes after everything that its node sent before. */
+/** Somebody whose typing to this user this client alone waits for; it comes after everything that its node sent before. */
 function createProbe(url: string, user: TestUser) {
-  const id = ++lastProbe
+  const number = (probes.get(user.id) ?? 0) + 1
+  probes.set(user.id, number)
+  const id = FIRST_PROBE + number
   const over = connectHttp(url, tokenOf({ userId: id, name: 'Probe' }))
   const echoes = new Inbox<Happening>()
   return {
