@@ -65,6 +65,8 @@ export async function startApp(env: Record<string, string> = {}): Promise<TestAp
     RATE_LIMIT_PER_SECOND: '0',
     PRESENCE_GRACE_MS: '0',
     JWT_LEEWAY_SECONDS: '0',
+    // A busy machine is no reason to refuse what a test does.
+    DB_STATEMENT_TIMEOUT_MS: '30000',
     ...env,
   })
   let app: App | undefined = createApp(settings, log)
