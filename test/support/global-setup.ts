@@ -50,6 +50,25 @@ async function dropTemplates({ prisma }: Database): Promise<void> {
   await prisma.$executeRawUnsafe('CHECKPOINT')
 }
 
+/** The folders of runs that were killed. */
+async function removeLeft(parent: string): Promise<void> {
+  for (const name of await readdir(parent)) {
+    const pid = Number(new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1])
+    if (pid > 0 && !isRunning(pid)) await rm(join(parent, name), { recursive: true, force: true })
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    // Somebody else's.
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** Before the number of the run's process. */
+const PREFIX = 'parley-run-'
 const MEMORY = '/dev/shm'
 /** Much more than a run takes; containers have 64 MB unless they are told otherwise. */
 const MEMORY_NEEDED = 2 ** 31
@@ -60,7 +79,9 @@ async function makeRunFolder(): Promise<string> {
     ({ bavail, bsize }) => bavail * bsize > MEMORY_NEEDED,
     () => false,
   )
-  const folder = await mkdtemp(join(isLarge ? MEMORY : tmpdir(), 'parley-run-'))
+  const parent = isLarge ? MEMORY : tmpdir()
+  await removeLeft(parent)
+  const folder = await mkdtemp(join(parent, `${PREFIX}${process.pid}-`))
   // A PostgreSQL that a test starts runs as another user, and has a folder in here.
   await chmod(folder, 0o755)
   return folder
