@@ -34,9 +34,9 @@ afterAll(() => Promise.all([app.stop(), quiet.stop()]))
 /** 15,000 bytes: what waits is over the limit after a few. */
 const LONG = '消'.repeat(5000)
 
-/** Sends 20 long messages, which are numbered from `from` on, together; resolves with their contents when all are stored. */
-async function sendTwenty(sender: LegacyClient, to: object, from: number): Promise<string[]> {
-  const contents = Array.from({ length: 20 }, (_, n) => `${from + n} ${LONG.slice(10)}`)
+/** Sends long messages, which are numbered from `from` on, together; resolves with their contents when all are stored. */
+async function sendLong(sender: LegacyClient, to: object, from: number, count = 20): Promise<string[]> {
+  const contents = Array.from({ length: count }, (_, n) => `${from + n} ${LONG.slice(10)}`)
   const answers = await Promise.all(contents.map((content) => sender.request('message_sent', { ...to, content })))
   for (const { code } of answers) expect(code).toBe(200)
   return contents
@@ -46,7 +46,7 @@ test('a replay much larger than the limit of waiting bytes reaches a client that
   const [ann, bob] = [await app.user(), await app.user()]
   const sender = await app.ready(ann)
   const count = 100
-  for (let sent = 0; sent < count; sent += 20) await sendTwenty(sender, { receiver_id: bob.id }, sent)
+  for (let sent = 0; sent < count; sent += 20) await sendLong(sender, { receiver_id: bob.id }, sent)
   const reader = await app.ready(bob, { headers: { 'last-event-id': '0' } })
   const answer = await reader.inbox.next(({ type }) => type === 'resume')
   expect(answer.data).toEqual({ success: true, replayed: count, complete: true })
@@ -87,7 +87,7 @@ test('a client that reads nothing is closed with 4508 and finds everything by re
   // What the kernel buffers for a socket without a reader comes before the limit.
   const before = await metric(SOCKETS_DROPPED)
   while ((await metric(SOCKETS_DROPPED)) === before)
-    contents.push(...(await sendTwenty(sender, { conversation_id: conversation, is_group: true }, contents.length)))
+    contents.push(...(await sendLong(sender, { conversation_id: conversation, is_group: true }, contents.length)))
   const seen = (await watcher.settle()).filter(({ type }) => type === 'message_sent').map(({ data }) => data.content as string)
   expect(seen).toEqual(contents)
   stalled.socket.resume()
@@ -194,7 +194,7 @@ test('clients that offer compression get it where it is switched on, with the sa
 test('who leaves large answers over HTTP unread gets no more of them, until they are read', async () => {
   const [ann, bob] = [await app.user(), await app.user()]
   const sender = await app.ready(ann)
-  for (let sent = 0; sent < 100; sent += 20) await sendTwenty(sender, { receiver_id: bob.id }, sent)
+  for (let sent = 0; sent < 100; sent += 20) await sendLong(sender, { receiver_id: bob.id }, sent)
   const pages = Array.from({ length: 30 }, (_, n) => `a${n}: messages(first: 100) { edges { node { content } } }`)
   const query = `{ conversation(id: "direct_${ann.id}_${bob.id}") { ${pages.join(' ')} } }`
   const body = JSON.stringify({ query })
@@ -209,7 +209,7 @@ test('who leaves large answers over HTTP unread gets no more of them, until they
   let read = 0
   socket.on('data', (chunk) => (read += chunk.length)).resume()
   await once(socket, 'end')
-  expect(read).toBeGreaterThan(100 * 30 * 15_000)
+  expect(read).toBeGreaterThan(100 * 30 * 14_900)
   expect(await small()).toBe('ok')
 })
 
@@ -236,6 +236,8 @@ test('open streams are no answers that wait to be read', async () => {
 })
 
 const EVENTS = 'subscription ($after: ID) { events(after: $after) { id ... on MessageSent { message { content } } } }'
+/** So many long messages are less than the limit: one turn brings no stream over it that the kernel still takes from. */
+const TOGETHER = 3
 const SOCKETS_DROPPED = 'parley_drops_total{class="socket"}'
 const STREAMS = 'parley_connections{protocol="sse"}'
 
@@ -272,7 +274,7 @@ async function isCutOff(on: TestApp): Promise<void> {
   const sender = await on.ready(ann)
   const silent = await sse(bob, on)
   const dropped = await metric(SOCKETS_DROPPED, on)
-  while ((await metric(SOCKETS_DROPPED, on)) === dropped) await sendTwenty(sender, { receiver_id: bob.id }, 0)
+  while ((await metric(SOCKETS_DROPPED, on)) === dropped) await sendLong(sender, { receiver_id: bob.id }, 0, TOGETHER)
   // The close code that asks it to resume comes first.
   await streamsAre(1, on)
   await streamsAre(0, on)
@@ -288,7 +290,7 @@ describe('server-sent events', () => {
     const contents: string[] = []
     let most = 0
     while ((await metric(SOCKETS_DROPPED)) === before) {
-      contents.push(...(await sendTwenty(sender, { receiver_id: bob.id }, contents.length)))
+      contents.push(...(await sendLong(sender, { receiver_id: bob.id }, contents.length, TOGETHER)))
       most = Math.max(most, await metric('parley_queued_bytes{of="most"}'))
     }
     // What waits here, and what Node and the library hold on its way to the kernel.
