@@ -74,7 +74,7 @@ describeEngines((on) => {
       for (const { event } of published) {
         expect([event.kind, event.payload]).toEqual(['group_updated', { group, opens: { topic, sinceSeq: 1 } }])
       }
-      expect((await membershipsOf(a)).groups).toEqual([{ topic, sinceSeq: 1, memberCount: 3 }])
+      expect((await membershipsOf(a)).groups).toEqual([{ topic, sinceSeq: 1, memberCount: 3, head: 1 }])
     })
 
     test('texts have their limits, and members must exist', async () => {
@@ -129,7 +129,7 @@ describeEngines((on) => {
         [`group:${id}`, 'member_joined', b, 2],
         [`user:${b}`, 'member_joined', b, 2],
       ])
-      expect((await membershipsOf(b)).groups).toEqual([{ topic: `group:${id}`, sinceSeq: 2, memberCount: 2 }])
+      expect((await membershipsOf(b)).groups).toEqual([{ topic: `group:${id}`, sinceSeq: 2, memberCount: 2, head: 2 }])
       expect(await groups.join(b, id)).toBe('JOINED')
       expect(await groups.join(a, id)).toBe('JOINED')
       expect(taken()).toEqual([])
@@ -188,8 +188,8 @@ describeEngines((on) => {
         [`group:${id}`, 'member_joined', c, 4],
         [`user:${c}`, 'member_joined', c, 4],
       ])
-      expect((await membershipsOf(d)).groups).toEqual([{ topic: `group:${id}`, sinceSeq: 2, memberCount: 4 }])
-      expect((await membershipsOf(c)).groups).toEqual([{ topic: `group:${id}`, sinceSeq: 3, memberCount: 4 }])
+      expect((await membershipsOf(d)).groups).toEqual([{ topic: `group:${id}`, sinceSeq: 2, memberCount: 4, head: 3 }])
+      expect((await membershipsOf(c)).groups).toEqual([{ topic: `group:${id}`, sinceSeq: 3, memberCount: 4, head: 3 }])
       expect((await groups.invite(b, id, [a, b, c])).memberCount).toBe(4)
       expect(taken()).toEqual([])
     })
@@ -370,7 +370,7 @@ describeEngines((on) => {
       await groups.join(b, id)
       // 1 created, 2 message, 3 joined, 4 message, 5 left, 6 message, 7 joined, 8 left, 9 joined
       const { groups: current, former } = await membershipsOf(b)
-      expect(current).toEqual([{ topic, sinceSeq: 9, memberCount: 2 }])
+      expect(current).toEqual([{ topic, sinceSeq: 9, memberCount: 2, head: 9 }])
       expect(former.toSorted((x, y) => x.sinceSeq - y.sinceSeq)).toEqual([
         { topic, sinceSeq: 3, untilSeq: 5 },
         { topic, sinceSeq: 7, untilSeq: 8 },
