@@ -640,7 +640,7 @@ test('a user may have 100 requests in progress, an admin more', async () => {
     await check(async () => (await post({ query: VIEWER }, headers)).status)
     for (const request of open) request.destroy()
   }
-  await beside100(false, (ask) => expect.poll(ask).toBe(429))
+  await beside100(false, async (ask) => await expect.poll(ask).toBe(429))
   await beside100(true, async (ask) => {
     for (let count = 0; count < 10; count++) expect(await ask()).toBe(200)
   })
