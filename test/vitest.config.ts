@@ -41,6 +41,8 @@ export default defineConfig({
     sequence: { sequencer: LongFirst },
     // Suites start servers and embedded databases: more at a time are slower and starve each other's timers.
     maxWorkers: 2,
+    // A shared machine that stands still for seconds is no fault; what fails twice is one. Where a developer looks, once is enough.
+    retry: process.env['CI'] ? 1 : 0,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
