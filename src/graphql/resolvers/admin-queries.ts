@@ -28,35 +28,59 @@ const byId = <R extends { id: number }>(kind: string, rows: readonly R[], size: 
 
 const DAYS_LIMIT = 366
 
-/** A page of the directory, read in as many steps as needed if only offline users are wanted. */
+type Directory = OperationContext['chat']['reads']['directory']
+type Filter = Parameters<Directory>[0]
+type UserRow = Awaited<ReturnType<Directory>>[number]
+
+/** How many ids one statement looks up, and how many matches of a name it reads. */
+const ROWS_AT_ONCE = 1000
+
+/** A page of the directory, read in as many steps as needed if only online or only offline users are wanted. */
 async function directoryPage(
   { chat }: OperationContext,
-  filter: { search: string | undefined; online: boolean | undefined; banned: boolean | undefined },
+  filter: Filter & { online: boolean | undefined },
   after: number,
   limit: number,
 ) {
+  const { presence, reads } = chat
   const { online, ...rest } = filter
-  if (online === undefined) return await chat.reads.directory(rest, after, limit)
-  if (online) {
-    const ids = (await chat.presence.everyone()).filter((id) => id > after).toSorted((a, b) => a - b)
-    const found = []
-    for (let start = 0; start < ids.length && found.length < limit; start += IDS_AT_ONCE)
-      found.push(
-        ...(await chat.reads.directory({ ...rest, ids: ids.slice(start, start + IDS_AT_ONCE) }, after, limit - found.length)),
-      )
-    return found
+  if (online === undefined) return await reads.directory(rest, after, limit)
+  if (!online) {
+    return await filteredPage(reads.directory, rest, { after, limit, step: limit }, async (rows) => {
+      const here = await presence.online(rows.map(({ id }) => id))
+      return rows.filter(({ id }) => !here.has(id))
+    })
   }
-  const found = []
+  const ids = (await presence.everyone()).filter((id) => id > after).toSorted((a, b) => a - b)
+  const found: UserRow[] = []
+  for (let start = 0; start < ids.length && found.length < limit; start += ROWS_AT_ONCE) {
+    const missing = limit - found.length
+    // A name that few of the first have is rare: its index finds the others sooner than looking at everybody who is online.
+    if (start > 0 && rest.search !== undefined) {
+      const here = new Set(ids)
+      const range = { after: ids[start - 1] as number, limit: missing, step: ROWS_AT_ONCE }
+      return [...found, ...(await filteredPage(reads.directory, rest, range, (rows) => rows.filter(({ id }) => here.has(id))))]
+    }
+    found.push(...(await reads.directory({ ...rest, ids: ids.slice(start, start + ROWS_AT_ONCE) }, after, missing)))
+  }
+  return found
+}
+
+/** The first `limit` rows above `after` that `keep` leaves, of as many as it takes, `step` in a statement. */
+async function filteredPage(
+  directory: Directory,
+  filter: Filter,
+  { after, limit, step }: { after: number; limit: number; step: number },
+  keep: (rows: UserRow[]) => UserRow[] | Promise<UserRow[]>,
+): Promise<UserRow[]> {
+  const found: UserRow[] = []
   for (let last = after; ;) {
-    const rows = await chat.reads.directory(rest, last, limit)
-    const here = await chat.presence.online(rows.map(({ id }) => id))
-    found.push(...rows.filter(({ id }) => !here.has(id)))
-    if (found.length >= limit || rows.length < limit) return found.slice(0, limit)
+    const rows = await directory(filter, last, step)
+    found.push(...(await keep(rows)))
+    if (found.length >= limit || rows.length < step) return found.slice(0, limit)
     last = rows.at(-1)?.id ?? last
   }
 }
-
-const IDS_AT_ONCE = 5000
 
 /** Queries for admins only. */
 export const adminQueries = {
