@@ -12,7 +12,7 @@ const ITEM_BYTES = 12
 export class AnswerTooLarge extends ChatError {
   readonly what: string
 
-  /** Only the answer of a mutation is refused: it has been carried out. */
+  /** `isMutation`: the message then says that the changes were made all the same. */
   constructor(maxBytes: number, what: string, isMutation = false) {
     const done = isMutation ? '. The mutation was carried out' : ''
     super(

@@ -69,7 +69,7 @@ export class GuardedPGlite extends PGlite {
     } finally {
       process.exitCode = exitCode
     }
-    // Its memory goes, whoever still refers to the closed engine.
+    // Releases its memory even if something still refers to the closed engine.
     delete this.mod
   }
 
