@@ -4,6 +4,7 @@ import { createMemoryPubSub } from '../../src/pubsub/memory.ts'
 import { codeOf, createTestChat, newUserId, refusal, type TestChat } from '../support/chat.ts'
 import { describeEngines } from '../support/database.ts'
 import { createNode, listen, turn, type Listening, type TestNode } from '../support/live.ts'
+import { GROUP_INFO } from '../support/group-info.ts'
 
 describeEngines((on) => {
   describe('what a block forbids', () => {
@@ -225,19 +226,7 @@ describeEngines((on) => {
     })
 
     test('a feed that opens while there is a block shows no presence of the other, also through a group of both', async () => {
-      await nodes[0].chat.groups.create(
-        a,
-        {
-          name: 'G',
-          avatar: null,
-          announcement: null,
-          joinApprovalRequired: false,
-          allowInvitation: true,
-          allowSendMessages: true,
-          historyVisible: true,
-        },
-        [b],
-      )
+      await nodes[0].chat.groups.create(a, GROUP_INFO, [b])
       await nodes[0].chat.blocks.block(a, b)
       const [first, second] = [await open(nodes[1], a), await open(nodes[0], b)]
       nodes[0].chat.presence.opened(b)

@@ -4,17 +4,10 @@ import type { Memberships } from '../../src/store/conversations.ts'
 import type { GroupRecord } from '../../src/store/groups.ts'
 import { codeOf, createTestChat, newUserId, refusal, type TestChat } from '../support/chat.ts'
 import { describeEngines, describeServer } from '../support/database.ts'
+import { GROUP_INFO } from '../support/group-info.ts'
 
 const NO_GROUP = 1_000_000
-const INFO = {
-  name: 'Foxes',
-  avatar: null,
-  announcement: null,
-  joinApprovalRequired: false,
-  allowInvitation: true,
-  allowSendMessages: true,
-  historyVisible: true,
-}
+const INFO = { ...GROUP_INFO, name: 'Foxes' }
 
 describeEngines((on) => {
   let node: TestChat

@@ -5,6 +5,7 @@ import { createMemoryPubSub } from '../../src/pubsub/memory.ts'
 import { createTestChat, newUserId, type TestChat } from '../support/chat.ts'
 import { describeEngines, describeServer, type TestStore } from '../support/database.ts'
 import { createNode, listen, type Listening, type TestNode } from '../support/live.ts'
+import { GROUP_INFO } from '../support/group-info.ts'
 
 const AVATAR = 'https://example.org/a.png'
 
@@ -161,15 +162,7 @@ describeEngines((on) => {
       nodes = [await createNode(on().store, bus), await createNode(on().store, bus)]
       ;[a, b] = [newUserId(), newUserId()]
       await on().store.users.upsert([a, b].map((id) => ({ id, name: undefined, avatar: undefined })))
-      const info = {
-        avatar: null,
-        announcement: null,
-        joinApprovalRequired: false,
-        allowInvitation: true,
-        allowSendMessages: true,
-        historyVisible: true,
-      }
-      for (const name of ['One', 'Two']) await nodes[0].chat.groups.create(a, { ...info, name }, [b])
+      for (const name of ['One', 'Two']) await nodes[0].chat.groups.create(a, { ...GROUP_INFO, name }, [b])
       await nodes[0].chat.messages.send(a, {
         conversationId: null,
         receiverId: b,

@@ -21,6 +21,7 @@ import {
   type TestNode,
 } from '../support/live.ts'
 import { overriding } from '../support/overriding.ts'
+import { GROUP_INFO } from '../support/group-info.ts'
 
 const on = useStore(openEmbeddedStore)
 
@@ -28,16 +29,6 @@ const open: TestNode[] = []
 afterEach(async () => {
   for (const node of open.splice(0)) await node.close()
 })
-
-const INFO: GroupInfo = {
-  name: 'Group',
-  avatar: null,
-  announcement: null,
-  joinApprovalRequired: false,
-  allowInvitation: true,
-  allowSendMessages: true,
-  historyVisible: true,
-}
 
 type NodeOptions = Parameters<typeof createNode>[2]
 
@@ -71,7 +62,7 @@ async function setup({ nodes: count = 1, ...options }: { nodes?: number } & NonN
       for (const content of contents) await send(senderId, to, content)
     },
     group: async (ownerId: number, memberIds: number[], info: Partial<GroupInfo> = {}): Promise<number> =>
-      (await node.chat.groups.create(ownerId, { ...INFO, ...info }, memberIds)).id,
+      (await node.chat.groups.create(ownerId, { ...GROUP_INFO, ...info }, memberIds)).id,
     /** The latest event of the user's topic, a cursor. */
     async cursor(topic: string): Promise<number> {
       const [entry] = await store.log.newest([{ topic, after: 0, until: Number.MAX_SAFE_INTEGER }], 1)

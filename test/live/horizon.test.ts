@@ -3,6 +3,7 @@ import { messageIdOf, type ChatEvent } from '../../src/chat/events.ts'
 import { openEmbeddedStore, useStore } from '../support/database.ts'
 import { newUserId } from '../support/chat.ts'
 import { createNode, listen, UnreliablePubSub, type TestNode } from '../support/live.ts'
+import { GROUP_INFO } from '../support/group-info.ts'
 
 const on = useStore(openEmbeddedStore)
 const open: TestNode[] = []
@@ -15,8 +16,7 @@ async function setup(historyVisible: boolean) {
   open.push(node)
   const [a, b, c] = [newUserId(), newUserId(), newUserId()] as const
   await on().store.users.upsert([a, b, c].map((id) => ({ id, name: undefined, avatar: undefined })))
-  const info = { name: 'Group', avatar: null, announcement: null, joinApprovalRequired: false, allowInvitation: true }
-  const group = await node.chat.groups.create(a, { ...info, allowSendMessages: true, historyVisible }, [b])
+  const group = await node.chat.groups.create(a, { ...GROUP_INFO, historyVisible }, [b])
   const send = async (from: number): Promise<number> => {
     const input = { conversationId: group.conversationId, receiverId: null, isGroup: true, content: 'hi' }
     return (await node.chat.messages.send(from, { ...input, messageType: 'text', mediaUrl: null, key: null })).id

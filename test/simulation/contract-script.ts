@@ -1,6 +1,7 @@
 /** One script of calls for every store: the model has to answer as the databases do. */
 import type { NewMessage } from '../../src/store/messages.ts'
 import type { Store } from '../../src/store/store.ts'
+import { GROUP_INFO } from '../support/group-info.ts'
 
 export interface ContractEnv {
   store: Store
@@ -43,15 +44,7 @@ const message = (senderId: number, to: Partial<NewMessage>, content: string, key
   ...to,
 })
 
-const INFO = {
-  name: 'g',
-  avatar: null,
-  announcement: null,
-  joinApprovalRequired: false,
-  allowInvitation: true,
-  allowSendMessages: true,
-  historyVisible: true,
-}
+const INFO = { ...GROUP_INFO, name: 'g' }
 
 const GROUP = 'group_1'
 const TOPICS = ['user:1', 'user:2', 'user:3', 'user:4', 'group:1']

@@ -5,6 +5,7 @@ import { createMessageStore, type NewMessage, type SendOutcome } from '../../src
 import type { Store } from '../../src/store/store.ts'
 import { newUserId } from '../support/chat.ts'
 import { describeEngines, describeServer } from '../support/database.ts'
+import { GROUP_INFO } from '../support/group-info.ts'
 
 const message = (fields: Partial<NewMessage> & { senderId: number }): NewMessage => ({
   receiverId: null,
@@ -23,17 +24,8 @@ const createUsers = async (store: Store, count: number): Promise<number[]> => {
 }
 
 const createGroup = async (store: Store, memberIds: readonly number[], allowSendMessages = true): Promise<string> => {
-  const info = {
-    name: 'G',
-    avatar: null,
-    announcement: null,
-    joinApprovalRequired: false,
-    allowInvitation: true,
-    allowSendMessages,
-    historyVisible: true,
-  }
   const { result } = await store.transaction(async (tx) => {
-    const group = await tx.groups.create(info)
+    const group = await tx.groups.create({ ...GROUP_INFO, allowSendMessages })
     const members = memberIds.map((userId, index) => ({
       userId,
       role: index === 0 ? ('OWNER' as const) : ('MEMBER' as const),

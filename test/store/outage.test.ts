@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { ChatError } from '../../src/errors.ts'
 import { createTestChat, refusal, type TestChat } from '../support/chat.ts'
 import { databaseName, describeServers, open, openEmbeddedStore, serverQuery } from '../support/database.ts'
+import { GROUP_INFO } from '../support/group-info.ts'
 
 const codesOf = async (attempts: readonly Promise<unknown>[]): Promise<unknown[]> =>
   (await Promise.allSettled(attempts)).map((done) =>
@@ -21,19 +22,7 @@ const everything = (
   chat.receipts.markMessage(b, messageId),
   chat.reactions.add(b, messageId, 'x'),
   chat.groups.update(a, groupId, { name: 'x' }),
-  chat.groups.create(
-    a,
-    {
-      name: 'G',
-      avatar: null,
-      announcement: null,
-      joinApprovalRequired: false,
-      allowInvitation: true,
-      allowSendMessages: true,
-      historyVisible: true,
-    },
-    [],
-  ),
+  chat.groups.create(a, GROUP_INFO, []),
   chat.notifications.send('n', {}, [a]),
   chat.typing.set(a, null, `group_${groupId}`, true),
   chat.users.upsert({ id: a, name: `user${a}`, avatar: null }),

@@ -13,6 +13,7 @@ import { createLocalRegistry } from '../../src/cluster/presence-registry.ts'
 import type { MessageRecord } from '../../src/store/messages.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createTimerWheel } from '../../src/lib/timer-wheel.ts'
+import { GROUP_INFO } from './group-info.ts'
 
 /** What was published to a topic; `topics` for what went to an audience. */
 export interface Published {
@@ -126,20 +127,7 @@ export function createTestChat(
         ...input,
       }),
     async group(ownerId, memberIds, info) {
-      const { id } = await chat.groups.create(
-        ownerId,
-        {
-          name: 'Group',
-          avatar: null,
-          announcement: null,
-          joinApprovalRequired: false,
-          allowInvitation: true,
-          allowSendMessages: true,
-          historyVisible: true,
-          ...info,
-        },
-        memberIds,
-      )
+      const { id } = await chat.groups.create(ownerId, { ...GROUP_INFO, ...info }, memberIds)
       return id
     },
     async expectLogPublished() {
