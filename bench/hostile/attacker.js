@@ -121,13 +121,13 @@ export class Attacker {
   }
 
   /** A socket of either protocol; resolves when it can be used, or was refused. */
-  socket(protocol, { headers = {}, token = this.token, init = true, onText = undefined } = {}) {
+  socket(protocol, { headers = {}, token = this.token, init = true, compresses = false, onText = undefined } = {}) {
     const isLegacy = protocol === 'legacy'
     return new Promise((resolve) => {
       const socket = new WebSocket(
         `ws://${ADDRESS}:${port}${isLegacy ? '/ws/connect' : '/graphql'}`,
         isLegacy ? [] : ['graphql-transport-ws'],
-        { headers: { authorization: `Bearer ${token}`, ...headers }, perMessageDeflate: false },
+        { headers: { authorization: `Bearer ${token}`, ...headers }, perMessageDeflate: compresses },
       )
       socket.on('open', () => {
         if (!isLegacy && init) this.send(socket, '{"type":"connection_init"}')

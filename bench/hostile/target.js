@@ -22,6 +22,8 @@ export class Target {
   #services = []
   #folder = makeFolder()
   #env
+  /** Settings of the attack that the server is started for. */
+  #extra = {}
   #server
   #others
   #run = 0
@@ -41,7 +43,11 @@ export class Target {
   }
 
   async #open() {
-    this.#server = await Server.start({ entry: this.#entry, env: this.#env, logFile: join(LOG_FOLDER, `${this.#engine}.log`) })
+    this.#server = await Server.start({
+      entry: this.#entry,
+      env: { ...this.#env, ...this.#extra },
+      logFile: join(LOG_FOLDER, `${this.#engine}.log`),
+    })
     this.#others = this.#spawn('others.js', [this.#server.port])
     prefer(this.#others.pid)
     await told(this.#others, 'opened')
@@ -67,6 +73,11 @@ export class Target {
 
   /** Does one attack; resolves with what came of it. */
   async measure(attack, seconds) {
+    const extra = attack.env ?? {}
+    if (JSON.stringify(extra) !== JSON.stringify(this.#extra)) {
+      this.#extra = extra
+      await this.#again()
+    }
     const attacker = this.#spawn('attacker.js', [this.#server.port, attack.id, this.#run++, seconds])
     try {
       await told(attacker, 'prepared')

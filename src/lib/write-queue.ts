@@ -35,17 +35,28 @@ export function createWriteQueue<I, O>(options: WriteQueueOptions<I, O>): { add(
   }))
   let waiting = 0
 
-  /** The first inputs of the queue, up to the limit or to a key that is in the batch already. */
+  /**
+   * The first inputs of the queue, up to the limit. One whose key is in the batch already stays, with those behind it in its lane:
+   * repeats hold up nobody else.
+   */
   function take(queue: Waiting<I, O>[]): Waiting<I, O>[] {
     const keys = new Set<string>()
-    let count = 0
-    for (const { input } of queue) {
-      const key = options.keyOf(input)
-      if (count === options.limit || (key !== null && keys.has(key))) break
+    const held = new Set<number>()
+    const batch: Waiting<I, O>[] = []
+    const left: Waiting<I, O>[] = []
+    for (const one of queue) {
+      if (batch.length === options.limit) break
+      const key = options.keyOf(one.input)
+      if (key !== null && keys.has(key)) held.add(options.laneOf(one.input))
+      if (held.size > 0 && held.has(options.laneOf(one.input))) {
+        left.push(one)
+        continue
+      }
       if (key !== null) keys.add(key)
-      count++
+      batch.push(one)
     }
-    return queue.splice(0, count)
+    queue.splice(0, batch.length + left.length, ...left)
+    return batch
   }
 
   const writePart = (part: readonly Waiting<I, O>[]): Promise<readonly O[]> => options.write(part.map(({ input }) => input))

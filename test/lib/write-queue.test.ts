@@ -59,6 +59,14 @@ test('a batch takes no more than the limit, and inputs with one key never share 
   ])
 })
 
+test("one sender's repeats of a key hold up nobody else", async () => {
+  const { queue, batches } = createQueue()
+  const repeats = Array.from({ length: 3 }, (_, index) => ({ sender: 1, text: `again ${index}`, key: 'same' }))
+  const inputs = [...repeats, { sender: 1, text: 'after it' }, { sender: 2, text: 'another' }]
+  await Promise.all(inputs.map((input) => queue.add(input)))
+  expect(batches).toEqual([['again 0', 'another'], ['again 1'], ['again 2', 'after it']])
+})
+
 test('each input is written once, in the order of its lane, whatever the limits', async () => {
   await fc.assert(
     fc.asyncProperty(

@@ -351,6 +351,8 @@ describe('what clients send (RFC 7692, section 7.2.3)', () => {
       [compressed(Buffer.concat([deflateRawSync(long), deflateRawSync('more')]))],
     ],
     ['what is no DEFLATE', 1007, [compressed(hex('ff ff ff ff'))]],
+    // Each of them takes a decompressor of its own.
+    ['a message of 1000 final blocks', 1007, [compressed(Buffer.concat(Array(1000).fill(hex('03 00'))))]],
     ['what is no UTF-8', 1007, [compressed(deflateRawSync(hex('c3 28'), { finishFlush: 2 }).subarray(0, -4))]],
     [
       'a reference to an earlier message',

@@ -4,6 +4,7 @@ import { frames } from './frames.js'
 import { http } from './http.js'
 import { inputs } from './inputs.js'
 import { newer } from './newer.js'
+import { queues } from './queues.js'
 import { reads } from './reads.js'
 import { replays } from './replays.js'
 import { subscriptions } from './subscriptions.js'
@@ -16,6 +17,7 @@ import { writes } from './writes.js'
  * @property {string} id
  * @property {string} title
  * @property {number} [minSeconds] how long it takes at least
+ * @property {Record<string, string>} [env] settings of the server beside the defaults
  * @property {boolean} [isBurst] one burst on a server that has not seen the like: others may wait a bit longer
  * @property {(attacker: import('../attacker.js').Attacker) => Promise<unknown>} [prepare] what has to be there before; not measured
  * @property {(attacker: import('../attacker.js').Attacker, prepared: any) => Promise<void>} run
@@ -34,6 +36,7 @@ export const attacks = [
   ...answers,
   ...writes,
   ...newer,
+  ...queues,
 ]
 
 export const findAttack = (id) => attacks.find((attack) => attack.id === id)

@@ -10,6 +10,9 @@ const WINDOW_BYTES = 32_768
 /** After a message of this size or more, the socket's next one waits for the next turn of the event loop. */
 const LARGE_BYTES = 4096
 
+/** How many final blocks a message may have: what follows one is inflated anew, which takes as long for two bytes as for many. */
+const FINAL_BLOCKS = 16
+
 type Done = (error: Error | null, bytes?: Buffer) => void
 
 /**
@@ -19,7 +22,9 @@ function inflateMessage(message: Buffer, maxBytes: number): Buffer {
   const input = Buffer.concat([message, DEFLATE_TAIL])
   let output = NOTHING
   let start = 0
+  let parts = 0
   do {
+    if (++parts > FINAL_BLOCKS) throw new Error(`more than ${FINAL_BLOCKS} final blocks`)
     const options = {
       finishFlush: constants.Z_SYNC_FLUSH,
       maxOutputLength: Math.max(1, maxBytes - output.length),
