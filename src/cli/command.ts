@@ -1,11 +1,20 @@
-import { parseArgs } from 'node:util'
+import { readFileSync } from 'node:fs'
+import { inspect, parseArgs, parseEnv } from 'node:util'
 import { OperatorError } from '../errors.ts'
+import { type Output, print } from './terminal.ts'
 
 export type OptionTypes = Readonly<Record<string, { readonly type: 'string' | 'boolean' }>>
 
 /** Invalid arguments: one line for each problem. */
 export class UsageError extends OperatorError {
   override name = 'UsageError'
+}
+
+/** What a command has of the process that it runs in. */
+export interface Surroundings {
+  readonly env: NodeJS.ProcessEnv
+  readonly stdout: Output
+  readonly stderr: Output
 }
 
 export interface Command {
@@ -20,31 +29,34 @@ export interface Command {
   /** Whether background work would keep the process alive after `run`. */
   readonly keepsRunning?: boolean
   /** Runs it; resolves with the exit status. Throws OperatorError for what the user can correct. */
-  run(given: Arguments): Promise<number>
+  run(given: Arguments, surroundings: Surroundings): Promise<number>
+}
+
+/** Runs a command as this process, which ends with the command's exit status. */
+export async function runCommand(command: Command, args: readonly string[]): Promise<void> {
+  process.exitCode = await runWithin(process, command, args)
+  if (command.keepsRunning === true || process.exitCode !== 0) process.exit()
 }
 
 /**
- * Runs a command as this process: the file of `--env-file`, the options, `--help`, then the command itself. The exit status is
- * the command's, or 1 after an error: of an OperatorError only the message is printed, of any other error the stack.
+ * Runs a command: the file of `--env-file`, the options, `--help`, then the command itself. Resolves with its exit status, which
+ * is 1 after an error: of an OperatorError only the message is printed, of any other error the stack.
  */
-export async function runCommand(command: Command, args: readonly string[]): Promise<void> {
+export async function runWithin(surroundings: Surroundings, command: Command, args: readonly string[]): Promise<number> {
+  const { env, stdout, stderr } = surroundings
   try {
     const given = readArguments(
-      command.readsSettings ? takeEnvFile(args) : args,
+      command.readsSettings ? takeEnvFile(args, env) : args,
       { ...command.options, help: { type: 'boolean' } },
       command.positionals,
     )
-    process.exitCode = given.isHelp ? printHelp(command) : await command.run(given)
+    if (!given.isHelp) return await command.run(given, surroundings)
+    print(stdout, command.help)
+    return 0
   } catch (error) {
-    console.error(error instanceof OperatorError ? error.message : error)
-    process.exit(1)
+    print(stderr, error instanceof OperatorError ? error.message : inspect(error))
+    return 1
   }
-  if (command.keepsRunning === true) process.exit()
-}
-
-function printHelp({ help }: Command): number {
-  console.log(help)
-  return 0
 }
 
 export const MAX_INT = 2_147_483_647
@@ -134,14 +146,14 @@ const ENV_FILE = '--env-file'
  * Loads the file of `--env-file FILE`, an option of every command that reads settings, into the environment; variables already
  * set win. Returns the other arguments. Throws UsageError.
  */
-function takeEnvFile(args: readonly string[]): string[] {
+function takeEnvFile(args: readonly string[], env: NodeJS.ProcessEnv): string[] {
   const at = args.findIndex((arg) => arg === ENV_FILE || arg.startsWith(`${ENV_FILE}=`))
   if (at < 0) return [...args]
   const isInline = args[at] !== ENV_FILE
   const path = isInline ? args[at]?.slice(ENV_FILE.length + 1) : args[at + 1]
   if (path === undefined || path === '') throw new UsageError(`${ENV_FILE}: came without a value, expected the path of a file`)
   try {
-    process.loadEnvFile(path)
+    for (const [name, value] of Object.entries(parseEnv(readFileSync(path, 'utf8')))) env[name] ??= value
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     throw new UsageError(`${ENV_FILE}: ${path} can't be read (${code ?? message})`)

@@ -6,14 +6,18 @@ import { UsageError } from './command.ts'
 const STATEMENT_TIMEOUT_MS = 600_000
 
 /**
- * Runs a command on the configured database and closes it. `without` says what is pointless with an in-memory database. Throws
+ * Runs a command on the database that `env` configures and closes it. `without` says what is pointless with an in-memory database. Throws
  * UsageError for an in-memory database, DatabaseStartError if it can't be opened.
  */
 export async function withDatabase<T>(
-  { without, statementTimeoutMs = STATEMENT_TIMEOUT_MS }: { without: string; statementTimeoutMs?: number },
+  {
+    env,
+    without,
+    statementTimeoutMs = STATEMENT_TIMEOUT_MS,
+  }: { env: NodeJS.ProcessEnv; without: string; statementTimeoutMs?: number },
   use: (database: Database) => Promise<T>,
 ): Promise<T> {
-  const { databaseUrl, dataDir, dbAcquireTimeoutMs } = loadSettings(process.env)
+  const { databaseUrl, dataDir, dbAcquireTimeoutMs } = loadSettings(env)
   if (databaseUrl === undefined && dataDir === 'memory:')
     throw new UsageError(`DATA_DIR is memory: ${without}. Set DATABASE_URL, or DATA_DIR to a folder.`)
   const database = await openDatabase({

@@ -2,7 +2,8 @@ import { styleText } from 'node:util'
 import { diagnose } from './diagnosis.ts'
 import type { Finding } from './finding.ts'
 import { describeMisspelt } from '../lib/misspelt.ts'
-import { type Arguments, type Command, integerUpTo } from './command.ts'
+import { type Arguments, type Command, integerUpTo, type Surroundings } from './command.ts'
+import { print } from './terminal.ts'
 import { readEnvironment, SettingsError, type Settings } from '../settings.ts'
 
 const HELP = `Checks what a server relies on, and tells what to do about it: settings, key, TLS files, limits of the system,
@@ -34,34 +35,34 @@ const SHOWN: Record<Finding['level'], ['green' | 'yellow' | 'red', string]> = {
   fail: ['red', 'FAIL'],
 }
 
-async function run(given: Arguments): Promise<number> {
+async function run(given: Arguments, { env, stdout }: Surroundings): Promise<number> {
   const connections = given.read('connections', integerUpTo(MAX_CONNECTIONS))
   const token = given.read('token', () => null)
   given.finish()
 
   const counts = { ok: 0, warn: 0, fail: 0 }
-  const print = ({ level, area, text, advice }: Finding): void => {
+  const tell = ({ level, area, text, advice }: Finding): void => {
     counts[level]++
     const [colour, word] = SHOWN[level]
     const toDo = advice === undefined ? text : `${text.replace(/\.$/, '')}. To do: ${advice}`
-    console.log(`${styleText(colour, word, { stream: process.stdout })}  ${area.padEnd(10)}  ${toDo}`)
+    print(stdout, `${styleText(colour, word, { stream: stdout })}  ${area.padEnd(10)}  ${toDo}`)
   }
-  const settings = readSettings(print)
-  if (settings) for await (const finding of diagnose(settings, Number(connections ?? DEFAULT_CONNECTIONS), token)) print(finding)
-  console.log(`${counts.ok} ok, ${counts.warn} to look at, ${counts.fail} to repair`)
+  const settings = readSettings(env, tell)
+  if (settings) for await (const finding of diagnose(settings, Number(connections ?? DEFAULT_CONNECTIONS), token)) tell(finding)
+  print(stdout, `${counts.ok} ok, ${counts.warn} to look at, ${counts.fail} to repair`)
   return counts.fail === 0 ? 0 : 1
 }
 
 /** Undefined if the settings are invalid: nothing else can be checked then. */
-function readSettings(print: (finding: Finding) => void): Settings | undefined {
+function readSettings(env: NodeJS.ProcessEnv, tell: (finding: Finding) => void): Settings | undefined {
   try {
-    const { settings, misspelt } = readEnvironment(process.env)
+    const { settings, misspelt } = readEnvironment(env)
     for (const each of misspelt)
-      print({ level: 'warn', area: 'settings', text: describeMisspelt(each), advice: `rename it to ${each.meant}` })
+      tell({ level: 'warn', area: 'settings', text: describeMisspelt(each), advice: `rename it to ${each.meant}` })
     return settings
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error
-    for (const text of error.problems) print({ level: 'fail', area: 'settings', text, advice: 'correct it; the rest comes then' })
+    for (const text of error.problems) tell({ level: 'fail', area: 'settings', text, advice: 'correct it; the rest comes then' })
     return undefined
   }
 }

@@ -1,11 +1,11 @@
 import { once } from 'node:events'
-import { type Arguments, type Command, integerUpTo, MAX_INT } from './command.ts'
+import { type Arguments, type Command, integerUpTo, MAX_INT, type Surroundings } from './command.ts'
 import { withDatabase } from './database.ts'
 import { OperatorError } from '../errors.ts'
 import { EVERYTHING, everythingOf, type ExportSection } from '../store/exports.ts'
 import { migrate } from '../store/migrations/migrate.ts'
 import { createStore, type Snapshot } from '../store/store.ts'
-import { createProgress } from './terminal.ts'
+import { createProgress, type Output, print } from './terminal.ts'
 
 const HELP = `Writes what is stored to standard output, one JSON object on each line, in the format of an import.
 
@@ -41,9 +41,14 @@ function textOf(line: Record<string, unknown>): string {
   return `${JSON.stringify({ ...(clean(rest) as object), ...(data === undefined ? {} : { data }) })}\n`
 }
 
-async function writeAll(snapshot: Snapshot, sections: readonly ExportSection[], to: NodeJS.WritableStream): Promise<number> {
+async function writeAll(
+  snapshot: Snapshot,
+  sections: readonly ExportSection[],
+  to: NodeJS.WritableStream,
+  stderr: Output,
+): Promise<number> {
   const expected = Math.max(1, await snapshot.exports.count())
-  const progress = createProgress(process.stderr, { fraction: 0, lines: 0 })
+  const progress = createProgress(stderr, { fraction: 0, lines: 0 })
   let lines = 0
   try {
     for (const section of sections) {
@@ -64,17 +69,17 @@ async function writeAll(snapshot: Snapshot, sections: readonly ExportSection[], 
   return lines
 }
 
-async function run(given: Arguments): Promise<number> {
+async function run(given: Arguments, { env, stdout, stderr }: Surroundings): Promise<number> {
   const user = given.read('user', integerUpTo(MAX_INT))
   given.finish()
-  return await withDatabase({ without: 'there is nothing to export' }, async (database) => {
+  return await withDatabase({ env, without: 'there is nothing to export' }, async (database) => {
     await migrate(database)
     const store = createStore(database)
     if (user !== undefined && !(await store.users.byIds([Number(user)])).has(Number(user)))
       throw new OperatorError(`There is no user ${user}.`)
     const sections = user === undefined ? EVERYTHING : everythingOf(Number(user))
-    const lines = await store.snapshot((snapshot) => writeAll(snapshot, sections, process.stdout))
-    console.error(`${lines} lines exported.`)
+    const lines = await store.snapshot((snapshot) => writeAll(snapshot, sections, stdout, stderr))
+    print(stderr, `${lines} lines exported.`)
     return 0
   })
 }

@@ -1,7 +1,7 @@
 import { IMPORT_TYPES, type ImportType } from '../chat/import/lines.ts'
 import type { RecordOutcome } from '../chat/import/import.ts'
 import type { ImportProgress } from '../store/imported.ts'
-import { clockTime } from './terminal.ts'
+import { clockTime, type Output, print } from './terminal.ts'
 
 const OUTCOMES = ['added', 'changed', 'present', 'bad'] as const
 type Outcome = (typeof OUTCOMES)[number]
@@ -42,31 +42,31 @@ export const STORED: Titles = { added: 'stored', changed: 'changed', present: 't
 export const CHECKED: Titles = { present: 'good', bad: 'bad' }
 
 /** Prints the outcomes of this run's lines, and of all lines unless it was the first run. */
-export function summarize(counts: Counts, titles: Titles, lines: number, since: number, earlier: Earlier): void {
+export function summarize(to: Output, counts: Counts, titles: Titles, lines: number, since: number, earlier: Earlier): void {
   const isResumed = earlier.lines > 0
-  printTable(isResumed ? 'this run' : '', counts, titles)
+  printTable(to, isResumed ? 'this run' : '', counts, titles)
   // Null where a version interrupted it that did not keep them.
-  if (isResumed && earlier.counts) printTable('in total', addCounts(counts, earlier.counts), titles)
+  if (isResumed && earlier.counts) printTable(to, 'in total', addCounts(counts, earlier.counts), titles)
   const seconds = (Date.now() - since) / 1000
   const rate = `${clockTime(seconds)}, ${Math.round(lines / Math.max(seconds, 0.001))}/s`
-  console.log(`${lines} lines ${isResumed ? 'by this run ' : ''}in ${rate}`)
+  print(to, `${lines} lines ${isResumed ? 'by this run ' : ''}in ${rate}`)
   if (!isResumed) return
   const bad = countOf(counts, 'bad') + earlier.bad
   const all = lines + earlier.lines
-  console.log(`${all} lines in total, ${earlier.lines} of them by the runs before: ${all - bad} good, ${bad} bad`)
+  print(to, `${all} lines in total, ${earlier.lines} of them by the runs before: ${all - bad} good, ${bad} bad`)
 }
 
-function printTable(heading: string, counts: Counts, titles: Titles): void {
-  const print = (name: string, cells: (string | number)[]): void =>
-    console.log([name.padEnd(12), ...cells.map((cell) => String(cell).padStart(14))].join(''))
+function printTable(to: Output, heading: string, counts: Counts, titles: Titles): void {
+  const row = (name: string, cells: (string | number)[]): void =>
+    print(to, [name.padEnd(12), ...cells.map((cell) => String(cell).padStart(14))].join(''))
   const columns = OUTCOMES.filter((outcome) => titles[outcome] !== undefined)
-  print(
+  row(
     heading,
     columns.map((column) => titles[column] as string),
   )
   for (const [type, count] of Object.entries(counts)) {
     if (OUTCOMES.some((outcome) => count[outcome] > 0))
-      print(
+      row(
         type,
         columns.map((column) => count[column]),
       )

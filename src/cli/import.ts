@@ -17,12 +17,12 @@ import {
   summarize,
 } from './import-summary.ts'
 import { type Line, LineReader } from './line-reader.ts'
-import { type Arguments, type Command, integerUpTo, UsageError } from './command.ts'
+import { type Arguments, type Command, integerUpTo, type Surroundings, UsageError } from './command.ts'
 import { withDatabase } from './database.ts'
 import { onStopSignal } from './signals.ts'
 import { migrate } from '../store/migrations/migrate.ts'
 import { createStore, type Store } from '../store/store.ts'
-import { createProgress, type Progress } from './terminal.ts'
+import { createProgress, print, type Progress } from './terminal.ts'
 
 const HELP = `Imports users, conversations, groups, messages, receipts and reactions of another server.
 
@@ -67,7 +67,7 @@ const HEAD_BYTES = 4096
 /** After this many stored lines the planner's statistics should be refreshed. */
 const ANALYZE_FROM = 1000
 
-interface Options {
+interface Options extends Surroundings {
   file: string
   size: number
   isCheck: boolean
@@ -75,6 +75,7 @@ interface Options {
   fromStart: boolean
   groupMessageOffset: number
   reserve: number | undefined
+  stop: Stop
 }
 
 interface Batch {
@@ -86,13 +87,16 @@ interface Batch {
 /** Reports that the import was interrupted, and that running the command again continues it. */
 class Interrupted extends Error {}
 
-async function parseOptions(given: Arguments): Promise<Options> {
+async function parseOptions(given: Arguments, { env, stdout, stderr }: Surroundings): Promise<Options> {
   const [file = ''] = given.positionals
   if (file === '') given.refuse('FILE', 'FILE is missing, expected the path of a file with one JSON object on each line')
   const offset = given.read('group-message-offset', integerUpTo(MAX_MESSAGE_ID / 2))
   const reserve = given.read('reserve', integerUpTo(MAX_MESSAGE_ID))
   given.finish()
   return {
+    env,
+    stdout,
+    stderr,
     file,
     size: await sizeOf(file),
     isCheck: given.has('check'),
@@ -100,6 +104,7 @@ async function parseOptions(given: Arguments): Promise<Options> {
     fromStart: given.has('from-start'),
     groupMessageOffset: Number(offset ?? 0),
     reserve: reserve === undefined ? undefined : Number(reserve),
+    stop: { isRequested: false },
   }
 }
 
@@ -130,9 +135,12 @@ async function importId({ file, update, groupMessageOffset }: Options): Promise<
   }
 }
 
-const stop = { isRequested: false }
+interface Stop {
+  isRequested: boolean
+}
+
 /** The second signal ends it at once, which is safe: every batch is stored atomically. */
-const requestStop = (): void => {
+function requestStop(stop: Stop): void {
   if (stop.isRequested) process.exit(1)
   stop.isRequested = true
 }
@@ -151,8 +159,9 @@ const checkOnly: Target = {
 /** Reads and stores the rest of the file; resolves with what became of these lines. */
 async function importLines(options: Options, target: Target, reader: LineReader, earlier: Earlier): Promise<Counts> {
   let counts = noCounts()
+  const { stop, stderr } = options
   const fractionDone = (offset: number): number => (options.size === 0 ? 1 : Math.min(1, offset / options.size))
-  const progress = createProgress(process.stderr, { fraction: fractionDone(reader.offset), lines: reader.number })
+  const progress = createProgress(stderr, { fraction: fractionDone(reader.offset), lines: reader.number })
 
   async function write({ records, bad: unreadable }: Batch, offset: number, lines: number, digest: string): Promise<void> {
     const withBatch = (outcomes: readonly RecordOutcome[]): Counts => addCounts(counts, countLines(outcomes, unreadable.length))
@@ -217,23 +226,21 @@ function printBad(progress: Progress, outcomes: readonly RecordOutcome[], unread
   for (const { number, reason } of bad.toSorted((a, b) => a.number - b.number)) progress.print(`line ${number}: ${reason}`)
 }
 
-const paint = (colour: 'green' | 'red', text: string): string => styleText(colour, text, { stream: process.stdout })
-
 /** Prints how it ended; resolves with whether everything is stored. */
 function conclude(options: Options, bad: number, badBefore: number): boolean {
-  const verb = options.isCheck ? 'read' : 'stored'
+  const { isCheck, stdout } = options
+  const conclusion = (colour: 'green' | 'red', text: string): void => print(stdout, styleText(colour, text, { stream: stdout }))
+  const verb = isCheck ? 'read' : 'stored'
   if (bad + badBefore === 0) {
-    console.log(paint('green', options.isCheck ? 'Every line can be read.' : 'Everything is stored.'))
+    conclusion('green', isCheck ? 'Every line can be read.' : 'Everything is stored.')
     return true
   }
   const parts = [`${bad} bad ${bad === 1 ? 'line was' : 'lines were'} not ${verb}; each is told above with its number.`]
   if (badBefore > 0) parts.push(`${badBefore} more were told before this import was interrupted; --from-start tells them again.`)
   parts.push(
-    options.isCheck
-      ? 'Correct them, then import the file.'
-      : 'Correct them and import the file again: what is stored stays as it is.',
+    isCheck ? 'Correct them, then import the file.' : 'Correct them and import the file again: what is stored stays as it is.',
   )
-  console.log(paint('red', parts.join('\n')))
+  conclusion('red', parts.join('\n'))
   return false
 }
 
@@ -246,28 +253,27 @@ async function intoDatabase(options: Options, store: Store): Promise<boolean> {
   let before = NO_EARLIER
   if (earlier && (await reader.skip(earlier.offset, earlier.lines, earlier.digest))) {
     before = earlier
-    console.log(`An import of this file was interrupted; going on after line ${earlier.lines}.`)
+    print(options.stdout, `An import of this file was interrupted; going on after line ${earlier.lines}.`)
   }
   const first = reader.number
   const counts = await importLines(options, { id, ...createImporter(store, options) }, reader, before)
   if (countOf(counts, 'added') >= ANALYZE_FROM) await store.imports.analyze()
   // The file is complete from here on: importing it again starts from the beginning.
   await store.imports.removeProgress(id)
-  summarize(counts, STORED, reader.number - first, since, before)
+  summarize(options.stdout, counts, STORED, reader.number - first, since, before)
   return conclude(options, countOf(counts, 'bad'), before.bad)
 }
 
 /** Resolves with whether everything is stored, or could be. */
 async function run(options: Options): Promise<boolean> {
-  onStopSignal(requestStop)
   if (options.isCheck) {
     const since = Date.now()
     const reader = new LineReader(options.file, MAX_LINE_BYTES)
     const counts = await importLines(options, checkOnly, reader, NO_EARLIER)
-    summarize(counts, CHECKED, reader.number, since, NO_EARLIER)
+    summarize(options.stdout, counts, CHECKED, reader.number, since, NO_EARLIER)
     return conclude(options, countOf(counts, 'bad'), 0)
   }
-  return await withDatabase({ without: 'nothing of the import would be kept' }, async (database) => {
+  return await withDatabase({ env: options.env, without: 'nothing of the import would be kept' }, async (database) => {
     await migrate(database)
     return await intoDatabase(options, createStore(database))
   })
@@ -288,11 +294,15 @@ export const importFile: Command = {
   readsSettings: true,
   // Prisma's schema engine keeps a timer for another 10 seconds.
   keepsRunning: true,
-  async run(given) {
+  async run(given, surroundings) {
+    const options = await parseOptions(given, surroundings)
+    const ignoreSignals = onStopSignal(() => requestStop(options.stop), options.env)
     try {
-      return (await run(await parseOptions(given))) ? 0 : 1
+      return (await run(options)) ? 0 : 1
     } catch (error) {
       throw explain(error)
+    } finally {
+      ignoreSignals()
     }
   },
 }

@@ -1,5 +1,6 @@
-import type { Arguments, Command } from './command.ts'
+import type { Arguments, Command, Surroundings } from './command.ts'
 import { withDatabase } from './database.ts'
+import { print } from './terminal.ts'
 import { migrate, missingMigrations } from '../store/migrations/migrate.ts'
 
 const HELP = `Brings an empty or older database to the schema of this version, as a start does, and ends: the migration as a step of its own,
@@ -24,18 +25,18 @@ const OPTIONS = { status: { type: 'boolean' } } as const
 /** Migrating a large database may take minutes. */
 const STATEMENT_TIMEOUT_MS = 2_147_483_647
 
-async function run(given: Arguments): Promise<number> {
+async function run(given: Arguments, { env, stdout }: Surroundings): Promise<number> {
   given.finish()
-  const options = { without: 'there is nothing to migrate', statementTimeoutMs: STATEMENT_TIMEOUT_MS }
+  const options = { env, without: 'there is nothing to migrate', statementTimeoutMs: STATEMENT_TIMEOUT_MS }
   return await withDatabase(options, async (database) => {
     const missing = await missingMigrations(database)
     const names = `\n  ${missing.join('\n  ')}`
     if (given.has('status')) {
-      console.log(missing.length === 0 ? 'The database is at the schema of this version.' : `To be applied:${names}`)
+      print(stdout, missing.length === 0 ? 'The database is at the schema of this version.' : `To be applied:${names}`)
       return missing.length === 0 ? 0 : 1
     }
     await migrate(database)
-    console.log(missing.length === 0 ? 'Nothing to do: the database is at the schema of this version.' : `Applied:${names}`)
+    print(stdout, missing.length === 0 ? 'Nothing to do: the database is at the schema of this version.' : `Applied:${names}`)
     return 0
   })
 }

@@ -1,3 +1,5 @@
+import { Console } from 'node:console'
+
 /** Seconds as `m:ss` or `h:mm:ss`. */
 export function clockTime(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds))
@@ -5,6 +7,12 @@ export function clockTime(seconds: number): string {
   const minutes = h > 0 ? `${h}:${String(m).padStart(2, '0')}` : String(m)
   return `${minutes}:${String(s).padStart(2, '0')}`
 }
+
+/** A stream that may be a terminal. */
+export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number }
+
+/** Prints a line, also where nobody reads any more. */
+export const print = (to: Output, text: string): void => new Console(to).log(text)
 
 const WIDTH = 24
 const DEFAULT_COLUMNS = 80
@@ -25,11 +33,11 @@ export interface Progress {
  * `since`: when it began, and how much had been done by then.
  */
 export function createProgress(
-  stream: NodeJS.WriteStream,
+  stream: Output,
   since: { fraction: number; lines: number },
   now: () => number = Date.now,
 ): Progress {
-  const isTerminal = stream.isTTY
+  const isTerminal = stream.isTTY === true
   const began = now()
   let shownAt = began
   let isDrawn = false

@@ -2,6 +2,7 @@ import { signToken, type TokenClaims } from '../auth/verify.ts'
 import { problemWithName, problemWithUrl } from '../limits.ts'
 import { devSecret } from '../auth/dev-secret.ts'
 import { loadSettings } from '../settings.ts'
+import { print } from './terminal.ts'
 import { type Arguments, type Command, integerUpTo, MAX_INT, UsageError } from './command.ts'
 
 const HELP = `Prints a token for a user, signed with the server's own secret.
@@ -48,8 +49,8 @@ function parseClaims(given: Arguments): TokenClaims {
   }
 }
 
-async function makeToken(claims: TokenClaims): Promise<string> {
-  const { jwt, jwtIssuer, jwtAudience, dataDir } = loadSettings(process.env)
+async function makeToken(claims: TokenClaims, env: NodeJS.ProcessEnv): Promise<string> {
+  const { jwt, jwtIssuer, jwtAudience, dataDir } = loadSettings(env)
   if (jwt !== undefined && jwt.kind !== 'HS256')
     throw new UsageError(
       'JWT_PUBLIC_KEY is set: it only verifies. Sign with the private key that belongs to it, wherever that is kept.',
@@ -63,8 +64,8 @@ export const token: Command = {
   help: HELP,
   options: OPTIONS,
   readsSettings: true,
-  async run(given) {
-    console.log(await makeToken(parseClaims(given)))
+  async run(given, { env, stdout }) {
+    print(stdout, await makeToken(parseClaims(given), env))
     return 0
   },
 }

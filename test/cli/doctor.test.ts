@@ -7,12 +7,18 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import jsonwebtoken from 'jsonwebtoken'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { Command } from '../../src/cli/command.ts'
 import { isGuessable } from '../../src/cli/diagnosis.ts'
 import { isOldRedis } from '../../src/cli/diagnosis-services.ts'
+import { doctor as command } from '../../src/cli/doctor.ts'
+import { importFile } from '../../src/cli/import.ts'
+import { migrateDatabase } from '../../src/cli/migrate.ts'
+import { start as startServer } from '../../src/cli/start.ts'
+import { token } from '../../src/cli/token.ts'
 import { copyDatabase, createServerDatabase, dropServerDatabase, open, skipServer } from '../support/database.ts'
 import { randomPrefix, REDIS_URL, skipRedis } from '../support/redis-server.ts'
 import { TABLE } from '../../src/settings/table.ts'
-import { runScript } from '../support/script.ts'
+import { runCommand, runScript } from '../support/script.ts'
 import { endProcesses, start } from '../support/server-process.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
@@ -43,18 +49,21 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }))
 afterEach(endProcesses)
 
-/** Runs it with a few connections, so that no machine is too small. */
-const doctor = (env: Record<string, string>) =>
-  runScript('parley doctor', ['--connections', '10'], { DATA_DIR: join(folder, 'none'), JWT_SECRET: SECRET, ...env })
+/** With a few connections, so that no machine is too small. */
+const FEW = ['--connections', '10']
+const settings = (env: Record<string, string>) => ({ DATA_DIR: join(folder, 'none'), JWT_SECRET: SECRET, ...env })
+const doctor = (env: Record<string, string>) => runCommand(command, FEW, settings(env))
+/** The same as a process of its own. */
+const doctorProcess = (env: Record<string, string>) => runScript('parley doctor', FEW, settings(env))
 
 describe('npm run doctor', () => {
   test('has nothing to repair in a folder of its own, and makes nothing', async () => {
-    const { status, out, err } = await doctor({})
+    const [{ status, out, err }, coloured] = await Promise.all([doctorProcess({}), doctorProcess({ FORCE_COLOR: '1' })])
     expect({ status, err }).toEqual({ status: 0, err: '' })
     for (const area of ['settings', 'key', 'limits', 'database', 'Redis']) expect(out).toMatch(new RegExp(`^ok {4}${area} `, 'm'))
     expect(out).toMatch(/^\d+ ok, 0 to look at, 0 to repair$/m)
     expect(out).not.toContain('\u001b')
-    expect((await doctor({ FORCE_COLOR: '1' })).out).toContain('\u001b[32mok  ')
+    expect(coloured.out).toContain('\u001b[32mok  ')
     expect(await readdir(folder)).toEqual([])
   })
 
@@ -79,7 +88,7 @@ describe('npm run doctor', () => {
   test('tells whether a token would be taken, and that its end is in milliseconds', async () => {
     const exp = (Math.floor(Date.now() / 1000) + 3600) * 1000
     const env = { DATA_DIR: join(folder, 'none'), JWT_SECRET: SECRET }
-    const { out } = await runScript('parley doctor', ['--token', jsonwebtoken.sign({ sub: '7', exp }, SECRET)], env)
+    const { out } = await runCommand(command, ['--token', jsonwebtoken.sign({ sub: '7', exp }, SECRET)], env)
     expect(out).toMatch(/^ok {4}token {7}good, of user 7$/m)
     expect(out).toMatch(/^warn {2}token {7}exp .*milliseconds/m)
   })
@@ -206,6 +215,20 @@ test('Redis is too old before 6.2', () => {
   expect(versions.filter(isOldRedis)).toEqual(['5.0.14', '6.0.16'])
 })
 
+const COMMANDS: Readonly<Record<string, Command>> = {
+  'parley start': startServer,
+  'parley token': token,
+  'parley import': importFile,
+  'parley migrate': migrateDatabase,
+  'parley doctor': command,
+}
+
+/** What is no command of `parley` runs as a process. */
+function runNamed(name: string, args: readonly string[], env?: Record<string, string>): ReturnType<typeof runScript> {
+  const found = COMMANDS[name]
+  return found ? runCommand(found, args, env) : runScript(name, args, env)
+}
+
 describe('--help', () => {
   test.each([
     // The server's names every setting.
@@ -220,7 +243,7 @@ describe('--help', () => {
     ['cli/write-contract', 'npm run contract', ['docs/asyncapi.yaml', 'docs/settings.md']],
     ['cli/code-map', 'npm run map', ['cycles']],
   ])('of %s tells usage, options, settings and examples, whatever the settings are', async (name, usage, words) => {
-    const { status, out, err } = await runScript(name, ['--help'], { PORT: 'bad' })
+    const { status, out, err } = await runNamed(name, ['--help'], { PORT: 'bad' })
     expect({ status, err }).toEqual({ status: 0, err: '' })
     for (const word of [usage, '--help', 'xample', 'ettings', ...words]) expect(out).toContain(word)
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(130)
@@ -235,7 +258,7 @@ describe('--help', () => {
     ['cli/new-migration', ['A-b'], /^NAME is "A-b"/],
     ['cli/write-contract', ['now'], /^"now": expected options only/],
   ])('%s refuses what it does not know', async (name, args, reason) => {
-    const { status, out, err } = await runScript(name, args)
+    const { status, out, err } = await runNamed(name, args)
     expect({ status, out }).toEqual({ status: 1, out: '' })
     expect(err).toMatch(reason)
   })

@@ -2,9 +2,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { exportFile } from '../../src/cli/export.ts'
+import { importFile } from '../../src/cli/import.ts'
 import { startApp, type TestApp } from '../support/app.ts'
 import { copyDatabase, copyServerDatabase, dropServerDatabase, skipServer } from '../support/database.ts'
-import { runScript } from '../support/script.ts'
+import { runCommand, runScript } from '../support/script.ts'
 
 // Each test runs processes on databases of its own, which a loaded machine does slowly.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
@@ -95,14 +97,14 @@ describe.each(ENGINES.filter(({ skip }) => !skip))('$name', ({ isServer }) => {
     const file = join(folder, 'all.ndjson')
     await writeFile(file, first.out)
     const other = await emptyDatabase()
-    const imported = await runScript('parley import', [file], other)
+    const imported = await runCommand(importFile, [file], other)
     expect(imported, imported.err).toMatchObject({ status: 0 })
-    const second = await runScript('parley export', [], other)
+    const second = await runCommand(exportFile, [], other)
     expect(second.out).toBe(first.out)
   })
 
   test('everything of one user, and nothing that others said', async () => {
-    const { status, out, err } = await runScript('parley export', ['--user', String(ids['bob'])], env)
+    const { status, out, err } = await runCommand(exportFile, ['--user', String(ids['bob'])], env)
     expect(status, err).toBe(0)
     const lines = out
       .trim()
@@ -130,7 +132,7 @@ describe.each(ENGINES.filter(({ skip }) => !skip))('$name', ({ isServer }) => {
   })
 
   test('a user who is not there', async () => {
-    expect(await runScript('parley export', ['--user', '2147483647'], env)).toMatchObject({
+    expect(await runCommand(exportFile, ['--user', '2147483647'], env)).toMatchObject({
       status: 1,
       err: 'There is no user 2147483647.\n',
       out: '',

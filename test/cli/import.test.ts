@@ -2,6 +2,7 @@ import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { importFile } from '../../src/cli/import.ts'
 import { startApp } from '../support/app.ts'
 import {
   copyDatabase,
@@ -12,7 +13,7 @@ import {
   serverQuery,
   skipServer,
 } from '../support/database.ts'
-import { runScript, startScript } from '../support/script.ts'
+import { runCommand, runScript, startScript } from '../support/script.ts'
 
 // Each test runs processes on databases of its own, which a loaded machine does slowly.
 vi.setConfig({ testTimeout: 120_000 })
@@ -69,6 +70,8 @@ const fileOf = async (lines: readonly (object | string)[]): Promise<string> => {
 }
 
 type Env = Record<string, string>
+
+const runImport = (args: readonly string[], env?: Env): ReturnType<typeof runCommand> => runCommand(importFile, args, env)
 
 /** Everything that an import may write, but when it did. */
 async function dump(env: Env): Promise<Record<string, unknown[]>> {
@@ -141,7 +144,7 @@ for (const engine of ENGINES) {
       const stored = await dump(env)
       expect(stored['events']).toEqual([])
       expect(stored['imports']).toEqual([])
-      const second = await runScript('parley import', [file], env)
+      const second = await runImport([file], env)
       expect(second).toMatchObject({ status: 0, err: '' })
       expect(second.out).toMatch(/^message +0 +0 +5 +0$/m)
       expect(await dump(env)).toEqual(stored)
@@ -212,7 +215,7 @@ for (const engine of ENGINES) {
 
       // What happened since then is not undone by the same file.
       const before = await dump(env)
-      expect(await runScript('parley import', [file], env)).toMatchObject({ status: 0, err: '' })
+      expect(await runImport([file], env)).toMatchObject({ status: 0, err: '' })
       expect(await dump(env)).toEqual(before)
     })
 
@@ -238,7 +241,7 @@ for (const engine of ENGINES) {
         [{ type: 'reaction', message_id: 999, user_id: 1, reaction: 'x' }, /^there is no direct message of this id/],
       ]
       const lines = [...WORLD, ...bad.map(([line]) => line), '', direct(70, 1)]
-      const { status, out, err } = await runScript('parley import', [await fileOf(lines)], env)
+      const { status, out, err } = await runImport([await fileOf(lines)], env)
       expect(status).toBe(1)
       const told = err.trimEnd().split('\n')
       expect(told).toHaveLength(bad.length)
@@ -264,7 +267,7 @@ for (const engine of ENGINES) {
       ]
       const file = await fileOf(lines)
       const whole = await database()
-      expect(await runScript('parley import', [file], whole)).toMatchObject({ status: 1 })
+      expect(await runImport([file], whole)).toMatchObject({ status: 1 })
 
       const env = await database()
       const killed = startScript('parley import', [file], env)
@@ -283,7 +286,7 @@ for (const engine of ENGINES) {
       expect(stopped.err()).toContain('Stopped. Give the same command again to go on.')
       expect(stopped.out()).toContain('An import of this file was interrupted; going on after line')
 
-      const last = await runScript('parley import', [file], env)
+      const last = await runImport([file], env)
       expect(last.status).toBe(1)
       // On a slow machine it tells how far it is.
       expect(last.err).not.toContain('line ')
@@ -303,7 +306,7 @@ for (const engine of ENGINES) {
       )
       expect(await dump(env)).toEqual(await dump(whole))
       // It is done: from now on all of it is looked at again.
-      const again = await runScript('parley import', [file], env)
+      const again = await runImport([file], env)
       expect(again.out).toMatch(new RegExp(`^message +0 +0 +${count + 5} +0$`, 'm'))
       expect(again.out).toMatch(/^unreadable +0 +0 +0 +2$/m)
       expect(again.out).not.toContain('in total')
@@ -328,7 +331,7 @@ describe.skipIf(skipServer)('an import into PostgreSQL', () => {
       expect(script.err()).toContain('The database does not answer any more. Give the same command again to go on.')
       expect(script.err()).not.toMatch(/\n\s+at /)
       await serverQuery(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`)
-      const again = await runScript('parley import', [file], env)
+      const again = await runImport([file], env)
       expect(again.out).toContain('going on after line')
       expect((await dump(env))['messages']).toHaveLength(60_005)
     } finally {
@@ -341,13 +344,13 @@ describe('options of an import', () => {
   let env: Env
   beforeAll(async () => {
     env = { DATA_DIR: await copyDatabase() }
-    await runScript('parley import', [await fileOf(WORLD)], env)
+    await runImport([await fileOf(WORLD)], env)
   })
   afterAll(() => rm(env['DATA_DIR'] ?? '', { recursive: true, force: true }))
 
   test('--check tells bad lines without a database', async () => {
     const file = await fileOf([...WORLD, { type: 'user', id: 0, name: 'x' }])
-    const { status, out, err } = await runScript('parley import', [file, '--check'], {
+    const { status, out, err } = await runImport([file, '--check'], {
       DATABASE_URL: 'postgresql://127.0.0.1:1/none',
     })
     expect({ status, err }).toEqual({ status: 1, err: 'line 15: id is 0, expected an integer of 1 to 2147483647\n' })
@@ -362,9 +365,9 @@ describe('options of an import', () => {
       { type: 'group', id: 7, name: 'Climbers', members: [{ user_id: 1, role: 'owner' }, { user_id: 4 }, { user_id: 3 }] },
     ])
     const before = await dump(env)
-    expect((await runScript('parley import', [file], env)).out).toMatch(/^group +0 +0 +1 +0$/m)
+    expect((await runImport([file], env)).out).toMatch(/^group +0 +0 +1 +0$/m)
     expect((await dump(env))['members']).toEqual(before['members'])
-    expect((await runScript('parley import', [file, '--update'], env)).out).toMatch(/^group +0 +1 +0 +0$/m)
+    expect((await runImport([file, '--update'], env)).out).toMatch(/^group +0 +1 +0 +0$/m)
     const { users, groups, members } = await dump(env)
     expect(users).toContainEqual(expect.objectContaining({ id: 2, name: 'Robert' }))
     expect(groups).toEqual([expect.objectContaining({ name: 'Climbers', member_count: 3, announcement: null })])
@@ -373,13 +376,13 @@ describe('options of an import', () => {
       { user_id: 3, role: 'MEMBER' },
       { user_id: 4, role: 'MEMBER' },
     ])
-    expect((await runScript('parley import', [file, '--update'], env)).out).toMatch(/^group +0 +0 +1 +0$/m)
+    expect((await runImport([file, '--update'], env)).out).toMatch(/^group +0 +0 +1 +0$/m)
   })
 
   test('--group-message-offset and --reserve keep ids apart', async () => {
     const file = await fileOf([direct(80, 1), inGroup(80, 1), { type: 'receipt', message_id: 80, is_group: true, reader_id: 3 }])
     const args = [file, '--group-message-offset', '1000', '--reserve', '5000']
-    expect(await runScript('parley import', args, env)).toMatchObject({ status: 0, err: '' })
+    expect(await runImport(args, env)).toMatchObject({ status: 0, err: '' })
     const { messages, receipts } = await dump(env)
     expect(messages).toContainEqual(expect.objectContaining({ id: 80, conversation_id: 'c-99' }))
     expect(messages).toContainEqual(expect.objectContaining({ id: 1080, conversation_id: 'group_7' }))
@@ -395,11 +398,11 @@ describe('options of an import', () => {
 
   test('what is repeated in one file is stored once, and a file may grow', async () => {
     const file = await fileOf([direct(90, 1), direct(90, 1), direct(90, 1, { content: 'other' })])
-    const first = await runScript('parley import', [file], env)
+    const first = await runImport([file], env)
     expect(first).toMatchObject({ status: 1, err: 'line 3: there is another message of this id\n' })
     expect(first.out).toMatch(/^message +1 +0 +1 +1$/m)
     await appendFile(file, toText([direct(91, 2)]))
-    expect((await runScript('parley import', [file], env)).out).toMatch(/^message +1 +0 +2 +1$/m)
+    expect((await runImport([file], env)).out).toMatch(/^message +1 +0 +2 +1$/m)
   })
 
   test.each([
@@ -410,13 +413,13 @@ describe('options of an import', () => {
     ['a second file', ['x', 'y'], /^"y": expected nothing more/],
     ['an offset that is none', ['x', '--group-message-offset', '-1'], /^--group-message-offset/],
   ])('%s is refused', async (_, args, reason) => {
-    const { status, out, err } = await runScript('parley import', args, env)
+    const { status, out, err } = await runImport(args, env)
     expect({ status, out }).toEqual({ status: 1, out: '' })
     expect(err).toMatch(reason)
   })
 
   test('a database in memory is refused', async () => {
-    const { status, err } = await runScript('parley import', [await fileOf(WORLD)], { DATA_DIR: 'memory:' })
+    const { status, err } = await runImport([await fileOf(WORLD)], { DATA_DIR: 'memory:' })
     expect({ status, err }).toMatchObject({ status: 1, err: expect.stringMatching(/^DATA_DIR is memory/) as string })
   })
 })

@@ -1,15 +1,14 @@
-import { execFile } from 'node:child_process'
 import { createSecretKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createAuth, type Viewer } from '../../src/auth/verify.ts'
 import { devSecret } from '../../src/auth/dev-secret.ts'
-import { openDatabase } from '../../src/store/database/client.ts'
+import { token } from '../../src/cli/token.ts'
+import { open } from '../support/database.ts'
+import { runCommand, runScript } from '../support/script.ts'
 
-const COMMAND = fileURLToPath(new URL('../../src/cli/parley.ts', import.meta.url))
 const SECRET = 'a secret of forty bytes, for tests only!'
 
 let folder: string
@@ -20,27 +19,19 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true }))
 
-const run = (args: string[], env: NodeJS.ProcessEnv = {}): Promise<{ status: number; out: string; err: string }> =>
-  new Promise((resolve) => {
-    const { PATH } = process.env
-    const child = execFile(
-      process.execPath,
-      ['--import', 'tsx', COMMAND, 'token', ...args],
-      { env: { PATH, DATA_DIR: join(folder, 'data'), ...env } },
-      (_, out, err) => resolve({ status: child.exitCode ?? -1, out, err }),
-    )
-  })
+const settings = (env: Record<string, string>) => ({ DATA_DIR: join(folder, 'data'), ...env })
+const run = (args: readonly string[], env: Record<string, string> = {}) => runCommand(token, args, settings(env))
 
-const verify = (token: string, key: KeyObject, issuer?: string, audience?: string): Promise<Viewer> =>
+const verify = (text: string, key: KeyObject, issuer?: string, audience?: string): Promise<Viewer> =>
   createAuth({ key: { kind: 'HS256', key }, issuer, audience, isRevoked: () => false, onError: () => undefined }).verify(
-    token.trim(),
+    text.trim(),
   )
 
 describe('npm run token', () => {
   test('prints a token that the settings of the server take, and nothing else', async () => {
     const env = { JWT_SECRET: SECRET, JWT_ISSUER: 'us', JWT_AUDIENCE: 'chat' }
     const args = ['--sub', '7', '--name', '王明', '--avatar', 'https://example.com/a.png', '--admin', '--ttl', '60']
-    const { status, out, err } = await run(args, env)
+    const { status, out, err } = await runScript('parley token', args, settings(env))
     expect({ status, err }).toEqual({ status: 0, err: '' })
     expect(out).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/)
     const viewer = await verify(out, createSecretKey(Buffer.from(SECRET)), 'us', 'chat')
@@ -124,20 +115,14 @@ describe('the secret of a data folder', () => {
   })
 
   test('says what is wrong where the folder is none', async () => {
-    await expect(devSecret(COMMAND)).rejects.toThrow(/DATA_DIR: .*parley\.ts can't hold the secret/)
+    const file = join(await fresh(), 'file')
+    await writeFile(file, '')
+    await expect(devSecret(file)).rejects.toThrow(/DATA_DIR: .*file can't hold the secret/)
   })
-
-  test('may be there before the database is', async () => {
+  test('is no foreign file to a database that is made there later', async () => {
     const dataDir = await fresh()
     await devSecret(dataDir)
-    const database = await openDatabase({
-      databaseUrl: undefined,
-      dataDir,
-      poolSize: 1,
-      acquireTimeoutMs: 10_000,
-      statementTimeoutMs: 10_000,
-    })
-    await database.close()
-    expect(await readdir(dataDir)).toEqual(expect.arrayContaining(['parley.dev-secret', 'parley.json', 'pg']))
+    await writeFile(join(dataDir, 'theirs'), '')
+    await expect(open({ dataDir })).rejects.toThrow(/not a database of this server \(theirs\)/)
   })
 })

@@ -1,5 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { runWithin, type Command } from '../../src/cli/command.ts'
 
 export interface Script {
   child: ChildProcess
@@ -37,6 +40,24 @@ export function startScript(name: string, args: readonly string[], env: Record<s
       void ended.then(() => resolve())
     })
   return { child, out: () => out, err: () => err, says, ended }
+}
+
+/**
+ * Runs a command to its end in this process, with these settings and no others: a process takes seconds to load everything. A
+ * command's own file of tests has one that runs as a script does.
+ */
+export async function runCommand(
+  command: Command,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<{ status: number; out: string; err: string }> {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+  const printed = Promise.all([text(stdout), text(stderr)])
+  const status = await runWithin({ env: { ...env }, stdout, stderr }, command, args)
+  stdout.end()
+  stderr.end()
+  const [out, err] = await printed
+  return { status, out, err }
 }
 
 /** Runs a script to its end. */
