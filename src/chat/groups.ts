@@ -5,7 +5,7 @@ import type { UserRecord } from '../store/users.ts'
 import { isManager } from './access.ts'
 import type { Also, Commits } from './commit.ts'
 import { groupTopic, userTopic, type GroupPayload, type MembershipPayload } from './events.ts'
-import { problemWithAnnouncement, problemWithName, problemWithUrl } from '../limits.ts'
+import { LIMITS, problemWithAnnouncement, problemWithName, problemWithUrl } from '../limits.ts'
 
 /** A membership; `joinedAt` in milliseconds since the epoch. */
 export interface GroupMember {
@@ -16,6 +16,8 @@ export interface GroupMember {
 }
 
 const MEMBERS_AT_ONCE = 1000
+/** Each is read with every connection of the user. */
+const TOO_MANY_LEFT = `you left ${LIMITS.formerMemberships} groups lately, which is the limit: another one can be joined some days later`
 
 export interface GroupsOptions {
   store: Store
@@ -87,6 +89,7 @@ export class Groups {
     await this.#findUsers([userId])
     return await this.#change(groupId, [userId], [userTopic(userId)], async (tx, group, roles) => {
       if (roles.has(userId)) return 'JOINED'
+      if ((await tx.groups.countFormer(userId)) >= LIMITS.formerMemberships) throw forbidden(TOO_MANY_LEFT)
       if (group.joinApprovalRequired) {
         await tx.groups.addJoinRequests(groupId, [userId])
         return 'PENDING'

@@ -37,7 +37,7 @@ const unavailable = (reason: string): ChatError => new ChatError('UNAVAILABLE', 
  * else. The embedded database has one connection: one reads at a time, and writes wait.
  */
 export function createSnapshots({ store, limit }: { store: Pick<Store, 'snapshot'>; limit: number }): Snapshots {
-  const slots = new Slots({ count: limit, waitingLimit: WAITING_LIMIT })
+  const slots = new Slots({ count: limit, perUser: Math.ceil(limit / 2), waitingLimit: WAITING_LIMIT })
 
   async function attempt<T>(read: (snapshot: SnapshotReads) => Promise<T>): Promise<{ result: T } | undefined> {
     return await store.snapshot(async (snapshot: Snapshot) => {

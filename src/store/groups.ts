@@ -140,6 +140,11 @@ export class GroupStore {
     return left
   }
 
+  /** How many memberships of a user have ended, as far as the event log reaches back. */
+  async countFormer(userId: number): Promise<number> {
+    return await this.#db.pastMembership.count({ where: { userId } })
+  }
+
   async setRole(group: GroupRecord, userId: number, role: Role): Promise<void> {
     await this.#db.member.update({
       where: { conversationId_userId: { conversationId: group.conversationId, userId } },

@@ -158,6 +158,24 @@ describeEngines((on) => {
       expect(await groups.join(e, id)).toBe('PENDING')
     })
 
+    test('who left a thousand groups lately joins no other one', async () => {
+      const [owner = 0, user = 0] = await node.users(2)
+      const open = await node.group(owner, [])
+      const approved = await node.group(owner, [], { joinApprovalRequired: true })
+      const leave = `INSERT INTO past_memberships (user_id, topic, since_seq, until_seq) SELECT ${user}, 'group:${open}', 0, 1000000 + n`
+      await on().query(`${leave} FROM generate_series(1, 999) n`)
+      expect(await groups.join(user, open)).toBe('JOINED')
+      await groups.leave(user, open)
+      for (const id of [open, approved])
+        expect(await refusal(groups.join(user, id))).toEqual({
+          code: 'FORBIDDEN',
+          message: 'you left 1000 groups lately, which is the limit: another one can be joined some days later',
+        })
+      // Those whom others bring in are counted by the day.
+      await groups.invite(owner, open, [user])
+      expect(await groups.join(user, open)).toBe('JOINED')
+    })
+
     test('a request is gone once the user came in another way', async () => {
       const [a = 0, b = 0] = await node.users(2)
       const id = await node.group(a, [], { joinApprovalRequired: true })

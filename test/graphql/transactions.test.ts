@@ -6,7 +6,12 @@ import { createServerDatabase, dropServerDatabase, skipServer } from '../support
 const BLOCK = 'mutation ($id: ID!) { blockUser(userId: $id) { id } }'
 const SEND = 'mutation ($id: ID!) { sendMessage(input: { receiverId: $id, content: "hello" }) { id } }'
 
-describe.skipIf(skipServer)('transactions of one user', () => {
+const LISTS =
+  '{ a: conversations(first: 1) { edges { cursor } } b: conversations(first: 1, filter: UNREAD) { edges { cursor } } }'
+const SEARCH = '{ searchMessages(text: "hello") { edges { node { id } } } }'
+const USER = 'query ($id: ID!) { user(id: $id) { name } }'
+
+describe.skipIf(skipServer)('transactions and long reads of one user', () => {
   let app: TestApp
   let url: string
   beforeAll(async () => {
@@ -44,4 +49,32 @@ describe.skipIf(skipServer)('transactions of one user', () => {
       await locker.end()
     }
   })
+
+  test.each([LISTS, SEARCH])('%s leaves connections to the database for everybody', async (query) => {
+    const [mallory, ann] = await Promise.all([app.user(), app.user()])
+    const locker = new pg.Client({ connectionString: url })
+    await locker.connect()
+    try {
+      await locker.query('BEGIN')
+      await locker.query('LOCK TABLE members')
+      const reading = Array.from({ length: 20 }, () => app.over(mallory).run(query))
+      await expect.poll(() => waitingStatements(locker)).toBeGreaterThanOrEqual(2)
+      for (let count = 0; count < 3; count++) {
+        expect(await app.over(ann).data(USER, { id: mallory.id })).toMatchObject({ user: {} })
+        expect(await waitingStatements(locker)).toBe(2)
+      }
+      await locker.query('ROLLBACK')
+      for (const { errors } of await Promise.all(reading)) expect(errors).toBeUndefined()
+    } finally {
+      await locker.end()
+    }
+  })
 })
+
+/** How many statements wait for a lock that this client has. */
+async function waitingStatements(locker: pg.Client): Promise<number> {
+  const { rows } = await locker.query<{ count: number }>(
+    'SELECT count(DISTINCT pid)::int AS count FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))',
+  )
+  return rows[0]?.count ?? 0
+}

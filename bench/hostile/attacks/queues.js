@@ -1,5 +1,6 @@
 import { deflateRawSync } from 'node:zlib'
 import { filled, frame } from '../frames.js'
+import { signToken } from '../../support/token.js'
 import { groupWith } from '../world.js'
 
 /** N: what goes through queues that all users share, and compressed messages. */
@@ -29,6 +30,43 @@ const compressed = (id, title, payload) => ({
   },
 })
 
+/** One who joined and left a group again and again, as often as they may. */
+async function oftenLeft(attacker) {
+  const owner = attacker.friend(0)
+  const { groupId } = await groupWith(attacker, 1, { owner })
+  const change = `leaveGroup(groupId: "${groupId}") joinGroup(groupId: "${groupId}")`
+  const changes = `mutation { ${Array.from({ length: 14 }, (_, index) => change.replace('leave', `a${index}: leave`).replace('join', `b${index}: join`)).join(' ')} }`
+  for (let count = 0; count < 1500 / 14; count++) {
+    const { text } = await attacker.post({ query: changes }, { keep: true })
+    if (/FORBIDDEN/.test(text)) break
+  }
+}
+
+/** One who wrote to thousands of others. */
+async function manyContacts(attacker) {
+  const admin = signToken({ userId: 1, name: 'Admin', role: 'admin' })
+  const each = 25
+  await attacker.query('{ viewer { id } }')
+  for (let from = 1_000_000; from < 1_005_000; from += each) {
+    const ids = Array.from({ length: each }, (_, index) => from + index)
+    await attacker.query(
+      `mutation { ${ids.map((id) => `a${id}: upsertUser(id: "${id}", name: "x") { id }`).join(' ')} }`,
+      {},
+      admin,
+    )
+    await attacker.query(
+      `mutation { ${ids.map((id) => `a${id}: sendMessage(input: { receiverId: "${id}", content: "x" }) { id }`).join(' ')} }`,
+    )
+  }
+}
+
+const listed = (id, title, query) => ({
+  id,
+  title,
+  prepare: manyContacts,
+  run: (attacker) => attacker.pace(PER_SECOND, () => attacker.post({ query })),
+})
+
 export const queues = [
   {
     id: 'N1',
@@ -50,6 +88,24 @@ export const queues = [
       attacker.send(socket, ...Array(100).fill(send))
       await attacker.pace(PER_SECOND, () => attacker.send(socket, send))
     },
+  },
+  {
+    id: 'N6',
+    title: 'legacy connections of one who joined and left a group a thousand times, as fast as they go, 20 at once',
+    prepare: oftenLeft,
+    run: (attacker) => attacker.reconnect(),
+  },
+  listed(
+    'N7',
+    '45 lists of unread conversations a second of one who wrote to 5,000 others',
+    '{ conversations(filter: UNREAD, first: 20) { edges { node { id } } } }',
+  ),
+  listed('N8', '45 searches a second of the same', '{ searchMessages(text: "a b c") { edges { node { id } } } }'),
+  {
+    id: 'N9',
+    title: 'legacy connections of the same, as fast as they go, 20 at once',
+    prepare: manyContacts,
+    run: (attacker) => attacker.reconnect(),
   },
   compressed('N3', 'compressed messages of 32,500 final blocks', EMPTY_BLOCKS),
   compressed('N4', 'the same after 65,000 characters', LONG_THEN_EMPTY.subarray(0, 65_000)),

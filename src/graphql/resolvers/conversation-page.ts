@@ -1,6 +1,7 @@
 import { NUL_OR_SURROGATE } from '../../limits.ts'
 import type { ConversationFilter, ConversationPosition } from '../../chat/reads.ts'
 import type { OperationContext } from '../context.ts'
+import { scans } from '../scans.ts'
 import { decodeCursor, isId, isTime, pageSize, toPage } from '../pagination.ts'
 
 type PositionKey = readonly [pinned: 0 | 1, activityAt: number, lastMessageId: number, id: string, asOf: number]
@@ -26,10 +27,14 @@ export async function conversationPage(
   first: number | null | undefined,
   after: string | null | undefined,
 ) {
-  const { chat, viewer, viewerLoad } = context
+  const { answer, chat, viewer, viewerLoad } = context
   const size = pageSize(first, 20)
   const position = toPosition(decodeCursor('conversation', after, isPositionKey))
-  const rows = await chat.reads.conversationPage(userId, position, size + 1, filter)
+  const rows = await answer.read(
+    'conversations',
+    () => scans.run(viewer, () => chat.reads.conversationPage(userId, position, size + 1, filter)),
+    (page) => page.length,
+  )
   await context.turn(rows.length)
   if (userId === viewer.userId) for (const { id, horizon } of rows) viewerLoad.horizon.prime(id, horizon)
   return toPage(

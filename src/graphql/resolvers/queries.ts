@@ -2,6 +2,7 @@ import type { QueryResolvers } from '../generated/resolvers.ts'
 import { parseBigId, parseIntId } from '../../ids.ts'
 import { adminQueries } from './admin-queries.ts'
 import { decodeCursor, isId, isTime, isUserId, pageSize, toPage } from '../pagination.ts'
+import { scans } from '../scans.ts'
 import { conversationPage } from './conversation-page.ts'
 
 const isBlockKey = (key: unknown): key is readonly [at: number, userId: number] =>
@@ -69,7 +70,7 @@ export const queries: QueryResolvers = {
     }
     const rows = await answer.read(
       'searchMessages',
-      () => chat.reads.searchMessages(viewer.userId, input, before, size + 1),
+      () => scans.run(viewer, () => chat.reads.searchMessages(viewer.userId, input, before, size + 1)),
       (found) => found.reduce((sum, { content }) => sum + content.length, 0),
     )
     await context.turn(rows.length)
@@ -84,11 +85,15 @@ export const queries: QueryResolvers = {
   },
 
   blockedUsers: async (_root, { first, after }, context) => {
-    const { chat, viewer } = context
+    const { answer, chat, viewer } = context
     const size = pageSize(first, 20)
     const [at, userId] = decodeCursor('block', after, isBlockKey) ?? []
     const before = at === undefined || userId === undefined ? undefined : { at, userId }
-    const rows = await chat.reads.blockPage(viewer.userId, before, size + 1)
+    const rows = await answer.read(
+      'blockedUsers',
+      () => scans.run(viewer, () => chat.reads.blockPage(viewer.userId, before, size + 1)),
+      (page) => page.length,
+    )
     await context.turn(rows.length)
     return toPage(
       'block',

@@ -139,6 +139,7 @@ const lastMessageOf = (tx: ModelTransaction, conversationId: string): number =>
   Math.max(0, ...tx.all(tx.database.tables.messages).flatMap((row) => (row.conversationId === conversationId ? row.id : [])))
 
 export const createModelGroups = (run: Run) => ({
+  countFormer: () => Promise.resolve(0),
   byIds: (ids: readonly number[]) =>
     run((tx) => {
       const rows = ids.flatMap((id) => openGroup(tx, id) ?? [])
