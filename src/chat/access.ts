@@ -33,6 +33,12 @@ export async function refuseBlocked(
   if (pair && (await blocks.pairedWith(pair[0], [pair[1]])).size > 0) throw forbidden(BLOCKED)
 }
 
+/** A message as one may still be told of it whose membership ended then: without what it has become since. */
+export function asOfMembership(message: MessageRecord, endedAt: number): MessageRecord {
+  const told = { ...message, replyCount: 0 }
+  return (message.editedAt ?? 0) < endedAt ? told : { ...told, content: '', mediaUrl: null, mentionIds: [] }
+}
+
 export interface Access {
   /**
    * A message in a conversation of the user, within the history they may read. Throws NOT_FOUND otherwise, or if `isGroup`

@@ -1,4 +1,5 @@
-import type { ChatEvent } from '../chat/events.ts'
+import { asOfMembership } from '../chat/access.ts'
+import type { ChatEvent, DurableEvent } from '../chat/events.ts'
 import type { EventCursor } from '../ids.ts'
 import type { Counts } from '../telemetry/counters.ts'
 import type { Memberships } from '../store/conversations.ts'
@@ -80,7 +81,7 @@ const NONE_SAVED: SavedCheckpoints = { checkpoints: [], open: [] }
 /** What a replay delivers, and how its turn among the user's replays ends. */
 interface PlannedReplay {
   ranges: readonly TopicRange[]
-  former: Memberships['former']
+  memberships: Pick<Memberships, 'groups' | 'former'>
   start: ReplayStart
   release: () => void
 }
@@ -112,7 +113,7 @@ export async function replay(
         release = await replays.acquire(target.userId)
       }
       const { entries, isLast } = await log.oldest(rest, SLICE_ENTRIES)
-      const delivered = await deliverSlice(parts, target, entries, planned.former)
+      const delivered = await deliverSlice(parts, target, entries, planned.memberships)
       replayed += delivered
       rest = rangesAfter(rest, entries.slice(0, delivered))
       isDone = isLast && delivered === entries.length
@@ -137,13 +138,15 @@ async function deliverSlice(
   { counts }: ReplayParts,
   target: ReplayTarget,
   entries: readonly LogEntry[],
-  former: Memberships['former'],
+  memberships: PlannedReplay['memberships'],
 ): Promise<number> {
   let began = performance.now()
   let delivered = 0
   for (const { topic, seq, event } of entries) {
     if (target.isClosed() || (delivered > 0 && target.ready())) break
-    target.deliver(loggedEvent(event, counts), { topic, seq }, isIn(former, topic, seq))
+    const logged = loggedEvent(event, counts)
+    const former = memberships.former.find((each) => each.topic === topic && seq > each.sinceSeq && seq <= each.untilSeq)
+    target.deliver(former ? asToldTo(memberships, former, logged) : logged, { topic, seq }, former !== undefined)
     delivered++
     const settled = target.settled()
     if (settled) await settled
@@ -155,16 +158,24 @@ async function deliverSlice(
   return delivered
 }
 
-/** Whether an entry belongs to a membership that has ended. */
-const isIn = (former: Memberships['former'], topic: string, seq: number): boolean =>
-  former.some((membership) => membership.topic === topic && seq > membership.sinceSeq && seq <= membership.untilSeq)
+/** An event of a membership that has ended: of a message, without what it has become since, unless the user may read that again. */
+function asToldTo(
+  { groups }: PlannedReplay['memberships'],
+  { topic, endedAt }: Memberships['former'][number],
+  event: DurableEvent,
+): DurableEvent {
+  if (event.kind !== 'message_sent' && event.kind !== 'message_edited') return event
+  const { payload } = event
+  const mayRead = groups.some((group) => group.topic === topic && payload.id > (group.historyAfter ?? 0))
+  return mayRead ? event : { ...event, payload: asOfMembership(payload, endedAt) }
+}
 
 /** Plans a replay once the user's earlier replays have ended. */
 async function planInTurn(parts: ReplayParts, target: ReplayTarget, after: EventCursor): Promise<PlannedReplay> {
   const { replays } = parts
   const release = await replays.acquire(target.userId)
   try {
-    if (target.isClosed()) return { ranges: [], former: [], start: { complete: true }, release }
+    if (target.isClosed()) return { ranges: [], memberships: { groups: [], former: [] }, start: { complete: true }, release }
     replays.check(target.userId)
     return { ...(await plan(parts, target, after)), release }
   } catch (error) {
@@ -191,7 +202,7 @@ async function plan(parts: ReplayParts, target: ReplayTarget, cursor: EventCurso
   const newest = planned.ranges.length > 0 ? await log.newest(planned.ranges, limit + 1) : []
   // A replay that delivers nothing has a cost too.
   replays.charge(target.userId, Math.min(newest.length, limit) + resumeLimit / 50)
-  return { ...cutReplay(planned, newest, limit), former: loaded.former }
+  return { ...cutReplay(planned, newest, limit), memberships: loaded }
 }
 
 /** Where to read topics again, since the event `after` may have overtaken some of their events: see `overlapMs`. */

@@ -54,8 +54,8 @@ interface Membership {
 export interface Memberships {
   /** Groups the user is in, with the `seq` of the group's topic after which events are theirs, and `head`, its last one now. */
   groups: (Membership & { memberCount: number; head: number })[]
-  /** Memberships that ended, with the last `seq` that is the user's. */
-  former: (Membership & { untilSeq: number })[]
+  /** Memberships that ended, with the last `seq` that is the user's, and when, in milliseconds since the epoch. */
+  former: (Membership & { untilSeq: number; endedAt: number })[]
   /** `user:` topics of the other users in direct conversations. */
   contacts: string[]
   /** Users with whom there is a block, made by either of the two. */
@@ -210,33 +210,35 @@ export class ConversationStore {
         until_seq: number
         history_after: number
         size: number
+        ended_at: number
       }[]
     >`
         SELECT m.user_id, 'group' AS kind, 'group:' || g.id AS topic, m.since_seq::float8 AS since_seq, coalesce(t.seq, 0)::float8 AS until_seq,
-          m.history_after::float8 AS history_after, g.member_count AS size
+          m.history_after::float8 AS history_after, g.member_count AS size, 0::float8 AS ended_at
         FROM members m
         CROSS JOIN LATERAL (SELECT id, member_count FROM groups WHERE conversation_id = m.conversation_id LIMIT 1) g
         LEFT JOIN LATERAL (SELECT seq FROM topics WHERE name = 'group:' || g.id LIMIT 1) t ON true
         WHERE m.user_id = ANY(${[...userIds]}::int[])
         UNION ALL
-        SELECT m.user_id, 'contact', 'user:' || CASE WHEN c.user_low = m.user_id THEN c.user_high ELSE c.user_low END, 0, 0, 0, 0
+        SELECT m.user_id, 'contact', 'user:' || CASE WHEN c.user_low = m.user_id THEN c.user_high ELSE c.user_low END, 0, 0, 0, 0, 0
         FROM members m
         CROSS JOIN LATERAL (SELECT user_low, user_high FROM conversations WHERE id = m.conversation_id AND NOT is_group LIMIT 1) c
         WHERE m.user_id = ANY(${[...userIds]}::int[])
         UNION ALL
-        SELECT user_id, 'former', topic, since_seq::float8, until_seq::float8, history_after::float8, 0 FROM past_memberships
+        SELECT user_id, 'former', topic, since_seq::float8, until_seq::float8, history_after::float8, 0, ${epochMs('created_at')}
+        FROM past_memberships
         WHERE user_id = ANY(${[...userIds]}::int[])
         UNION ALL
-        SELECT blocker_id, 'blocked', blocked_id::text, 0, 0, 0, 0 FROM blocks WHERE blocker_id = ANY(${[...userIds]}::int[])
+        SELECT blocker_id, 'blocked', blocked_id::text, 0, 0, 0, 0, 0 FROM blocks WHERE blocker_id = ANY(${[...userIds]}::int[])
         UNION ALL
-        SELECT blocked_id, 'blocked', blocker_id::text, 0, 0, 0, 0 FROM blocks WHERE blocked_id = ANY(${[...userIds]}::int[])`
+        SELECT blocked_id, 'blocked', blocker_id::text, 0, 0, 0, 0, 0 FROM blocks WHERE blocked_id = ANY(${[...userIds]}::int[])`
     const byUser = new Map(userIds.map((id) => [id, { groups: [], former: [], contacts: [], blocked: [] } as Memberships]))
     for (const row of rows) {
       const { topic, since_seq: sinceSeq, until_seq: untilSeq, history_after: historyAfter, size: memberCount } = row
       const memberships = byUser.get(row.user_id) as Memberships
       const membership: Membership = historyAfter === 0 ? { topic, sinceSeq } : { topic, sinceSeq, historyAfter }
       if (row.kind === 'group') memberships.groups.push({ ...membership, memberCount, head: untilSeq })
-      else if (row.kind === 'former') memberships.former.push({ ...membership, untilSeq })
+      else if (row.kind === 'former') memberships.former.push({ ...membership, untilSeq, endedAt: row.ended_at })
       else if (row.kind === 'contact') memberships.contacts.push(topic)
       else memberships.blocked.push(Number(topic))
     }

@@ -383,8 +383,8 @@ describeEngines((on) => {
       const { groups: current, former } = await membershipsOf(b)
       expect(current).toEqual([{ topic, sinceSeq: 9, memberCount: 2, head: 9 }])
       expect(former.toSorted((x, y) => x.sinceSeq - y.sinceSeq)).toEqual([
-        { topic, sinceSeq: 3, untilSeq: 5 },
-        { topic, sinceSeq: 7, untilSeq: 8 },
+        { topic, sinceSeq: 3, untilSeq: 5, endedAt: expect.any(Number) as number },
+        { topic, sinceSeq: 7, untilSeq: 8, endedAt: expect.any(Number) as number },
       ])
       expect(await rolesIn(id)).toEqual(['OWNER', 'MEMBER'])
     })

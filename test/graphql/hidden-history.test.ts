@@ -112,3 +112,37 @@ test('those who were there, and administrators, read all of it', async () => {
   )
   expect(idsIn(seen.messages)).toEqual([newest, answer, backsOld, old])
 })
+
+test('whose membership has ended is told nothing of an edit and an answer that came after, until they are back', async () => {
+  const [gone, comesBack] = await Promise.all([app.user('gone'), app.user('comes back')])
+  const members = [gone, comesBack]
+  const { id, conversation: place } = await createGroup(app, owner, members)
+  const edit = (messageId: number, content: string) =>
+    run(app, owner, `editMessage(input: { messageId: ${messageId}, content: "${content}" }) { id }`)
+  const edited = await say(app, owner, place, 'first')
+  await edit(edited, 'edited while they were there')
+  const changed = await say(app, owner, place, 'as it was')
+  for (const { id: userId } of members) await run(app, owner, `removeGroupMember(groupId: ${id}, userId: ${userId}) { id }`)
+  await edit(changed, 'a secret')
+  await app.over(owner).data(QUOTE, { input: { conversationId: place, content: 'an answer', replyToId: String(edited) } })
+  await run(app, owner, `inviteToGroup(groupId: ${id}, userIds: [${comesBack.id}]) { id }`)
+  const told = async (user: TestUser): Promise<[content: string, replies: number][]> => {
+    const events = `subscription { events(after: "0") { ... on MessageSent { message { content replyCount } } } }`
+    const subscription = await app.graphqlWs(user).subscribe(events, {}, { untilOpen: false })
+    const messages: [string, number][] = []
+    while (messages.length < 2) {
+      const { data } = await subscription.inbox.next(({ data: event }) => event?.events?.message !== undefined)
+      messages.push([data.events.message.content, data.events.message.replyCount])
+    }
+    subscription.close()
+    return messages
+  }
+  expect(await told(gone)).toEqual([
+    ['edited while they were there', 0],
+    ['', 0],
+  ])
+  expect(await told(comesBack)).toEqual([
+    ['edited while they were there', 1],
+    ['a secret', 0],
+  ])
+})

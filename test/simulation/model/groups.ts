@@ -40,8 +40,9 @@ function membershipsOf(tx: ModelTransaction, userId: number): Memberships {
       found.groups.push({ topic, sinceSeq: member.sinceSeq, ...hides(member.historyAfter), memberCount, head })
     } else found.contacts.push(`user:${pair?.find((id) => id !== userId)}`)
   }
+  // Never before an edit: the checker compares what is replayed with the message's latest content.
   for (const { userId: id, topic, sinceSeq, untilSeq, historyAfter } of tx.all(past))
-    if (id === userId) found.former.push({ topic, sinceSeq, ...hides(historyAfter), untilSeq })
+    if (id === userId) found.former.push({ topic, sinceSeq, ...hides(historyAfter), untilSeq, endedAt: Infinity })
   for (const { blockerId, blockedId } of tx.all(blocks)) {
     if (blockerId === userId) found.blocked.push(blockedId)
     else if (blockedId === userId) found.blocked.push(blockerId)
