@@ -12,6 +12,11 @@ const FIGURES = [
   { key: 'bytesPerConnection', unit: 'KiB a connection', show: (value) => (value / 1024).toFixed(1) },
   { key: 'statementsPerMessage', unit: 'statements a message', show: (value) => value.toFixed(2) },
   { key: 'commandsPerMessage', unit: 'Redis commands a message', show: (value) => value.toFixed(2) },
+  { key: 'middleMs', unit: 'ms until half of them have it', show: (value) => value.toFixed(1) },
+  { key: 'lastMs', unit: 'ms until the last has it', show: (value) => value.toFixed(1) },
+  { key: 'slowestLastMs', unit: 'ms at the longest', show: (value) => value.toFixed(1) },
+  { key: 'othersWaitMs', unit: 'ms that others wait, p99', show: (value) => value.toFixed(1) },
+  { key: 'othersLongestMs', unit: 'ms at the longest', show: (value) => value.toFixed(1) },
   { key: 'messagesPerSecond', unit: 'messages/s', show: (value) => value.toFixed(0) },
 ]
 

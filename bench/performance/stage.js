@@ -53,6 +53,10 @@ export class Stage {
     return this.#system.protocol
   }
 
+  get ports() {
+    return this.#servers.map(({ port }) => port)
+  }
+
   async start(nodes, label, prepareDatabase) {
     const { env, entry, runtime, storesMessages } = this.#system
     const { postgres, world, cores, logFolder, profiles, nodeOptions } = this.#bench
@@ -84,8 +88,7 @@ export class Stage {
    * @param {{ offersDeflate?: boolean }} [options]
    */
   async connect(userIds, { offersDeflate } = {}) {
-    const ports = this.#servers.map(({ port }) => port)
-    const connections = await connectAll(userIds, { ports, protocol: this.protocol, offersDeflate })
+    const connections = await connectAll(userIds, { ports: this.ports, protocol: this.protocol, offersDeflate })
     this.#connections.push(...connections)
     await this.quiet()
     return connections

@@ -9,3 +9,9 @@ export function spread(values, show) {
   const text = show(median(values))
   return values.length === 1 ? text : `${text} (${show(Math.min(...values))} to ${show(Math.max(...values))})`
 }
+
+/** The value below which this share of them lies. */
+export function percentile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]
+}

@@ -3,6 +3,7 @@ import { connect } from './connect.js'
 import { direct } from './direct.js'
 import { fanOut } from './fan-out.js'
 import { idle } from './idle.js'
+import { longGroups } from './long-groups.js'
 import { statements } from './statements.js'
 
 const ONE_NODE = ['parley-legacy', 'parley-graphql', 'ws', 'ws-framed', 'bun', 'socketio', 'yoga']
@@ -18,5 +19,6 @@ export const scenarios = [
   direct,
   connect,
   idle,
+  longGroups,
   statements,
 ]

@@ -1,9 +1,9 @@
 import { sleep } from '../../support/processes.js'
 import { Load } from '../generator/load.js'
 import { onStage } from '../stage.js'
-import { GROUP_SIZES, groupConversation, membersOf } from '../world.js'
+import { groupConversation, membersOf } from '../world.js'
 
-const SIZES = [GROUP_SIZES.at(0), GROUP_SIZES.at(-1)]
+const SIZES = [50, 5000]
 const MESSAGES = 150
 /** For what is still in a pipe. */
 const SETTLE_MS = 300

@@ -101,7 +101,10 @@ export class HttpServer {
       : createServer(timeouts, oneAtATime(listener))
     // For clients that do not read; streams have limits of their own.
     this.#server.setTimeout(SILENCE_MS)
-    const upgrades = new TurnQueue<[IncomingMessage, Duplex, Buffer]>(UPGRADES_MS, (upgrade) => this.#upgrade(...upgrade))
+    const upgrades = new TurnQueue<[IncomingMessage, Duplex, Buffer]>({
+      turnMs: UPGRADES_MS,
+      serve: (upgrade) => this.#upgrade(...upgrade),
+    })
     this.#server.on('upgrade', (request, socket, head) => {
       // Between here and the endpoint's own listener a connection reset must not end the process.
       socket.on('error', ignore)

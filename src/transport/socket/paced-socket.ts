@@ -44,7 +44,7 @@ interface Rest {
 }
 
 /** Sockets that have more to parse and may go on, each with one slice in its turn. */
-const waiting = new TurnQueue<PacedSocket>(TURN_MS, (socket) => socket.parseSlice())
+const waiting = new TurnQueue<PacedSocket>({ turnMs: TURN_MS, serve: (socket) => socket.parseSlice() })
 
 function pacedWrite(this: Receiver, chunk: Buffer, _: BufferEncoding, done: Done): void {
   this.paced.receive(chunk, done)

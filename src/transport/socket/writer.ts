@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { createCounts, type Counts } from '../../telemetry/counters.ts'
 import { CoalescingBuffer } from '../../lib/coalescing-buffer.ts'
+import { TurnQueue } from '../../lib/turn-queue.ts'
 import { CLOSE } from '../../legacy-protocol/close-codes.ts'
 import { closeWith } from './close.ts'
 import type { DeflateAgreement } from './deflate-offer.ts'
@@ -9,9 +10,6 @@ import { payloadOf } from './frame.ts'
 import { compressedFrame, type SharedMessage } from './shared-deflate.ts'
 
 const NOTHING = Buffer.alloc(0)
-
-/** Writers with frames of this turn of the event loop that are not written to their sockets yet. */
-let unflushed: SocketWriter[] = []
 
 /** The last concatenation: members of a group mostly get the same frames. */
 let joined: { parts: readonly Buffer[]; bytes: Buffer } | undefined
@@ -22,15 +20,20 @@ function join(parts: readonly Buffer[]): Buffer {
   return (joined as { bytes: Buffer }).bytes
 }
 
-function flushAll(): void {
-  const writers = unflushed
-  unflushed = []
-  for (const writer of writers) writer.flush()
-  joined = undefined
-}
+/**
+ * Writers with frames of this turn of the event loop. The sockets of a long group take several turns, so that others are served in between;
+ * few sockets have answers mostly, which go first.
+ */
+const unflushed = new TurnQueue<SocketWriter>({
+  turnMs: 8,
+  serve: (writer) => writer.flush(),
+  few: 64,
+  itemsPerCheck: 32,
+  onTurnEnd: () => (joined = undefined),
+})
 
 /**
- * Writes frames to a socket: those of one turn of the event loop in one write. It bounds outbound data, by class: a durable
+ * Writes frames to a socket: those of one turn of the event loop in one write, at its end. It bounds outbound data, by class: a durable
  * frame beyond the limit closes the socket, whose client resumes; from half the limit on, ephemeral frames are buffered until
  * there is room, and only the latest with each coalescing key is kept.
  */
@@ -121,7 +124,7 @@ export class SocketWriter {
     if (this.#pending) this.#pending.push(frame)
     else {
       this.#pending = [frame]
-      if (unflushed.push(this) === 1) setImmediate(flushAll)
+      unflushed.add(this)
     }
     if (rest) this.#pending.push(rest)
     this.#pendingBytes += frame.length + (rest?.length ?? 0)
@@ -175,7 +178,7 @@ export class SocketWriter {
     this.#ws.close(code, reason)
   }
 
-  /** Writes pending frames to the socket; called at the end of the turn, and before a close frame, which nothing may follow. */
+  /** Writes pending frames to the socket; called at the end of the turn or of a later one, and before a close frame, which nothing may follow. */
   flush(): void {
     const pending = this.#pending
     if (!pending) return
