@@ -13,7 +13,7 @@ import { brief, measurementsTable, ratiosOf, targetsTable } from './report.js'
 import { PARLEY_ENV } from './systems.js'
 import { createWorld } from './world.js'
 
-const OPEN_FILES = 32_768
+const OPEN_FILES = 16_384
 /** Above this share of the servers' core taken by others, a measurement is doubtful, and is made again where that may help. */
 const NOISY_SHARE = 0.1
 const TRIES = 2

@@ -3,7 +3,7 @@ import { tokenOf } from './generator/clients.js'
 import { startServer } from './server.js'
 
 /** Sizes of the groups. */
-export const GROUP_SIZES = [50, 500, 5000, 20_000]
+export const GROUP_SIZES = [50, 500, 5000, 15_000]
 /** Users who are in no group; everyone has one direct partner among them: 1 and 2, 3 and 4, and so on. */
 export const PAIRED_USERS = 15_000
 

@@ -7,7 +7,7 @@ import { onStage } from '../stage.js'
 import { percentile } from '../statistics.js'
 import { groupConversation, membersOf } from '../world.js'
 
-const SIZES = [5000, 20_000]
+const SIZES = [5000, 15_000]
 const WARM_UP_MESSAGES = 10
 const MESSAGES = 30
 /** Nothing else is to do when the next message comes. */
