@@ -59,7 +59,7 @@ export function createMessages({ store, commits, access, typing, counts }: Messa
       for (const outcome of outcomes) {
         if (outcome.status === 'sent') typing.stop(outcome.message.senderId, outcome.message.conversationId)
       }
-      // Deliveries of this turn have been written by then.
+      // The deliveries of this turn have been written by then, or as many as one turn writes.
       setImmediate(() => counts.committedToWritten((performance.now() - committedAt) / 1000))
     },
     laneOf: ({ senderId }) => senderId,

@@ -54,7 +54,7 @@ export function createMetrics(worker?: WorkerMetrics): Metrics {
     acceptedToCommitted: histogram('parley_commit_seconds', 'From taking a message in until its commit', SECONDS),
     committedToWritten: histogram(
       'parley_write_seconds',
-      'From the commit of a batch until what it caused on this node was written',
+      'From the commit of a batch until what it caused on this node was written, of a long group to its first sockets',
       SECONDS,
     ),
     lag: histogram('parley_event_lag_seconds', "From an event's time until a topic delivered it on this node", SECONDS),
