@@ -83,6 +83,16 @@ function good(): Handmade {
   return made
 }
 
+/** Two messages that were missed and a live one, in the order in which a connection is given them that has asked for what was missed. */
+function resumedWith(order: (ids: readonly [number, number, number]) => number[]): Handmade {
+  const made = good().add({ kind: 'closed', stream: 'c/1', code: 1006 })
+  const ids = [made.direct('missed'), made.direct('missed, too'), made.direct('live')] as const
+  made.open('c/2').add({ kind: 'resumes', stream: 'c/2' })
+  for (const id of order(ids)) made.add({ kind: 'delivered', stream: 'c/2', id, type: 'message_sent', about: {} })
+  for (const id of ids) made.add({ kind: 'given', client: 'c', id, type: 'message_sent' })
+  return made.add({ kind: 'resumed', stream: 'c/2', complete: true })
+}
+
 test('a good history breaks no rule', () => {
   expect(good().broken).toEqual([])
 })
@@ -120,6 +130,7 @@ const ANOMALIES: readonly (readonly [rule: string, make: () => Handmade])[] = [
       return made.deliver(b as number).deliver(a as number)
     },
   ],
+  ['order', () => resumedWith(([missed, alsoMissed, live]) => [missed, live, alsoMissed])],
   [
     'once in a connection',
     () => {
@@ -240,4 +251,23 @@ test('what a client was told to be incomplete it need not be given', () => {
   const made = good().add({ kind: 'closed', stream: 'c/1', code: 1006 })
   made.direct('missed')
   expect(made.open('c/2').add({ kind: 'told incomplete', client: 'c' }).broken).toEqual([])
+})
+
+test('what was on its way when a client asked for what it missed may come first', () => {
+  expect(resumedWith(([missed, alsoMissed, live]) => [live, missed, alsoMissed]).broken).toEqual([])
+})
+
+test('what comes after an event that failed is given again', () => {
+  const made = good()
+  const [failed, next] = [made.direct('failed'), made.direct('next')]
+  made.add({ kind: 'failed', stream: 'c/1' })
+  made.add({ kind: 'delivered', stream: 'c/1', id: next, type: 'message_sent', about: {} })
+  made.add({ kind: 'closed', stream: 'c/1', code: 1000 })
+  expect(made.open('c/2').deliver(failed, 'c/2').deliver(next, 'c/2').broken).toEqual([])
+})
+
+test('a client that left for good needs nothing', () => {
+  const made = good().add({ kind: 'client left', client: 'c' }).add({ kind: 'closed', stream: 'c/1', code: 1000 })
+  made.direct('missed')
+  expect(made.broken).toEqual([])
 })

@@ -17,6 +17,7 @@ export interface ClientParts {
   nextRequest: () => number
   /** How long its tokens are good, in milliseconds; undefined: for ever. */
   tokenMs: number | undefined
+  asksMore: boolean
 }
 
 /** How long a program waits before it repeats what was answered with 503, or not at all. */
@@ -31,6 +32,8 @@ export abstract class SimClient implements Network {
   readonly streams = new Map<string, string>()
   abstract readonly protocol: Protocol
   isStopped = false
+  /** Its program does not run. */
+  isAway = false
   #count = 0
 
   constructor(name: string, userId: number, parts: ClientParts) {
@@ -99,11 +102,43 @@ export abstract class SimClient implements Network {
     this.parts.record({ kind: 'answered', request, code, ...(messageId === undefined ? {} : { messageId }) })
   }
 
+  /** The program ends, and begins again after `ms` with what it has kept, unless it forgets that. */
+  restart({ ms, forgets }: { ms: number; forgets: boolean }): void {
+    if (this.isAway || this.isStopped) return
+    this.isAway = true
+    currentWorld().as(this.owner, () => this.end())
+    currentWorld().after(ms, undefined, () => {
+      if (this.isStopped) return
+      this.isAway = false
+      if (forgets) this.forget()
+      // Without an event there is no place to go on from: what was missed is to be loaded.
+      if (!this.hasPlace) this.parts.record({ kind: 'told incomplete', client: this.name })
+      this.start()
+    })
+  }
+
+  /** The program ends for good. */
+  quit(): void {
+    if (this.isAway || this.isStopped) return
+    this.parts.record({ kind: 'client left', client: this.name })
+    this.stop()
+  }
+
+  perform(action: Action): void {
+    if (!this.isStopped && !this.isAway) this.performNow(action)
+  }
+
+  stop(): void {
+    this.isStopped = true
+    currentWorld().as(this.owner, () => this.end())
+  }
+
+  /** Whether it knows where its stream goes on. */
+  abstract readonly hasPlace: boolean
   abstract start(): void
-  /** The program ends and begins again, with what it has kept. */
-  abstract restart(): void
-  abstract perform(action: Action): void
-  abstract stop(): void
+  protected abstract end(): void
+  protected abstract forget(): void
+  protected abstract performNow(action: Action): void
 }
 
 /** What a program does; what it is about is found when it is done. */
@@ -173,17 +208,41 @@ export class LegacySimClient extends SimClient {
     }
   }
 
-  restart(): void {
+  get hasPlace(): boolean {
+    return this.#lastMessageId !== undefined
+  }
+
+  protected end(): void {
     const before = this.#client
     this.#client = undefined
     void before?.close()
-    // Without an event there is no place to go on from: what was missed is to be loaded.
-    if (this.#lastMessageId === undefined) this.parts.record({ kind: 'told incomplete', client: this.name })
-    this.start()
   }
 
-  perform(action: Action): void {
-    if (this.isStopped || !LEGACY_OPS.has(action.op)) return
+  protected forget(): void {
+    this.#lastMessageId = undefined
+  }
+
+  /** What the last connection resumed after. */
+  #resume: { socket: SimSocket; text: string } | undefined
+
+  sent(socket: SimSocket, text: string): void {
+    const { type } = JSON.parse(text) as { type: string }
+    if (type !== 'resume') return
+    this.#resume = { socket, text }
+    const stream = this.streams.get(`${socket.serial} `)
+    if (stream !== undefined) this.parts.record({ kind: 'resumes', stream })
+  }
+
+  /** As a program may that speaks the protocol itself: it asks for what it asked for before. */
+  resumeAgain(): void {
+    if (!this.#resume) return
+    const { socket, text } = this.#resume
+    const again = { ...(JSON.parse(text) as object), message_id: 'again' }
+    currentWorld().as(this.owner, () => socket.send(JSON.stringify(again)))
+  }
+
+  protected performNow(action: Action): void {
+    if (!LEGACY_OPS.has(action.op)) return
     const request = this.asked(aboutOf(action))
     currentWorld().as(this.owner, () => void this.#perform(action, request))
   }
@@ -241,20 +300,19 @@ export class LegacySimClient extends SimClient {
         return undefined
     }
   }
-
-  stop(): void {
-    this.isStopped = true
-    void this.#client?.close()
-  }
 }
 
-const EVENTS = `subscription ($after: ID) { events(after: $after) { __typename id
-  ... on MessageSent { message { id content deletedAt sender { id } } }
+/** `more`: what the event does not hold. */
+const eventsQuery = (more: string): string => `subscription ($after: ID) { events(after: $after) { __typename id
+  ... on MessageSent { message { id content deletedAt sender { id } ${more} } }
   ... on MessageEdited { message { id content } }
   ... on ConversationRead { conversationId readUpTo }
   ... on TypingChanged { conversationId user { id } typing }
   ... on OnlineStatusChanged { userId online }
 } }`
+
+const EVENTS = eventsQuery('')
+const MORE_EVENTS = eventsQuery('reactions { reaction }')
 
 const STATE = `{ conversations(first: 20) { edges { node { id messages(first: 100) { edges { node { id } } } } } } cursor }`
 
@@ -325,6 +383,14 @@ export class GraphqlSimClient extends SimClient {
   #program = 0
   #ids = 0
 
+  get #events(): string {
+    return this.parts.asksMore ? MORE_EVENTS : EVENTS
+  }
+
+  get hasPlace(): boolean {
+    return this.#cursor !== undefined
+  }
+
   start(): void {
     const program = ++this.#program
     this.parts.record({ kind: 'client', client: this.name, userId: this.userId, protocol: this.protocol })
@@ -363,7 +429,7 @@ export class GraphqlSimClient extends SimClient {
       },
     })
     this.#unsubscribe = client.subscribe<{ events: { __typename: string; id: string | null } }>(
-      { query: EVENTS, variables: { after: this.#cursor } },
+      { query: this.#events, variables: { after: this.#cursor } },
       {
         next: ({ data }) => {
           const event = data?.events
@@ -403,16 +469,11 @@ export class GraphqlSimClient extends SimClient {
       id?: string
       payload?: { query?: string; variables?: { after?: string } }
     }
-    if (message.type === 'subscribe' && message.payload?.query === EVENTS)
+    if (message.type === 'subscribe' && message.payload?.query === this.#events)
       this.openStream(socket, message.id as string, message.payload.variables?.after ?? null)
   }
 
-  restart(): void {
-    this.#end()
-    this.start()
-  }
-
-  #end(): void {
+  protected end(): void {
     this.#program++
     this.#unsubscribe?.()
     this.#outbox?.dispose()
@@ -420,9 +481,13 @@ export class GraphqlSimClient extends SimClient {
     Promise.resolve(this.#plain?.dispose()).catch(() => undefined)
   }
 
-  perform(action: Action): void {
+  protected forget(): void {
+    this.#cursor = undefined
+  }
+
+  protected performNow(action: Action): void {
     const mail = this.#outbox
-    if (this.isStopped || !mail) return
+    if (!mail) return
     const request = this.asked(aboutOf(action))
     currentWorld().as(this.owner, () => {
       mail.mutate({ query: MUTATIONS[action.op], variables: variablesOf(action) }).then(
@@ -436,10 +501,5 @@ export class GraphqlSimClient extends SimClient {
         },
       )
     })
-  }
-
-  stop(): void {
-    this.isStopped = true
-    this.#end()
   }
 }

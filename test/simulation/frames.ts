@@ -1,7 +1,7 @@
 /** What the network's observer reads from what a node sent, in the words of the history. */
 import type { Delivered, Entry, Protocol } from './history.ts'
 
-type Found = Extract<Entry, { kind: 'delivered' | 'resumed' }>
+type Found = Extract<Entry, { kind: 'delivered' | 'resumed' | 'failed' }>
 type Some = Record<string, unknown>
 
 const number = (value: unknown): number => Number(value)
@@ -74,11 +74,11 @@ export function streamOfFrame(text: string, protocol: Protocol): { subscription:
     return { subscription: '', entry: { kind: 'delivered', stream: '', id, type, about: ofLegacy(type, data) } }
   }
   if (type !== 'next') return undefined
-  const { data } = frame['payload'] as { data?: { events?: Some } | null }
+  const { data, errors } = frame['payload'] as { data?: { events?: Some } | null; errors?: unknown }
   const event = data?.events
-  if (!event) return undefined
-  const name = String(event['__typename'])
   const subscription = String(frame['id'])
+  if (!event) return errors ? { subscription, entry: { kind: 'failed', stream: '' } } : undefined
+  const name = String(event['__typename'])
   if (name === 'ResumeIncomplete') return { subscription, entry: { kind: 'resumed', stream: '', complete: false } }
   const id = event['id'] == null ? null : number(event['id'])
   return { subscription, entry: { kind: 'delivered', stream: '', id, type: TYPES[name] ?? name, about: ofGraphql(event) } }

@@ -21,8 +21,12 @@ export type Entry =
   | { kind: 'answered'; request: number; code: string; messageId?: number }
   /** A stream of events: a connection of the legacy protocol, or one subscription. */
   | { kind: 'opened'; stream: string; client: string; userId: number; node: string; protocol: Protocol; after: string | null }
+  /** A connection of the legacy protocol asks for what was missed. */
+  | { kind: 'resumes'; stream: string }
   | { kind: 'resumed'; stream: string; complete: boolean }
   | { kind: 'delivered'; stream: string; id: number | null; type: string; about: Delivered }
+  /** Instead of an event its errors: its client is to resume before it. */
+  | { kind: 'failed'; stream: string }
   | { kind: 'closed'; stream: string; code: number }
   /** What the client's library gave to its program. */
   | { kind: 'given'; client: string; id: number; type: string }
@@ -31,6 +35,7 @@ export type Entry =
   | { kind: 'loading'; client: string }
   | { kind: 'loaded'; client: string; messages: number[] }
   | { kind: 'client'; client: string; userId: number; protocol: Protocol }
+  /** Its program has ended for good. */
   | { kind: 'client left'; client: string }
 
 export type Protocol = 'legacy' | 'graphql'

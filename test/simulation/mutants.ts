@@ -1,6 +1,6 @@
 /**
- * `npm run mutants` (`-- --from 3 --to 5`, `-- --only cursor`): plants each fault in a copy of the sources and counts the seeds that it takes to find it. A fault whose place is not
- * there any more fails loudly.
+ * `npm run mutants` (`-- --from 3 --to 5`, `-- --only cursor`, `-- --seeds 501..1000`): plants each fault in a copy of the sources and counts the seeds that it takes to find it. A fault
+ * whose place is not there any more fails loudly.
  */
 import { execFile } from 'node:child_process'
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
@@ -17,7 +17,8 @@ const COPIED = ['src', 'test/simulation', 'test/tsconfig.json', 'tsconfig.json',
 const { values } = parseArgs({
   options: { only: { type: 'string' }, seeds: { type: 'string' }, from: { type: 'string' }, to: { type: 'string' } },
 })
-const limit = Number(values.seeds ?? 10_000)
+const seeds = values.seeds ?? '10000'
+const range = seeds.includes('..') ? seeds : `1..${seeds}`
 /** Which of them, by their number from 1 on. */
 const chosen = MUTATIONS.slice(Number(values.from ?? 1) - 1, Number(values.to ?? MUTATIONS.length))
 
@@ -39,7 +40,7 @@ async function plant(folder: string, { file, from, to, name }: Mutation): Promis
 async function hunt(folder: string): Promise<{ seeds: number; found: string }> {
   const main = join(folder, 'test/simulation/main.ts')
   const tsx = join(root, 'node_modules/tsx/dist/cli.mjs')
-  const parameters = [tsx, main, '--seeds', `1..${limit}`, '--first']
+  const parameters = [tsx, main, '--seeds', range, '--first']
   const output = await run(process.execPath, parameters, { cwd: folder, maxBuffer: 1 << 26 }).then(
     ({ stdout }) => stdout,
     (error: unknown) => {

@@ -206,7 +206,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'resume',
   ),
   m(
-    'a checkpoint is not of its own scope',
+    'a checkpoint is ahead by one event',
     'src/live/feed.ts',
     ['seqs[membershipKey(topic, since)] = seq\n', 'seqs[membershipKey(topic, since)] = seq + 1\n'],
     'resume',
@@ -347,9 +347,9 @@ export const MUTATIONS: readonly Mutation[] = [
     'order',
   ),
   m(
-    'the end of a replay is sent too early',
+    'results that are waited for overtake each other',
     'src/graphql/subscription.ts',
-    ['if (!this.#tail) return step()\n', 'return step()\n'],
+    ['(this.#tail ?? Promise.resolve()).then(step)', 'Promise.resolve().then(step)'],
     'order',
   ),
   m(
@@ -431,7 +431,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'src/clients/resume/outbox.ts',
     [
       "if (verdictOf(reason) !== 'over') {",
-      "if (verdictOf(reason) !== 'over') return settle(entry, { result: { data: { sendMessage: null } } })\n    if (verdictOf(reason) !== 'over') {",
+      "if (verdictOf(reason) !== 'over') return complete(entry, { result: { data: { sendMessage: null } } })\n    if (verdictOf(reason) !== 'over') {",
     ],
     'stored',
   ),

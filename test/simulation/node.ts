@@ -30,6 +30,8 @@ import { currentWorld, owner, type Owner } from './world.ts'
 export interface NodeSettings {
   resumeLimit: number
   maxBufferedBytes: number
+  /** How many bytes are on their way, or wait for their reader, before a writer has to wait. */
+  windowBytes: number
   positionCheckMs: number
   /** Whether positions are checked: if not, nothing else may be needed. */
   checksPositions: boolean
@@ -81,6 +83,10 @@ export class SimNode implements Listener {
     this.#settings = parts.settings
     this.#failed = parts.failed
     this.#pubsub = new NodeBus(parts.bus, this.owner)
+  }
+
+  get windowBytes(): number {
+    return this.#settings.windowBytes
   }
 
   get isUp(): boolean {

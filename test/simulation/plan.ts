@@ -10,6 +10,8 @@ export interface ClientPlan {
   protocol: Protocol
   /** How long its tokens are good, in milliseconds; undefined: for ever. */
   tokenMs: number | undefined
+  /** Whether its subscription asks for what the event does not hold, so that each result is waited for. */
+  asksMore: boolean
 }
 
 /** `pick` in [0, 1) chooses among what there is when the step comes. */
@@ -20,7 +22,9 @@ export type Step = { at: number } & (
   | { do: 'group'; client: number; op: 'invite' | 'remove' | 'join' | 'leave'; group: number; member: number }
   | { do: 'block'; client: number; member: number; undo: boolean }
   | { do: 'cut'; client: number; bytes: number | undefined }
-  | { do: 'restart client'; client: number }
+  | { do: 'restart client'; client: number; ms: number; forgets: boolean }
+  | { do: 'quit'; client: number }
+  | { do: 'resume again'; client: number }
   | { do: 'slow'; client: number; ms: number }
   | { do: 'kill'; node: number; ms: number }
   | { do: 'bus'; faults: BusFaults; ms: number }
@@ -43,8 +47,8 @@ export interface Plan {
   steps: Step[]
 }
 
-/** How far apart steps of one moment are. */
-const MOMENT_MS = 15
+/** How far apart the steps of one moment are at most, in one run or another. */
+const MOMENT_MS = [5, 15, 60, 150] as const
 
 /** When the first step may come, and the last. */
 export const BEGIN_MS = 400
@@ -64,27 +68,94 @@ function createDraw(seed: number) {
   }
 }
 
-const OPS: readonly MessageOp[] = ['read', 'read', 'read all', 'unread', 'edit', 'delete', 'react', 'react', 'unreact']
+type ActionName = MessageOp | 'send' | 'typing' | 'invite' | 'remove' | 'join' | 'leave' | 'block'
 
-/** What a client does. */
-function drawAction(draw: Draw, plan: Omit<Plan, 'steps' | 'settings' | 'seed' | 'nodes'>, at: number): Step {
-  const client = draw.below(plan.clients.length)
-  const kind = draw.random()
-  const member = draw.pick(plan.users)
-  const group = draw.below(plan.groups.length)
-  if (kind < 0.55) {
-    const { userId } = plan.clients[client] as ClientPlan
-    const to = draw.chance(0.5) ? { group } : { user: draw.pick(plan.users.filter((id) => id !== userId)) }
-    return { at, do: 'send', client, to, repeats: draw.chance(0.1) }
-  }
-  if (kind < 0.8) return { at, do: 'message', client, op: draw.pick(OPS), pick: draw.random() }
-  if (kind < 0.87) return { at, do: 'typing', client, pick: draw.random(), typing: draw.chance(0.7) }
-  if (kind < 0.97)
-    return { at, do: 'group', client, op: draw.pick(['invite', 'invite', 'remove', 'join', 'leave'] as const), group, member }
-  return { at, do: 'block', client, member, undo: draw.chance(0.5) }
+/** How often clients do what. */
+const ACTIONS: readonly (readonly [ActionName, number])[] = [
+  ['send', 55],
+  ['read', 6],
+  ['read all', 3],
+  ['unread', 3],
+  ['edit', 3],
+  ['delete', 3],
+  ['react', 6],
+  ['unreact', 3],
+  ['typing', 7],
+  ['invite', 4],
+  ['remove', 2],
+  ['join', 2],
+  ['leave', 2],
+  ['block', 3],
+]
+
+/** Whom and what a run is about. */
+interface Focus {
+  weights: readonly (readonly [ActionName, number])[]
+  /** The user to whom most happens; undefined: to all alike. */
+  user: number | undefined
+  /** How often a send repeats an earlier one. */
+  repeats: number
 }
 
-type DrawFault = (draw: Draw, plan: Pick<Plan, 'clients' | 'nodes'>, at: number) => Step
+/** In every other run some things are not done at all, and others often; in every other run most happens to one user. */
+function drawFocus(draw: Draw, users: readonly number[]): Focus {
+  const isUneven = draw.chance(0.5)
+  const weigh = (name: ActionName, weight: number): number => {
+    if (!isUneven) return weight
+    return name !== 'send' && draw.chance(0.5) ? 0 : weight * (1 + draw.random() * (name === 'send' ? 0 : 9))
+  }
+  return {
+    weights: ACTIONS.map(([name, weight]) => [name, weigh(name, weight)]),
+    user: draw.chance(0.5) ? draw.pick(users) : undefined,
+    repeats: draw.chance(0.2) ? 0.4 : 0.1,
+  }
+}
+
+type Cast = Pick<Plan, 'users' | 'clients' | 'groups' | 'nodes'> & { focus: Focus }
+
+/** A client: more often one of the user whom the run is about. */
+function drawClient({ below, chance, pick }: Draw, { clients, focus }: Cast): number {
+  const own = clients.flatMap(({ userId }, index) => (userId === focus.user ? index : []))
+  return own.length > 0 && chance(0.5) ? pick(own) : below(clients.length)
+}
+
+function drawName({ random }: Draw, { weights }: Focus): ActionName {
+  let left = random() * weights.reduce((sum, [, weight]) => sum + weight, 0)
+  for (const [name, weight] of weights) {
+    left -= weight
+    if (left < 0) return name
+  }
+  return 'send'
+}
+
+/** What a client does. */
+function drawAction(draw: Draw, cast: Cast, at: number): Step {
+  const { users, clients, groups, focus } = cast
+  const client = drawClient(draw, cast)
+  const { userId } = clients[client] as ClientPlan
+  const member = focus.user !== undefined && draw.chance(0.6) ? focus.user : draw.pick(users)
+  const group = draw.below(groups.length)
+  const name = drawName(draw, focus)
+  switch (name) {
+    case 'send': {
+      const to = draw.chance(0.5) ? { group } : { user: draw.pick(users.filter((id) => id !== userId)) }
+      return { at, do: 'send', client, to, repeats: draw.chance(focus.repeats) }
+    }
+    case 'typing':
+      return { at, do: 'typing', client, pick: draw.random(), typing: draw.chance(0.7) }
+    case 'invite':
+    case 'remove':
+    case 'join':
+    case 'leave':
+      return { at, do: 'group', client, op: name, group, member }
+    case 'block':
+      return { at, do: 'block', client, member, undo: draw.chance(0.5) }
+    default:
+      return { at, do: 'message', client, op: name, pick: draw.random() }
+  }
+}
+
+type DrawFault = (draw: Draw, cast: Cast, at: number) => Step
 
 const SWEEP: DrawFault = (draw, _, at) => ({ at, do: 'sweep', ageMs: draw.between(4000, 6000) })
 
@@ -112,18 +183,32 @@ const LOSSES: readonly DrawFault[] = [
   (draw, _, at) => ({ at, do: 'store away', ms: draw.between(50, 1500) }),
 ]
 
+const SLOW: DrawFault = (draw, cast, at) => ({ at, do: 'slow', client: drawClient(draw, cast), ms: draw.between(100, 3000) })
+
 /** What goes wrong, as often as it is drawn. */
 const FAULTS: readonly DrawFault[] = [
   ...LOSSES,
-  (draw, { clients }, at) => ({
+  // Nothing is lost, so no position has to be checked.
+  (draw, _, at) => ({
     at,
-    do: 'cut',
-    client: draw.below(clients.length),
-    bytes: draw.chance(0.6) ? draw.below(1500) : undefined,
+    do: 'bus',
+    faults: { lost: 0, doubled: draw.random() * 0.3, lateMs: draw.between(5, 300) },
+    ms: draw.between(300, 4000),
   }),
-  (draw, { clients }, at) => ({ at, do: 'cut', client: draw.below(clients.length), bytes: draw.below(300) }),
-  (draw, { clients }, at) => ({ at, do: 'restart client', client: draw.below(clients.length) }),
-  (draw, { clients }, at) => ({ at, do: 'slow', client: draw.below(clients.length), ms: draw.between(100, 3000) }),
+  (draw, cast, at) => ({ at, do: 'cut', client: drawClient(draw, cast), bytes: draw.chance(0.6) ? draw.below(1500) : undefined }),
+  (draw, cast, at) => ({ at, do: 'cut', client: drawClient(draw, cast), bytes: draw.below(300) }),
+  (draw, cast, at) => ({ at, do: 'restart client', client: drawClient(draw, cast), ms: 0, forgets: draw.chance(0.3) }),
+  // Long enough for its user to be shown offline, or for retention to take what it missed.
+  (draw, cast, at) => ({
+    at,
+    do: 'restart client',
+    client: drawClient(draw, cast),
+    ms: draw.between(0, draw.chance(0.5) ? 500 : 7000),
+    forgets: draw.chance(0.1),
+  }),
+  (draw, cast, at) => ({ at, do: 'quit', client: drawClient(draw, cast) }),
+  (draw, cast, at) => ({ at, do: 'resume again', client: drawClient(draw, cast) }),
+  SLOW,
   (draw, { nodes, clients }, at) => {
     // With a clock that is ahead by more than a token is good for, nobody comes in.
     const most = clients.some(({ tokenMs }) => tokenMs !== undefined) ? 300 : 60_000
@@ -132,39 +217,55 @@ const FAULTS: readonly DrawFault[] = [
   SWEEP,
 ]
 
-export function drawPlan(seed: number): Plan {
-  const draw = createDraw(Math.imul(seed, 2_654_435_761) ^ 0x5bd1e995)
-  const nodes = 1 + draw.below(3)
-  const users = Array.from({ length: 2 + draw.below(3) }, (_, index) => index + 1)
-  const clients = users.flatMap((userId) =>
-    Array.from({ length: draw.chance(0.25) ? 2 : 1 }, (): ClientPlan => {
+function drawClients(draw: Draw, users: readonly number[], focus: Focus): ClientPlan[] {
+  return users.flatMap((userId) =>
+    Array.from({ length: draw.chance(userId === focus.user ? 0.7 : 0.25) ? 2 : 1 }, (): ClientPlan => {
       const protocol = draw.chance(0.5) ? 'legacy' : 'graphql'
-      return { userId, protocol, tokenMs: draw.chance(0.1) ? draw.between(700, 3000) : undefined }
+      const tokenMs = draw.chance(0.1) ? draw.between(700, 3000) : undefined
+      return { userId, protocol, tokenMs, asksMore: draw.chance(0.3) }
     }),
   )
-  const groups = Array.from({ length: 1 + draw.below(2) }, () => {
-    const members = users.toSorted(() => draw.random() - 0.5).slice(0, 1 + draw.below(users.length))
-    return { members, historyVisible: draw.chance(0.7) }
-  })
-  // Few of the kinds in one run: more of them hide each other.
-  const kinds = FAULTS.filter(() => draw.chance(0.25))
-  const settings = {
+}
+
+function drawSettings(draw: Draw, kinds: readonly DrawFault[]): NodeSettings {
+  // Else what is written in a run fits, whoever reads it.
+  const isNarrow = draw.chance(kinds.includes(SLOW) ? 0.7 : 0.15)
+  return {
     resumeLimit: draw.chance(0.2) ? 3 + draw.below(8) : 1000,
-    maxBufferedBytes: draw.chance(0.3) ? 1000 + draw.below(3000) : 1_048_576,
+    maxBufferedBytes: isNarrow ? 1000 + draw.below(3000) : 1_048_576,
+    windowBytes: isNarrow ? 300 + draw.below(2000) : 16_384,
     positionCheckMs: draw.between(400, 1500),
     checksPositions: kinds.some((kind) => LOSSES.includes(kind)) || draw.chance(0.5),
     statementTimeoutMs: 1500,
     subscribeMs: draw.chance(0.5) ? 3 : 60,
   }
+}
+
+export function drawPlan(seed: number): Plan {
+  const draw = createDraw(Math.imul(seed, 2_654_435_761) ^ 0x5bd1e995)
+  const nodes = 1 + draw.below(3)
+  const users = Array.from({ length: 2 + draw.below(3) }, (_, index) => index + 1)
+  const focus = drawFocus(draw, users)
+  const clients = drawClients(draw, users, focus)
+  const groups = Array.from({ length: 1 + draw.below(2) }, () => {
+    const members = users.toSorted(() => draw.random() - 0.5).slice(0, 1 + draw.below(users.length))
+    return { members, historyVisible: draw.chance(0.6) }
+  })
+  // Few of the kinds in one run: more of them hide each other.
+  const kinds = FAULTS.filter(() => draw.chance(0.2))
+  const settings = drawSettings(draw, kinds)
   // What retention takes has to be old, else it is faster than what heals.
   const length = draw.between(600, MOST_MS) + (kinds.includes(SWEEP) ? 5000 : 0)
   // Much happens at a few moments, so that it meets.
   const moments = Array.from({ length: 1 + draw.below(5) }, () => BEGIN_MS + draw.random() * length)
+  const momentMs = draw.pick(MOMENT_MS)
+  const share = draw.pick([0.5, 0.9])
   const when = (): number =>
-    draw.chance(0.5) ? draw.pick(moments) + draw.random() * MOMENT_MS : BEGIN_MS + draw.random() * length
-  const actions = Array.from({ length: 5 + draw.below(25) }, () => drawAction(draw, { users, clients, groups }, when()))
+    draw.chance(share) ? draw.pick(moments) + draw.random() * momentMs : BEGIN_MS + draw.random() * length
+  const cast = { users, clients, groups, nodes, focus }
+  const actions = Array.from({ length: 5 + draw.below(25) }, () => drawAction(draw, cast, when()))
   const count = kinds.length === 0 ? 0 : 1 + draw.below(8)
-  const faults = Array.from({ length: count }, () => draw.pick(kinds)(draw, { clients, nodes }, when()))
+  const faults = Array.from({ length: count }, () => draw.pick(kinds)(draw, cast, when()))
   const steps = [...actions, ...faults].toSorted((a, b) => a.at - b.at)
   return { seed, nodes, settings, users, clients, groups, steps }
 }

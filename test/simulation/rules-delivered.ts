@@ -55,13 +55,45 @@ function firstOutOfOrder(visible: ReadonlyMap<number, Visible>, ids: Iterable<nu
   return undefined
 }
 
+/**
+ * The parts of a stream, each as long as can be: in a part the events of a topic come in its order, and where a client asks for what was
+ * missed, none is left out. What came before it asked is one part, and what comes from then on another.
+ */
+function partsOf(truth: Truth, stream: Stream): Visible[] {
+  const visible = truth.visibleTo(stream.userId)
+  const byTopic = new Map<string, Visible[]>()
+  if (stream.resumes > 0)
+    for (const event of visible.values()) byTopic.set(event.topic, [...(byTopic.get(event.topic) ?? []), event])
+  const given = new Set<number>()
+  const mayBeMissing = (event: Visible): boolean =>
+    given.has(event.id) ||
+    event.seq <= (truth.history.state.swept[event.topic] ?? 0) ||
+    mayBeLeftOut(truth, stream.protocol, event)
+  const begins: Visible[] = []
+  let last = new Map<string, number>()
+  for (const { id } of durableOf(stream)) {
+    const event = visible.get(id)
+    if (!event) continue
+    const before = last.get(event.topic)
+    const isNext =
+      before === undefined ||
+      (event.seq >= before &&
+        (byTopic.get(event.topic) ?? []).every((each) => each.seq <= before || each.seq >= event.seq || mayBeMissing(each)))
+    if (!isNext) {
+      begins.push(event)
+      last = new Map()
+    }
+    last.set(event.topic, event.seq)
+    given.add(id)
+  }
+  return begins
+}
+
 /** In each stream the events of a topic come in its order; what comes before a resume that the client asks for later may be ahead. */
 export function order(truth: Truth): string[] {
   const found: string[] = []
   for (const stream of truth.streams) {
-    const resumed = stream.protocol === 'legacy' ? stream.entries.findLastIndex(({ kind }) => kind === 'resumed') : -1
-    const ids = stream.entries.slice(resumed + 1).flatMap((entry) => ('id' in entry ? (entry.id ?? []) : []))
-    const event = firstOutOfOrder(truth.visibleTo(stream.userId), ids)
+    const event = partsOf(truth, stream)[stream.resumes]
     if (event) found.push(`${stream.name} was given ${placeOf(event)} after a later one of its topic`)
   }
   for (const client of truth.clients) {
@@ -98,11 +130,12 @@ function programsOf({ entries }: ClientHistory): ClientHistory['entries'][] {
   return programs
 }
 
-/** Between the first and the last event of a topic that a stream was given, none is missing. */
+/** Between the first and the last event of a topic that a stream was given, none is missing, before one failed. */
 export function noGap(truth: Truth): string[] {
   return truth.streams.flatMap((stream) => {
     const visible = truth.visibleTo(stream.userId)
-    const given = new Set(durableOf(stream).map(({ id }) => id))
+    const { failedAt = Infinity } = stream
+    const given = new Set(durableOf(stream).flatMap(({ id, at }) => (at < failedAt ? id : [])))
     const bounds = new Map<string, { first: number; last: number }>()
     for (const id of given) {
       const event = visible.get(id)
@@ -165,10 +198,15 @@ const firstLoad = ({ entries }: ClientHistory): number => entries.find(({ kind }
 const wasTooSlow = (truth: Truth, { name }: ClientHistory): boolean =>
   truth.streams.some(({ client, code }) => client === name && code === 4508)
 
+/** Whether its program has not ended for good. */
+const isThere = ({ entries }: ClientHistory): boolean => entries.every(({ kind }) => kind !== 'client left')
+
 const missing = (truth: Truth, clients: readonly ClientHistory[]): string[] =>
-  clients.flatMap((client) =>
-    missedBy(truth, client).map((event) => `${client.name} (user ${client.userId}) was never given ${placeOf(event)}`),
-  )
+  clients
+    .filter(isThere)
+    .flatMap((client) =>
+      missedBy(truth, client).map((event) => `${client.name} (user ${client.userId}) was never given ${placeOf(event)}`),
+    )
 
 export function resume(truth: Truth): string[] {
   return missing(
@@ -186,7 +224,7 @@ export function slowClients(truth: Truth): string[] {
 
 /** A client that went on trying is connected in the end, to any node. */
 export function comesBack(truth: Truth): string[] {
-  return truth.clients.flatMap(({ name }) => {
+  return truth.clients.filter(isThere).flatMap(({ name }) => {
     const isOpen = truth.streams.some(({ client, closedAt }) => client === name && closedAt === undefined)
     return isOpen ? [] : [`${name} is not connected in the end`]
   })

@@ -51,14 +51,17 @@ class Run {
     this.plan = plan
     this.world = new World(plan.seed)
     enterWorld(this.world)
+    this.world.failed = (error) =>
+      this.failures.push(`nobody caught ${error instanceof Error ? (error.stack ?? '') : String(error)}`)
     this.bus.subscribeMs = plan.settings.subscribeMs
     this.nodes = Array.from({ length: plan.nodes }, (_, index) => this.#node(index, 0))
-    this.clients = plan.clients.map(({ protocol, userId, tokenMs }, index) => {
+    this.clients = plan.clients.map(({ protocol, userId, tokenMs, asksMore }, index) => {
       const parts = {
         record: (entry: Entry) => this.record(entry),
         target: () => this.#anyNode(),
         nextRequest: () => ++this.#requests,
         tokenMs,
+        asksMore,
       }
       const name = `c${index}`
       return protocol === 'legacy' ? new LegacySimClient(name, userId, parts) : new GraphqlSimClient(name, userId, parts)
@@ -150,14 +153,14 @@ class Run {
       case 'send': {
         const { to } = step
         const number = ++this.#keys
-        const before = this.#sent.findLast((action) => action.op === 'send' && action.key.startsWith(`k${step.client}-`))
+        const before = this.#sent.findLast((action) => action.op === 'send' && action.key.startsWith(`k${userId}-`))
         if (step.repeats && before) return before
         const action: Action = {
           op: 'send',
           receiverId: 'user' in to ? to.user : null,
           groupId: 'group' in to ? (this.groupIds[to.group] as number) : null,
           content: `m${number}`,
-          key: `k${step.client}-${number}`,
+          key: `k${userId}-${number}`,
         }
         this.#sent.push(action)
         return action
@@ -204,7 +207,14 @@ class Run {
         }
         return
       case 'restart client':
-        return this.clients[step.client]?.restart()
+        return this.clients[step.client]?.restart(step)
+      case 'quit':
+        return this.clients[step.client]?.quit()
+      case 'resume again': {
+        const client = this.clients[step.client]
+        if (client instanceof LegacySimClient) client.resumeAgain()
+        return
+      }
       case 'slow':
         for (const { wire } of this.clients[step.client]?.sockets ?? []) {
           if (!wire) continue
@@ -266,7 +276,7 @@ class Run {
 
   /** Ends everything, so that nothing of it is left in the process. What a node keeps without its clients is a failure. */
   async tearDown(): Promise<void> {
-    for (const client of this.clients) this.world.as(client.owner, () => client.stop())
+    for (const client of this.clients) client.stop()
     await this.world.run(this.world.now + CLOSED_MS)
     for (const { isUp, core, owner } of this.nodes) {
       const left = (isUp && core?.topics.size()) || 0

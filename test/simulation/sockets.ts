@@ -5,11 +5,10 @@ import { currentWorld, type Owner } from './world.ts'
 /** Who takes connections at an address. */
 export interface Listener {
   readonly owner: Owner
+  /** How many bytes are on their way, or wait for their reader, before a writer has to wait. */
+  readonly windowBytes: number
   accept(socket: ServerSocket, path: string, headers: Record<string, string>): void
 }
-
-/** How many bytes are on their way, or wait for their reader, before a writer has to wait. */
-const WINDOW = 16_384
 
 /** One direction of a connection. */
 class Direction {
@@ -23,11 +22,13 @@ class Direction {
   /** After how many more bytes the connection breaks. */
   budget = Infinity
   readonly #broken: () => void
+  readonly #windowBytes: number
   /** Called when all is delivered that was sent before the end. */
   #ended: (() => void) | undefined
 
-  constructor(receiver: Owner, deliver: (bytes: Buffer) => void, broken: () => void) {
+  constructor(receiver: Owner, windowBytes: number, deliver: (bytes: Buffer) => void, broken: () => void) {
     this.#receiver = receiver
+    this.#windowBytes = windowBytes
     this.#deliver = deliver
     this.#broken = broken
   }
@@ -57,7 +58,7 @@ class Direction {
 
   /** What fits into the window has left its writer. */
   #accept(): void {
-    let room = WINDOW
+    let room = this.#windowBytes
     for (const entry of this.#queue) {
       room -= entry.bytes.length
       if (!entry.isAccepted) {
@@ -163,14 +164,14 @@ export class Wire {
   readonly #nodeOwner: Owner
   #isOver = false
 
-  constructor(client: Owner, node: Owner, end: ClientEnd) {
+  constructor(client: Owner, { owner: node, windowBytes }: Listener, end: ClientEnd) {
     this.#client = end
     this.#clientOwner = client
     this.#nodeOwner = node
     this.socket = new ServerSocket(this)
     const broken = (): void => this.cut()
-    this.toServer = new Direction(node, (bytes) => void (this.socket.destroyed || this.socket.push(bytes)), broken)
-    this.toClient = new Direction(client, (bytes) => end.bytes(bytes), broken)
+    this.toServer = new Direction(node, windowBytes, (bytes) => void (this.socket.destroyed || this.socket.push(bytes)), broken)
+    this.toClient = new Direction(client, windowBytes, (bytes) => end.bytes(bytes), broken)
   }
 
   get isOver(): boolean {

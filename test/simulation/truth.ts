@@ -51,6 +51,10 @@ export interface Stream {
   closedAt: number | undefined
   code: number | undefined
   entries: (Of<'delivered'> | Of<'resumed'>)[]
+  /** When an event failed in it; undefined: never. */
+  failedAt: number | undefined
+  /** How often it asked for what was missed. */
+  resumes: number
 }
 
 /** What one client saw, in order. */
@@ -105,10 +109,14 @@ function streamsOf(entries: readonly Recorded[]): Stream[] {
   for (const entry of entries) {
     if (entry.kind === 'opened') {
       const { stream: name, client, userId, protocol, after, at } = entry
-      const about = { openedAt: at, closedAt: undefined, code: undefined, entries: [] }
+      const about = { openedAt: at, closedAt: undefined, code: undefined, entries: [], failedAt: undefined, resumes: 0 }
       streams.set(name, { name, client, userId, protocol, after, ...about })
     } else if (entry.kind === 'delivered' || entry.kind === 'resumed') streams.get(entry.stream)?.entries.push(entry)
-    else if (entry.kind === 'closed') Object.assign(streams.get(entry.stream) ?? {}, { closedAt: entry.at, code: entry.code })
+    else if (entry.kind === 'resumes' || entry.kind === 'failed') {
+      const stream = streams.get(entry.stream)
+      if (entry.kind === 'resumes' && stream) stream.resumes++
+      else if (stream) stream.failedAt ??= entry.at
+    } else if (entry.kind === 'closed') Object.assign(streams.get(entry.stream) ?? {}, { closedAt: entry.at, code: entry.code })
   }
   return [...streams.values()]
 }

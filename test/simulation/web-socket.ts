@@ -88,7 +88,7 @@ export class SimSocket implements ClientEnd {
       world.after(1 + world.random() * 20, network.owner, () => this.#over())
       return
     }
-    this.#wire = new Wire(network.owner, listener.owner, this)
+    this.#wire = new Wire(network.owner, listener, this)
     network.connecting(this)
     const offered = typeof protocols === 'string' ? [protocols] : protocols
     const request = {
