@@ -9,6 +9,7 @@ import type { SubscriptionBudget } from './subscription-budget.ts'
 import type { OpenSource, Source, SourceHooks, SourceSink } from './source.ts'
 import { deliveryOf, type Delivery, type SourceEvent } from './delivery.ts'
 import type { EventSink } from '../lib/event-sink.ts'
+import { TurnQueue } from '../lib/turn-queue.ts'
 import type { Protocol } from '../live/connections.ts'
 import type { Counts } from '../telemetry/counters.ts'
 
@@ -44,6 +45,10 @@ export interface SubscriptionOptions {
 
 /** How many results of one subscriber may wait for the execution of an earlier one. */
 const WAITING_LIMIT = 10_000
+
+/** How long one turn of the event loop ends subscriptions: an event may be one too many for thousands of them. */
+const ENDING_MS = 4
+const ending = new TurnQueue<Subscription>({ turnMs: ENDING_MS, serve: (subscription) => subscription.endOverflowed() })
 
 /**
  * An open subscription: its source's events become results, which are passed on in order, synchronously if they are ready.
@@ -107,7 +112,13 @@ export class Subscription implements SourceSink, OpenSource {
   }
 
   #overflow(): void {
+    if (this.#isStopped) return
     this.#isStopped = true
+    ending.add(this)
+  }
+
+  /** Ends it because too many events wait. */
+  endOverflowed(): void {
     const message = 'too many events wait to be executed: resume after the last event received'
     this.#sink.end(new GraphQLError(message, { extensions: { code: 'UNAVAILABLE' } }))
   }
