@@ -89,8 +89,8 @@ export class PacedSocket extends WebSocket {
     const isBlocked = this.#isBlocked()
     if (!isBlocked && chunk.length <= SLICE_BYTES) return this.#parseNow(chunk, done)
     this.#rest = { chunk, done, start: 0, isParsing: false }
-    if (isBlocked) return
-    this.parseSlice()
+    // Not at once: many sockets may be read in one turn of the event loop.
+    if (!isBlocked) this.#queueRest()
   }
 
   /** Parses the next slice, unless the socket has to wait, and queues for the one after it. */
