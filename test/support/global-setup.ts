@@ -1,4 +1,6 @@
-import { chmod, mkdtemp, readdir, rm, stat, statfs } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { cpSync, existsSync } from 'node:fs'
+import { chmod, mkdtemp, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -24,8 +26,8 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
   const run = await makeRunFolder()
   // Inherited by the workers, which are not started yet.
   process.env['TMPDIR'] = run
-  const folder = await mkdtemp(join(run, 'parley-template-'))
-  await makeTables({ dataDir: folder })
+  const folder = join(run, 'parley-template')
+  await makeTemplate(folder)
   provide('databaseTemplate', folder)
   const url = (await hasServer()) ? await createServerDatabase() : undefined
   if (url !== undefined) await makeTables({ databaseUrl: url })
@@ -34,6 +36,36 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
     await rm(run, { recursive: true, force: true })
     if (url !== undefined) await dropServerDatabase(url)
   }
+}
+
+/** Kept from run to run, for it takes ten seconds of CPU: another one is made where anything that it depends on was changed. */
+async function makeTemplate(folder: string): Promise<void> {
+  const cache = join(ROOT, 'node_modules/.cache/parley-template')
+  const kept = join(cache, await templateKey())
+  if (existsSync(kept)) return cpSync(kept, folder, { recursive: true })
+  await makeTables({ dataDir: folder })
+  await rm(cache, { recursive: true, force: true })
+  // Another run may do the same.
+  const part = `${kept}.${process.pid}`
+  cpSync(folder, part, { recursive: true })
+  await rename(part, kept).catch(() => rm(part, { recursive: true, force: true }))
+}
+
+/** Changes with the migrations, with what applies them, and with the engine. */
+async function templateKey(): Promise<string> {
+  const hash = createHash('sha256')
+  for (const path of ['prisma/migrations', 'src/store/migrations', 'src/store/database', 'test/support/global-setup.ts', ENGINE])
+    for (const file of await filesIn(join(ROOT, path))) hash.update(await readFile(file))
+  return hash.digest('hex').slice(0, 32)
+}
+
+const ENGINE = 'node_modules/@electric-sql/pglite/package.json'
+
+async function filesIn(path: string): Promise<string[]> {
+  if ((await stat(path)).isFile()) return [path]
+  const entries = await readdir(path, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name))
+  return files.toSorted()
 }
 
 async function makeTables(where: { dataDir: string } | { databaseUrl: string }): Promise<void> {
