@@ -6,20 +6,19 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import jsonwebtoken from 'jsonwebtoken'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Command } from '../../src/cli/command.ts'
 import { isGuessable } from '../../src/cli/diagnosis.ts'
 import { isOldRedis } from '../../src/cli/diagnosis-services.ts'
 import { doctor as command } from '../../src/cli/doctor.ts'
 import { importFile } from '../../src/cli/import.ts'
 import { migrateDatabase } from '../../src/cli/migrate.ts'
-import { start as startServer } from '../../src/cli/start.ts'
+import { start } from '../../src/cli/start.ts'
 import { token } from '../../src/cli/token.ts'
 import { copyDatabase, createServerDatabase, dropServerDatabase, open, skipServer } from '../support/database.ts'
 import { randomPrefix, REDIS_URL, skipRedis } from '../support/redis-server.ts'
 import { TABLE } from '../../src/settings/table.ts'
 import { runCommand, runScript } from '../support/script.ts'
-import { endProcesses, start } from '../support/server-process.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -47,7 +46,6 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'parley-doctor-'))
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
-afterEach(endProcesses)
 
 /** With a few connections, so that no machine is too small. */
 const FEW = ['--connections', '10']
@@ -103,12 +101,11 @@ describe('npm run doctor', () => {
       expect((await stat(DATA_DIR)).mode & 0o777).toBe(0o755)
       expect(free.out).toMatch(/^ok {4}database {4}embedded, PostgreSQL 17/m)
       expect(free.out).toMatch(/^ok {4}migrations {2}all are applied$/m)
-      const server = await start({ DATA_DIR, DEMO: '0' })
+      const server = await open({ dataDir: DATA_DIR })
       const used = await doctor({ DATA_DIR })
       expect(used.status).toBe(0)
-      expect(used.out).toMatch(new RegExp(`^warn {2}database .*process ${server.child.pid}.*To do: stop the server`, 'm'))
-      server.child.kill('SIGTERM')
-      expect(await server.ended).toBe(0)
+      expect(used.out).toMatch(new RegExp(`^warn {2}database .*process ${process.pid}.*To do: stop the server`, 'm'))
+      await server.close()
     } finally {
       await rm(DATA_DIR, { recursive: true, force: true })
     }
@@ -216,7 +213,7 @@ test('Redis is too old before 6.2', () => {
 })
 
 const COMMANDS: Readonly<Record<string, Command>> = {
-  'parley start': startServer,
+  'parley start': start,
   'parley token': token,
   'parley import': importFile,
   'parley migrate': migrateDatabase,

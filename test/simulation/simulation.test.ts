@@ -12,13 +12,9 @@ const simulate = async (...parameters: string[]): Promise<string> => {
   return stdout
 }
 
-test('no rule is broken in 200 seeds', async () => {
-  expect(await simulate('--seeds', '1..200')).toMatch(/^200 seeds, 0 failed/)
-}, 300_000)
-
-test('a seed is repeated exactly, whatever was run before it', async () => {
-  const alone = await simulate('--seeds', '7..7', '--hashes')
-  const among = await simulate('--seeds', '4..7', '--hashes')
+test('no rule is broken in 200 seeds, and one alone is repeated exactly, whatever was run before it', async () => {
+  const [among, alone] = await Promise.all([simulate('--seeds', '1..200', '--hashes'), simulate('--seeds', '7..7', '--hashes')])
+  expect(among).toMatch(/^200 seeds, 0 failed/m)
   expect(alone).toMatch(/^seed 7: [0-9a-f]{16}\n/)
-  expect(among).toContain(alone.split('\n')[0])
-})
+  expect(among).toContain(`\n${alone.split('\n')[0]}\n`)
+}, 300_000)

@@ -4,7 +4,6 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type Database, DatabaseStartError } from '../../src/store/database/client.ts'
 import { acquireLock, LockedError } from '../../src/store/database/folder-lock.ts'
@@ -298,7 +297,7 @@ describe('the folder of the embedded database', () => {
 
   test('a killed server loses nothing that it had confirmed and does not block the next', async () => {
     const source = `
-      const { openDatabase } = await import(${JSON.stringify(new URL('../../src/store/database/client.ts', import.meta.url).href)})
+      const { openDatabase } = await import(${JSON.stringify(new URL('../../dist/store/database/client.js', import.meta.url).href)})
       const options = { databaseUrl: undefined, poolSize: 1, acquireTimeoutMs: 5000, statementTimeoutMs: 5000 }
       const { prisma } = await openDatabase({ ...options, dataDir: ${JSON.stringify(folder)} })
       for (let id = 1000; ; id++) {
@@ -306,8 +305,7 @@ describe('the folder of the embedded database', () => {
         if (id % 50 === 0) await prisma.$executeRawUnsafe('CHECKPOINT')
         process.stdout.write(id + '\\n')
       }`
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', source], {
-      cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     const confirmed: number[] = []
