@@ -1,4 +1,4 @@
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
@@ -19,7 +19,7 @@ const python = { ...process.env, PYTHONPATH: PYTHON_PACKAGES }
 const hasWebsockets = (): boolean =>
   spawnSync('python3', ['-c', 'import websockets; assert int(websockets.__version__.split(".")[0]) >= 14'], { env: python })
     .status === 0
-/** Where pip or its registry is missing, the tests of that example are skipped. */
+/** Where pip, npm or their registries are missing, the tests of those examples are skipped. */
 function installPython(): boolean {
   if (hasWebsockets()) return true
   const args = [
@@ -37,6 +37,16 @@ function installPython(): boolean {
 }
 const canPython = installPython()
 
+/** Why the packages of the examples can't be installed; undefined where they are there. */
+function problemWithPackages(): string | undefined {
+  if (existsSync(`${FOLDER}node_modules/@urql/core`)) return undefined
+  // Without a registry it fails at once.
+  const args = ['ci', '--prefix', FOLDER, '--prefer-offline', '--fetch-retries=0', '--no-audit', '--no-fund']
+  const { status, stderr, error } = spawnSync('npm', args, { timeout: 120_000, encoding: 'utf8' })
+  return status === 0 ? undefined : `npm ci in examples/: ${error?.message ?? stderr}`
+}
+const problem = problemWithPackages()
+
 /** A port without a listener. */
 async function closedPort(): Promise<number> {
   const server = createServer()
@@ -49,13 +59,12 @@ async function closedPort(): Promise<number> {
 let app: TestApp
 const children = new Set<ChildProcess>()
 beforeAll(async () => {
-  if (!existsSync(`${FOLDER}node_modules/@urql/core`))
-    execFileSync('npm', ['ci', '--prefix', FOLDER, '--no-audit', '--no-fund'], { stdio: 'ignore' })
+  if (isCI && problem !== undefined) throw new Error(problem)
   app = await startApp()
 })
 afterAll(async () => {
   for (const child of children) child.kill('SIGKILL')
-  await app.stop()
+  await app?.stop()
 })
 
 const EXAMPLES = [
@@ -89,7 +98,7 @@ function start(name: string, url: string, token: string): Example {
 
 describe.concurrent.each(EXAMPLES)('the example %s', (name, scheme, path) => {
   // In CI it may not be missing.
-  const isMissing = name.endsWith('.py') && !canPython && !isCI
+  const isMissing = !isCI && (name.endsWith('.py') ? !canPython : problem !== undefined)
 
   test.skipIf(isMissing)(
     'shows every message once and in order, also those that were sent while its line was cut',
