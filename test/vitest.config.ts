@@ -5,17 +5,19 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 /** What takes longest, as far as is known without an earlier run: a long file that starts last is waited for by all. */
 const LONG = [
   'end-to-end/browser-demo',
-  'cli/import',
   'end-to-end/process',
+  'cli/import',
   'end-to-end/examples',
+  'graphql/authorisation-paths',
+  'end-to-end/behaviour',
+  'cluster/behaviour',
+  'cluster/processes',
+  'transport/slow-reader',
+  'clients/resume',
+  'transport/socket-fuzz',
+  'store/migrations',
   'end-to-end/browser-graphiql',
   'cli/export',
-  'end-to-end/behaviour',
-  'cluster/processes',
-  'cluster/behaviour',
-  'clients/resume',
-  'cli/doctor',
-  'cli/token',
 ]
 
 class LongFirst extends BaseSequencer {
@@ -39,8 +41,8 @@ export default defineConfig({
     // Files share what they import: most of a run was spent on importing and on code that was not compiled yet.
     isolate: false,
     sequence: { sequencer: LongFirst },
-    // Suites start servers and embedded databases: more at a time are slower and starve each other's timers.
-    maxWorkers: 2,
+    // One more than the cores of a small machine: tests wait for timers, processes and pages a third of their time.
+    maxWorkers: 3,
     // A shared machine that stands still for seconds is no fault; what fails twice is one. Where a developer looks, once is enough.
     retry: process.env['CI'] ? 1 : 0,
     testTimeout: 60_000,
