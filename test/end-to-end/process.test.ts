@@ -6,12 +6,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
+import { doctor } from '../../src/cli/doctor.ts'
+import { importFile } from '../../src/cli/import.ts'
+import { token } from '../../src/cli/token.ts'
 import { SECRET, startApp, tokenOf } from '../support/app.ts'
 import { copyDatabase } from '../support/database.ts'
 import { connectGraphqlWs, connectHttp, type GraphqlClient } from '../support/graphql-client.ts'
 import { connectLegacy, type Frame, type LegacyClient } from '../support/legacy-client.ts'
 import { clientFrame, OPCODE, openRawSocket } from '../support/raw-socket.ts'
-import { runScript } from '../support/script.ts'
+import { runCommand, runScript } from '../support/script.ts'
 import { endProcesses, run, start, type RunningServer } from '../support/server-process.ts'
 
 const EVENTS = 'subscription { events { __typename } }'
@@ -80,8 +83,8 @@ describe('starting', () => {
     expect(out).toContain(`GraphQL and GraphiQL    ${server.url}/graphql\n`)
     const tokens = [...out.matchAll(/^ {2}(\d+) {2}(.+?)( \(admin\))?\n\s+(\S+)$/gm)]
     expect(tokens.length).toBe(5)
-    for (const [, id, name, admin, token] of tokens) {
-      const client = connectHttp(`${server.url}/graphql`, token as string)
+    for (const [, id, name, admin, printed] of tokens) {
+      const client = connectHttp(`${server.url}/graphql`, printed as string)
       expect(await client.data('{ viewer { id name } }')).toEqual({ viewer: { id, name } })
       const { errors } = await client.run('mutation { disconnectUser(userId: "1") }')
       expect(errors === undefined).toBe(admin !== undefined)
@@ -92,17 +95,16 @@ describe('starting', () => {
     await client.close()
     // The page is authorised as the admin, for anyone who opens it. Not printed on failure: it is 9 MB.
     const page = await (await fetch(`${server.url}/graphql`, { headers: { accept: 'text/html' } })).text()
-    const token = /Bearer (ey[\w.-]+)/.exec(page)?.[1] ?? 'none'
-    expect(await connectHttp(`${server.url}/graphql`, token).data('mutation { disconnectUser(userId: "1") }')).toEqual({
+    const onPage = /Bearer (ey[\w.-]+)/.exec(page)?.[1] ?? 'none'
+    expect(await connectHttp(`${server.url}/graphql`, onPage).data('mutation { disconnectUser(userId: "1") }')).toEqual({
       disconnectUser: 0,
     })
 
     const [locked, taken] = [run({ DATA_DIR: folder }), run(ours(await newDatabase(), { PORT: String(server.port) }))]
-    expect([await locked.ended, await taken.ended]).toEqual([1, 1])
+    const elsewhere = run(ours(await newDatabase(), { HOST: 'host.invalid' }))
+    expect(await Promise.all([locked.ended, taken.ended, elsewhere.ended])).toEqual([1, 1, 1])
     expect(locked.err()).toContain(`process ${server.child.pid}`)
     expect(taken.err()).toBe(`HOST, PORT: can't listen on 127.0.0.1:${server.port} (EADDRINUSE); set another PORT, 0 picks one\n`)
-    const elsewhere = run(ours(await newDatabase(), { HOST: 'host.invalid' }))
-    expect(await elsewhere.ended).toBe(1)
     expect(elsewhere.err()).toMatch(/^HOST, PORT: can't listen on host\.invalid \(E\w+\); set HOST to an address of this machine/)
     for (const { out: printed, err } of [locked, taken]) {
       expect(printed()).toBe('')
@@ -117,9 +119,9 @@ describe('starting', () => {
     ['an exception', "throw Error('a bug')"],
     ['a rejection', "Promise.reject(Error('a bug'))"],
   ])('%s that nobody handles is logged, and the process exits 1', async (_, bug) => {
-    const NODE_OPTIONS = `--import="data:text/javascript,process.on('SIGUSR2',()=>{${bug}})"`
-    const server = await start(ours(await newDatabase(), { NODE_OPTIONS }))
-    server.child.kill('SIGUSR2')
+    // As soon as the server listens for both.
+    const script = `process.on('newListener',(event)=>event==='unhandledRejection'&&setImmediate(()=>{${bug}}))`
+    const server = run({ DATA_DIR: 'memory:', NODE_OPTIONS: `--import="data:text/javascript,${script}"` })
     expect(await server.ended).toBe(1)
     expect(server.err()).toMatch(/"level":60,.*"message":"a bug".*"msg":"unexpected failure, the process ends"/)
   })
@@ -136,21 +138,22 @@ describe('starting', () => {
     folders.push(folder)
     const file = join(folder, 'env')
     await writeFile(file, 'PORT=bad\nDRAIN_MS=bad\n')
-    const commands: [string, string[]][] = [
-      ['main', []],
-      ['parley token', ['--sub', '7']],
-      ['parley doctor', []],
-      ['parley import', [file]],
-    ]
-    const ended = commands.map(async ([name, args]) => {
-      const { status, out, err } = await runScript(name, [...args, '--env-file', file], { DRAIN_MS: '1', DATA_DIR: 'memory:' })
-      expect([name, status]).toEqual([name, 1])
+    const option = ['--env-file', file]
+    const env = { DRAIN_MS: '1', DATA_DIR: 'memory:' }
+    const ended = await Promise.all([
+      runScript('main', option, env),
+      runCommand(token, ['--sub', '7', ...option], env),
+      runCommand(doctor, option, env),
+      runCommand(importFile, [file, ...option], env),
+    ])
+    for (const { status, out, err } of ended) {
+      expect(status).toBe(1)
       expect(out + err).toContain('PORT: came "bad"')
       expect(out + err).not.toContain('DRAIN_MS')
-    })
-    await Promise.all(ended)
-    const missing = await runScript('parley token', [`--env-file=${file}.none`])
-    expect(missing.status).not.toBe(0)
+    }
+    // Node.js looks for the option too, and before the command does, where this is a process.
+    const missing = await runCommand(token, [`--env-file=${file}.none`])
+    expect(missing.status).toBe(1)
     expect(missing.err).toContain('env.none')
     expect(missing.err).not.toMatch(/\n\s+at /)
   })
@@ -308,8 +311,32 @@ describe('on a Node.js that is too old', () => {
   })
 })
 
+/** Connections on which a client began something and does not go on. */
+async function leaveUndone({ port }: RunningServer): Promise<Socket[]> {
+  const open = async (text: string): Promise<Socket> => {
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    socket.on('error', () => undefined).resume()
+    await once(socket, 'connect')
+    socket.write(text)
+    return socket
+  }
+  const upgrade = 'Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n'
+  const post = `POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokenFor(ann)}\r\nContent-Length: 9\r\n\r\n{`
+  const begun = [
+    '',
+    'GET /graphql HTTP/1.1\r\n',
+    `GET /nothing HTTP/1.1\r\n${upgrade}\r\n`,
+    `GET /graphql HTTP/1.1\r\n${upgrade}\r\n`,
+    post,
+  ]
+  const sockets = await Promise.all(begun.map(open))
+  const unread = await openRawSocket(port, '/ws/connect', { Authorization: `Bearer ${tokenFor(ann)}` })
+  unread.socket.pause()
+  return [...sockets, unread.socket]
+}
+
 describe('SIGTERM', () => {
-  test('lets what runs finish, closes sockets with 1012 and exits 0; all that was acknowledged is there at the next start', async () => {
+  test('lets what runs finish, closes sockets with 1012 and exits 0; all that was acknowledged is there at the next start, which ends in time whatever clients leave undone', async () => {
     const folder = await newDatabase()
     const server = await start(ours(folder))
     const sender = await legacy(server, ann)
@@ -345,41 +372,15 @@ describe('SIGTERM', () => {
     const stored = await history(next)
     expect(stored).toEqual([...Array.from({ length: acknowledged }, (_, n) => `m${n}`), 'last'])
 
-    // The same again, with a request that never ends.
+    // The same again, with all that clients may leave undone.
     const stuck = await openRequest(next, '{ __typename }')
+    const undone = await leaveUndone(next)
     const waiting = await legacy(next, ann)
     next.child.kill('SIGTERM')
     expect((await waiting.closed).code).toBe(1012)
     expect(await next.ended).toBe(0)
-    stuck.socket.destroy()
-  })
-
-  test('ends in time and with 0, whatever clients leave undone', async () => {
-    const server = await start(ours(await newDatabase(), { DRAIN_MS: '1500' }))
-    const open = async (text: string): Promise<Socket> => {
-      const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
-      socket.on('error', () => undefined).resume()
-      await once(socket, 'connect')
-      socket.write(text)
-      return socket
-    }
-    const upgrade = 'Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n'
-    const post = `POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokenFor(ann)}\r\nContent-Length: 9\r\n\r\n{`
-    const sockets = await Promise.all(
-      [
-        '',
-        'GET /graphql HTTP/1.1\r\n',
-        `GET /nothing HTTP/1.1\r\n${upgrade}\r\n`,
-        `GET /graphql HTTP/1.1\r\n${upgrade}\r\n`,
-        post,
-      ].map(open),
-    )
-    const unread = await openRawSocket(server.port, '/ws/connect', { Authorization: `Bearer ${tokenFor(ann)}` })
-    unread.socket.pause()
-    server.child.kill('SIGTERM')
-    expect(await server.ended).toBe(0)
-    expect(server.err()).not.toMatch(/"level":[456]0/)
-    for (const socket of [...sockets, unread.socket]) socket.destroy()
+    expect(next.err()).not.toMatch(/"level":[456]0/)
+    for (const socket of [stuck.socket, ...undone]) socket.destroy()
   })
 
   test('twice exits at once, with 1; in production too, where no token was printed', async () => {
