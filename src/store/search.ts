@@ -41,6 +41,16 @@ export interface SearchHit {
 const SETTLED_SECONDS = 60
 
 export function createSearchStore(db: Db) {
+  /** In the order of their ids. */
+  async function byIds(ids: readonly number[]): Promise<MessageRecord[]> {
+    if (ids.length === 0) return []
+    const rows = await db.$queryRaw<MessageRow[]>`
+      SELECT f.* FROM unnest(${[...ids]}::bigint[]) AS k(id) CROSS JOIN LATERAL (
+        SELECT ${messageColumns} FROM (SELECT * FROM messages WHERE id = k.id LIMIT 1) m ${messageJoins} LIMIT 1
+      ) f ORDER BY f.id`
+    return rows.map(messageOf)
+  }
+
   return {
     /** Adds messages to the index; existing rows are kept. */
     async add(messages: readonly IndexedMessage[]): Promise<void> {
@@ -104,16 +114,17 @@ export function createSearchStore(db: Db) {
       const [state] = await db.$queryRaw<{ indexed_to: number }[]>`
         SELECT indexed_to::float8 AS indexed_to FROM search_state FOR UPDATE SKIP LOCKED`
       if (!state) return { messages: [], lastId: undefined, isLast: true }
-      const rows = await db.$queryRaw<(MessageRow & { is_indexed: boolean; is_settled: boolean })[]>`
-        SELECT ${messageColumns}, EXISTS (SELECT FROM message_search s WHERE s.message_id = m.id) AS is_indexed,
+      // LIMIT 1 has each row looked up by its id: the planner would rather read the whole index's table for each batch.
+      const rows = await db.$queryRaw<{ id: number; is_indexed: boolean; is_settled: boolean }[]>`
+        SELECT m.id::float8 AS id, s.message_id IS NOT NULL AS is_indexed,
           m.created_at < statement_timestamp() - make_interval(secs => ${SETTLED_SECONDS}) AS is_settled
-        FROM (
-          SELECT * FROM messages WHERE id > ${state.indexed_to} ORDER BY id LIMIT ${limit}
-        ) m ${messageJoins} ORDER BY m.id`
+        FROM (SELECT id, created_at FROM messages WHERE id > ${state.indexed_to} ORDER BY id LIMIT ${limit}) m
+        LEFT JOIN LATERAL (SELECT message_id FROM message_search WHERE message_id = m.id LIMIT 1) s ON true
+        ORDER BY m.id`
       // Next to an unsettled message, lower ids may still be committed: stop there.
       const unsettled = rows.findIndex((row) => !row.is_settled)
       const settled = unsettled === -1 ? rows : rows.slice(0, unsettled)
-      const messages = settled.filter((row) => !row.is_indexed).map(messageOf)
+      const messages = await byIds(settled.filter((row) => !row.is_indexed).map(({ id }) => id))
       return { messages, lastId: settled.at(-1)?.id, isLast: settled.length < limit }
     },
 

@@ -115,7 +115,7 @@ const content = { content: 'c', messageType: 'text', mediaUrl: null, key: null }
 const WORDS = `INSERT INTO message_search SELECT id, '{1,2}' FROM messages WHERE conversation_id = 'group_1'; ANALYZE message_search`
 const ANY = { senderId: undefined, hasMedia: undefined, mentionsMe: false, sentAfter: undefined, sentBefore: undefined }
 
-/** Sends of one batch to as many conversations, of which what runs first is committed, and the search of one. */
+/** Sends of one batch to as many conversations, of which what runs first is committed, the search of one, and what completes the index. */
 const STATEMENTS: Record<string, (store: Store) => Promise<unknown>> = {
   'direct messages of many pairs': ({ messages }) =>
     messages.sendBatch(
@@ -128,6 +128,7 @@ const STATEMENTS: Record<string, (store: Store) => Promise<unknown>> = {
     const words = { all: [1], oneOfEach: [[2]], from: before - ROWS_LIMIT / 2, before, limit: 42 }
     await store.search.find({ ...words, ...ANY, userId: 1, conversationId: 'group_1' })
   },
+  'which messages the index lacks': ({ search }) => search.nextUnindexed(100),
 }
 
 interface Plan {
