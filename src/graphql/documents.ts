@@ -24,7 +24,8 @@ import { LRUCache } from 'lru-cache'
 
 import { costOf, type Cost } from './cost.ts'
 import { MAX_ERRORS, reworded, withoutSuggestion, withShortValues } from './errors.ts'
-import { interpreted, type Execute, type Variables } from './execute.ts'
+import type { Execute, Variables } from './execute.ts'
+import { HotOperations, type OperationFacts } from './hot-operations.ts'
 import { TextsRule } from './input-texts.ts'
 import { checkOf } from './variables.ts'
 
@@ -112,6 +113,7 @@ export function createDocuments(schema: GraphQLSchema, options: { suggestions: b
     TextsRule,
     OverlappingFieldsCanBeMergedRule,
   ]
+  const hot = new HotOperations()
   const documents = new LRUCache<string, PreparedDocument>({ maxSize: DOCUMENTS_BYTES })
   // Separate, so that they evict no documents.
   const refusals = new LRUCache<string, PreparedDocument>({ maxSize: REFUSED_BYTES })
@@ -128,7 +130,9 @@ export function createDocuments(schema: GraphQLSchema, options: { suggestions: b
     const errors = names.length > 0 ? names.map(tooLong) : runGuards(document)
     if (errors.length > 0) return refuse(text, errors)
     dropTokens(document)
-    const prepared = analyse(schema, document)
+    const prepared = analyse(schema, document, (_schema, _document, node, facts) =>
+      hot.executorOf(schema, document, node, { ...facts, tokens: all.length }),
+    )
     documents.set(text, prepared, { size: ENTRY_BYTES + 2 * text.length + all.length * TOKEN_BYTES })
     return prepared
   }
@@ -205,8 +209,15 @@ function dropTokens(document: DocumentNode): void {
 /** Mutations that share their statements with others, or change nothing that is stored. */
 const WITHOUT_TRANSACTION: ReadonlySet<string> = new Set(['__typename', 'sendMessage', 'setTyping', 'refreshToken'])
 
+type ExecutorOf = (
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  node: OperationDefinitionNode,
+  facts: Omit<OperationFacts, 'tokens'>,
+) => Execute
+
 /** Properties of a valid document, and how its operations are executed. */
-export function analyse(schema: GraphQLSchema, document: DocumentNode, executorOf = interpreted): PreparedDocument {
+export function analyse(schema: GraphQLSchema, document: DocumentNode, executorOf: ExecutorOf): PreparedDocument {
   const fragments = new Map<string, FragmentDefinitionNode>()
   for (const definition of document.definitions)
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)
@@ -259,6 +270,8 @@ export function analyse(schema: GraphQLSchema, document: DocumentNode, executorO
       )
     }
     walk(node, node.operation === 'subscription')
+    const cost = costOf(schema, document, node)
+    const check = checkOf(schema, node)
     operations.set(node.name?.value ?? '', {
       node,
       isShared: isShared && node.operation === 'subscription',
@@ -267,9 +280,9 @@ export function analyse(schema: GraphQLSchema, document: DocumentNode, executorO
       hasTransaction,
       selectsCursor,
       takesAfter,
-      cost: costOf(schema, document, node),
-      check: checkOf(schema, node),
-      execute: executorOf(schema, document, node),
+      cost,
+      check,
+      execute: executorOf(schema, document, node, { cost, usesIntrospection, check }),
     })
   }
   return { document, errors: [], usesIntrospection, operations }

@@ -25,20 +25,18 @@ export function interpreted(schema: GraphQLSchema, document: DocumentNode, { nam
     execute({ schema, document, rootValue, contextValue, variableValues, ...operationName })
 }
 
-/**
- * Compiles the operation at its first execution: half the time and a fifth of the garbage. For the server's own documents only:
- * clients' documents are never compiled.
- */
-export function compiled(schema: GraphQLSchema, document: DocumentNode, { name }: OperationDefinitionNode): Execute {
+/** Compiles the operation at its first execution. For the server's own documents; those of clients are compiled by `HotOperations`. */
+export function compiled(schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode): Execute {
   let run: Execute | undefined
-  return (rootValue, contextValue, variables) => (run ??= compile())(rootValue, contextValue, variables)
+  return (rootValue, contextValue, variables) => (run ??= compile(schema, document, node))(rootValue, contextValue, variables)
+}
 
-  function compile(): Execute {
-    const { query } = compiledQueryOf(schema, document, name?.value)
-    return (rootValue, contextValue, variables) => {
-      const result = query(rootValue, contextValue, variables) as ReturnType<Execute>
-      return 'then' in result ? result.then(withCauses) : withCauses(result)
-    }
+/** Compiles the operation: a small one then takes a fifth of the time, or less, and little garbage. Throws if that is not possible. */
+export function compile(schema: GraphQLSchema, document: DocumentNode, { name }: OperationDefinitionNode): Execute {
+  const { query } = compiledQueryOf(schema, document, name?.value)
+  return (rootValue, contextValue, variables) => {
+    const result = query(rootValue, contextValue, variables) as ReturnType<Execute>
+    return 'then' in result ? result.then(withCauses) : withCauses(result)
   }
 }
 
