@@ -45,6 +45,8 @@ export interface Plan {
   /** Of each group the members, its owner first. */
   groups: { members: number[]; historyVisible: boolean }[]
   steps: Step[]
+  /** How long the statement that sends may take between its snapshot and its locks. */
+  sendMs: number
 }
 
 /** How far apart the steps of one moment are at most, in one run or another. */
@@ -157,7 +159,17 @@ function drawAction(draw: Draw, cast: Cast, at: number): Step {
 
 type DrawFault = (draw: Draw, cast: Cast, at: number) => Step
 
-const SWEEP: DrawFault = (draw, _, at) => ({ at, do: 'sweep', ageMs: draw.between(4000, 6000) })
+/** What it takes has to be old, else it is faster than what heals: so it comes late. */
+const SWEEP: DrawFault = (draw, _, at) => ({ at: at / 2 + 4500, do: 'sweep', ageMs: draw.between(4000, 6000) })
+
+/** Long enough for its user to be shown offline; where `isLong`, for retention to take what it missed. */
+const away = (draw: Draw, cast: Cast, at: number, isLong: boolean): Step => {
+  const ms = draw.between(0, draw.chance(0.5) ? 500 : 7000)
+  const client = drawClient(draw, cast)
+  return { at, do: 'restart client', client, ms: isLong ? 4500 + ms * 0.7 : ms, forgets: draw.chance(0.1) }
+}
+const AWAY: DrawFault = (draw, cast, at) => away(draw, cast, at, false)
+const LONG_AWAY: DrawFault = (draw, cast, at) => away(draw, cast, at, true)
 
 /** What positions are checked against the log for: without them the hints alone have to do. */
 const LOSSES: readonly DrawFault[] = [
@@ -198,14 +210,7 @@ const FAULTS: readonly DrawFault[] = [
   (draw, cast, at) => ({ at, do: 'cut', client: drawClient(draw, cast), bytes: draw.chance(0.6) ? draw.below(1500) : undefined }),
   (draw, cast, at) => ({ at, do: 'cut', client: drawClient(draw, cast), bytes: draw.below(300) }),
   (draw, cast, at) => ({ at, do: 'restart client', client: drawClient(draw, cast), ms: 0, forgets: draw.chance(0.3) }),
-  // Long enough for its user to be shown offline, or for retention to take what it missed.
-  (draw, cast, at) => ({
-    at,
-    do: 'restart client',
-    client: drawClient(draw, cast),
-    ms: draw.between(0, draw.chance(0.5) ? 500 : 7000),
-    forgets: draw.chance(0.1),
-  }),
+  AWAY,
   (draw, cast, at) => ({ at, do: 'quit', client: drawClient(draw, cast) }),
   (draw, cast, at) => ({ at, do: 'resume again', client: drawClient(draw, cast) }),
   SLOW,
@@ -241,6 +246,18 @@ function drawSettings(draw: Draw, kinds: readonly DrawFault[]): NodeSettings {
   }
 }
 
+/** In some runs both clients of a user do the same at the same time: a send with one key, or things of different messages. */
+function drawEchoes(draw: Draw, { clients, focus }: Cast, actions: readonly Step[]): Step[] {
+  if (focus.user === undefined || !draw.chance(0.3)) return []
+  const own = clients.flatMap(({ userId }, index) => (userId === focus.user ? index : []))
+  return actions.flatMap((step): Step[] => {
+    if (!('client' in step) || !own.includes(step.client) || draw.chance(0.5)) return []
+    const echo = { ...step, client: draw.pick(own), at: step.at + draw.random() * 5 }
+    if (echo.do === 'send') return [{ ...echo, repeats: true }]
+    return [echo.do === 'message' ? { ...echo, pick: draw.random() } : echo]
+  })
+}
+
 export function drawPlan(seed: number): Plan {
   const draw = createDraw(Math.imul(seed, 2_654_435_761) ^ 0x5bd1e995)
   const nodes = 1 + draw.below(3)
@@ -252,9 +269,9 @@ export function drawPlan(seed: number): Plan {
     return { members, historyVisible: draw.chance(0.6) }
   })
   // Few of the kinds in one run: more of them hide each other.
-  const kinds = FAULTS.filter(() => draw.chance(0.2))
+  const drawn = FAULTS.filter(() => draw.chance(0.2))
+  const kinds = drawn.includes(SWEEP) ? [...drawn.filter((kind) => kind !== AWAY), LONG_AWAY] : drawn
   const settings = drawSettings(draw, kinds)
-  // What retention takes has to be old, else it is faster than what heals.
   const length = draw.between(600, MOST_MS) + (kinds.includes(SWEEP) ? 5000 : 0)
   // Much happens at a few moments, so that it meets.
   const moments = Array.from({ length: 1 + draw.below(5) }, () => BEGIN_MS + draw.random() * length)
@@ -266,6 +283,7 @@ export function drawPlan(seed: number): Plan {
   const actions = Array.from({ length: 5 + draw.below(25) }, () => drawAction(draw, cast, when()))
   const count = kinds.length === 0 ? 0 : 1 + draw.below(8)
   const faults = Array.from({ length: count }, () => draw.pick(kinds)(draw, cast, when()))
-  const steps = [...actions, ...faults].toSorted((a, b) => a.at - b.at)
-  return { seed, nodes, settings, users, clients, groups, steps }
+  const steps = [...actions, ...faults, ...drawEchoes(draw, cast, actions)].toSorted((a, b) => a.at - b.at)
+  const sendMs = draw.chance(0.25) ? 10 : 0
+  return { seed, nodes, settings, users, clients, groups, steps, sendMs }
 }

@@ -54,6 +54,7 @@ class Run {
     this.world.failed = (error) =>
       this.failures.push(`nobody caught ${error instanceof Error ? (error.stack ?? '') : String(error)}`)
     this.bus.subscribeMs = plan.settings.subscribeMs
+    this.database.sendMs = plan.sendMs
     this.nodes = Array.from({ length: plan.nodes }, (_, index) => this.#node(index, 0))
     this.clients = plan.clients.map(({ protocol, userId, tokenMs, asksMore }, index) => {
       const parts = {

@@ -50,6 +50,8 @@ export class ModelDatabase {
   faults: StoreFaults = NO_FAULTS
   /** How long a statement is on its way, at least and at most. */
   latency: readonly [number, number] = [0.1, 2]
+  /** How long the statement that sends takes at most between its snapshot and its locks. */
+  sendMs = 0
   sweptBefore = 0
 
   now(): number {

@@ -6,6 +6,7 @@ import { createSendBatch, type NewMessage } from '../../../src/store/send.ts'
 import type { MessageEdit, PostRefusal } from '../../../src/store/message-changes.ts'
 import type { MessagePageKey } from '../../../src/store/messages.ts'
 import type { SendRow } from '../../../src/store/sql/send-messages.ts'
+import { currentWorld } from '../world.ts'
 import { UniqueViolation, type ModelTransaction } from './database.ts'
 import { memberKey, type ConversationRow, type MessageRow, type UserRow } from './tables.ts'
 
@@ -187,6 +188,8 @@ async function sendMessages(tx: ModelTransaction, inputs: readonly NewMessage[])
   const { tables } = tx.database
   const snapshot = tx.database.snapshot()
   const checked = inputs.map((input, ord) => check(tx, input, ord))
+  const { sendMs } = tx.database
+  if (sendMs > 0) await currentWorld().sleep(currentWorld().random() * sendMs, tx.node)
   const names = checked.flatMap(({ status, topic1, topic2 }) => (status === 'ok' ? [topic1, topic2 ?? topic1] : []))
   for (const name of [...new Set(names)].toSorted()) await tx.lock(`topics:${name}`)
   const rows: SendRow[] = []
