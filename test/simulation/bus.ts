@@ -18,6 +18,8 @@ interface Subscriber {
   engine: NodeBus
   channel: string
   deliver: (hint: unknown) => void
+  /** What is on its way from each node, oldest first, while nothing goes wrong: a broker keeps the order of a connection. */
+  coming: Map<NodeBus, string[]>
 }
 
 export class Bus {
@@ -33,14 +35,25 @@ export class Bus {
     const { lost, doubled, lateMs } = this.faults
     for (const subscriber of this.subscribers) {
       if (subscriber.engine === from || subscriber.channel !== channel) continue
+      const inOrder = this.faults === STEADY ? lineOf(from, subscriber) : undefined
       const copies = world.chance(lost) ? 0 : world.chance(doubled) ? 2 : 1
       for (let copy = 0; copy < copies; copy++) {
+        // Each that arrives is the oldest on its way; of those that may overtake each other, it is itself.
+        const line = inOrder ?? []
+        line.push(text)
         world.after(0.2 + world.random() * lateMs, subscriber.engine.owner, () => {
-          if (!this.isAway && this.subscribers.has(subscriber)) subscriber.deliver(JSON.parse(text))
+          const next = line.shift() as string
+          if (!this.isAway && this.subscribers.has(subscriber)) subscriber.deliver(JSON.parse(next))
         })
       }
     }
   }
+}
+
+function lineOf(from: NodeBus, { coming }: Subscriber): string[] {
+  const line = coming.get(from) ?? []
+  coming.set(from, line)
+  return line
 }
 
 /** A node's end of the bus: its own subscribers are told at once, those of other nodes over the bus. */
@@ -69,7 +82,7 @@ export class NodeBus extends PubSubEngine {
     const local = await this.#local.subscribe(channel, deliver, {})
     const world = currentWorld()
     const id = ++this.#lastId
-    const remote = { engine: this, channel, deliver }
+    const remote = { engine: this, channel, deliver, coming: new Map<NodeBus, string[]>() }
     this.#ids.set(id, { local, remote })
     // As a broker that acknowledges: from then on nothing is missed, unless it is lost.
     await world.sleep(0.2 + world.random() * this.#bus.subscribeMs, this.owner)
