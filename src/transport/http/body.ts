@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { IncomingMessage, type IncomingHttpHeaders } from 'node:http'
 import { ChatError } from '../../errors.ts'
 
 /** A content type that a form of another page can't send without a preflight. */
@@ -23,10 +23,33 @@ const FREE_CHUNKS = 256
 const CHUNK_BYTES = 64
 
 /**
+ * A request whose body ends where it comes in too many small chunks: Node's parser would go through all that has come, at some microseconds
+ * for each chunk, before anything looks at the first.
+ */
+export class BoundedRequest extends IncomingMessage {
+  #chunks = 0
+  #bytes = 0
+  /** Whether the rest of the body is left out. */
+  isCut = false
+
+  override push(chunk: Buffer | null, encoding?: BufferEncoding): boolean {
+    if (this.isCut) return false
+    if (chunk === null) return super.push(null)
+    this.#bytes += chunk.length
+    // Each chunk costs as much as a small request, however small it is.
+    this.isCut = ++this.#chunks > FREE_CHUNKS && this.#bytes < this.#chunks * CHUNK_BYTES
+    if (!this.isCut) return super.push(chunk, encoding)
+    // Node would close the connection of one that ends before it is complete, and the answer with it.
+    this.complete = true
+    return super.push(null)
+  }
+}
+
+/**
  * The whole body. Throws BAD_USER_INPUT for an empty one, and for invalid UTF-8; rejects with 413 for more than `limit` bytes,
  * without reading on.
  */
-export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+export async function readBody(request: IncomingMessage & { isCut?: boolean }, limit: number): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit)
   const chunks: Buffer[] = []
   let size = 0
@@ -34,14 +57,13 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
     for await (const chunk of request as AsyncIterable<Buffer>) {
       size += chunk.length
       if (size > limit) throw tooLarge(limit)
-      // Each chunk costs as much as a small request, however small it is.
-      if (chunks.push(chunk) > FREE_CHUNKS && size < chunks.length * CHUNK_BYTES)
-        throw new HttpError(400, 'the body comes in too many small chunks')
+      chunks.push(chunk)
     }
   } catch (error) {
     // Other errors are the client's connection failing, and not worth reporting.
     throw error instanceof HttpError ? error : new ChatError('BAD_USER_INPUT', 'the body broke off')
   }
+  if (request.isCut) throw new HttpError(400, 'the body comes in too many small chunks')
   if (size === 0) throw new ChatError('BAD_USER_INPUT', 'the request has no body, expected a JSON object with "query"')
   const body = Buffer.concat(chunks)
   if (!isUtf8(body)) throw new ChatError('BAD_USER_INPUT', 'the body is not valid UTF-8')

@@ -11,6 +11,7 @@ import { statusOf } from '../../graphql/errors.ts'
 import type { Operations } from '../../graphql/operations.ts'
 import type { Connections } from '../../live/connections.ts'
 import { TurnQueue } from '../../lib/turn-queue.ts'
+import { BoundedRequest } from './body.ts'
 import { clientAddress } from './client-address.ts'
 import { createAllowedHosts } from './allowed-hosts.ts'
 import { Cors } from './cors.ts'
@@ -89,16 +90,17 @@ export class HttpServer {
     )
     this.#socketServers = [options.graphqlWs.server, options.legacy.server]
     const listener: RequestListener = (request, response) => this.#handle(request, response)
-    // Node checks only every half minute by default.
-    const timeouts = {
+    const serving = {
+      IncomingMessage: BoundedRequest,
       headersTimeout: HEADERS_MS,
       requestTimeout: 30_000,
+      // Node checks only every half minute by default.
       connectionsCheckingInterval: 1000,
       keepAliveTimeout: options.keepAliveTimeoutMs,
     }
     this.#server = options.tls
-      ? createTlsServer({ ...timeouts, handshakeTimeout: HEADERS_MS, ...options.tls }, oneAtATime(listener))
-      : createServer(timeouts, oneAtATime(listener))
+      ? createTlsServer({ ...serving, handshakeTimeout: HEADERS_MS, ...options.tls }, oneAtATime(listener))
+      : createServer(serving, oneAtATime(listener))
     // For clients that do not read; streams have limits of their own.
     this.#server.setTimeout(SILENCE_MS)
     const upgrades = new TurnQueue<[IncomingMessage, Duplex, Buffer]>({
@@ -198,6 +200,8 @@ export class HttpServer {
     if (this.#options.tls) response.setHeader('Strict-Transport-Security', 'max-age=31536000')
     this.#routes.handle(request, response, pathOf(request.url)).catch((error: unknown) => {
       const clientError = this.#operations.failure(error)
+      // Nothing reads it on.
+      if (request instanceof BoundedRequest && request.isCut) response.shouldKeepAlive = false
       sendError(response, clientError, error instanceof ChatError ? error.status : statusOf(clientError).status)
     })
   }
