@@ -10,7 +10,7 @@ const SCANS_OF_USER = 2
 const WAIT_MS = 10_000
 
 /** Runs reads whose time grows with what the user has, such as all of their conversations. */
-export class Scans {
+class Scans {
   readonly #slots = new Slots({ count: Infinity, perUser: SCANS_OF_USER })
 
   /** Rejects with UNAVAILABLE if too many of the user wait. */
