@@ -14,7 +14,7 @@ export interface Answer {
   answer: unknown
 }
 
-const TIMES = new Set(['at', 'readAt', 'joinedAt', 'editedAt', 'deletedAt', 'activityAt', 'lastActive'])
+const TIMES = new Set(['endedAt', 'at', 'readAt', 'joinedAt', 'editedAt', 'deletedAt', 'activityAt', 'lastActive'])
 /** What is not compared: transaction ids, and what the model does not keep. */
 const LEFT_OUT = new Set(['xid', 'trace', 'pointerSeq', 'asOf', 'error'])
 
