@@ -1,9 +1,9 @@
 import { forbidden, notFound } from '../errors.ts'
-import type { ConversationRecord } from '../store/conversations.ts'
+import type { ConversationRecord, Memberships } from '../store/conversations.ts'
 import type { Role } from '../store/groups.ts'
 import type { MessageRecord } from '../store/messages.ts'
 import type { StoreParts } from '../store/store.ts'
-import { groupTopic, userTopic } from './events.ts'
+import { groupTopic, userTopic, type DurableEvent } from './events.ts'
 import { BLOCKED } from './refusals.ts'
 
 /** The topics of a message's conversation: the group's, or those of the two users of a direct conversation. */
@@ -33,10 +33,21 @@ export async function refuseBlocked(
   if (pair && (await blocks.pairedWith(pair[0], [pair[1]])).size > 0) throw forbidden(BLOCKED)
 }
 
-/** A message as one may still be told of it whose membership ended then: without what it has become since. */
-export function asOfMembership(message: MessageRecord, endedAt: number): MessageRecord {
-  const told = { ...message, replyCount: 0 }
-  return (message.editedAt ?? 0) < endedAt ? told : { ...told, content: '', mediaUrl: null, mentionIds: [] }
+/**
+ * An event of a membership that has ended, for its former member: a message is without what it became after that, unless they may
+ * read it again as a member of one of `groups`.
+ */
+export function forFormerMember(
+  event: DurableEvent,
+  { topic, endedAt }: Memberships['former'][number],
+  groups: Memberships['groups'],
+): DurableEvent {
+  if (event.kind !== 'message_sent' && event.kind !== 'message_edited') return event
+  const { payload } = event
+  if (groups.some((group) => group.topic === topic && payload.id > (group.historyAfter ?? 0))) return event
+  const isAsItWas = (payload.editedAt ?? 0) < endedAt
+  const message = { ...payload, replyCount: 0, ...(isAsItWas ? {} : { content: '', mediaUrl: null, mentionIds: [] }) }
+  return { ...event, payload: message }
 }
 
 export interface Access {

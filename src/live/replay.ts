@@ -1,5 +1,5 @@
-import { asOfMembership } from '../chat/access.ts'
-import type { ChatEvent, DurableEvent } from '../chat/events.ts'
+import { forFormerMember } from '../chat/access.ts'
+import type { ChatEvent } from '../chat/events.ts'
 import type { EventCursor } from '../ids.ts'
 import type { Counts } from '../telemetry/counters.ts'
 import type { Memberships } from '../store/conversations.ts'
@@ -138,15 +138,15 @@ async function deliverSlice(
   { counts }: ReplayParts,
   target: ReplayTarget,
   entries: readonly LogEntry[],
-  memberships: PlannedReplay['memberships'],
+  { groups, former }: PlannedReplay['memberships'],
 ): Promise<number> {
   let began = performance.now()
   let delivered = 0
   for (const { topic, seq, event } of entries) {
     if (target.isClosed() || (delivered > 0 && target.ready())) break
     const logged = loggedEvent(event, counts)
-    const former = memberships.former.find((each) => each.topic === topic && seq > each.sinceSeq && seq <= each.untilSeq)
-    target.deliver(former ? asToldTo(memberships, former, logged) : logged, { topic, seq }, former !== undefined)
+    const ended = former.find((each) => each.topic === topic && seq > each.sinceSeq && seq <= each.untilSeq)
+    target.deliver(ended ? forFormerMember(logged, ended, groups) : logged, { topic, seq }, ended !== undefined)
     delivered++
     const settled = target.settled()
     if (settled) await settled
@@ -156,18 +156,6 @@ async function deliverSlice(
     }
   }
   return delivered
-}
-
-/** An event of a membership that has ended: of a message, without what it has become since, unless the user may read that again. */
-function asToldTo(
-  { groups }: PlannedReplay['memberships'],
-  { topic, endedAt }: Memberships['former'][number],
-  event: DurableEvent,
-): DurableEvent {
-  if (event.kind !== 'message_sent' && event.kind !== 'message_edited') return event
-  const { payload } = event
-  const mayRead = groups.some((group) => group.topic === topic && payload.id > (group.historyAfter ?? 0))
-  return mayRead ? event : { ...event, payload: asOfMembership(payload, endedAt) }
 }
 
 /** Plans a replay once the user's earlier replays have ended. */
