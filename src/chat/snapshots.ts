@@ -30,8 +30,6 @@ const RETRY_MS = 20
 const WAITING_LIMIT = 1000
 const WAIT_MS = 5000
 
-const unavailable = (reason: string): ChatError => new ChatError('UNAVAILABLE', `${reason}; try again in a second`)
-
 /**
  * Each holds a connection while it reads, so `limit` of them read at the same time and the rest of the pool serves everything
  * else. The embedded database has one connection: one reads at a time, and writes wait.
@@ -48,20 +46,18 @@ export function createSnapshots({ store, limit }: { store: Pick<Store, 'snapshot
     })
   }
 
+  async function attempts<T>(read: (snapshot: SnapshotReads) => Promise<T>): Promise<T> {
+    for (let count = 1; count <= ATTEMPTS; count++) {
+      const done = await attempt(read)
+      if (done) return done.result
+      await wait(count * RETRY_MS)
+    }
+    throw new ChatError('UNAVAILABLE', 'too many transactions run for a cursor; try again in a second')
+  }
+
   return {
     async read(userId, read) {
-      const release = await slots.acquire(userId, WAIT_MS)
-      if (!release) throw unavailable('too many queries with cursor wait')
-      try {
-        for (let count = 1; count <= ATTEMPTS; count++) {
-          const done = await attempt(read)
-          if (done) return done.result
-          await wait(count * RETRY_MS)
-        }
-      } finally {
-        release()
-      }
-      throw unavailable('too many transactions run for a cursor')
+      return await slots.run(userId, WAIT_MS, () => attempts(read), 'too many queries with cursor wait; try again in a second')
     },
   }
 }

@@ -1,5 +1,4 @@
 import type { Viewer } from '../auth/verify.ts'
-import { ChatError } from '../errors.ts'
 import { Slots } from '../lib/slots.ts'
 
 /**
@@ -8,23 +7,12 @@ import { Slots } from '../lib/slots.ts'
  */
 const SCANS_OF_USER = 2
 const WAIT_MS = 10_000
+const TOO_MANY = 'too many lists of this user are being read; try again in a second'
 
-/** Runs reads whose time grows with what the user has, such as all of their conversations. */
-class Scans {
-  readonly #slots = new Slots({ count: Infinity, perUser: SCANS_OF_USER })
+/** For the process, which has one pool of connections. */
+const slots = new Slots({ count: Infinity, perUser: SCANS_OF_USER })
 
-  /** Rejects with UNAVAILABLE if too many of the user wait. */
-  async run<T>({ userId, isAdmin }: Viewer, read: () => Promise<T>): Promise<T> {
-    if (isAdmin) return await read()
-    const release = await this.#slots.acquire(userId, WAIT_MS)
-    if (!release) throw new ChatError('UNAVAILABLE', 'too many lists of this user are being read; try again in a second')
-    try {
-      return await read()
-    } finally {
-      release()
-    }
-  }
+/** Runs a read whose time grows with what the user has, such as all of their conversations. Rejects with UNAVAILABLE if too many wait. */
+export async function scan<T>({ userId, isAdmin }: Viewer, read: () => Promise<T>): Promise<T> {
+  return isAdmin ? await read() : await slots.run(userId, WAIT_MS, read, TOO_MANY)
 }
-
-/** One for the process, which has one pool of connections. */
-export const scans = new Scans()

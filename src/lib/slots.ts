@@ -1,3 +1,5 @@
+import { ChatError } from '../errors.ts'
+
 interface Waiting {
   userId: number
   start: () => void
@@ -51,6 +53,17 @@ export class Slots {
       }, timeoutMs)
       this.#waiting.push(waiting)
     })
+  }
+
+  /** Runs `work` with a slot. Rejects with UNAVAILABLE, and this message, where there is none within `timeoutMs`. */
+  async run<T>(userId: number, timeoutMs: number, work: () => Promise<T>, message: string): Promise<T> {
+    const release = await this.acquire(userId, timeoutMs)
+    if (!release) throw new ChatError('UNAVAILABLE', message)
+    try {
+      return await work()
+    } finally {
+      release()
+    }
   }
 
   #start(userId: number): () => void {

@@ -1,7 +1,7 @@
 import { NUL_OR_SURROGATE } from '../../limits.ts'
 import type { ConversationFilter, ConversationPosition } from '../../chat/reads.ts'
 import type { OperationContext } from '../context.ts'
-import { scans } from '../scans.ts'
+import { scan } from '../scans.ts'
 import { decodeCursor, isId, isTime, pageSize, toPage } from '../pagination.ts'
 
 type PositionKey = readonly [pinned: 0 | 1, activityAt: number, lastMessageId: number, id: string, asOf: number]
@@ -32,7 +32,7 @@ export async function conversationPage(
   const position = toPosition(decodeCursor('conversation', after, isPositionKey))
   const rows = await answer.read(
     'conversations',
-    () => scans.run(viewer, () => chat.reads.conversationPage(userId, position, size + 1, filter)),
+    () => scan(viewer, () => chat.reads.conversationPage(userId, position, size + 1, filter)),
     (page) => page.length,
   )
   await context.turn(rows.length)
