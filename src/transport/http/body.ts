@@ -45,11 +45,14 @@ export class BoundedRequest extends IncomingMessage {
   }
 }
 
+/** Whether the rest of a request's body was left out. */
+export const isCut = (request: IncomingMessage): boolean => request instanceof BoundedRequest && request.isCut
+
 /**
  * The whole body. Throws BAD_USER_INPUT for an empty one, and for invalid UTF-8; rejects with 413 for more than `limit` bytes,
  * without reading on.
  */
-export async function readBody(request: IncomingMessage & { isCut?: boolean }, limit: number): Promise<Buffer> {
+export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit)
   const chunks: Buffer[] = []
   let size = 0
@@ -63,7 +66,7 @@ export async function readBody(request: IncomingMessage & { isCut?: boolean }, l
     // Other errors are the client's connection failing, and not worth reporting.
     throw error instanceof HttpError ? error : new ChatError('BAD_USER_INPUT', 'the body broke off')
   }
-  if (request.isCut) throw new HttpError(400, 'the body comes in too many small chunks')
+  if (isCut(request)) throw new HttpError(400, 'the body comes in too many small chunks')
   if (size === 0) throw new ChatError('BAD_USER_INPUT', 'the request has no body, expected a JSON object with "query"')
   const body = Buffer.concat(chunks)
   if (!isUtf8(body)) throw new ChatError('BAD_USER_INPUT', 'the body is not valid UTF-8')

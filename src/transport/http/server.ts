@@ -11,7 +11,7 @@ import { statusOf } from '../../graphql/errors.ts'
 import type { Operations } from '../../graphql/operations.ts'
 import type { Connections } from '../../live/connections.ts'
 import { TurnQueue } from '../../lib/turn-queue.ts'
-import { BoundedRequest } from './body.ts'
+import { BoundedRequest, isCut } from './body.ts'
 import { clientAddress } from './client-address.ts'
 import { createAllowedHosts } from './allowed-hosts.ts'
 import { Cors } from './cors.ts'
@@ -200,9 +200,10 @@ export class HttpServer {
     if (this.#options.tls) response.setHeader('Strict-Transport-Security', 'max-age=31536000')
     this.#routes.handle(request, response, pathOf(request.url)).catch((error: unknown) => {
       const clientError = this.#operations.failure(error)
-      // Nothing reads it on.
-      if (request instanceof BoundedRequest && request.isCut) response.shouldKeepAlive = false
-      sendError(response, clientError, error instanceof ChatError ? error.status : statusOf(clientError).status)
+      const status = error instanceof ChatError ? error.status : statusOf(clientError).status
+      // The rest of an unread body must not be parsed as the next request.
+      if (status === 413 || isCut(request)) response.shouldKeepAlive = false
+      sendError(response, clientError, status)
     })
   }
 
@@ -228,8 +229,6 @@ function sendError(response: ServerResponse, error: GraphQLError, status: number
   if (status === 429 || status === 503) {
     headers['Retry-After'] = String(Math.ceil(Number(error.extensions['retryAfterMs'] ?? 1000) / 1000))
   }
-  // The rest of an unread body must not be parsed as the next request.
-  if (status === 413) headers['Connection'] = 'close'
   sendJson(response, status, { errors: [error] }, headers)
 }
 
