@@ -130,7 +130,7 @@ export function createDocuments(schema: GraphQLSchema, options: { suggestions: b
     const errors = names.length > 0 ? names.map(tooLong) : runGuards(document)
     if (errors.length > 0) return refuse(text, errors)
     dropTokens(document)
-    const prepared = analyse(schema, document, (_schema, _document, node, facts) =>
+    const prepared = analyse(schema, document, (node, facts) =>
       hot.executorOf(schema, document, node, { ...facts, tokens: all.length }),
     )
     documents.set(text, prepared, { size: ENTRY_BYTES + 2 * text.length + all.length * TOKEN_BYTES })
@@ -209,12 +209,7 @@ function dropTokens(document: DocumentNode): void {
 /** Mutations that share their statements with others, or change nothing that is stored. */
 const WITHOUT_TRANSACTION: ReadonlySet<string> = new Set(['__typename', 'sendMessage', 'setTyping', 'refreshToken'])
 
-type ExecutorOf = (
-  schema: GraphQLSchema,
-  document: DocumentNode,
-  node: OperationDefinitionNode,
-  facts: Omit<OperationFacts, 'tokens'>,
-) => Execute
+type ExecutorOf = (operation: OperationDefinitionNode, facts: Omit<OperationFacts, 'tokens'>) => Execute
 
 /** Properties of a valid document, and how its operations are executed. */
 export function analyse(schema: GraphQLSchema, document: DocumentNode, executorOf: ExecutorOf): PreparedDocument {
@@ -282,7 +277,7 @@ export function analyse(schema: GraphQLSchema, document: DocumentNode, executorO
       takesAfter,
       cost,
       check,
-      execute: executorOf(schema, document, node, { cost, usesIntrospection, check }),
+      execute: executorOf(node, { cost, usesIntrospection, check }),
     })
   }
   return { document, errors: [], usesIntrospection, operations }

@@ -90,7 +90,10 @@ export class PreparedDocuments {
   /** One of the server's own documents, or one that is as trusted. */
   trusted(document: DocumentNode): PreparedDocument {
     let found = this.#own.get(document)
-    if (!found) this.#own.set(document, (found = analyse(this.#schema, document, compiled)))
+    if (!found) {
+      found = analyse(this.#schema, document, (operation) => compiled(this.#schema, document, operation))
+      this.#own.set(document, found)
+    }
     return found
   }
 }
