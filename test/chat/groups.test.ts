@@ -158,7 +158,7 @@ describeEngines((on) => {
       expect(await groups.join(e, id)).toBe('PENDING')
     })
 
-    test('who left a thousand groups lately joins no other one', async () => {
+    test('a user who left a thousand groups lately can join no other one', async () => {
       const [owner = 0, user = 0] = await node.users(2)
       const open = await node.group(owner, [])
       const approved = await node.group(owner, [], { joinApprovalRequired: true })

@@ -113,7 +113,7 @@ test('those who were there, and administrators, read all of it', async () => {
   expect(idsIn(seen.messages)).toEqual([newest, answer, backsOld, old])
 })
 
-test('whose membership has ended is told nothing of an edit and an answer that came after, until they are back', async () => {
+test('a former member receives nothing of an edit and an answer that came after they left, until they are back', async () => {
   const [gone, comesBack] = await Promise.all([app.user('gone'), app.user('comes back')])
   const members = [gone, comesBack]
   const { id, conversation: place } = await createGroup(app, owner, members)

@@ -233,7 +233,7 @@ function drawClients(draw: Draw, users: readonly number[], focus: Focus): Client
 }
 
 function drawSettings(draw: Draw, kinds: readonly DrawFault[]): NodeSettings {
-  // Else what is written in a run fits, whoever reads it.
+  // With more room everything that is written in a run fits, though nobody reads it.
   const isNarrow = draw.chance(kinds.includes(SLOW) ? 0.7 : 0.15)
   return {
     resumeLimit: draw.chance(0.2) ? 3 + draw.below(8) : 1000,
