@@ -59,8 +59,6 @@ describe.skipIf(skipBrowser)('what is new, found, answered, edited, deleted and 
       await act(pane.row('Spring trip'))
       await sees(pane.root.locator('.thread h3', { hasText: 'Spring trip' }))
     }
-    // On a phone the other pane is not shown.
-    for (const row of rows) await row.waitFor({ state: 'attached' })
     const ben = connectHttp(app.graphqlUrl, tokenOf({ userId: 2, name: 'Ben Okafor' }))
     const words = ['first', 'second', 'third'].map((word) => `The ${word} ${way}`)
     for (const content of words) await ben.data(SEND, { content })

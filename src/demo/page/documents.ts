@@ -14,7 +14,9 @@ const HISTORY_MESSAGE = `${MESSAGE}
         reactions { reaction userIds }
         readBy { readerId }`
 
+/** `cursor` makes one snapshot of it: else a message that comes meanwhile may be the last one, and not counted as unread. */
 export const CONVERSATIONS = `query Conversations {
+  cursor
   conversations(first: 50) {
     edges {
       node {
