@@ -1,5 +1,5 @@
 import { createSecretKey } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { signToken } from '../../src/auth/verify.ts'
 import { copyServerDatabase, dropServerDatabase, skipServer } from '../support/database.ts'
 import { connectLegacy } from '../support/legacy-client.ts'
@@ -47,6 +47,7 @@ describe.skipIf(skipServer || skipRedis)('WORKERS=2', () => {
 
   test('connections are spread, and messages go from one worker’s clients to the other’s', async () => {
     const clients = await Promise.all(Array.from({ length: 40 }, (_, index) => open(100 + index)))
+    onTestFinished(async () => void (await Promise.all(clients.map((client) => client.close()))))
     await expect
       .poll(async () => connectionsOf(await metrics()).reduce((sum, each) => sum + each, 0), { timeout: 20_000 })
       .toBe(40)
@@ -58,7 +59,6 @@ describe.skipIf(skipServer || skipRedis)('WORKERS=2', () => {
       const push = await other.inbox.next(({ type, data }) => type === 'message_sent' && 'content' in data)
       expect(push.data.content).toBe(`to ${index}`)
     }
-    await Promise.all(clients.map((client) => client.close()))
   })
 
   test('a worker that dies is started again, and its clients come back', async () => {
