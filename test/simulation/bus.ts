@@ -14,12 +14,20 @@ export interface BusFaults {
 
 export const STEADY: BusFaults = { lost: 0, doubled: 0, lateMs: 2 }
 
+/** A connection: what is sent over it arrives in its order. */
+class Line {
+  readonly #coming: (() => void)[] = []
+
+  send(ms: number, receiver: Owner | undefined, arrive: () => void): void {
+    this.#coming.push(arrive)
+    currentWorld().after(ms, receiver, () => this.#coming.shift()?.())
+  }
+}
+
 interface Subscriber {
   engine: NodeBus
   channel: string
   deliver: (hint: unknown) => void
-  /** What is on its way from each node, oldest first, while nothing goes wrong: a broker keeps the order of a connection. */
-  coming: Map<NodeBus, string[]>
 }
 
 export class Bus {
@@ -31,34 +39,42 @@ export class Bus {
   readonly keys = new Map<string, unknown>()
 
   relay(from: NodeBus, channel: string, text: string): void {
+    if (this.faults === STEADY) return this.#relayInOrder(from, channel, text)
     const world = currentWorld()
     const { lost, doubled, lateMs } = this.faults
-    for (const subscriber of this.subscribers) {
-      if (subscriber.engine === from || subscriber.channel !== channel) continue
-      const inOrder = this.faults === STEADY ? lineOf(from, subscriber) : undefined
+    for (const subscriber of this.#subscribersOf(from, channel)) {
       const copies = world.chance(lost) ? 0 : world.chance(doubled) ? 2 : 1
-      for (let copy = 0; copy < copies; copy++) {
-        // Each that arrives is the oldest on its way; of those that may overtake each other, it is itself.
-        const line = inOrder ?? []
-        line.push(text)
-        world.after(0.2 + world.random() * lateMs, subscriber.engine.owner, () => {
-          const next = line.shift() as string
-          if (!this.isAway && this.subscribers.has(subscriber)) subscriber.deliver(JSON.parse(next))
-        })
-      }
+      for (let copy = 0; copy < copies; copy++)
+        world.after(0.2 + world.random() * lateMs, subscriber.engine.owner, () => this.#deliver(subscriber, text))
     }
   }
-}
 
-function lineOf(from: NodeBus, { coming }: Subscriber): string[] {
-  const line = coming.get(from) ?? []
-  coming.set(from, line)
-  return line
+  /** As one broker does: what it takes first, it delivers first, whoever sent it and on whichever channel. */
+  #relayInOrder(from: NodeBus, channel: string, text: string): void {
+    const ms = (): number => 0.1 + (currentWorld().random() * STEADY.lateMs) / 2
+    from.toBroker.send(ms(), undefined, () => {
+      for (const subscriber of this.#subscribersOf(from, channel)) {
+        const { fromBroker, owner } = subscriber.engine
+        fromBroker.send(ms(), owner, () => this.#deliver(subscriber, text))
+      }
+    })
+  }
+
+  #subscribersOf(from: NodeBus, channel: string): Subscriber[] {
+    return [...this.subscribers].filter((each) => each.engine !== from && each.channel === channel)
+  }
+
+  #deliver(subscriber: Subscriber, text: string): void {
+    if (!this.isAway && this.subscribers.has(subscriber)) subscriber.deliver(JSON.parse(text))
+  }
 }
 
 /** A node's end of the bus: its own subscribers are told at once, those of other nodes over the bus. */
 export class NodeBus extends PubSubEngine {
   readonly owner: Owner
+  /** Its connections to the broker: the one that publishes, and the one that subscribes. */
+  readonly toBroker = new Line()
+  readonly fromBroker = new Line()
   readonly #bus: Bus
   readonly #local = createMemoryPubSub()
   readonly #ids = new Map<number, { local: number; remote: Subscriber }>()
@@ -82,7 +98,7 @@ export class NodeBus extends PubSubEngine {
     const local = await this.#local.subscribe(channel, deliver, {})
     const world = currentWorld()
     const id = ++this.#lastId
-    const remote = { engine: this, channel, deliver, coming: new Map<NodeBus, string[]>() }
+    const remote = { engine: this, channel, deliver }
     this.#ids.set(id, { local, remote })
     // As a broker that acknowledges: from then on nothing is missed, unless it is lost.
     await world.sleep(0.2 + world.random() * this.#bus.subscribeMs, this.owner)
