@@ -6,6 +6,8 @@ export interface KeptCheckpoints {
   texts: string[]
   /** The names of those that are open, or ended without a word. */
   open: string[]
+  /** Whether there are no earlier ones that found no room. */
+  isWhole: boolean
 }
 
 /** The checkpoints of closed connections, the last few of each user, for a while; and which have still to leave theirs. */
@@ -50,9 +52,9 @@ export function createCheckpointStore({ redis, prefix }: { redis: Redis | Cluste
     async load(userId) {
       try {
         const [texts, open] = await Promise.all([redis.lrange(keyOf(userId), 0, -1), redis.smembers(openKeyOf(userId))])
-        return { texts, open }
+        return { texts, open, isWhole: texts.length < LIMIT_OF_USER }
       } catch {
-        return { texts: [], open: [] }
+        return { texts: [], open: [], isWhole: false }
       }
     },
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { CheckpointStore } from '../cluster/checkpoint-store.ts'
 import type { EventCursor } from '../ids.ts'
-import { hasMembers, isCount, isListOf, isObject, isText } from '../lib/received.ts'
+import { hasMembers, isAbsentOr, isCount, isListOf, isObject, isText } from '../lib/received.ts'
 import type { TopicRange } from '../store/event-log.ts'
 
 /**
@@ -23,6 +23,8 @@ export interface Checkpoint {
   seqs: Readonly<Record<string, number>>
   /** Events delivered after one with a higher id, which was `behind`. */
   late: readonly LateEvent[]
+  /** Set if it does not describe what was delivered: a client with a cursor in its range may have missed what was overtaken. */
+  isVague?: true | undefined
 }
 
 export interface LateEvent {
@@ -46,6 +48,8 @@ export interface SavedCheckpoints {
   checkpoints: readonly Checkpoint[]
   /** The names of connections that left none: they are open, or ended without notice. */
   open: readonly string[]
+  /** Whether none of the last minutes is missing, which may be the client's own. */
+  isWhole: boolean
 }
 
 /** Checkpoints as texts that all nodes can read. `onUnreadable` is called for each invalid one, which is skipped. */
@@ -53,23 +57,35 @@ export const createCheckpoints = (store: CheckpointStore, onUnreadable: () => vo
   opened: (userId, name) => store.opened(userId, name),
   closed: (userId, name, checkpoint) => store.closed(userId, name, checkpoint && JSON.stringify(checkpoint)),
   async load(userId) {
-    const { texts, open } = await store.load(userId)
+    const { texts, open, isWhole } = await store.load(userId)
     const checkpoints = texts.map(parse)
     const readable = checkpoints.filter((each) => each !== undefined)
     for (let count = checkpoints.length - readable.length; count > 0; count--) onUnreadable()
-    return { checkpoints: readable, open }
+    return { checkpoints: readable, open, isWhole: isWhole && readable.length === checkpoints.length }
   },
 })
 
 /** A name that no other connection has, and that contains its scope. */
 export const connectionName = (scope: string): string => `${randomUUID()} ${scope}`
 
-/**
- * Whether another connection with this scope has left no checkpoint: the cursor may be one of its events, and then the checkpoints of others
- * do not describe what its client was delivered.
- */
-export const hasOthersOpen = ({ open }: SavedCheckpoints, own: string, scope: string): boolean =>
+/** Whether another connection with this scope has left no checkpoint. */
+const hasOthersOpen = ({ open }: SavedCheckpoints, own: string, scope: string): boolean =>
   open.some((name) => name !== own && name.slice(name.indexOf(' ') + 1) === scope)
+
+/**
+ * The checkpoints of connections that a client with this cursor may have had. `hasItsOwn`: its own is among them, however many
+ * clients the user has; without it the checkpoints of the others do not describe what the client was delivered.
+ */
+export function matching(
+  saved: SavedCheckpoints,
+  { scope: wanted, connection, cursor }: { scope: string; connection: string; cursor: number },
+): { checkpoints: Checkpoint[]; hasItsOwn: boolean } {
+  const all = saved.checkpoints.filter(({ scope, from, to }) => scope === wanted && from <= cursor && cursor <= to)
+  const checkpoints = all.filter(({ isVague }) => !isVague)
+  const isAnyVague = checkpoints.length < all.length
+  const hasItsOwn = checkpoints.length > 0 && !isAnyVague && saved.isWhole && !hasOthersOpen(saved, connection, wanted)
+  return { checkpoints, hasItsOwn }
+}
 
 const isCheckpoint = hasMembers<Checkpoint>({
   scope: isText,
@@ -77,6 +93,7 @@ const isCheckpoint = hasMembers<Checkpoint>({
   to: isCount,
   seqs: (seqs) => isObject(seqs) && Object.values(seqs).every(isCount),
   late: isListOf(hasMembers({ topic: isText, seq: isCount, id: isCount, behind: isCount })),
+  isVague: isAbsentOr((value) => value === true),
 })
 
 function parse(text: string): Checkpoint | undefined {
@@ -95,6 +112,8 @@ const LATE_LIMIT = 200
 export class CheckpointRecorder {
   #from: number | undefined
   #to = 0
+  /** The lowest cursor that a replay in mid connection began after: its client may be anywhere from there on. */
+  #lowest = Infinity
   readonly #late: LateEvent[] = []
   /** Unfinished replays in mid connection: what they have not delivered yet is behind what was delivered. */
   #unfinished = 0
@@ -108,6 +127,7 @@ export class CheckpointRecorder {
       if (after > this.#to) this.#to = after
       return () => undefined
     }
+    if (typeof after === 'number') this.#lowest = Math.min(this.#lowest, after)
     this.#unfinished++
     return () => this.#unfinished--
   }
@@ -118,16 +138,14 @@ export class CheckpointRecorder {
     else if (this.#late.length <= LATE_LIMIT) this.#late.push({ topic, seq, id, behind: this.#to })
   }
 
-  /** The checkpoint, with the `seq` up to which each range was delivered; undefined if it would be empty. */
+  /** The checkpoint, with the `seq` up to which each range was delivered; undefined if nothing was delivered. */
   close(scope: string, seqs: Readonly<Record<string, number>>): Checkpoint | undefined {
-    if (this.#from === undefined || this.#unfinished > 0 || this.#late.length > LATE_LIMIT) return undefined
-    return { scope, from: this.#from, to: this.#to, seqs, late: this.#late }
+    if (this.#from === undefined) return undefined
+    const isVague = this.#unfinished > 0 || this.#late.length > LATE_LIMIT
+    if (!isVague) return { scope, from: this.#from, to: this.#to, seqs, late: this.#late }
+    return { scope, from: Math.min(this.#from, this.#lowest), to: this.#to, seqs, late: [], isVague }
   }
 }
-
-/** The checkpoints of connections that a client with this cursor may have had. */
-export const matching = (checkpoints: readonly Checkpoint[], wanted: string, cursor: number): Checkpoint[] =>
-  checkpoints.filter(({ scope, from, to }) => scope === wanted && from <= cursor && cursor <= to)
 
 /**
  * The `seq` of a topic's range after which a client with this cursor may have missed events, by what its connection was

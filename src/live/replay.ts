@@ -5,7 +5,7 @@ import type { Counts } from '../telemetry/counters.ts'
 import type { Memberships } from '../store/conversations.ts'
 import { rangesAfter, type CursorPositions, type EventLog, type LogEntry, type TopicRange } from '../store/event-log.ts'
 import { within } from '../lib/within.ts'
-import { hasOthersOpen, matching, type Checkpoints, type SavedCheckpoints } from './checkpoints.ts'
+import { matching, type Checkpoints, type SavedCheckpoints } from './checkpoints.ts'
 import { loggedEvent } from './hints.ts'
 import { NO_OVERLAP, overlapOf, type Overlap } from './ranges.ts'
 import { cutReplay, eventIdOf, planReplay, type ReplayStart } from './replay-plan.ts'
@@ -76,7 +76,7 @@ const SLICE_MS = 5
 /** How long a replay may take to begin, in milliseconds. */
 const BEGIN_MS = 5000
 
-const NONE_SAVED: SavedCheckpoints = { checkpoints: [], open: [] }
+const NONE_SAVED: SavedCheckpoints = { checkpoints: [], open: [], isWhole: false }
 
 /** What a replay delivers, and how its turn among the user's replays ends. */
 interface PlannedReplay {
@@ -181,9 +181,9 @@ async function plan(parts: ReplayParts, target: ReplayTarget, cursor: EventCurso
   if (typeof cursor === 'object' && positions.known) target.leaveOut(positions.positions)
   const id = eventIdOf(cursor)
   const saved = parts.checkpoints && id > 0 ? await parts.checkpoints.load(target.userId) : NONE_SAVED
-  const checkpoints = matching(saved.checkpoints, target.scopeName, id)
-  const mayBeOfAnother = checkpoints.length === 0 || hasOthersOpen(saved, target.connectionName, target.scopeName)
-  const isUnsure = positions.known && mayBeOfAnother
+  const connection = { scope: target.scopeName, connection: target.connectionName, cursor: id }
+  const { checkpoints, hasItsOwn } = matching(saved, connection)
+  const isUnsure = positions.known && !hasItsOwn
   const overlap = isUnsure ? await readOverlap(parts, id, memberships, positions) : NO_OVERLAP
   const planned = planReplay({ cursor, memberships, positions, checkpoints, overlap, delivered: target.delivered() })
   const limit = resumeLimit + overlap.count

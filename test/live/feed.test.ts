@@ -522,23 +522,58 @@ describe('an event that another one overtook', () => {
     expect(textsOf(events)).toContain('lost')
   })
 
-  test('is given as well where the checkpoint is of another client, and its own connection left none', async () => {
+  type Made = Awaited<ReturnType<typeof setup>> & { first: Listening; a: number; b: number; groupId: number }
+  interface Way {
+    how: string
+    /** How many other clients the user has. */
+    others?: number
+    prepare?: (made: Made) => Promise<unknown>
+    end: (first: Listening) => void
+  }
+  const WAYS: readonly Way[] = [
+    { how: 'left none', end: () => undefined },
+    { how: 'left one for which there was no room', others: 10, end: ({ feed }) => feed.close() },
+    {
+      how: 'ended during a resume',
+      end({ feed }) {
+        void feed.resume(0, {})
+        feed.close()
+      },
+    },
+    {
+      how: 'was given too much out of order to describe it',
+      async prepare({ pubsub, send, first, a, b, groupId }) {
+        pubsub.decide = (channel) => (channel.startsWith('group:') ? ['held'] : [0])
+        await Promise.all(Array.from({ length: 210 }, (_, index) => send(a, { groupId }, `late ${index}`)))
+        await send(a, { receiverId: b }, 'ahead')
+        await pubsub.settle()
+        await first.until(() => first.events.length === 211)
+      },
+      end: ({ feed }) => feed.close(),
+    },
+  ]
+  test.each(WAYS)('is given as well where checkpoints are of other clients, and its own connection $how', async (way) => {
     const checkpoints = createSharedCheckpoints()
-    const { nodes, users, group, send, pubsub } = await setup({ nodes: 2, overlapMs: 15_000, checkpoints })
+    const made = await setup({ nodes: 2, overlapMs: 15_000, checkpoints })
+    const { nodes, users, group, send, pubsub } = made
     const [a = 0, b = 0] = await users(2)
     const groupId = await group(a, [b])
     const first = await listen(nodes[0] as TestNode, b)
-    const other = await listen(nodes[1] as TestNode, b)
     first.feed.start()
-    other.feed.start()
+    await way.prepare?.({ ...made, first, a, b, groupId })
+    const others: Listening[] = []
+    for (let count = way.others ?? 1; count > 0; count--) others.push(await listen(nodes[1] as TestNode, b))
+    for (const { feed } of others) feed.start()
     pubsub.decide = (channel) => (channel.startsWith('group:') ? [] : [0])
     await send(a, { groupId }, 'lost')
-    await send(a, { receiverId: b }, 'later')
-    expect(textsOf(first.events)).toEqual(['later'])
-    // The other client, of the same user, has both.
+    // The other clients, of the same user, have both, in their order.
     await (nodes[1] as TestNode).topics.check()
-    await other.until(() => other.events.length === 2)
-    other.feed.close()
+    for (const { events, until } of others) await until(() => textsOf(events).includes('lost'))
+    await send(a, { receiverId: b }, 'later')
+    expect(textsOf(first.events)).not.toContain('lost')
+    expect(textsOf(first.events).at(-1)).toBe('later')
+    way.end(first)
+    for (const { feed } of others) feed.close()
     const back = await listen(nodes[1] as TestNode, b)
     const { events } = await back.resume(idsOf(first.events).at(-1) as number)
     expect(textsOf(events)).toContain('lost')

@@ -91,8 +91,8 @@ test('a checkpoint that can not be read is left out and counted, and the others 
   ]
   let unreadable = 0
   const ignore = (): void => undefined
-  const load = () => Promise.resolve({ texts: [...texts, JSON.stringify(good)], open: [] })
+  const load = () => Promise.resolve({ texts: [...texts, JSON.stringify(good)], open: [], isWhole: true })
   const kept = createCheckpoints({ opened: ignore, closed: ignore, load }, () => unreadable++)
-  expect(await kept.load(7)).toEqual({ checkpoints: [good], open: [] })
+  expect(await kept.load(7)).toEqual({ checkpoints: [good], open: [], isWhole: false })
   expect(unreadable).toBe(texts.length)
 })

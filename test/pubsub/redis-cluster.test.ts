@@ -71,7 +71,7 @@ describe.skipIf(skipRedisServer)('Redis Cluster', () => {
     }
     await vi.waitFor(async () => {
       const kept = await Promise.all(users.map((user) => texts.load(user)))
-      expect(kept).toEqual(users.map((user) => ({ texts: [`of ${user}`], open: ['open'] })))
+      expect(kept).toEqual(users.map((user) => ({ texts: [`of ${user}`], open: ['open'], isWhole: true })))
     })
   })
 

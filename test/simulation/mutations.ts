@@ -195,8 +195,8 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   m(
     'the checkpoint of another client counts',
-    'src/live/replay.ts',
-    ['checkpoints.length === 0 || hasOthersOpen(saved, target.connectionName, target.scopeName)', 'checkpoints.length === 0'],
+    'src/live/checkpoints.ts',
+    [' && !hasOthersOpen(saved, connection, wanted)', ''],
     'resume',
   ),
   m(

@@ -102,7 +102,10 @@ export function createSharedCheckpoints(): Checkpoints {
       openOf(userId).delete(name)
       if (text !== undefined) texts.set(userId, [text, ...(texts.get(userId) ?? [])].slice(0, 10))
     },
-    load: (userId) => Promise.resolve({ texts: texts.get(userId) ?? [], open: [...openOf(userId)] }),
+    load(userId) {
+      const own = texts.get(userId) ?? []
+      return Promise.resolve({ texts: own, open: [...openOf(userId)], isWhole: own.length < 10 })
+    },
   })
 }
 
