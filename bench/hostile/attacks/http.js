@@ -17,6 +17,23 @@ const pipelined = (id, title, bytes, options) => ({
   },
 })
 
+/** The same on so many connections, each with the next bytes when the kernel has taken those before. */
+const onMany = (id, title, count, bytesOf) => ({
+  id,
+  title,
+  async run(attacker) {
+    const bytes = bytesOf(attacker)
+    await Promise.all(
+      Array.from({ length: count }, async () => {
+        let socket = await attacker.plain()
+        await attacker.repeat(async () => {
+          if (!(await attacker.raw(socket, bytes))) socket = await attacker.plain()
+        })
+      }),
+    )
+  },
+})
+
 const post = (token, body) =>
   Buffer.from(
     `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer ${token}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
@@ -63,22 +80,13 @@ export const http = [
     'HTTP: 54 KB of preflights, again and again, without a token',
     filled(Buffer.from('OPTIONS /graphql HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\n\r\n'), 54_000),
   ),
-  {
-    id: 'C27',
-    title: 'HTTP: a body of 60,000 chunks of one byte, again and again, 20 at once',
-    async run(attacker) {
-      const head = `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer ${attacker.token}\r\nTransfer-Encoding: chunked\r\n\r\n`
-      const bytes = Buffer.concat([Buffer.from(head), filled(Buffer.from('1\r\nx\r\n'), 6 * 60_000), Buffer.from('0\r\n\r\n')])
-      await Promise.all(
-        Array.from({ length: 20 }, async () => {
-          let socket = await attacker.plain()
-          await attacker.repeat(async () => {
-            if (!(await attacker.raw(socket, bytes))) socket = await attacker.plain()
-          })
-        }),
-      )
-    },
-  },
+  onMany('C27', 'HTTP: a body of 60,000 chunks of one byte, again and again, 20 at once', 20, ({ token }) => {
+    const head = `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer ${token}\r\nTransfer-Encoding: chunked\r\n\r\n`
+    return Buffer.concat([Buffer.from(head), filled(Buffer.from('1\r\nx\r\n'), 6 * 60_000), Buffer.from('0\r\n\r\n')])
+  }),
+  onMany('C28', 'HTTP: 54 KB of GET /nothing on 200 connections, again and again, without a token', 200, () =>
+    filled(get('/nothing'), 54_000),
+  ),
   {
     id: 'K7',
     title: '4,000 connections that say nothing',

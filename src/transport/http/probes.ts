@@ -1,6 +1,6 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { oneAtATime } from './pipelining.ts'
+import { paceRequests } from './paced-requests.ts'
 import { normalTarget, pathOf } from './target.ts'
 import { SECURITY_HEADERS } from '../socket/upgrade.ts'
 
@@ -64,7 +64,8 @@ export function createProbeServer(probes: Readonly<Record<string, Probe>>, repor
       sendJson(response, 500, { error: 'Unexpected error.' })
     })
   }
-  const server: Server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000 }, oneAtATime(listener))
+  const server: Server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000 })
+  paceRequests(server, listener)
   return {
     listen: (port: number, host: string): Promise<number> =>
       new Promise((resolve, reject) => {

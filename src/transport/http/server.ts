@@ -18,7 +18,7 @@ import { Cors } from './cors.ts'
 import { createDemoRoutes, type DemoPageAt } from './demo-routes.ts'
 import { closeSockets, endInTurn, socketsOf } from './drain.ts'
 import { createGraphqlRoute, type GraphqlRouteOptions } from './graphql-route.ts'
-import { oneAtATime } from './pipelining.ts'
+import { paceRequests, takeOver } from './paced-requests.ts'
 import { createProbes, createProbeServer, PROBE_METHODS, sendJson, type Probe, type ProbesOptions } from './probes.ts'
 import { Routes, TRY_AGAIN, type Closed, type Route, type RouteParts } from './routes.ts'
 import { normalTarget, pathOf } from './target.ts'
@@ -99,15 +99,17 @@ export class HttpServer {
       keepAliveTimeout: options.keepAliveTimeoutMs,
     }
     this.#server = options.tls
-      ? createTlsServer({ ...serving, handshakeTimeout: HEADERS_MS, ...options.tls }, oneAtATime(listener))
-      : createServer(serving, oneAtATime(listener))
+      ? createTlsServer({ ...serving, handshakeTimeout: HEADERS_MS, ...options.tls })
+      : createServer(serving)
+    paceRequests(this.#server, listener, { isTls: options.tls !== undefined })
     // For clients that do not read; streams have limits of their own.
     this.#server.setTimeout(SILENCE_MS)
     const upgrades = new TurnQueue<[IncomingMessage, Duplex, Buffer]>({
       turnMs: UPGRADES_MS,
       serve: (upgrade) => this.#upgrade(...upgrade),
     })
-    this.#server.on('upgrade', (request, socket, head) => {
+    this.#server.on('upgrade', (request, socket, firstBytes) => {
+      const head = takeOver(socket as Socket, firstBytes)
       // Between here and the endpoint's own listener a connection reset must not end the process.
       socket.on('error', ignore)
       upgrades.add([request, socket, head])
