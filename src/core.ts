@@ -27,11 +27,11 @@ export function createWrites(store: Store, pubsub: PubSubEngine, onError: Report
   return { publisher, commits: new Commits(store, publisher) }
 }
 
-/** Loads the conversations and contacts of users; calls of one turn are batched. */
+/** Loads the memberships of users; calls of one turn are batched. */
 export const createMembershipLoader = (store: Store): ((userId: number) => Promise<Memberships>) =>
   createBatchLoader(async (userIds) => {
     const memberships = await store.conversations.memberships(userIds)
-    return userIds.map((userId) => memberships.get(userId) ?? { groups: [], former: [], contacts: [], blocked: [] })
+    return userIds.map((userId) => memberships.get(userId) ?? { groups: [], former: [], blocked: [] })
   })
 
 /** The chat's, and those of what listens to it. */

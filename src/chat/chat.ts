@@ -7,6 +7,7 @@ import type { TimerWheel } from '../lib/timer-wheel.ts'
 import { createAccess, type Access } from './access.ts'
 import { createBlocks, type Blocks } from './blocks.ts'
 import type { Commits } from './commit.ts'
+import { createContactsLoader } from './contacts.ts'
 import { createConversationSettings, type ConversationSettingsRules } from './conversation-settings.ts'
 import { createCursors, type Cursors } from './cursor.ts'
 import { createDeletions, type Deletions } from './deletions.ts'
@@ -74,7 +75,7 @@ export interface ChatOptions extends ChatSettings {
   commits: Commits
   publisher: Publisher
   wheel: TimerWheel
-  /** The contacts of a user; calls of one turn are batched. */
+  /** Calls of one turn are batched. */
   loadMemberships: (userId: number) => Promise<Memberships>
   counts: Counts
   /** Which users are on which nodes. */
@@ -91,6 +92,7 @@ export interface ChatOptions extends ChatSettings {
 export function createChat(options: ChatOptions): Chat {
   const { store, commits, publisher, wheel, counts, loadMemberships, registry, onError } = options
   const access = createAccess(store)
+  const loadContacts = createContactsLoader(store)
   const typing = new Typing({
     store,
     access,
@@ -126,6 +128,7 @@ export function createChat(options: ChatOptions): Chat {
       registry,
       wheel,
       loadMemberships,
+      loadContacts,
       graceMs: options.presenceGraceMs,
       groupLimit: options.presenceGroupLimit,
       onError: (error) => onError('presence', error),

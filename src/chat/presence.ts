@@ -11,7 +11,8 @@ export interface PresenceOptions {
   publisher: Publisher
   registry: PresenceRegistry
   wheel: TimerWheel
-  loadMemberships: (userId: number) => Promise<Memberships>
+  loadMemberships: (userId: number) => Promise<Pick<Memberships, 'groups'>>
+  loadContacts: (userId: number) => Promise<number[]>
   /** How long a user stays online after the last connection closed, in milliseconds. */
   graceMs: number
   /** Members of larger groups get no presence events. */
@@ -32,7 +33,8 @@ export class Presence {
   readonly #publisher: Publisher
   readonly #registry: PresenceRegistry
   readonly #wheel: TimerWheel
-  readonly #loadMemberships: (userId: number) => Promise<Memberships>
+  readonly #loadMemberships: PresenceOptions['loadMemberships']
+  readonly #loadContacts: PresenceOptions['loadContacts']
   readonly #graceMs: number
   readonly #groupLimit: number
   readonly #onError: (error: unknown) => void
@@ -45,12 +47,13 @@ export class Presence {
   readonly #touch: (key: readonly [userId: number, lastActive: number]) => Promise<void>
 
   constructor(options: PresenceOptions) {
-    const { store, publisher, registry, wheel, loadMemberships, graceMs, groupLimit, onError } = options
+    const { store, publisher, registry, wheel, loadMemberships, loadContacts, graceMs, groupLimit, onError } = options
     this.#store = store
     this.#publisher = publisher
     this.#registry = registry
     this.#wheel = wheel
     this.#loadMemberships = loadMemberships
+    this.#loadContacts = loadContacts
     this.#graceMs = graceMs
     this.#groupLimit = groupLimit
     this.#onError = onError
@@ -162,9 +165,13 @@ export class Presence {
   }
 
   async #announce(userId: number, online: boolean, lastActive: number): Promise<void> {
-    const [{ groups, contacts }] = await Promise.all([this.#loadMemberships(userId), this.#touch([userId, lastActive])])
+    const [{ groups }, contacts] = await Promise.all([
+      this.#loadMemberships(userId),
+      this.#loadContacts(userId),
+      this.#touch([userId, lastActive]),
+    ])
     const shownIn = groups.filter(({ memberCount }) => memberCount <= this.#groupLimit).map(({ topic }) => topic)
-    const topics = [...contacts, ...shownIn].filter((topic) => topic !== userTopic(userId))
+    const topics = [...contacts.map(userTopic), ...shownIn]
     if (topics.length === 0) return
     this.#publisher.audience(topics, { id: null, at: Date.now(), kind: 'presence', payload: { userId, online, lastActive } })
   }

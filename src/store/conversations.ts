@@ -43,6 +43,19 @@ export interface MemberPageKey {
   limit: number
 }
 
+export interface ContactPageKey {
+  userId: number
+  /** A conversation's id; empty for the first page. */
+  after: string
+  limit: number
+}
+
+export interface ContactPage {
+  contacts: number[]
+  /** `after` of the next page; undefined if this is the last one. */
+  next: string | undefined
+}
+
 interface Membership {
   topic: string
   sinceSeq: number
@@ -50,14 +63,12 @@ interface Membership {
   historyAfter?: number
 }
 
-/** What a user listens to besides their own topic, and whose topics receive the user's presence. */
+/** What a user listens to besides their own topic. */
 export interface Memberships {
   /** Groups the user is in, with the `seq` of the group's topic after which events are theirs, and `head`, its last one now. */
   groups: (Membership & { memberCount: number; head: number })[]
   /** Memberships that ended, with the last `seq` that is the user's, and when, in milliseconds since the epoch. */
   former: (Membership & { untilSeq: number; endedAt: number })[]
-  /** `user:` topics of the other users in direct conversations. */
-  contacts: string[]
   /** Users with whom there is a block, made by either of the two. */
   blocked: number[]
 }
@@ -199,12 +210,12 @@ export class ConversationStore {
     return row?.shared ?? false
   }
 
-  /** The memberships and contacts of each user, in one query for many users. */
+  /** The memberships of each user, in one query for many users. */
   async memberships(userIds: readonly number[]): Promise<Map<number, Memberships>> {
     const rows = await this.#db.$queryRaw<
       {
         user_id: number
-        kind: 'group' | 'former' | 'contact' | 'blocked'
+        kind: 'group' | 'former' | 'blocked'
         topic: string
         since_seq: number
         until_seq: number
@@ -220,11 +231,6 @@ export class ConversationStore {
         LEFT JOIN LATERAL (SELECT seq FROM topics WHERE name = 'group:' || g.id LIMIT 1) t ON true
         WHERE m.user_id = ANY(${[...userIds]}::int[])
         UNION ALL
-        SELECT m.user_id, 'contact', 'user:' || CASE WHEN c.user_low = m.user_id THEN c.user_high ELSE c.user_low END, 0, 0, 0, 0, 0
-        FROM members m
-        CROSS JOIN LATERAL (SELECT user_low, user_high FROM conversations WHERE id = m.conversation_id AND NOT is_group LIMIT 1) c
-        WHERE m.user_id = ANY(${[...userIds]}::int[])
-        UNION ALL
         SELECT user_id, 'former', topic, since_seq::float8, until_seq::float8, history_after::float8, 0, ${epochMs('created_at')}
         FROM past_memberships
         WHERE user_id = ANY(${[...userIds]}::int[])
@@ -232,17 +238,37 @@ export class ConversationStore {
         SELECT blocker_id, 'blocked', blocked_id::text, 0, 0, 0, 0, 0 FROM blocks WHERE blocker_id = ANY(${[...userIds]}::int[])
         UNION ALL
         SELECT blocked_id, 'blocked', blocker_id::text, 0, 0, 0, 0, 0 FROM blocks WHERE blocked_id = ANY(${[...userIds]}::int[])`
-    const byUser = new Map(userIds.map((id) => [id, { groups: [], former: [], contacts: [], blocked: [] } as Memberships]))
+    const byUser = new Map(userIds.map((id) => [id, { groups: [], former: [], blocked: [] } as Memberships]))
     for (const row of rows) {
       const { topic, since_seq: sinceSeq, until_seq: untilSeq, history_after: historyAfter, size: memberCount } = row
       const memberships = byUser.get(row.user_id) as Memberships
       const membership: Membership = historyAfter === 0 ? { topic, sinceSeq } : { topic, sinceSeq, historyAfter }
       if (row.kind === 'group') memberships.groups.push({ ...membership, memberCount, head: untilSeq })
       else if (row.kind === 'former') memberships.former.push({ ...membership, untilSeq, endedAt: row.ended_at })
-      else if (row.kind === 'contact') memberships.contacts.push(topic)
       else memberships.blocked.push(Number(topic))
     }
     return byUser
+  }
+
+  /**
+   * For each key the other users of direct conversations: of the user's next `limit` conversations, groups included, by id. The
+   * inner query has the user's rows read by the user, whatever the planner thinks of walking the ids.
+   */
+  async contactPages(keys: readonly ContactPageKey[]): Promise<ContactPage[]> {
+    const rows = await this.#db.$queryRaw<{ ord: number; id: string; contact: number | null }[]>`
+        SELECT k.ord, p.id, CASE WHEN c.user_low = k."userId" THEN c.user_high ELSE c.user_low END AS contact
+        FROM ${recordset(keys, 'k', '"userId" int, after text, "limit" int')}
+        CROSS JOIN LATERAL (
+          SELECT id FROM (SELECT conversation_id AS id FROM members WHERE user_id = k."userId" OFFSET 0) mine
+          WHERE id > k.after ORDER BY id LIMIT k."limit"
+        ) p
+        CROSS JOIN LATERAL (SELECT user_low, user_high FROM conversations WHERE id = p.id LIMIT 1) c
+        ORDER BY k.ord, p.id`
+    const pages = byOrd(keys, rows, ({ id, contact }) => ({ id, contact }))
+    return pages.map((page, ord) => ({
+      contacts: page.flatMap(({ contact }) => contact ?? []),
+      next: page.length === keys[ord]?.limit ? page.at(-1)?.id : undefined,
+    }))
   }
 
   async #byIds(ids: readonly string[], { withClosed = false } = {}): Promise<Map<string, ConversationRecord>> {

@@ -319,12 +319,15 @@ describeEngines((on) => {
     expect(memberships.get(a)).toEqual({
       groups: [{ topic: `group:${id}`, sinceSeq: 1, memberCount: 2, head: 1 }],
       former: [],
-      contacts: [`user:${c}`],
       blocked: [],
     })
-    expect(memberships.get(b)?.contacts).toEqual([])
-    expect(memberships.get(c)).toEqual({ groups: [], former: [], contacts: [`user:${a}`], blocked: [] })
-    expect(memberships.get(1)).toEqual({ groups: [], former: [], contacts: [], blocked: [] })
+    expect(memberships.get(c)).toEqual({ groups: [], former: [], blocked: [] })
+    expect(memberships.get(1)).toEqual({ groups: [], former: [], blocked: [] })
+    const contactsOf = async (userId: number, after = '') => (await store.conversations.contactPages([{ userId, after, limit: 2 }]))[0]
+    expect(await contactsOf(a)).toEqual({ contacts: [c], next: `group_${id}` })
+    expect(await contactsOf(a, `group_${id}`)).toEqual({ contacts: [], next: undefined })
+    expect(await contactsOf(b)).toEqual({ contacts: [], next: undefined })
+    expect(await contactsOf(c)).toEqual({ contacts: [a], next: undefined })
   })
 })
 

@@ -79,6 +79,17 @@ test('those who share a conversation are told, in one publish: contacts and grou
   expect(new Set(topics)).toEqual(new Set([`group:${kept}`, `user:${b}`]))
 })
 
+test('all contacts are told, however many', async () => {
+  await on().query(`WITH others AS (
+      INSERT INTO users (id, name) SELECT ${a} + 1000000 + n, 'x' FROM generate_series(1, 1100) n RETURNING id
+    ), conversations AS (
+      INSERT INTO conversations (id, is_group, user_low, user_high) SELECT 'direct_${a}_' || id, false, ${a}, id FROM others RETURNING id
+    ) INSERT INTO members (conversation_id, user_id) SELECT id, ${a} FROM conversations`)
+  presence.opened(a)
+  const [{ topics } = { topics: [] }] = await announced(1)
+  expect(new Set(topics).size).toBe(1100)
+})
+
 test('who shares no conversation is announced to nobody, and noted all the same', async () => {
   const at = Date.now()
   presence.opened(a)
@@ -102,8 +113,9 @@ test('announcements keep the order of what happened, however long one takes', as
     wheel: { at: () => ({ cancel: () => undefined }), stop: () => undefined },
     loadMemberships: async () => {
       if (asked++ === 0) await first
-      return { groups: [], former: [], contacts: [`user:${b}`], blocked: [] }
+      return { groups: [] }
     },
+    loadContacts: () => Promise.resolve([b]),
     graceMs: 0,
     groupLimit: 1000,
     registry: createLocalRegistry(),
@@ -129,10 +141,8 @@ test('an announcement that fails is reported, and the next one comes all the sam
       audience: (_, event) => told.push((event.payload as PresencePayload).online),
     },
     wheel: { at: () => ({ cancel: () => undefined }), stop: () => undefined },
-    loadMemberships: () =>
-      fails
-        ? Promise.reject(new Error('gone'))
-        : Promise.resolve({ groups: [], former: [], contacts: [`user:${b}`], blocked: [] }),
+    loadMemberships: () => (fails ? Promise.reject(new Error('gone')) : Promise.resolve({ groups: [] })),
+    loadContacts: () => Promise.resolve([b]),
     graceMs: 0,
     groupLimit: 1000,
     registry: createLocalRegistry(),

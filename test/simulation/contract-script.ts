@@ -101,7 +101,7 @@ export class Contract {
         return group
       }),
     )
-    await this.#ask('memberships and contacts', store.conversations.memberships([1, 2, 4]))
+    await this.#ask('memberships', store.conversations.memberships([1, 2, 4]))
     await this.#ask('users by id', store.users.byIds([1, 9]))
   }
 
@@ -294,7 +294,12 @@ export class Contract {
 
   async #leave(): Promise<void> {
     const { store } = this.#env
-    await this.#ask('memberships and contacts', store.conversations.memberships([1, 3]))
+    await this.#ask('memberships', store.conversations.memberships([1, 3]))
+    for (const after of ['', 'direct_1_2', 'group_1'])
+      await this.#ask(
+        `contacts after ${after}`,
+        store.conversations.contactPages([1, 3].map((userId) => ({ userId, after, limit: 2 }))),
+      )
     await this.#ask('the list', store.conversations.page(1, undefined, 10))
     await this.#ask('a sweep', store.log.sweep(1000, 1000))
     await this.#ask('what is left', store.log.heads(TOPICS))

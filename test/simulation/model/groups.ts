@@ -1,5 +1,11 @@
 /** Conversations, groups and memberships in the store's model. */
-import type { ConversationRecord, MemberPageKey, Memberships } from '../../../src/store/conversations.ts'
+import type {
+  ContactPage,
+  ContactPageKey,
+  ConversationRecord,
+  MemberPageKey,
+  Memberships,
+} from '../../../src/store/conversations.ts'
 import type { GroupInfo, GroupRecord, Role } from '../../../src/store/groups.ts'
 import type { ModelTransaction } from './database.ts'
 import { pairOf, type Run } from './messages.ts'
@@ -28,17 +34,17 @@ function conversationOf(tx: ModelTransaction, id: string, withClosed: boolean): 
 
 function membershipsOf(tx: ModelTransaction, userId: number): Memberships {
   const { members, conversations, groups, past, blocks, topics } = tx.database.tables
-  const found: Memberships = { groups: [], former: [], contacts: [], blocked: [] }
+  const found: Memberships = { groups: [], former: [], blocked: [] }
   const hides = (historyAfter: number): { historyAfter?: number } => (historyAfter === 0 ? {} : { historyAfter })
   for (const member of tx.all(members)) {
     if (member.userId !== userId) continue
-    const { groupId, pair } = tx.get(conversations, member.conversationId) as ConversationRow
+    const { groupId } = tx.get(conversations, member.conversationId) as ConversationRow
     if (groupId !== null) {
       const { memberCount } = tx.get(groups, String(groupId)) as GroupRow
       const topic = `group:${groupId}`
       const { seq: head } = tx.get(topics, topic) as TopicRow
       found.groups.push({ topic, sinceSeq: member.sinceSeq, ...hides(member.historyAfter), memberCount, head })
-    } else found.contacts.push(`user:${pair?.find((id) => id !== userId)}`)
+    }
   }
   // Never before an edit: the checker compares what is replayed with the message's latest content.
   for (const { userId: id, topic, sinceSeq, untilSeq, historyAfter } of tx.all(past))
@@ -48,6 +54,20 @@ function membershipsOf(tx: ModelTransaction, userId: number): Memberships {
     else if (blockedId === userId) found.blocked.push(blockerId)
   }
   return found
+}
+
+function contactPage(tx: ModelTransaction, { userId, after, limit }: ContactPageKey): ContactPage {
+  const { members, conversations } = tx.database.tables
+  const page = tx
+    .all(members)
+    .filter((row) => row.userId === userId && row.conversationId > after)
+    .map((row) => tx.get(conversations, row.conversationId) as ConversationRow)
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+    .slice(0, limit)
+  return {
+    contacts: page.flatMap(({ pair }) => pair?.filter((id) => id !== userId) ?? []),
+    next: page.length === limit ? page.at(-1)?.id : undefined,
+  }
 }
 
 const memberPage = (tx: ModelTransaction, { conversationId, after, limit }: MemberPageKey) =>
@@ -103,6 +123,7 @@ export const createModelConversations = (run: Run) => {
     memberPages: (keys: readonly MemberPageKey[]) => run((tx) => keys.map((key) => memberPage(tx, key))),
     members: (conversationId: string, after: number, limit: number) =>
       run((tx) => memberPage(tx, { conversationId, after, limit })),
+    contactPages: (keys: readonly ContactPageKey[]) => run((tx) => keys.map((key) => contactPage(tx, key))),
     memberships: (userIds: readonly number[]) => run((tx) => new Map(userIds.map((id) => [id, membershipsOf(tx, id)]))),
     sharePresence: (a: number, b: number, groupLimit: number) =>
       run((tx) => {
