@@ -1,6 +1,9 @@
 import { pageAfter, pageBefore, recordset, type Db } from './database/sql.ts'
 import { Prisma as Sql } from './generated/client.ts'
 
+/** How many receipts one statement marks: the member may have any number, and others need the database meanwhile. */
+const RECEIPTS_AT_ONCE = 1000
+
 /** A member's read state of a conversation, as clients see it. */
 export interface ReadState {
   /** The message up to which everything of others is read; null if nothing was read. */
@@ -39,27 +42,38 @@ export interface ReadPosition {
 const isCounted = (message: string): Sql.Sql => Sql.sql`
   (SELECT NOT r.marked_unread FROM receipts r WHERE r.message_id = ${Sql.raw(message)} AND r.reader_id = m.user_id) IS TRUE`
 
+/** Deleted messages of others than `m` with ids above `after` that were not read individually, in the conversation of `m`. */
+const deletedAfter = (after: Sql.Sql): Sql.Sql => Sql.sql`
+  messages d WHERE d.conversation_id = m.conversation_id AND d.id > ${after}
+    AND d.deleted_at IS NOT NULL AND d.sender_id <> m.user_id AND NOT ${isCounted('d.id')}`
+
+/** How many of them have ids up to `until`. */
+const deletedBetween = (after: Sql.Sql, until: Sql.Sql): Sql.Sql =>
+  Sql.sql`(SELECT count(*)::int FROM ${deletedAfter(after)} AND d.id <= ${until})`
+
 /**
- * How many deleted messages of others than `m` with `after < id <= until` were not read individually, in the conversation of
- * `m`.
+ * How many rows a count looks at that is shown for each conversation of a list. Somebody else may write, mention and delete without end
+ * in a conversation that its member never reads.
  */
-const deletedBetween = (after: Sql.Sql, until: Sql.Sql): Sql.Sql => Sql.sql`(
-  SELECT count(*)::int FROM messages d WHERE d.conversation_id = m.conversation_id AND d.id > ${after} AND d.id <= ${until}
-    AND d.deleted_at IS NOT NULL AND d.sender_id <> m.user_id AND NOT ${isCounted('d.id')})`
+const COUNTED_AT_MOST = 1000
 
-const MAX_ID = Sql.sql`${Number.MAX_SAFE_INTEGER}::bigint`
+/** How many messages of others are unread for the member `m` of `c`. Of deleted ones so many are left out. */
+export const unreadOf = (readerId: number): Sql.Sql => Sql.sql`(
+  SELECT greatest(0, u.total - (
+    SELECT count(*)::int FROM (SELECT FROM ${deletedAfter(Sql.sql`m.read_to`)} LIMIT least(greatest(u.total, 0), ${COUNTED_AT_MOST}::int)) d
+  )) FROM (SELECT c.message_count - m.read_count - m.read_beyond
+    - CASE WHEN c.is_group THEN m.sent_count WHEN c.user_low = ${readerId} THEN c.low_count ELSE c.message_count - c.low_count END AS total
+  ) u)`
 
-/** How many messages of others are unread for the member `m` of `c`. */
-export const unreadOf = (readerId: number): Sql.Sql => Sql.sql`greatest(0,
-  c.message_count - CASE WHEN c.is_group THEN m.sent_count WHEN c.user_low = ${readerId} THEN c.low_count ELSE c.message_count - c.low_count END
-  - m.read_count - m.read_beyond - ${deletedBetween(Sql.sql`m.read_to`, MAX_ID)})`
-
-/** How many unread messages mention the member `m`, by name or all members; 0 while the member has notifications off. */
+/**
+ * How many unread messages mention the member `m`, by name or all members, so many of each; 0 while the member has notifications
+ * off.
+ */
 export const unreadMentionsOf = (readerId: number): Sql.Sql => Sql.sql`CASE WHEN m.muted_until > now() THEN 0 ELSE (
   SELECT count(*)::int FROM (
-    SELECT message_id AS id FROM mentions
-    WHERE user_id = ${readerId} AND conversation_id = m.conversation_id AND message_id > m.read_to
-    UNION SELECT id FROM messages WHERE conversation_id = m.conversation_id AND mentions_all AND id > m.read_to
+    (SELECT message_id AS id FROM mentions
+    WHERE user_id = ${readerId} AND conversation_id = m.conversation_id AND message_id > m.read_to LIMIT ${COUNTED_AT_MOST}::int)
+    UNION (SELECT id FROM messages WHERE conversation_id = m.conversation_id AND mentions_all AND id > m.read_to LIMIT ${COUNTED_AT_MOST}::int)
   ) k CROSS JOIN LATERAL (
     SELECT FROM messages s WHERE s.id = k.id AND s.deleted_at IS NULL AND s.sender_id <> ${readerId} LIMIT 1
   ) s WHERE NOT ${isCounted('k.id')}) END`
@@ -202,9 +216,7 @@ export class ReadPointerStore {
   /** Counts a message and everything after it as unread again. */
   async moveBefore(userId: number, conversationId: string, position: ReadPosition): Promise<void> {
     const { messageId, seq, senderId, readTo } = position
-    const flagged = await this.#db.$executeRaw`
-        UPDATE receipts SET marked_unread = true
-        WHERE reader_id = ${userId} AND conversation_id = ${conversationId} AND message_id >= ${messageId} AND NOT marked_unread`
+    const flagged = await this.#markUnread(userId, conversationId, messageId)
     if (messageId > readTo) {
       // All of them lie beyond the pointer.
       await this.#db.$executeRaw`
@@ -224,6 +236,29 @@ export class ReadPointerStore {
           WHERE m.conversation_id = ${conversationId} AND m.user_id = ${userId}
         ) p
         WHERE t.conversation_id = ${conversationId} AND t.user_id = ${userId}`
+  }
+
+  /** Marks the member's receipts from a message on, in parts; returns how many were not marked before. */
+  async #markUnread(userId: number, conversationId: string, from: number): Promise<number> {
+    let total = 0
+    for (let next: number | null = from; next !== null;) {
+      // Bounds of whole rows, so that the planner reads the reader's index and does not walk all receipts.
+      const rows: { marked: number; next: number | null }[] = await this.#db.$queryRaw<typeof rows>`
+        WITH part AS MATERIALIZED (
+          SELECT message_id, marked_unread FROM receipts
+          WHERE (reader_id, conversation_id, message_id) >= (${userId}, ${conversationId}, ${next})
+            AND (reader_id, conversation_id) <= (${userId}, ${conversationId})
+          ORDER BY reader_id, conversation_id, message_id LIMIT ${RECEIPTS_AT_ONCE}
+        ), marked AS (
+          UPDATE receipts r SET marked_unread = true FROM part p
+          WHERE r.message_id = p.message_id AND r.reader_id = ${userId} AND NOT p.marked_unread RETURNING 1
+        )
+        SELECT (SELECT count(*)::int FROM marked) AS marked,
+          (SELECT max(message_id) + 1 FROM part HAVING count(*) = ${RECEIPTS_AT_ONCE})::float8 AS next`
+      total += rows[0]?.marked ?? 0
+      next = rows[0]?.next ?? null
+    }
+    return total
   }
 
   /** How many of the messages with `after < id <= until` are the member's own. */

@@ -172,6 +172,48 @@ describeEngines((on) => {
     expect(await mentions(b)).toBe(0)
   })
 
+  /** Adds messages of a sender, all deleted or all with mentions, behind the store. */
+  const addMany = async (conversationId: string, senderId: number, count: number, columns: Record<string, string>) => {
+    const [names, values] = [Object.keys(columns).join(), Object.values(columns).join()]
+    await on().query(`INSERT INTO messages (conversation_id, sender_id, content, message_type, ${names})
+      SELECT '${conversationId}', ${senderId}, '', 'text', ${values} FROM generate_series(1, ${count})`)
+    await on().query(`UPDATE conversations SET message_count = message_count + ${count} WHERE id = '${conversationId}'`)
+    await on().query(
+      `UPDATE members SET sent_count = sent_count + ${count} WHERE conversation_id = '${conversationId}' AND user_id = ${senderId}`,
+    )
+  }
+
+  test('counts look at so many deleted messages and mentions of a conversation that is never read', async () => {
+    const [a = 0, b = 0] = await node.users(2)
+    const deleted = `group_${await node.group(a, [b])}`
+    await addMany(deleted, a, 1003, { deleted_at: 'now()' })
+    await node.send(a, { conversationId: deleted })
+    expect(await stateOf(b, deleted)).toMatchObject({ unread: 4 })
+    const mentioned = `group_${await node.group(a, [b])}`
+    await addMany(mentioned, a, 1002, { mentions_all: 'true' })
+    await on().query(`INSERT INTO mentions (message_id, user_id, conversation_id)
+      SELECT id, ${b}, conversation_id FROM messages WHERE conversation_id = '${mentioned}'`)
+    await addMany(mentioned, a, 1001, { mentions_all: 'true' })
+    expect(await stateOf(b, mentioned)).toMatchObject({ unread: 2003 })
+    expect((await stateOf(b, mentioned))?.unreadMentions).toBeLessThanOrEqual(2000)
+  })
+
+  test('what was read one by one is marked unread in several parts', async () => {
+    const [a = 0, b = 0] = await node.users(2)
+    const conversationId = `group_${await node.group(a, [b])}`
+    const first = (await node.send(a, { conversationId })).id
+    await addMany(conversationId, a, 2500, { seq: '0' })
+    await on().query(`WITH ordered AS (
+        SELECT id, row_number() OVER (ORDER BY id) AS seq FROM messages WHERE conversation_id = '${conversationId}'
+      ) UPDATE messages m SET seq = o.seq, sender_seq = o.seq FROM ordered o WHERE m.id = o.id`)
+    await on().query(`INSERT INTO receipts (message_id, reader_id, conversation_id)
+      SELECT id, ${b}, conversation_id FROM messages WHERE conversation_id = '${conversationId}' AND id > ${first}`)
+    await on().query(`UPDATE members SET read_beyond = 2500 WHERE conversation_id = '${conversationId}' AND user_id = ${b}`)
+    expect(await stateOf(b, conversationId)).toMatchObject({ unread: 1 })
+    expect(await markUnread(b, conversationId, first + 1)).toBe(2501)
+    expect(await on().query(`SELECT FROM receipts WHERE reader_id = ${b} AND NOT marked_unread`)).toEqual([])
+  })
+
   test('random histories: counts are those of a model that remembers each message', async () => {
     const action = fc.record({
       kind: fc.constantFrom('send', 'send', 'send', 'mark', 'mark', 'mark up to', 'mark unread', 'delete', 'leave and come back'),
