@@ -20,6 +20,8 @@ export interface NewMessage {
   /** Without repeats. */
   mentionIds?: readonly number[]
   mentionsAll?: true
+  /** How many direct conversations the sender may begin a day; any number if absent. */
+  newContactsPerDay?: number
   /** What it is traced by. */
   trace?: TraceParent | undefined
 }
@@ -47,7 +49,7 @@ type OnStored = (entries: readonly LogEntry[]) => void
 
 /** A message as the statement takes it: what it has nothing of is left out. */
 const statementInputOf = (
-  { senderId, receiverId, conversationId, content, messageType, mediaUrl, key, replyToId, mentionIds, mentionsAll }: NewMessage,
+  { senderId, receiverId, conversationId, content, messageType, mediaUrl, key, replyToId, ...more }: NewMessage,
   ord: number,
 ) => ({
   ord,
@@ -59,8 +61,9 @@ const statementInputOf = (
   mediaUrl: mediaUrl ?? undefined,
   key: key ?? undefined,
   replyToId,
-  mentionIds,
-  mentionsAll,
+  mentionIds: more.mentionIds,
+  mentionsAll: more.mentionsAll,
+  newContactsPerDay: more.newContactsPerDay,
 })
 
 /** The outcome of an input that was stored. */
