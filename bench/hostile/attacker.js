@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { WebSocket } from 'ws'
 import { sleep } from '../support/processes.js'
 import { signToken } from '../support/token.js'
+import { Allowance } from './allowance.js'
 import { Tally } from './tally.js'
 import { findAttack } from './attacks/index.js'
 
@@ -22,6 +23,7 @@ export class Attacker {
   token = signToken({ userId: this.userId, name: 'Mallory' })
   seconds = Number(seconds)
   until = Infinity
+  #allowance = new Allowance()
   #agent = new Agent({ keepAlive: true, maxSockets: 100 })
 
   get isOver() {
@@ -56,6 +58,7 @@ export class Attacker {
   /** Does something again and again, each time when the one before has ended. */
   async repeat(act) {
     for (let count = 0; !this.isOver; count++) {
+      await this.#allowance.take({ actions: 1 })
       const before = performance.now()
       await act(count)
       // What ends at once has failed.
@@ -159,11 +162,12 @@ export class Attacker {
   }
 
   /** Bytes past the library, in one write; resolves when the kernel has taken them, or the socket has closed. */
-  raw(socket, bytes) {
+  async raw(socket, bytes) {
     const inner = socket._socket ?? socket
-    if (inner.destroyed || !inner.writable) return Promise.resolve(false)
+    await this.#allowance.take({ bytes: bytes.length })
+    if (inner.destroyed || !inner.writable) return false
     this.tally.bytesOut += bytes.length
-    return new Promise((resolve) => {
+    return await new Promise((resolve) => {
       inner.once('close', () => resolve(false))
       inner.write(bytes, () => resolve(true))
     })
