@@ -161,7 +161,7 @@ export async function appendEvents(tx: Db, heads: Map<string, number>, events: r
     ), advanced AS (
       UPDATE topics t SET seq = h.seq, access_seq = coalesce(h.access_seq, t.access_seq)
       FROM (SELECT topic, max(seq) AS seq, max(seq) FILTER (WHERE access) AS access_seq FROM input GROUP BY topic) h
-      WHERE t.name = h.topic
+      WHERE t.name = ANY(ARRAY[h.topic])
     )
     SELECT ord, id::float8 AS id, ${epochMs("date_trunc('milliseconds', statement_timestamp())")} AS at FROM numbered`
   const byOrd = new Map(written.map((row) => [row.ord, row]))

@@ -79,9 +79,9 @@ export function createMessageChangeStore(db: Db) {
         WITH target AS MATERIALIZED (
           SELECT id, reply_to_id FROM messages WHERE id = ANY(${ids}::bigint[]) AND deleted_at IS NULL
         ), no_reactions AS (
-          DELETE FROM reactions r USING target t WHERE r.message_id = t.id
+          DELETE FROM reactions r USING target t WHERE r.message_id = ANY(ARRAY[t.id])
         ), no_mentions AS (
-          DELETE FROM mentions m USING target t WHERE m.message_id = t.id
+          DELETE FROM mentions m USING target t WHERE m.message_id = ANY(ARRAY[t.id])
         ), not_found AS (
           -- A row without tokens, so that nothing adds them later.
           INSERT INTO message_search (message_id, tokens) SELECT id, '{}' FROM target ORDER BY id
@@ -89,7 +89,7 @@ export function createMessageChangeStore(db: Db) {
         )
         UPDATE messages m SET reply_count = m.reply_count - n.total
         FROM (SELECT reply_to_id AS id, count(*)::int AS total FROM target WHERE reply_to_id IS NOT NULL GROUP BY reply_to_id) n
-        WHERE m.id = n.id`
+        WHERE m.id = ANY(ARRAY[n.id])`
       const rows = await db.$queryRaw<{ id: number }[]>`
         UPDATE messages SET content = '', media_url = NULL, mention_ids = NULL, mentions_all = false,
           deleted_at = date_trunc('milliseconds', statement_timestamp()), deleted_by_id = ${deletedById}::int

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
+import { appendEvents, lockTopics } from '../../src/store/event-log.ts'
 import type { Store } from '../../src/store/store.ts'
 import { describeServer } from '../support/database.ts'
 
@@ -25,20 +26,30 @@ const MIDDLE = SCALE * 2 + 1
 
 class RolledBack extends Error {}
 
+/** Takes a transaction back after this. */
+async function throwAfter(change: Promise<unknown>): Promise<never> {
+  await change
+  throw new RolledBack()
+}
+
+/** Resolves when a transaction was taken back by `throwAfter`. */
+const rolledBack = (transaction: Promise<unknown>): Promise<unknown> =>
+  transaction.catch((error: unknown) => {
+    if (!(error instanceof RolledBack)) throw error
+  })
+
 /** Reads, or marks unread, a message of the large group, which is then taken back. */
 const marking =
   (userId: number, messageId: number | 'last', how: 'countRead' | 'moveTo' | 'moveBefore') =>
   async (store: Store): Promise<unknown> => {
     const id = messageId === 'last' ? await lastOf(store) : messageId
-    const marked = store.transaction(async (tx) => {
-      const position = await tx.readPointers.lock(userId, 'group_1', id)
-      if (!position) throw new Error('no such message')
-      await tx.readPointers[how](userId, 'group_1', position)
-      throw new RolledBack()
-    })
-    return await marked.catch((error: unknown) => {
-      if (!(error instanceof RolledBack)) throw error
-    })
+    return await rolledBack(
+      store.transaction(async (tx) => {
+        const position = await tx.readPointers.lock(userId, 'group_1', id)
+        if (!position) throw new Error('no such message')
+        return await throwAfter(tx.readPointers[how](userId, 'group_1', position))
+      }),
+    )
   }
 
 /** The reads that clients wait for, and what they do most. */
@@ -123,6 +134,18 @@ const STATEMENTS: Record<string, (store: Store) => Promise<unknown>> = {
     ),
   'messages to several groups': ({ messages }) =>
     messages.sendBatch(ALL.map((conversationId) => ({ senderId: 1, receiverId: null, conversationId, ...content }))),
+  'replies in a large group': async (store) => {
+    const replyToId = await lastOf(store)
+    await store.messages.sendBatch([{ senderId: 1, receiverId: null, conversationId: 'group_1', ...content, replyToId }])
+  },
+  'the deletion of a reply': async (store) => {
+    const replyToId = await lastOf(store)
+    const reply = { senderId: 1, receiverId: null, conversationId: 'group_1', ...content, replyToId }
+    const [outcome] = await store.messages.sendBatch([reply])
+    if (outcome?.status !== 'sent') throw new Error('the reply was not sent')
+    const { message } = outcome
+    await rolledBack(store.transaction(async (tx) => throwAfter(tx.messages.delete([message.id], 1))))
+  },
   'a search for a common word': async (store) => {
     const before = (await lastOf(store)) + 1
     const words = { all: [1], oneOfEach: [[2]], from: before - ROWS_LIMIT / 2, before, limit: 42 }
@@ -222,6 +245,19 @@ describeServer((on) => {
     test.each(Object.entries(STATEMENTS))('%s: every scan is by key', async (_, call) => {
       expect(await longScansOf(call, 'SET LOCAL random_page_cost = 20')).toEqual([])
     })
+  })
+
+  test('logging an event finds its topic by key, where reading all topics looks cheaper', async () => {
+    const { prisma } = on().database
+    const payload = { groupId: 1 }
+    const append = (): Promise<unknown> =>
+      rolledBack(
+        prisma.$transaction(async (tx) => {
+          const heads = await lockTopics(tx, ['group:1'])
+          return await throwAfter(appendEvents(tx, heads, [{ topics: ['group:1'], kind: 'group_updated', payload }]))
+        }),
+      )
+    expect(await longScansOf(append, 'SET LOCAL random_page_cost = 20')).toEqual([])
   })
 
   test('plans are not compiled, which takes longer than to run them', async () => {

@@ -203,7 +203,7 @@ export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
   ), answered AS (
     UPDATE messages m SET reply_count = m.reply_count + n.total
     FROM (SELECT "replyToId" AS id, count(*)::int AS total FROM numbered WHERE "replyToId" IS NOT NULL GROUP BY "replyToId") n
-    WHERE m.id = n.id
+    WHERE m.id = ANY(ARRAY[n.id])
   ), mentioned AS (
     INSERT INTO mentions (message_id, user_id, conversation_id)
     SELECT DISTINCT message_id, unnest(mention_ids), target FROM numbered WHERE mention_ids IS NOT NULL
