@@ -66,12 +66,12 @@ const schema = createSchema({
       async sendMessage(_root, { input }, /** @type {any} */ { extra: { user } }) {
         const { conversationId = directConversation(user.id, Number(input.receiverId)), content, clientMessageId } = input
         const membership = { conversationId_userId: { conversationId, userId: user.id } }
-        if (!(await prisma.member.findUnique({ where: membership }))) throw new Error('not a member')
+        const member = await prisma.member.findUnique({ where: membership, include: { user: true } })
+        if (!member) throw new Error('not a member')
         const message = await prisma.message.create({
           data: { conversationId, senderId: user.id, content, messageType: 'text', clientKey: clientMessageId },
-          include: { sender: true, conversation: true },
         })
-        const event = eventOf(message)
+        const event = eventOf(message, member.user)
         await pubsub.publish(conversationId, { events: event })
         return event.message
       },
@@ -89,12 +89,12 @@ const schema = createSchema({
 })
 
 /** In the form in which it can be published: JSON knows no bigint. */
-function eventOf({ id, createdAt, content, sender, conversation }) {
+function eventOf({ id, createdAt, content, conversationId }, sender) {
   const message = {
     id: String(id),
     content,
     sender: { id: sender.id, name: sender.name },
-    conversation: { id: conversation.id },
+    conversation: { id: conversationId },
   }
   return { id: String(id), timestamp: createdAt.toISOString(), message }
 }
