@@ -6,6 +6,7 @@ import { importFile } from '../../src/cli/import.ts'
 import { startApp } from '../support/app.ts'
 import {
   copyDatabase,
+  copyServerDatabase,
   createServerDatabase,
   databaseName,
   dropServerDatabase,
@@ -114,10 +115,10 @@ const ENGINES = [
     name: 'PostgreSQL',
     skip: skipServer,
     async open(): Promise<Env> {
-      return { DATABASE_URL: await createServerDatabase() }
+      return { DATABASE_URL: await copyServerDatabase() }
     },
     close: (env: Env) => dropServerDatabase(env['DATABASE_URL'] ?? ''),
-    many: 30_000,
+    many: 16_000,
   },
 ]
 
@@ -320,7 +321,7 @@ describe.skipIf(skipServer)('an import into PostgreSQL', () => {
     const url = await createServerDatabase()
     const env = { DATABASE_URL: url }
     try {
-      const messages = Array.from({ length: 60_000 }, (_, n) => direct(1000 + n, 1 + (n % 2)))
+      const messages = Array.from({ length: 24_000 }, (_, n) => direct(1000 + n, 1 + (n % 2)))
       const file = await fileOf([...WORLD, 'first', ...messages])
       const script = startScript('parley import', [file], env)
       await script.says('not JSON')
@@ -333,7 +334,7 @@ describe.skipIf(skipServer)('an import into PostgreSQL', () => {
       await serverQuery(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`)
       const again = await runImport([file], env)
       expect(again.out).toContain('going on after line')
-      expect((await dump(env))['messages']).toHaveLength(60_005)
+      expect((await dump(env))['messages']).toHaveLength(24_005)
     } finally {
       await dropServerDatabase(url)
     }

@@ -1,10 +1,10 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { copyDatabase } from '../support/database.ts'
 import { fencesOf, pathOf, read } from '../support/pages.ts'
 import { endProcesses, start, type RunningServer } from '../support/server-process.ts'
 
@@ -23,10 +23,11 @@ let env: NodeJS.ProcessEnv
 let folder: string
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'parley-docs-'))
-  server = await start({ DATA_DIR: join(folder, 'data') })
+  // It takes ten seconds of CPU to make another one.
+  folder = await copyDatabase()
+  server = await start({ DATA_DIR: folder })
   const { PATH } = process.env
-  env = { PATH, DATA_DIR: join(folder, 'data') }
+  env = { PATH, DATA_DIR: folder }
 })
 afterAll(async () => {
   endProcesses()

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { startApp, type TestApp } from '../support/app.ts'
-import { createServerDatabase, dropServerDatabase, serverQuery, skipServer } from '../support/database.ts'
+import { copyServerDatabase, dropServerDatabase, serverQuery, skipServer } from '../support/database.ts'
 import type { Data } from '../support/graphql-client.ts'
 import { people, run, say } from '../support/people.ts'
 
@@ -41,7 +41,7 @@ describe.skipIf(skipServer)('where contents were taken away for good', () => {
   }
 
   test.each(['retention', 'eraseUser'])('by %s', async (how) => {
-    const url = await createServerDatabase()
+    const url = await copyServerDatabase()
     let app = await startApp({ DATABASE_URL: url })
     try {
       const { 'A secret name': ann, bob } = await people(app, 'A secret name', 'bob')

@@ -2,7 +2,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { ADMIN_EXAMPLES } from '../../src/graphql/graphiql/admin-examples.ts'
 import { startApp, type TestApp, type TestUser } from '../support/app.ts'
-import { createServerDatabase, dropServerDatabase, skipServer } from '../support/database.ts'
+import { copyServerDatabase, dropServerDatabase, skipServer } from '../support/database.ts'
 import { createGroup, people, run, say } from '../support/people.ts'
 
 /** How many statements an example tab takes: as many for many rows as for one. */
@@ -11,7 +11,7 @@ describe.skipIf(skipServer)('the queries of an admin’s day', () => {
   let app: TestApp
   let statements: ReturnType<typeof vi.spyOn>
   beforeAll(async () => {
-    url = await createServerDatabase()
+    url = await copyServerDatabase()
     app = await startApp({ DATABASE_URL: url })
     statements = vi.spyOn(pg.Client.prototype, 'query')
   })

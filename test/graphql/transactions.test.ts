@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startApp, type TestApp } from '../support/app.ts'
-import { createServerDatabase, dropServerDatabase, skipServer } from '../support/database.ts'
+import { copyServerDatabase, dropServerDatabase, skipServer } from '../support/database.ts'
 
 const BLOCK = 'mutation ($id: ID!) { blockUser(userId: $id) { id } }'
 const SEND = 'mutation ($id: ID!) { sendMessage(input: { receiverId: $id, content: "hello" }) { id } }'
@@ -15,7 +15,7 @@ describe.skipIf(skipServer)('transactions and long reads of one user', () => {
   let app: TestApp
   let url: string
   beforeAll(async () => {
-    url = await createServerDatabase()
+    url = await copyServerDatabase()
     app = await startApp({ DATABASE_URL: url, DB_POOL_SIZE: '4' })
   })
   afterAll(async () => {
