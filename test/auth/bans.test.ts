@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
+import { sharedApp, startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
 import { skipCluster, startCluster, type TestCluster } from '../support/cluster.ts'
 import { databaseName, serverQuery } from '../support/database.ts'
 import { connectGraphqlWs, type Result } from '../support/graphql-client.ts'
@@ -16,7 +16,7 @@ const unban = (app: TestApp, { id }: TestUser) =>
 
 let app: TestApp
 beforeAll(async () => {
-  app = await startApp()
+  app = await sharedApp()
 })
 afterAll(() => app.stop())
 

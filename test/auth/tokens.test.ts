@@ -5,7 +5,7 @@ import jsonwebtoken from 'jsonwebtoken'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createTimerWheel } from '../../src/lib/timer-wheel.ts'
 import { Connections } from '../../src/live/connections.ts'
-import { SECRET, startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
+import { SECRET, sharedApp, startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
 import { skipCluster, startCluster } from '../support/cluster.ts'
 import { connectGraphqlWs, connectHttp } from '../support/graphql-client.ts'
 import { RefusedError, type LegacyClient } from '../support/legacy-client.ts'
@@ -26,7 +26,7 @@ async function renewed(client: LegacyClient, token: string) {
 describe('a token on a living connection', () => {
   let app: TestApp
   beforeAll(async () => {
-    app = await startApp()
+    app = await sharedApp()
   })
   afterAll(() => app.stop())
 
@@ -91,7 +91,7 @@ describe('revoked tokens', () => {
   const now = (): number => Math.floor(Date.now() / 1000)
 
   test('are refused everywhere on this node, newer ones are not', async () => {
-    const app = await startApp()
+    const app = await sharedApp()
     try {
       const ann = await app.user()
       const old = issuedAt(ann, now() - 10)

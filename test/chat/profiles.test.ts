@@ -3,7 +3,7 @@ import type { Viewer } from '../../src/auth/verify.ts'
 import type { ChatEvent } from '../../src/chat/events.ts'
 import { createMemoryPubSub } from '../../src/pubsub/memory.ts'
 import { createTestChat, newUserId, type TestChat } from '../support/chat.ts'
-import { describeEngines, describeServer, type TestStore } from '../support/database.ts'
+import { describeOwnEngines, describeServer, type TestStore } from '../support/database.ts'
 import { createNode, listen, type Listening, type TestNode } from '../support/live.ts'
 import { GROUP_INFO } from '../support/group-info.ts'
 
@@ -21,7 +21,7 @@ const endPause = (on: TestStore, userId: number): Promise<unknown> =>
     `UPDATE users SET announced_at = announced_at - interval '4 seconds', announce_due = announce_due - interval '4 seconds' WHERE id = ${userId}`,
   )
 
-describeEngines((on) => {
+describeOwnEngines((on) => {
   let node: TestChat
   let a: number
   let b: number
@@ -151,7 +151,7 @@ describeServer((on) => {
   })
 })
 
-describeEngines((on) => {
+describeOwnEngines((on) => {
   describe('who listens to several topics', () => {
     let nodes: [TestNode, TestNode]
     let a: number

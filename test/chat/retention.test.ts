@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { groupTopic } from '../../src/chat/events.ts'
 import { createTestChat, type TestChat } from '../support/chat.ts'
-import { describeEngines } from '../support/database.ts'
+import { describeOwnEngines } from '../support/database.ts'
 import { rowsOfAllTables } from '../support/tables.ts'
 
 /** A random number generator with a reproducible sequence for each seed. */
@@ -13,7 +13,7 @@ function random(seed: number): (below: number) => number {
   }
 }
 
-describeEngines((on) => {
+describeOwnEngines((on) => {
   let node: TestChat
   beforeEach(() => {
     node = createTestChat(on().store)

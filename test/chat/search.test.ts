@@ -6,7 +6,7 @@ import type { LogEntry } from '../../src/store/event-log.ts'
 import type { MessageRecord } from '../../src/store/message-rows.ts'
 import type { Store } from '../../src/store/store.ts'
 import { codeOf, createTestChat, type TestChat } from '../support/chat.ts'
-import { describeEngines } from '../support/database.ts'
+import { describeOwnEngines } from '../support/database.ts'
 
 const ANYTHING: SearchInput = {
   text: undefined,
@@ -88,7 +88,7 @@ describe('others have their turn', () => {
   })
 })
 
-describeEngines((on) => {
+describeOwnEngines((on) => {
   let node: TestChat
   let index: SearchIndex
   const errors: unknown[] = []

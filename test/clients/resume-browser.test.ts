@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
+import { sharedApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
 import { launchBrowser, skipBrowser } from '../support/browser.ts'
 import type { Data } from '../support/graphql-client.ts'
 import { people } from '../support/people.ts'
@@ -45,7 +45,7 @@ describe.skipIf(skipBrowser)('a page in a browser', () => {
   let bob: TestUser
   let proxy: TcpProxy
   beforeAll(async () => {
-    ;[browser, app] = await Promise.all([launchBrowser(), startApp()])
+    ;[browser, app] = await Promise.all([launchBrowser(), sharedApp()])
     ;({ ann, bob } = await people(app, 'ann', 'bob'))
     proxy = new TcpProxy(app.port)
   }, 60_000)

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, test, vi } from 'vitest'
-import { startApp, tokenOf, type TestApp } from '../support/app.ts'
+import { sharedApp, tokenOf, type TestApp } from '../support/app.ts'
 import { say } from '../support/people.ts'
 import { TcpProxy } from '../support/tcp-proxy.ts'
 
@@ -60,7 +60,7 @@ let app: TestApp
 const children = new Set<ChildProcess>()
 beforeAll(async () => {
   if (isCI && problem !== undefined) throw new Error(problem)
-  app = await startApp()
+  app = await sharedApp()
 })
 afterAll(async () => {
   for (const child of children) child.kill('SIGKILL')

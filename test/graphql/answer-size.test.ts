@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Answer, overflowOf } from '../../src/graphql/answer.ts'
-import { startApp, type TestApp, type TestUser } from '../support/app.ts'
+import { sharedApp, type TestApp, type TestUser } from '../support/app.ts'
 import type { GraphqlClient, Result } from '../support/graphql-client.ts'
 
 const LIMIT = 4_194_304
@@ -16,7 +16,7 @@ let id: string
 let clients: [transport: string, client: GraphqlClient][]
 
 beforeAll(async () => {
-  app = await startApp()
+  app = await sharedApp()
   ;[ann, bob, cat] = await Promise.all([app.user(), app.user(), app.user()])
   const send = (content: string) => app.over(bob).data(SEND, { input: { receiverId: String(ann.id), content } })
   for (let batch = 0; batch < 10; batch++) {

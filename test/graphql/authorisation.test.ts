@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Kind, parse, type ObjectTypeDefinitionNode } from 'graphql'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
+import { sharedApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
 import { MUTATIONS, QUERIES, SUBSCRIPTIONS, type Rule, type World } from '../support/authorisation-rules.ts'
 import { connectGraphqlWs, connectHttp, type Data, type GraphqlClient } from '../support/graphql-client.ts'
 
@@ -71,7 +71,7 @@ test('every field of the schema that needs a rule has one', () => {
 let app: TestApp
 let world: World
 beforeAll(async () => {
-  app = await startApp()
+  app = await sharedApp()
   const [ann, bob, gone, eve] = [await app.user('Ann'), await app.user('Bob'), await app.user('Gone'), await app.user('Eve')]
   const foe = await app.user('Foe')
   const byAnn = app.over(ann)

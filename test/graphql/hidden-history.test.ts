@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startApp, type TestApp, type TestUser } from '../support/app.ts'
+import { sharedApp, type TestApp, type TestUser } from '../support/app.ts'
 import type { Data } from '../support/graphql-client.ts'
 import { createGroup, people, run, say } from '../support/people.ts'
 
@@ -22,7 +22,7 @@ let newest: number
 const QUOTE = 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id } }'
 
 beforeAll(async () => {
-  app = await startApp()
+  app = await sharedApp()
   ;({ owner, member, later, back } = await people(app, 'owner', 'member', 'later', 'back'))
   ;({ id: group, conversation } = await createGroup(app, owner, [member, back], 'historyVisible: false'))
   old = await say(app, owner, conversation, 'an old secret')

@@ -12,7 +12,7 @@ import {
   getNamedType,
 } from 'graphql'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startApp, type TestApp, type TestUser } from '../support/app.ts'
+import { sharedApp, type TestApp, type TestUser } from '../support/app.ts'
 import type { GraphqlClient, Result } from '../support/graphql-client.ts'
 
 const BAD_TEXTS = ['a\0b', '\0', 'a\ud83e', '\udc00a']
@@ -22,7 +22,7 @@ let app: TestApp
 let ann: TestUser
 let bob: TestUser
 beforeAll(async () => {
-  app = await startApp()
+  app = await sharedApp()
   ;[ann, bob] = [await app.user('Ann'), await app.user('Bob')]
 })
 afterAll(() => app.stop())

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startApp, type TestApp, type TestUser } from '../support/app.ts'
+import { sharedApp, type TestApp, type TestUser } from '../support/app.ts'
 import { MUTATIONS, QUERIES, SUBSCRIPTIONS, type Rule, type World } from '../support/authorisation-rules.ts'
 import { people, run, say } from '../support/people.ts'
 
@@ -111,7 +111,7 @@ test('the table in docs/admin.md says what the matrix does', () => {
 
 let app: TestApp
 beforeAll(async () => {
-  app = await startApp()
+  app = await sharedApp()
 })
 afterAll(() => app.stop())
 

@@ -15,13 +15,13 @@ import { createCounts } from '../../src/telemetry/counters.ts'
 import { createSchema } from '../../src/graphql/schema.ts'
 import { ExecutionTurns } from '../../src/graphql/execution-turns.ts'
 import { SharedExecution } from '../../src/graphql/shared-execution.ts'
-import { startApp, type TestApp, type TestUser } from '../support/app.ts'
+import { sharedApp, type TestApp, type TestUser } from '../support/app.ts'
 import type { Data, GraphqlClient, Result, Subscription } from '../support/graphql-client.ts'
 import { createGroup, direct, eachOf, notify, people, run, say } from '../support/people.ts'
 
 let app: TestApp
 beforeAll(async () => {
-  app = await startApp()
+  app = await sharedApp()
 })
 afterAll(() => app.stop())
 

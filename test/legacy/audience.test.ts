@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startApp, type TestApp, type TestUser } from '../support/app.ts'
+import { sharedApp, type TestApp, type TestUser } from '../support/app.ts'
 import type { Frame, LegacyClient } from '../support/legacy-client.ts'
 import { createGroup, direct, eachOf, people, run, type TestGroup } from '../support/people.ts'
 
@@ -13,7 +13,7 @@ let clients: Record<Name, LegacyClient[]>
 let group: TestGroup
 
 beforeAll(async () => {
-  app = await startApp()
+  app = await sharedApp()
   users = await people(app, ...NAMES)
   clients = await eachOf(users, (user) => Promise.all([app.ready(user), app.ready(user)]))
   group = await createGroup(app, users.ann, [users.bob, users.cat])

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
+import { sharedApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
 import { RefusedError, type Frame, type LegacyClient } from '../support/legacy-client.ts'
 import { clientFrame, OPCODE, openRawSocket, type RawSocket } from '../support/raw-socket.ts'
 
@@ -52,7 +52,7 @@ const createGroup = async (owner: TestUser, input: Record<string, unknown>): Pro
 }
 
 beforeAll(async () => {
-  app = await startApp()
+  app = await sharedApp()
   const bob = { id: BOB, name: 'Bob' }
   partner = await app.ready(bob)
   const [ann, carl, dora] = [await app.user('Ann'), await app.user('Carl'), await app.user('Dora')]

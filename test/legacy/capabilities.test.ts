@@ -10,7 +10,7 @@ import {
 } from '../../src/legacy-protocol/capabilities.ts'
 import { decodeRequest } from '../../src/legacy-protocol/codec.ts'
 import { encodeEvent, relevantTo, type FeedEvent } from '../../src/legacy-protocol/events.ts'
-import { startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
+import { sharedApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
 import { connectLegacy, type Frame, type LegacyClient } from '../support/legacy-client.ts'
 import { createGroup, people, run, say } from '../support/people.ts'
 
@@ -79,7 +79,7 @@ test('without capabilities an unknown type gets the error that it always got', (
 
 let app: TestApp
 beforeAll(async () => {
-  app = await startApp()
+  app = await sharedApp()
 })
 afterAll(() => app.stop())
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startApp, type TestApp } from '../support/app.ts'
+import { sharedApp, type TestApp } from '../support/app.ts'
 import { goldenFrames, skeleton, type Golden } from '../support/golden.ts'
 import type { Frame, LegacyClient } from '../support/legacy-client.ts'
 import { createGroup, direct, people } from '../support/people.ts'
@@ -31,7 +31,7 @@ const answered = (type: string) => (frame: Frame) => frame.type === type && fram
 const isError = ({ type }: Frame): boolean => type === 'error'
 
 beforeAll(async () => {
-  app = await startApp()
+  app = await sharedApp()
   const { ann, bob, cat } = await people(app, 'ann', 'bob', 'cat')
   const group = await createGroup(app, ann, [bob, cat])
   const [a, b, edits] = [await app.ready(ann), await app.ready(bob), await app.ready(bob)]

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startApp, type TestApp, type TestUser } from '../support/app.ts'
+import { sharedApp, type TestApp, type TestUser } from '../support/app.ts'
 import { goldenFrames, skeleton, type Golden } from '../support/golden.ts'
 import { connectLegacy, type Frame, type LegacyClient, type RefusedError } from '../support/legacy-client.ts'
 import { direct, people, run } from '../support/people.ts'
@@ -35,7 +35,7 @@ const isAnswer = (type: string) => (frame: Frame) => frame.type === type && fram
 
 /** Everything documented, done once by two clients that send no message_id. */
 beforeAll(async () => {
-  app = await startApp()
+  app = await sharedApp()
   ;({ ann, bob } = await people(app, 'ann', 'bob'))
   const setAvatar =
     'mutation ($id: ID!, $name: String!) { upsertUser(id: $id, name: $name, avatar: "https://a.test/u.png") { id } }'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startApp, type TestApp, type TestUser } from '../support/app.ts'
+import { sharedApp, type TestApp, type TestUser } from '../support/app.ts'
 import {
   ascending,
   GRAPHQL_WS,
@@ -86,7 +86,7 @@ const step: fc.Arbitrary<Step> = fc.record({
 
 let app: TestApp
 beforeAll(async () => {
-  app = await startApp()
+  app = await sharedApp()
 })
 afterAll(() => app.stop())
 

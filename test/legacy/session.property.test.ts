@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { REQUESTS, TEXTS } from '../../src/legacy-protocol/frames.ts'
-import { startApp, type TestApp, type TestUser } from '../support/app.ts'
+import { sharedApp, type TestApp, type TestUser } from '../support/app.ts'
 import type { Frame, LegacyClient } from '../support/legacy-client.ts'
 
 /** What no answer may show of the server's inside. */
@@ -33,7 +33,7 @@ let app: TestApp
 let ann: TestUser
 let client: LegacyClient
 beforeAll(async () => {
-  app = await startApp()
+  app = await sharedApp()
   ;[ann] = [await app.user(), await app.user()]
   client = await app.ready(ann)
 })

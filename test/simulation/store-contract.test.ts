@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, test, vi } from 'vitest'
-import { describeEngines, describeServer, type TestStore } from '../support/database.ts'
+import { describeOwnEngines, describeServer, type TestStore } from '../support/database.ts'
 import { Contract, type Answer } from './contract-script.ts'
 
 const run = promisify(execFile)
@@ -26,7 +26,7 @@ async function answersOf({ store, query }: TestStore, concurrently: boolean): Pr
   return JSON.parse(JSON.stringify(answers)) as Answer[]
 }
 
-describeEngines((on) => {
+describeOwnEngines((on) => {
   test('the model of the store answers as the database does, one call after the other', async () => {
     expect(await modelAnswers()).toEqual(await answersOf(on(), false))
   })

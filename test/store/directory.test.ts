@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { describeEngines } from '../support/database.ts'
+import { describeOwnEngines } from '../support/database.ts'
 
-describeEngines((on) => {
+describeOwnEngines((on) => {
   test('names are found in every range of ids, page by page, whatever is between them', async () => {
     const { store, query } = on()
     // More than are scanned; what is looked for lies behind them, at the edges of the ranges, in a cluster, and at the largest id.

@@ -4,7 +4,7 @@ import type { MessageRecord } from '../../src/store/messages.ts'
 import { createStore, type Store } from '../../src/store/store.ts'
 import type { Database } from '../../src/store/database/client.ts'
 import { newUserId } from '../support/chat.ts'
-import { describeEngines, describeServer } from '../support/database.ts'
+import { describeOwnEngines, describeServer } from '../support/database.ts'
 
 /** Topics of new users, all empty. */
 const createTopics = async (store: Store, count: number): Promise<string[]> => {
@@ -32,7 +32,7 @@ const missedAfter = async (store: Store, cursor: number, topics: readonly string
   return (await store.log.newest(ranges, 1000)).map(({ id }) => id)
 }
 
-describeEngines((on) => {
+describeOwnEngines((on) => {
   test('a transaction logs its events in the order in which it appended them, one id in all topics of each', async () => {
     const { store } = on()
     const [a = '', b = ''] = await createTopics(store, 2)

@@ -5,13 +5,13 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { createTestChat } from '../support/chat.ts'
-import { createServerDatabase, describeEngines, describeServer, dropServerDatabase, open } from '../support/database.ts'
+import { createServerDatabase, describeOwnEngines, describeServer, dropServerDatabase, open } from '../support/database.ts'
 import type { HistoryRepair } from '../../src/store/history.ts'
 import { createStore } from '../../src/store/store.ts'
 
 const run = promisify(execFile)
 
-describeEngines((on) => {
+describeOwnEngines((on) => {
   test('a database that is where it was is left alone, however often and by how many servers it is looked at', async () => {
     const node = createTestChat(on().store)
     const [a = 0, b = 0] = await node.users(2)

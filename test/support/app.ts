@@ -49,11 +49,14 @@ export interface TestApp {
 
 let lastUserId = 1000
 
-/**
- * A server of the test's own on a free port with an embedded database of its own, limits of requests switched off,
- * presence without grace and clocks that agree; `env` are settings by their names.
- */
-export async function startApp(env: Record<string, string> = {}): Promise<TestApp> {
+interface Server {
+  port: number
+  metricsPort: number | undefined
+  logged: Record<string, unknown>[]
+  stop(): Promise<void>
+}
+
+async function startServer(env: Record<string, string>): Promise<Server> {
   const folder = env['DATA_DIR'] === undefined && env['DATABASE_URL'] === undefined ? await copyDatabase() : undefined
   const logged: Record<string, unknown>[] = []
   const log = pino({ level: 'info' }, { write: (line: string) => void logged.push(JSON.parse(line) as Record<string, unknown>) })
@@ -71,6 +74,44 @@ export async function startApp(env: Record<string, string> = {}): Promise<TestAp
   })
   let app: App | undefined = createApp(settings, log)
   const { port, metricsPort } = await app.start()
+  return {
+    port,
+    metricsPort,
+    logged,
+    async stop() {
+      await app?.stop()
+      // Variables of a file's tests stay until the run ends, and so would all that a server consists of.
+      app = undefined
+      if (folder !== undefined) await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/**
+ * A server of the test's own on a free port with an embedded database of its own, limits of requests switched off,
+ * presence without grace and clocks that agree; `env` are settings by their names.
+ */
+export async function startApp(env: Record<string, string> = {}): Promise<TestApp> {
+  const server = await startServer(env)
+  return testAppOn(server, { logged: () => server.logged, stop: () => server.stop() })
+}
+
+let shared: Promise<Server> | undefined
+
+/**
+ * Such a server without further settings, which the files of a worker share and which ends with the worker: for tests that look at
+ * their own users alone.
+ */
+export async function sharedApp(): Promise<TestApp> {
+  const server = await (shared ??= startServer({}))
+  const before = server.logged.length
+  return testAppOn(server, { logged: () => server.logged.slice(before), stop: () => Promise.resolve() })
+}
+
+function testAppOn(
+  { port, metricsPort }: Server,
+  { logged, stop }: { logged: () => Record<string, unknown>[]; stop: () => Promise<void> },
+): TestApp {
   const http = `http://127.0.0.1:${port}`
   const graphqlUrl = `${http}/graphql`
   const legacyUrl = `ws://127.0.0.1:${port}/ws/connect`
@@ -89,7 +130,9 @@ export async function startApp(env: Record<string, string> = {}): Promise<TestAp
     http,
     graphqlUrl,
     legacyUrl,
-    logged,
+    get logged() {
+      return logged()
+    },
     admin,
     async user(name) {
       const id = ++lastUserId
@@ -113,10 +156,7 @@ export async function startApp(env: Record<string, string> = {}): Promise<TestAp
     over: (user) => kept(connectHttp(graphqlUrl, tokenFor(user))),
     async stop() {
       for (const client of open.splice(0)) await client.close()
-      await app?.stop()
-      // Variables of a file's tests stay until the run ends, and so would all that a server consists of.
-      app = undefined
-      if (folder !== undefined) await rm(folder, { recursive: true, force: true })
+      await stop()
     },
   }
   return test

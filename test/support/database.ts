@@ -12,16 +12,18 @@ import { skipPgBouncer, startPgBouncer } from './pgbouncer.ts'
 
 const SERVER = 'postgresql://postgres@127.0.0.1:5432'
 
-/** On the database of that URL; by default on one that no other test uses. */
-export const serverQuery = async (sql: string, url = `${SERVER}/postgres`): Promise<void> => {
+async function rowsOf(sql: string, url: string): Promise<Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 })
   await client.connect()
   try {
-    await client.query(sql)
+    return (await client.query<Record<string, unknown>>(sql)).rows
   } finally {
     await client.end()
   }
 }
+
+/** On the database of that URL; by default on one that no other test uses. */
+export const serverQuery = async (sql: string, url = `${SERVER}/postgres`): Promise<void> => void (await rowsOf(sql, url))
 
 export const hasServer = (): Promise<boolean> =>
   serverQuery('SELECT 1').then(
@@ -33,9 +35,12 @@ const answers = await hasServer()
 /** Locally the tests on PostgreSQL are skipped where there is none; in CI they fail. */
 export const skipServer = !answers && process.env['CI'] === undefined
 
+/** What the names of a run's databases begin with. Its number is in the environment, which the workers inherit. */
+const prefix = (): string => `parley_test_${process.env['PARLEY_TEST_RUN'] ?? 'alone'}_`
+
 /** Creates an empty database with a random name and returns its URL. */
 export const createServerDatabase = async (options = ''): Promise<string> => {
-  const name = `parley_test_${randomBytes(8).toString('hex')}`
+  const name = `${prefix()}${randomBytes(8).toString('hex')}`
   await serverQuery(`CREATE DATABASE ${name} ${options}`)
   return `${SERVER}/${name}`
 }
@@ -47,6 +52,12 @@ export async function copyServerDatabase(): Promise<string> {
 }
 
 export const databaseName = (url: string): string => url.split('/').at(-1) ?? ''
+
+/** Drops all that are left of this run. */
+export async function dropServerDatabases(): Promise<void> {
+  const names = await rowsOf(`SELECT datname FROM pg_database WHERE starts_with(datname, '${prefix()}')`, `${SERVER}/postgres`)
+  for (const { datname } of names) await dropServerDatabase(`${SERVER}/${String(datname)}`)
+}
 
 export const dropServerDatabase = (url: string): Promise<void> => serverQuery(`DROP DATABASE ${databaseName(url)} WITH (FORCE)`)
 
@@ -127,25 +138,53 @@ async function openPooledStore(): Promise<TestStore> {
   return await openTestStore(url, '', remove, bouncer.url)
 }
 
-const ENGINES = [
-  { name: 'the embedded database', skip: false, open: openEmbeddedStore },
-  { name: 'PostgreSQL', skip: skipServer, open: openServerStore },
-]
-
-/** Runs a suite on each engine, over one database for the whole suite: tests use users of their own instead of clearing. */
-export function describeEngines(suite: (test: () => TestStore) => void): void {
-  for (const { name, skip, open: openEngine } of ENGINES) {
-    describe.skipIf(skip)(`${name}`, () => {
-      suite(useStore(openEngine))
-    })
+/** Opened by the first file of a worker that asks for it, and ended with the worker. */
+function sharedBy(openEngine: () => Promise<TestStore>): () => Promise<TestStore> {
+  let shared: Promise<TestStore> | undefined
+  return async () => {
+    const store = await (shared ??= openEngine())
+    const opened: Database[] = []
+    return {
+      ...store,
+      async another(options) {
+        const other = await store.another(options)
+        opened.push(other.database)
+        return other
+      },
+      async close() {
+        await Promise.all(opened.map((database) => database.close()))
+      },
+    }
   }
 }
 
-/** The suite on PostgreSQL alone: what takes more than one connection. */
-export function describeServer(suite: (test: () => TestStore) => void): void {
-  describe.skipIf(skipServer)('PostgreSQL', () => {
-    suite(useStore(openServerStore))
+const EMBEDDED = { name: 'the embedded database', skip: false, open: openEmbeddedStore, share: sharedBy(openEmbeddedStore) }
+const POSTGRES = { name: 'PostgreSQL', skip: skipServer, open: openServerStore, share: sharedBy(openServerStore) }
+
+type Suite = (test: () => TestStore) => void
+
+function describeOn({ name, skip }: typeof EMBEDDED, openEngine: () => Promise<TestStore>, suite: Suite): void {
+  describe.skipIf(skip)(`${name}`, () => {
+    suite(useStore(openEngine))
   })
+}
+
+/**
+ * Runs a suite on each engine, over a database that the files of a worker share: for tests that look at what their own users have, and at
+ * nothing else.
+ */
+export function describeEngines(suite: Suite): void {
+  for (const engine of [EMBEDDED, POSTGRES]) describeOn(engine, engine.share, suite)
+}
+
+/** Runs a suite on each engine, over one database for the whole suite: tests use users of their own instead of clearing. */
+export function describeOwnEngines(suite: Suite): void {
+  for (const engine of [EMBEDDED, POSTGRES]) describeOn(engine, engine.open, suite)
+}
+
+/** The suite on PostgreSQL alone: what takes more than one connection. */
+export function describeServer(suite: Suite): void {
+  describeOn(POSTGRES, POSTGRES.open, suite)
 }
 
 /** The same, on PostgreSQL itself and behind PgBouncer in transaction mode. */

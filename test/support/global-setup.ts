@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { cpSync, existsSync } from 'node:fs'
 import { chmod, mkdtemp, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import type { TestProject } from 'vitest/node'
 import type { Database } from '../../src/store/database/client.ts'
 import { migrate } from '../../src/store/migrations/migrate.ts'
-import { createServerDatabase, dropServerDatabase, hasServer, open } from './database.ts'
+import { createServerDatabase, dropServerDatabases, hasServer, open } from './database.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -26,6 +26,7 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
   const run = await makeRunFolder()
   // Inherited by the workers, which are not started yet.
   process.env['TMPDIR'] = run
+  process.env['PARLEY_TEST_RUN'] = randomBytes(4).toString('hex')
   const folder = join(run, 'parley-template')
   await makeTemplate(folder)
   provide('databaseTemplate', folder)
@@ -34,7 +35,7 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
   provide('serverTemplate', url)
   return async () => {
     await rm(run, { recursive: true, force: true })
-    if (url !== undefined) await dropServerDatabase(url)
+    if (url !== undefined) await dropServerDatabases()
   }
 }
 
