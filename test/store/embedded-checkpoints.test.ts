@@ -35,6 +35,10 @@ test('the embedded database never comes to a checkpoint of its own: it is asked 
   )
 })
 
+test('the index of the search takes new entries in small parts, each of which holds the event loop', async () => {
+  expect(await query("SELECT current_setting('gin_pending_list_limit') AS size")).toEqual({ size: '256kB' })
+})
+
 test('others have their turn of the event loop while statements wait', async () => {
   let turns = 0
   let isDone = false

@@ -97,6 +97,8 @@ const READS: Record<string, (store: Store) => Promise<unknown>> = {
   conversations: ({ conversations }) => conversations.byIds(ALL),
   'a direct conversation': ({ conversations }) => conversations.byPair(12, 11),
   'what a user listens to': ({ conversations }) => conversations.memberships([1, 2, 500]),
+  'contacts of users': ({ conversations }) =>
+    conversations.contactPages([1, 2, 500].map((userId) => ({ userId, after: '', limit: 500 }))),
   groups: ({ groups }) => groups.byIds([1, 7, 30]),
   roles: ({ groups }) => groups.roles(1, [1, 2, 3]),
   "a user's roles": ({ groups }) => groups.rolesOf(1, [1, 7, 30]),
