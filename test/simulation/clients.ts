@@ -292,8 +292,8 @@ export class LegacySimClient extends SimClient {
       case 'read all':
         return await client.request('conversation_read', {
           session_id: action.conversationId,
-          up_to_message_id: action.messageId,
-        } as never)
+          message_id: action.messageId,
+        })
       case 'typing':
         return await client.request('typing', { session_id: action.conversationId, typing: action.typing })
       default:

@@ -123,6 +123,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'src/live/feed.ts',
     ['if ((await Promise.all(attached)).includes(true)) await this.#leaveEnded()', 'await Promise.all(attached)'],
     'entitled',
+    'resume',
   ),
   m('a new membership is not listened to', 'src/live/feed.ts', ['void this.#join(topic, sinceSeq)', ''], 'resume'),
   m(

@@ -32,6 +32,8 @@ export interface NodeSettings {
   maxBufferedBytes: number
   /** How many bytes are on their way, or wait for their reader, before a writer has to wait. */
   windowBytes: number
+  /** How often a node notices late that a connection is broken. */
+  silence: number
   positionCheckMs: number
   /** Whether positions are checked: if not, nothing else may be needed. */
   checksPositions: boolean
@@ -87,6 +89,10 @@ export class SimNode implements Listener {
 
   get windowBytes(): number {
     return this.#settings.windowBytes
+  }
+
+  get silence(): number {
+    return this.#settings.silence
   }
 
   get isUp(): boolean {

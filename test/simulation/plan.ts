@@ -14,10 +14,13 @@ export interface ClientPlan {
   asksMore: boolean
 }
 
-/** `pick` in [0, 1) chooses among what there is when the step comes. */
+/**
+ * `pick` and `conversation` in [0, 1) choose among what there is when the step comes; where `anyones`, also among what the user should
+ * not see.
+ */
 export type Step = { at: number } & (
   | { do: 'send'; client: number; to: { user: number } | { group: number }; repeats: boolean }
-  | { do: 'message'; client: number; op: MessageOp; pick: number }
+  | { do: 'message'; client: number; op: MessageOp; conversation: number; pick: number; anyones: boolean }
   | { do: 'typing'; client: number; pick: number; typing: boolean }
   | { do: 'group'; client: number; op: 'invite' | 'remove' | 'join' | 'leave'; group: number; member: number }
   | { do: 'block'; client: number; member: number; undo: boolean }
@@ -76,7 +79,7 @@ type ActionName = MessageOp | 'send' | 'typing' | 'invite' | 'remove' | 'join' |
 const ACTIONS: readonly (readonly [ActionName, number])[] = [
   ['send', 55],
   ['read', 6],
-  ['read all', 3],
+  ['read all', 6],
   ['unread', 3],
   ['edit', 3],
   ['delete', 3],
@@ -84,9 +87,9 @@ const ACTIONS: readonly (readonly [ActionName, number])[] = [
   ['unreact', 3],
   ['typing', 7],
   ['invite', 4],
-  ['remove', 2],
-  ['join', 2],
-  ['leave', 2],
+  ['remove', 3],
+  ['join', 3],
+  ['leave', 3],
   ['block', 3],
 ]
 
@@ -115,10 +118,39 @@ function drawFocus(draw: Draw, users: readonly number[]): Focus {
 
 type Cast = Pick<Plan, 'users' | 'clients' | 'groups' | 'nodes'> & { focus: Focus }
 
+/** Requests that the legacy protocol does not have. */
+const GRAPHQL_ONLY: ReadonlySet<ActionName> = new Set(['unread', 'invite', 'remove', 'join', 'leave', 'block'])
+
+/** When several things happen, and what they are about, so that they meet. */
+interface Moment {
+  at: number
+  name: ActionName
+  member: number
+  group: number
+  conversation: number
+}
+
+function drawMoment(draw: Draw, { users, groups, focus }: Cast, at: number, who = focus.user): Moment {
+  const member = who !== undefined && draw.chance(0.6) ? who : draw.pick(users)
+  return { at, name: drawName(draw, focus), member, group: draw.below(groups.length), conversation: draw.random() }
+}
+
 /** A client: more often one of the user whom the run is about. */
 function drawClient({ below, chance, pick }: Draw, { clients, focus }: Cast): number {
   const own = clients.flatMap(({ userId }, index) => (userId === focus.user ? index : []))
   return own.length > 0 && chance(0.5) ? pick(own) : below(clients.length)
+}
+
+/** A client that can do it: mostly one whose user may. */
+function drawActor(draw: Draw, cast: Cast, { name, member, group }: Moment): number {
+  const { clients, groups } = cast
+  const mayDo = { invite: groups[group]?.members[0], remove: groups[group]?.members[0], join: member, leave: member }
+  const able = clients.flatMap(({ protocol }, index) => (protocol === 'graphql' || !GRAPHQL_ONLY.has(name) ? index : []))
+  const wanted = name in mayDo ? mayDo[name as keyof typeof mayDo] : undefined
+  const entitled = able.filter((index) => clients[index]?.userId === wanted)
+  if (entitled.length > 0 && draw.chance(0.8)) return draw.pick(entitled)
+  const client = drawClient(draw, cast)
+  return able.length === 0 || able.includes(client) ? client : draw.pick(able)
 }
 
 function drawName({ random }: Draw, { weights }: Focus): ActionName {
@@ -130,14 +162,19 @@ function drawName({ random }: Draw, { weights }: Focus): ActionName {
   return 'send'
 }
 
-/** What a client does. */
-function drawAction(draw: Draw, cast: Cast, at: number): Step {
-  const { users, clients, groups, focus } = cast
-  const client = drawClient(draw, cast)
+/** What a client does: often what others do at the same moment, to the same. */
+function drawAction(draw: Draw, cast: Cast, at: number, moment: Moment | undefined): Step {
+  const { users, clients, focus } = cast
+  const about = drawMoment(draw, cast, at)
+  if (moment) {
+    if (draw.chance(0.3)) about.name = moment.name
+    if (draw.chance(0.7)) about.member = moment.member
+    if (draw.chance(0.7)) about.group = moment.group
+    if (draw.chance(0.7)) about.conversation = moment.conversation
+  }
+  const { name, member, group, conversation } = about
+  const client = drawActor(draw, cast, about)
   const { userId } = clients[client] as ClientPlan
-  const member = focus.user !== undefined && draw.chance(0.6) ? focus.user : draw.pick(users)
-  const group = draw.below(groups.length)
-  const name = drawName(draw, focus)
   switch (name) {
     case 'send': {
       const to = draw.chance(0.5) ? { group } : { user: draw.pick(users.filter((id) => id !== userId)) }
@@ -153,7 +190,7 @@ function drawAction(draw: Draw, cast: Cast, at: number): Step {
     case 'block':
       return { at, do: 'block', client, member, undo: draw.chance(0.5) }
     default:
-      return { at, do: 'message', client, op: name, pick: draw.random() }
+      return { at, do: 'message', client, op: name, conversation, pick: draw.random(), anyones: draw.chance(0.1) }
   }
 }
 
@@ -239,10 +276,11 @@ function drawSettings(draw: Draw, kinds: readonly DrawFault[]): NodeSettings {
     resumeLimit: draw.chance(0.2) ? 3 + draw.below(8) : 1000,
     maxBufferedBytes: isNarrow ? 1000 + draw.below(3000) : 1_048_576,
     windowBytes: isNarrow ? 300 + draw.below(2000) : 16_384,
+    silence: draw.pick([0.1, 0.1, 0.7]),
     positionCheckMs: draw.between(400, 1500),
     checksPositions: kinds.some((kind) => LOSSES.includes(kind)) || draw.chance(0.5),
     statementTimeoutMs: 1500,
-    subscribeMs: draw.chance(0.5) ? 3 : 60,
+    subscribeMs: draw.pick([3, 3, 60, 300]),
   }
 }
 
@@ -255,6 +293,25 @@ function drawEchoes(draw: Draw, { clients, focus }: Cast, actions: readonly Step
     const echo = { ...step, client: draw.pick(own), at: step.at + draw.random() * 5 }
     if (echo.do === 'send') return [{ ...echo, repeats: true }]
     return [echo.do === 'message' ? { ...echo, pick: draw.random() } : echo]
+  })
+}
+
+/** In some runs both clients of a user lose their connections at about the same time, as those that share a network do. */
+function drawSharedLosses(draw: Draw, { clients, focus }: Cast, faults: readonly Step[]): Step[] {
+  if (focus.user === undefined || !draw.chance(0.3)) return []
+  return faults.flatMap((step): Step[] => {
+    if ((step.do !== 'cut' && step.do !== 'restart client') || clients[step.client]?.userId !== focus.user) return []
+    const other = clients.findIndex(({ userId }, index) => userId === focus.user && index !== step.client)
+    return other < 0 ? [] : [{ ...step, client: other, at: step.at + draw.random() * draw.pick([5, 300]) }]
+  })
+}
+
+/** About when a client is back that loses its connection by this step. */
+function drawReturns(draw: Draw, cast: Cast, steps: readonly Step[]): Moment[] {
+  return steps.flatMap((step) => {
+    if (step.do !== 'restart client' && step.do !== 'cut') return []
+    const at = step.do === 'cut' ? step.at + draw.between(200, 1000) : step.at + step.ms
+    return [drawMoment(draw, cast, at, cast.clients[step.client]?.userId)]
   })
 }
 
@@ -273,17 +330,24 @@ export function drawPlan(seed: number): Plan {
   const kinds = drawn.includes(SWEEP) ? [...drawn.filter((kind) => kind !== AWAY), LONG_AWAY] : drawn
   const settings = drawSettings(draw, kinds)
   const length = draw.between(600, MOST_MS) + (kinds.includes(SWEEP) ? 5000 : 0)
+  const cast = { users, clients, groups, nodes, focus }
   // Much happens at a few moments, so that it meets.
-  const moments = Array.from({ length: 1 + draw.below(5) }, () => BEGIN_MS + draw.random() * length)
+  const moments = Array.from({ length: 1 + draw.below(5) }, () => drawMoment(draw, cast, BEGIN_MS + draw.random() * length))
   const momentMs = draw.pick(MOMENT_MS)
   const share = draw.pick([0.5, 0.9])
-  const when = (): number =>
-    draw.chance(share) ? draw.pick(moments) + draw.random() * momentMs : BEGIN_MS + draw.random() * length
-  const cast = { users, clients, groups, nodes, focus }
-  const actions = Array.from({ length: 5 + draw.below(25) }, () => drawAction(draw, cast, when()))
+  const at = (moment: Moment | undefined): number =>
+    moment ? moment.at + draw.random() * momentMs : BEGIN_MS + draw.random() * length
+  const drawAt = (among: readonly Moment[]): Moment | undefined => (draw.chance(share) ? draw.pick(among) : undefined)
   const count = kinds.length === 0 ? 0 : 1 + draw.below(8)
-  const faults = Array.from({ length: count }, () => draw.pick(kinds)(draw, cast, when()))
-  const steps = [...actions, ...faults, ...drawEchoes(draw, cast, actions)].toSorted((a, b) => a.at - b.at)
+  const faults = Array.from({ length: count }, () => draw.pick(kinds)(draw, cast, at(drawAt(moments))))
+  const losses = drawSharedLosses(draw, cast, faults)
+  // In every other run also while clients come back: what they missed meets what is new, and memberships change while they are read.
+  const returns = draw.chance(0.5) ? drawReturns(draw, cast, [...faults, ...losses]) : []
+  const actions = Array.from({ length: 5 + draw.below(25) }, () => {
+    const moment = drawAt([...moments, ...returns])
+    return drawAction(draw, cast, at(moment), moment)
+  })
+  const steps = [...actions, ...faults, ...losses, ...drawEchoes(draw, cast, actions)].toSorted((a, b) => a.at - b.at)
   const sendMs = draw.chance(0.25) ? 10 : 0
   return { seed, nodes, settings, users, clients, groups, steps, sendMs }
 }

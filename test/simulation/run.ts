@@ -5,6 +5,7 @@ import { GraphqlSimClient, LegacySimClient, type Action, type SimClient } from '
 import { check, type Violation } from './checker.ts'
 import type { Entry, FinalState, History, Recorded } from './history.ts'
 import { ModelDatabase, NO_FAULTS } from './model/database.ts'
+import { memberKey } from './model/tables.ts'
 import { SimNode } from './node.ts'
 import { BEGIN_MS, type Plan, type Step } from './plan.ts'
 import { enterWorld, World } from './world.ts'
@@ -53,7 +54,6 @@ class Run {
     enterWorld(this.world)
     this.world.failed = (error) =>
       this.failures.push(`nobody caught ${error instanceof Error ? (error.stack ?? '') : String(error)}`)
-    this.bus.subscribeMs = plan.settings.subscribeMs
     this.database.sendMs = plan.sendMs
     this.nodes = Array.from({ length: plan.nodes }, (_, index) => this.#node(index, 0))
     this.clients = plan.clients.map(({ protocol, userId, tokenMs, asksMore }, index) => {
@@ -101,6 +101,8 @@ class Run {
 
   async setUp(): Promise<void> {
     for (const node of this.nodes) await this.#until(this.world.as(node.owner, () => node.start()))
+    // From now on: clients may still be connecting when the first steps come.
+    this.bus.subscribeMs = this.plan.settings.subscribeMs
     const [first] = this.nodes
     const { core } = first as SimNode
     if (!first || !core) throw new Error('the first node did not start')
@@ -167,8 +169,14 @@ class Run {
         return action
       }
       case 'message': {
-        const messages = [...this.database.tables.messages.values()]
-        const message = messages[Math.floor(step.pick * messages.length)]
+        const { members, messages } = this.database.tables
+        const seen = [...messages.values()].filter(
+          ({ conversationId }) => step.anyones || members.has(memberKey(conversationId, userId)),
+        )
+        const conversations = [...new Set(seen.map(({ conversationId }) => conversationId))].toSorted()
+        const chosen = conversations[Math.floor(step.conversation * conversations.length)]
+        const among = seen.filter(({ conversationId }) => conversationId === chosen)
+        const message = among[Math.floor(step.pick * among.length)]
         if (!message) return undefined
         const { id: messageId, conversationId } = message
         const isGroup = conversationId.startsWith('group_')
@@ -328,7 +336,7 @@ export async function runPlan(plan: Plan): Promise<RunResult> {
   const run = new Run(plan)
   await run.setUp()
   await run.work()
-  const history: History = { entries: [...run.entries], committed: run.database.committed, state: run.finalState() }
+  const history: History = { entries: [...run.entries], committed: [...run.database.committed], state: run.finalState() }
   const { steps } = run.world
   await run.tearDown()
   const hash = createHash('sha256').update(JSON.stringify(history)).digest('hex').slice(0, 16)

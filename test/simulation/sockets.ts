@@ -7,6 +7,8 @@ export interface Listener {
   readonly owner: Owner
   /** How many bytes are on their way, or wait for their reader, before a writer has to wait. */
   readonly windowBytes: number
+  /** How often it notices late that a connection is broken. */
+  readonly silence: number
   accept(socket: ServerSocket, path: string, headers: Record<string, string>): void
 }
 
@@ -162,9 +164,11 @@ export class Wire {
   readonly #client: ClientEnd
   readonly #clientOwner: Owner
   readonly #nodeOwner: Owner
+  readonly #silence: number
   #isOver = false
 
-  constructor(client: Owner, { owner: node, windowBytes }: Listener, end: ClientEnd) {
+  constructor(client: Owner, { owner: node, windowBytes, silence }: Listener, end: ClientEnd) {
+    this.#silence = silence
     this.#client = end
     this.#clientOwner = client
     this.#nodeOwner = node
@@ -195,7 +199,7 @@ export class Wire {
     this.toClient.close()
     this.toServer.close()
     world.after(world.random() * 5, this.#clientOwner, () => this.#client.end())
-    this.#closeServer(world.random() * (world.chance(0.2) ? 3000 : 5))
+    this.#closeServer(world.random() * (world.chance(this.#silence) ? 3000 : 5))
   }
 
   #closeServer(ms: number): void {
