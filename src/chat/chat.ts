@@ -68,8 +68,6 @@ export interface ChatSettings {
   groupAdditionsPerDay: number
   /** How many groups a user may create a day; 0: no limit. */
   groupsCreatedPerDay: number
-  /** How many direct conversations a user may begin a day; 0: no limit. */
-  newContactsPerDay: number
 }
 
 export interface ChatOptions extends ChatSettings {
@@ -121,7 +119,7 @@ export function createChat(options: ChatOptions): Chat {
     edits: createEdits({ access, commits, editHours: options.messageEditHours }),
     erasure: createErasure({ store, commits, groups }),
     groups,
-    messages: createMessages({ store, commits, access, typing, counts, newContactsPerDay: options.newContactsPerDay }),
+    messages: createMessages({ store, commits, access, typing, counts }),
     moderation: createModeration({ store, commits, access }),
     notifications,
     presence: new Presence({

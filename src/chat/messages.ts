@@ -25,8 +25,6 @@ export interface SendInput {
   mentionIds?: readonly number[] | null
   /** Whether every member is mentioned. */
   mentionAll?: boolean | null
-  /** Whether the sender is an administrator, who may begin any number of direct conversations. */
-  isAdmin?: boolean
 }
 
 export interface Messages {
@@ -45,11 +43,9 @@ export interface MessagesOptions {
   access: Access
   typing: Pick<Typing, 'stop'>
   counts: Counts
-  /** How many direct conversations a user may begin a day; 0: no limit. */
-  newContactsPerDay: number
 }
 
-export function createMessages({ store, commits, access, typing, counts, newContactsPerDay }: MessagesOptions): Messages {
+export function createMessages({ store, commits, access, typing, counts }: MessagesOptions): Messages {
   const queue = createWriteQueue<NewMessage, SendOutcome>({
     write(batch) {
       const send = () => store.messages.sendBatch(batch, (entries) => commits.publish(entries))
@@ -108,7 +104,6 @@ export function createMessages({ store, commits, access, typing, counts, newCont
       // One object for each message that is sent, filled in as it becomes known: copies cost more than the checks.
       const message: NewMessage = { senderId, receiverId: null, conversationId, content, messageType, mediaUrl, key }
       addQuotes(message, input)
-      if (newContactsPerDay > 0 && !input.isAdmin) message.newContactsPerDay = newContactsPerDay
       if (receiverId !== null && isGroup !== true) {
         if (receiverId === senderId)
           return Promise.reject(badInput('receiverId is the sender: a message to oneself is not possible'))

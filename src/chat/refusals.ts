@@ -9,7 +9,7 @@ export const BLOCKED = 'messages between you two are blocked'
 /** Why the user can't post to a conversation, as an error for the client. */
 export function refusalError(
   refusal: SendRefusal,
-  about: Pick<NewMessage, 'senderId' | 'receiverId' | 'conversationId' | 'replyToId' | 'newContactsPerDay'>,
+  about: Pick<NewMessage, 'senderId' | 'receiverId' | 'conversationId' | 'replyToId'>,
 ): ChatError {
   switch (refusal) {
     case 'no_sender':
@@ -32,8 +32,6 @@ export function refusalError(
       return badInput('mentionIds has somebody who is no member of this conversation, expected members only')
     case 'not_all_mentionable':
       return forbidden('only owner and admins of a group may mention everybody')
-    case 'too_many_contacts':
-      return forbidden(`you began ${about.newContactsPerDay} direct conversations today, which is the limit`)
   }
 }
 

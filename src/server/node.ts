@@ -30,7 +30,6 @@ function coreSettings(settings: Settings, isClustered: boolean): CoreSettings {
     presenceGroupLimit: settings.presenceGroupLimit,
     groupAdditionsPerDay: settings.maxGroupAdditionsPerDay,
     groupsCreatedPerDay: settings.maxGroupsCreatedPerDay,
-    newContactsPerDay: settings.maxNewContactsPerDay,
     resumeLimit,
     // Each of a user's connections may resume at the same time.
     replayRate:

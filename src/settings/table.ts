@@ -177,10 +177,6 @@ const LIMITS = {
     about: 'how many groups a user may create a day; 0: no limit',
     more: 'a day of UTC, on all nodes together; admins have no limit',
   }),
-  maxNewContactsPerDay: setting('MAX_NEW_CONTACTS_PER_DAY', zeroOrMore, 200, {
-    about: 'how many direct conversations a user may begin a day; 0: no limit',
-    more: 'a day of UTC, on all nodes together; admins have no limit',
-  }),
   maxConnectionsPerUser: setting('MAX_CONNECTIONS_PER_USER', positive, 20, { about: 'live connections of one user on one node' }),
   maxConnectionsPerAddress: setting('MAX_CONNECTIONS_PER_ADDRESS', zeroOrMore, 10_000, {
     about: 'sockets and SSE streams of one client address on one node; 0: no limit',

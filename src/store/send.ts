@@ -20,8 +20,6 @@ export interface NewMessage {
   /** Without repeats. */
   mentionIds?: readonly number[]
   mentionsAll?: true
-  /** How many direct conversations the sender may begin a day; any number if absent. */
-  newContactsPerDay?: number
   /** What it is traced by. */
   trace?: TraceParent | undefined
 }
@@ -49,7 +47,7 @@ type OnStored = (entries: readonly LogEntry[]) => void
 
 /** A message as the statement takes it: what it has nothing of is left out. */
 const statementInputOf = (
-  { senderId, receiverId, conversationId, content, messageType, mediaUrl, key, replyToId, ...more }: NewMessage,
+  { senderId, receiverId, conversationId, content, messageType, mediaUrl, key, replyToId, mentionIds, mentionsAll }: NewMessage,
   ord: number,
 ) => ({
   ord,
@@ -61,9 +59,8 @@ const statementInputOf = (
   mediaUrl: mediaUrl ?? undefined,
   key: key ?? undefined,
   replyToId,
-  mentionIds: more.mentionIds,
-  mentionsAll: more.mentionsAll,
-  newContactsPerDay: more.newContactsPerDay,
+  mentionIds,
+  mentionsAll,
 })
 
 /** The outcome of an input that was stored. */

@@ -310,36 +310,6 @@ describeEngines((on) => {
     node.published.length = 0
   })
 
-  test('a user may begin so many direct conversations a day, on all nodes together, and an administrator any number', async () => {
-    const nodes = [1, 2].map(() => createTestChat(on().store, { newContactsPerDay: 3 }))
-    const [one, two] = nodes as [TestChat, TestChat]
-    const [a = 0, earlier = 0, blocker = 0, ...others] = await one.users(9)
-    const [b = 0, c = 0, d = 0, e = 0] = others
-    await one.send(earlier, { receiverId: a })
-    await one.chat.blocks.block(blocker, a)
-    // What others began does not count, nor what is refused, nor a second message, nor a repeat.
-    await one.send(a, { receiverId: earlier })
-    expect(await codeOf(one.send(a, { receiverId: blocker }))).toBe('FORBIDDEN')
-    await Promise.all([b, b].map((receiverId) => one.send(a, { receiverId }, { key: 'again' })))
-    await one.send(a, { receiverId: b })
-    const outcomes = await Promise.allSettled([c, d, d, e, b].map((receiverId) => two.send(a, { receiverId })))
-    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
-    expect(await refusal(one.send(a, { receiverId: e }))).toEqual({
-      code: 'FORBIDDEN',
-      message: 'you began 3 direct conversations today, which is the limit',
-    })
-    expect(await one.chat.reads.conversationPage(e, undefined, 10)).toEqual([])
-    // It is the sender's count, and not the receiver's.
-    await one.send(e, { receiverId: a })
-    await one.send(a, { receiverId: e })
-    const [f = 0, g = 0] = others.slice(4)
-    await one.send(a, { receiverId: f }, { isAdmin: true })
-    expect(await codeOf(one.send(a, { receiverId: g }))).toBe('FORBIDDEN')
-    await on().query(`UPDATE users SET contacts_begun_day = contacts_begun_day - 1 WHERE id = ${a}`)
-    await two.send(a, { receiverId: g })
-    await Promise.all(nodes.map((each) => each.close()))
-  })
-
   test('the memberships and contacts of a user', async () => {
     const { group, send, users, store } = node
     const [a = 0, b = 0, c = 0] = await users(3)

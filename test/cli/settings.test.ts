@@ -94,7 +94,6 @@ const DEFAULTS: Settings = {
   rateLimitBurst: 100,
   maxGroupAdditionsPerDay: 200,
   maxGroupsCreatedPerDay: 200,
-  maxNewContactsPerDay: 200,
   maxConnectionsPerUser: 20,
   maxConnectionsPerAddress: 10000,
   trustedProxies: expect.anything() as never,
@@ -256,7 +255,7 @@ describe('a bad value is named, with what came and what was expected', () => {
     'KEEP_ALIVE_TIMEOUT_MS'
   const ZERO_OR_MORE =
     'PORT METRICS_PORT PRESENCE_GRACE_MS RATE_LIMIT_PER_SECOND RATE_LIMIT_BURST JWT_LEEWAY_SECONDS MAX_GROUP_ADDITIONS_PER_DAY ' +
-    'MAX_GROUPS_CREATED_PER_DAY MAX_NEW_CONTACTS_PER_DAY'
+    'MAX_GROUPS_CREATED_PER_DAY'
 
   test.each(POSITIVE.split(' '))('%s is 1 or more', (name) => {
     for (const value of ['0', '-1', '1.5', '1e3', '0x10', ' 5', '007', 'abc', `${MAX + 1}`, '99999999999999999999'])

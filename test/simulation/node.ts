@@ -131,7 +131,6 @@ export class SimNode implements Listener {
         presenceGroupLimit: 1000,
         groupAdditionsPerDay: 0,
         groupsCreatedPerDay: 0,
-        newContactsPerDay: 0,
         resumeLimit,
         replayRate: { perSecond: 0, burst: 0 },
         overlapMs: 2 * positionCheckMs + statementTimeoutMs,

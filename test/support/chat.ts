@@ -61,7 +61,7 @@ export const newUserId = (): number => ++lastUser
 /** A chat over a store as a node has it, whose published hints are recorded. */
 export function createTestChat(
   store: Store,
-  { presenceGraceMs = 0, groupAdditionsPerDay = 0, groupsCreatedPerDay = 0, newContactsPerDay = 0, messageEditHours = 48 } = {},
+  { presenceGraceMs = 0, groupAdditionsPerDay = 0, groupsCreatedPerDay = 0, messageEditHours = 48 } = {},
 ): TestChat {
   const published: Published[] = []
   const errors: unknown[] = []
@@ -89,7 +89,6 @@ export function createTestChat(
     presenceGroupLimit: 1000,
     groupAdditionsPerDay,
     groupsCreatedPerDay,
-    newContactsPerDay,
     registry: createLocalRegistry(),
     relayTyping: (change) => relayed.push(change),
     deliverLocally: (topic, event) => delivered.push({ topic, event }),

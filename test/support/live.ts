@@ -140,7 +140,6 @@ export async function createNode(
       presenceGroupLimit: 1000,
       groupAdditionsPerDay: 0,
       groupsCreatedPerDay: 0,
-      newContactsPerDay: 0,
       resumeLimit,
       replayRate,
       overlapMs,

@@ -71,7 +71,6 @@ export const mutations: MutationResolvers = {
       replyToId: replyToId == null ? null : message(replyToId),
       mentionIds: mentionIds?.map(mentioned) ?? null,
       mentionAll: mentionAll ?? false,
-      isAdmin: viewer.isAdmin,
     })
   },
 

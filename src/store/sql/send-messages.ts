@@ -30,10 +30,6 @@ export type SendRefusal =
   | 'no_reply_target'
   | 'not_mentionable'
   | 'not_all_mentionable'
-  | 'too_many_contacts'
-
-/** The day, of UTC. */
-const today = Sql.sql`(statement_timestamp() AT TIME ZONE 'UTC')::date`
 
 /**
  * The statement that sends a batch: who may send is decided, direct conversations are created, messages and their events stored,
@@ -48,11 +44,11 @@ export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
   ${named('send_messages')} WITH input AS MATERIALIZED (
     SELECT * FROM json_to_recordset(${inputs}::json)
       AS i(ord int, "senderId" int, "receiverId" int, "conversationId" text, content text, "messageType" text,
-        "mediaUrl" text, key text, "replyToId" bigint, "mentionIds" int[], "mentionsAll" boolean, "newContactsPerDay" int)
+        "mediaUrl" text, key text, "replyToId" bigint, "mentionIds" int[], "mentionsAll" boolean)
   ), found AS MATERIALIZED (
     -- Contents are joined again where they are stored: each of these steps copies its rows.
-    SELECT i.ord, i."senderId", i."receiverId", i."replyToId", i."mentionIds", i."mentionsAll", i."newContactsPerDay",
-      u.name, u.avatar, u.begun, g.group_id, d.id AS direct_id, g.access_seq, g.role, g.history_after,
+    SELECT i.ord, i."senderId", i."receiverId", i."replyToId", i."mentionIds", i."mentionsAll",
+      u.name, u.avatar, g.group_id, d.id AS direct_id, g.access_seq, g.role, g.history_after,
       coalesce(g.id, d.id,
         format('direct_%s_%s', least(i."senderId", i."receiverId"), greatest(i."senderId", i."receiverId"))) AS target,
       CASE
@@ -80,10 +76,7 @@ export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
         ELSE 'ok'
       END AS status
     FROM input i
-    LEFT JOIN LATERAL (
-      SELECT id, name, avatar, CASE WHEN contacts_begun_day = ${today} THEN contacts_begun ELSE 0 END AS begun
-      FROM users WHERE id = i."senderId" LIMIT 1
-    ) u ON true
+    LEFT JOIN LATERAL (SELECT id, name, avatar FROM users WHERE id = i."senderId" LIMIT 1) u ON true
     LEFT JOIN LATERAL (
       SELECT id FROM messages WHERE sender_id = i."senderId" AND client_key = i.key LIMIT 1
     ) repeat ON true
@@ -99,7 +92,7 @@ export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
       WHERE i."receiverId" IS NULL AND c.id = i."conversationId" AND c.is_group LIMIT 1
     ) g ON true
   ), checked AS MATERIALIZED (
-    SELECT ord, "senderId", "receiverId", "replyToId", "newContactsPerDay", begun,
+    SELECT ord, "senderId", "receiverId", "replyToId",
       coalesce("mentionsAll", false) AS mentions_all, CASE WHEN cardinality("mentionIds") > 0 THEN "mentionIds" END AS mention_ids,
       name, avatar, group_id, direct_id, access_seq, target,
       CASE
@@ -118,19 +111,11 @@ export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
         ELSE 'ok'
       END AS status
     FROM found f
-  ), new_contacts AS MATERIALIZED (
-    -- The direct conversations that a sender with a limit would begin, in their order.
-    SELECT "senderId", target, row_number() OVER (PARTITION BY "senderId" ORDER BY min(ord)) AS number
-    FROM checked WHERE status = 'ok' AND "newContactsPerDay" IS NOT NULL AND direct_id IS NULL GROUP BY "senderId", target
   ), targeted AS MATERIALIZED (
-    SELECT c.ord, c."senderId", c."receiverId", c."replyToId", c.mentions_all, c.mention_ids, c.name, c.avatar, c.group_id, c.direct_id,
-      c.access_seq, c.target, n.number IS NOT NULL AS begins, s.status, s.status = 'ok' AS ok,
-      CASE WHEN group_id IS NULL THEN 'user:' || c."senderId" ELSE 'group:' || group_id END AS topic1,
-      CASE WHEN group_id IS NULL THEN 'user:' || c."receiverId" END AS topic2
-    FROM checked c LEFT JOIN new_contacts n ON n."senderId" = c."senderId" AND n.target = c.target
-    CROSS JOIN LATERAL (
-      SELECT CASE WHEN c.begun + n.number > c."newContactsPerDay" THEN 'too_many_contacts' ELSE c.status END AS status
-    ) s
+    SELECT *, status = 'ok' AS ok,
+      CASE WHEN group_id IS NULL THEN 'user:' || "senderId" ELSE 'group:' || group_id END AS topic1,
+      CASE WHEN group_id IS NULL THEN 'user:' || "receiverId" END AS topic2
+    FROM checked
   ), names AS MATERIALIZED (
     SELECT name FROM (
       SELECT topic1 AS name FROM targeted WHERE ok UNION SELECT topic2 FROM targeted WHERE ok AND topic2 IS NOT NULL
@@ -161,13 +146,6 @@ export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
     -- Another statement created it meanwhile.
     ON CONFLICT (id) DO UPDATE SET message_count = c.message_count + excluded.message_count, low_count = c.low_count + excluded.low_count
     RETURNING id, message_count, low_count
-  ), begun AS (
-    -- In one order, so that two statements can't deadlock.
-    UPDATE users u SET contacts_begun = CASE WHEN u.contacts_begun_day = ${today} THEN u.contacts_begun ELSE 0 END + n.total,
-      contacts_begun_day = ${today}
-    FROM (
-      SELECT "senderId", count(DISTINCT target)::int AS total FROM numbered WHERE begins GROUP BY "senderId" ORDER BY "senderId"
-    ) n WHERE u.id = ANY(ARRAY[n."senderId"])
   ), old_conversations AS (
     -- Sees what was committed while the locks were awaited, unlike a plain read in this statement.
     UPDATE conversations c SET message_count = c.message_count + n.total, low_count = c.low_count + n.low
@@ -225,7 +203,7 @@ export const sendMessages = (inputs: string): Sql.Sql => Sql.sql`
     c.target AS conversation_id, c.group_id, c.name AS sender_name, c.avatar AS sender_avatar,
     s.message_id::float8 AS message_id, s.event_id::float8 AS event_id, ${epochMs('s.at')} AS at,
     e1.topic AS topic1, e1.seq::float8 AS seq1, e2.topic AS topic2, e2.seq::float8 AS seq2
-  FROM targeted c
+  FROM checked c
   LEFT JOIN numbered s ON s.ord = c.ord
   LEFT JOIN entries e1 ON e1.ord = c.ord AND e1.side = 1
   LEFT JOIN entries e2 ON e2.ord = c.ord AND e2.side = 2

@@ -1,3 +1,0 @@
--- AlterTable
-ALTER TABLE "users" ADD COLUMN     "contacts_begun" INTEGER NOT NULL DEFAULT 0,
-ADD COLUMN     "contacts_begun_day" DATE;
