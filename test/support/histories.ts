@@ -1,4 +1,5 @@
-import { Operations } from '../../src/graphql/operations.ts'
+import type { ExecutionResult } from 'graphql'
+import { Operations, type OpenSubscription } from '../../src/graphql/operations.ts'
 import { createSchema } from '../../src/graphql/schema.ts'
 import { createMemoryPubSub } from '../../src/pubsub/memory.ts'
 import { groupTopic, userTopic } from '../../src/chat/events.ts'
@@ -33,6 +34,19 @@ const EVENTS = `subscription ($after: ID) { events(after: $after) {
   ... on NotificationReceived { notification { id notificationType } }
 } }`
 
+/** With variables, so that each is parsed and validated once. */
+const SEND = 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id } }'
+const EDIT = 'mutation ($id: ID!, $content: String!) { editMessage(input: { messageId: $id, content: $content }) { id } }'
+const DELETE = 'mutation ($id: ID!) { deleteMessage(messageId: $id) { id } }'
+const READ = 'mutation ($id: ID!) { markMessageRead(messageId: $id) { readAt } }'
+const REACT = 'mutation ($id: ID!, $reaction: String!) { addReaction(messageId: $id, reaction: $reaction) { count } }'
+const UNREACT = 'mutation ($id: ID!, $reaction: String!) { removeReaction(messageId: $id, reaction: $reaction) { count } }'
+const CREATE = 'mutation ($ids: [ID!]) { createGroup(input: { name: "g", memberIds: $ids }) { id } }'
+const RENAME = 'mutation ($id: ID!, $name: String!) { updateGroup(groupId: $id, input: { name: $name }) { id } }'
+const JOIN = 'mutation ($id: ID!) { joinGroup(groupId: $id) }'
+const INVITE = 'mutation ($id: ID!, $userIds: [ID!]!) { inviteToGroup(groupId: $id, userIds: $userIds) { id } }'
+const LEAVE = 'mutation ($id: ID!) { leaveGroup(groupId: $id) }'
+
 interface ShownMessage {
   id: string
   content: string
@@ -48,7 +62,8 @@ interface ShownConversation {
   isGroup: boolean
   /** Whether the viewer joined while the client was watching: earlier messages would have to be loaded. */
   isPartial: boolean
-  unread: number
+  /** The messages that make its unread count. */
+  unread: Set<string>
   group: { id: string; name: string; announcement: string | null; memberCount: number } | null
   members: Set<string>
   messages: Map<string, ShownMessage>
@@ -64,7 +79,7 @@ class ShownState {
   /** Contents of the received messages. */
   readonly seen = new Set<string>()
   /** All received events. */
-  readonly log: string[] = []
+  readonly events: Data[] = []
 
   constructor({ viewer, conversations, notifications }: Data) {
     this.viewer = viewer.id
@@ -73,7 +88,7 @@ class ShownState {
         id: node.id,
         isGroup: node.isGroup,
         isPartial: false,
-        unread: node.unreadCount,
+        unread: this.#unreadOf(node),
         group: node.group,
         members: new Set(node.members.edges.map((edge: Data) => edge.node.id)),
         messages: new Map(
@@ -98,6 +113,13 @@ class ShownState {
     for (const { node } of notifications.edges) this.#notifications.set(node.id, node.notificationType)
   }
 
+  /** Readers read nothing: what is unread are the last ones of others. A new member begins with none. */
+  #unreadOf({ unreadCount, messages }: Data): Set<string> {
+    const ofOthers = messages.edges.filter(({ node }: Data) => node.sender.id !== this.viewer && node.deletedAt === null)
+    if (unreadCount > ofOthers.length) throw new Error(`${unreadCount} are unread, of ${ofOthers.length} messages of others`)
+    return new Set(ofOthers.slice(0, unreadCount).map(({ node }: Data) => node.id))
+  }
+
   #groupOf(groupId: string): ShownConversation | undefined {
     return [...this.#conversations.values()].find(({ group }) => group?.id === groupId)
   }
@@ -109,7 +131,7 @@ class ShownState {
 
   /** Applies an event as a client does. Throws for one that is already contained in what it shows. */
   apply(event: Data): void {
-    this.log.push(JSON.stringify(event))
+    this.events.push(event)
     switch (event.__typename) {
       case 'MessageSent': {
         const { id, content, deletedAt, sender, conversation } = event.message
@@ -122,7 +144,7 @@ class ShownState {
             id: conversation.id,
             isGroup: false,
             isPartial: false,
-            unread: 0,
+            unread: new Set(),
             group: null,
             members: new Set(),
             messages: new Map(),
@@ -139,7 +161,7 @@ class ShownState {
           reactions: new Map(),
           readers: new Set(this.#early.get(id)),
         })
-        if (sender.id !== this.viewer && !isDeleted) shown.unread++
+        if (sender.id !== this.viewer && !isDeleted) shown.unread.add(id)
         return
       }
       case 'MessageEdited': {
@@ -152,9 +174,8 @@ class ShownState {
         const conversation = [...this.#conversations.values()].find(({ messages }) => messages.has(event.messageId))
         if (!message || !conversation) return
         // A replayed message is as it is now; its reactions were replayed one by one.
-        const wasDeleted = message.isDeleted
+        conversation.unread.delete(event.messageId)
         Object.assign(message, { isDeleted: true, content: '', reactions: new Map() })
-        if (!wasDeleted && message.sender !== this.viewer) conversation.unread--
         return
       }
       case 'MessageRead': {
@@ -216,7 +237,15 @@ class ShownState {
   }
 
   #open(id: string, group: NonNullable<ShownConversation['group']>): void {
-    this.#conversations.set(id, { id, isGroup: true, isPartial: true, unread: 0, group, members: new Set(), messages: new Map() })
+    this.#conversations.set(id, {
+      id,
+      isGroup: true,
+      isPartial: true,
+      unread: new Set(),
+      group,
+      members: new Set(),
+      messages: new Map(),
+    })
   }
 
   get partial(): ReadonlySet<string> {
@@ -232,7 +261,7 @@ class ShownState {
       if (partial.has(id)) return { id }
       return {
         id,
-        unread,
+        unread: unread.size,
         group: group && [group.name, group.announcement, group.memberCount],
         members: sorted(members),
         messages: byId(messages.values()).map((message) => ({
@@ -281,6 +310,52 @@ export async function createHistoryNode(of: Store): Promise<HistoryNode> {
   return { ...node, store, operations }
 }
 
+/** How long what a watcher waits for may take on a busy machine. */
+const PATIENCE_MS = 60_000
+
+/** A client that shows the result of a query, and follows the events from its cursor. */
+class Watcher {
+  readonly userId: number
+  readonly state: ShownState
+  #failure: { error: unknown } | undefined
+  #wake: () => void = () => undefined
+
+  constructor(userId: number, state: ShownState) {
+    this.userId = userId
+    this.state = state
+  }
+
+  receive({ data, errors }: ExecutionResult): void {
+    if (errors) return this.fail(errors[0])
+    try {
+      this.state.apply((data as Data).events)
+    } catch (error) {
+      this.fail(error)
+    }
+    this.#wake()
+  }
+
+  fail(error: unknown): void {
+    this.#failure ??= { error }
+    this.#wake()
+  }
+
+  /** Resolves when it has seen all of these. Throws what went wrong until then. */
+  async sees(wanted: readonly string[]): Promise<void> {
+    const { state } = this
+    const timer = setTimeout(() => {
+      this.fail(new Error(`not everything came: ${JSON.stringify(wanted)} of ${state.canonical()}`))
+    }, PATIENCE_MS)
+    try {
+      while (!this.#failure && !wanted.every((each) => state.seen.has(each)))
+        await new Promise<void>((resolve) => (this.#wake = resolve))
+    } finally {
+      clearTimeout(timer)
+    }
+    if (this.#failure) throw this.#failure.error
+  }
+}
+
 export interface HistoryOptions {
   node: HistoryNode
   /**
@@ -289,6 +364,8 @@ export interface HistoryOptions {
    */
   holder: Store | undefined
   random: () => number
+  /** How much each of three writers does, and how many readers query and follow. */
+  size: { steps: number; watches: number }
 }
 
 const viewerOf = (userId: number) => ({
@@ -302,13 +379,15 @@ const viewerOf = (userId: number) => ({
 
 /**
  * One random history: writers that change things at once, transactions that stay open for a while, and readers who query at random moments
- * and follow the events from the cursor. Throws where what a reader shows at the end is not what a fresh query gives.
+ * and follow the events from the cursor. Throws where what a reader shows at the end is not what a fresh query gives. Others may run beside
+ * it: its users and groups are its own.
  */
-export async function runHistory({ node, holder, random }: HistoryOptions): Promise<void> {
+export async function runHistory({ node, holder, random, size: { steps, watches } }: HistoryOptions): Promise<void> {
   const { operations } = node
-  const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T
+  const below = (limit: number): number => Math.floor(random() * limit)
+  const pick = <T>(items: readonly T[]): T => items[below(items.length)] as T
   const turns = async (limit: number): Promise<void> => {
-    for (let count = Math.floor(random() * limit); count > 0; count--) await turn()
+    for (let count = below(limit); count > 0; count--) await turn()
   }
   const run = async (userId: number, document: string, variables: Data = {}): Promise<Data> => {
     const { data, errors } = await operations.execute({ document, variables, viewer: viewerOf(userId), connectionId: null })
@@ -328,11 +407,8 @@ export async function runHistory({ node, holder, random }: HistoryOptions): Prom
   const groups: number[] = []
   const createGroup = async (): Promise<void> => {
     if (groups.length === 4) return
-    const [owner = 0, ...members] = users.toSorted(() => random() - 0.5).slice(0, 2 + Math.floor(random() * 3))
-    const made = await run(owner, 'mutation ($ids: [ID!]) { createGroup(input: { name: "g", memberIds: $ids }) { id } }', {
-      ids: members,
-    })
-    groups.push(Number(made.createGroup.id))
+    const [owner = 0, ...ids] = users.toSorted(() => random() - 0.5).slice(0, 2 + below(3))
+    groups.push(Number((await run(owner, CREATE, { ids })).createGroup.id))
   }
   await createGroup()
   const messages: string[] = []
@@ -342,12 +418,11 @@ export async function runHistory({ node, holder, random }: HistoryOptions): Prom
     const sender = pick(users)
     const target =
       random() < 0.5 ? { conversationId: `group_${pick(groups)}` } : { receiverId: pick(users.filter((id) => id !== sender)) }
-    const input = { ...target, content: `m${++sent}` }
-    const made = await attempt(sender, 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id } }', { input })
+    const made = await attempt(sender, SEND, { input: { ...target, content: `m${++sent}` } })
     if (made) messages.push(made.sendMessage.id)
   }
-  const onMessage = async (field: string, user = pick(users)): Promise<void> => {
-    if (messages.length > 0) await attempt(user, `mutation ($id: ID!) { ${field} }`, { id: pick(messages) })
+  const onMessage = async (document: string, variables: Data = {}, user = pick(users)): Promise<void> => {
+    if (messages.length > 0) await attempt(user, document, { id: pick(messages), ...variables })
   }
   /**
    * Readers who left a group stay out of it: where a node lags behind in the group's topic, it delivers the event of coming back, which is in the
@@ -355,30 +430,30 @@ export async function runHistory({ node, holder, random }: HistoryOptions): Prom
    */
   const gone = new Set<string>()
   const join = async (): Promise<void> => {
-    const [groupId, userId, inviter] = [pick(groups), pick(users), pick(users)]
-    if (gone.has(`${groupId} ${userId}`)) return
-    if (inviter === userId) await attempt(userId, `mutation { joinGroup(groupId: ${groupId}) }`)
-    else await attempt(inviter, `mutation { inviteToGroup(groupId: ${groupId}, userIds: [${userId}]) { id } }`)
+    const [id, userId, inviter] = [pick(groups), pick(users), pick(users)]
+    if (gone.has(`${id} ${userId}`)) return
+    if (inviter === userId) await attempt(userId, JOIN, { id })
+    else await attempt(inviter, INVITE, { id, userIds: [userId] })
   }
   const leave = async (): Promise<void> => {
-    const [groupId, userId] = [pick(groups), pick(users)]
-    if (readers.includes(userId)) gone.add(`${groupId} ${userId}`)
-    await attempt(userId, `mutation { leaveGroup(groupId: ${groupId}) }`)
+    const [id, userId] = [pick(groups), pick(users)]
+    if (readers.includes(userId)) gone.add(`${id} ${userId}`)
+    await attempt(userId, LEAVE, { id })
   }
-  const steps: (() => Promise<unknown>)[] = [
+  const kinds: (() => Promise<unknown>)[] = [
     send,
     send,
     send,
-    () => onMessage('markMessageRead(messageId: $id) { readAt }', pick(users.slice(2))),
-    () => onMessage(`addReaction(messageId: $id, reaction: "${pick(['a', 'b'])}") { count }`),
-    () => onMessage(`removeReaction(messageId: $id, reaction: "${pick(['a', 'b'])}") { count }`),
-    () => onMessage(`editMessage(input: { messageId: $id, content: "e${++sent}" }) { id }`),
-    () => onMessage(`editMessage(input: { messageId: $id, content: "e${++sent}" }) { id }`),
-    () => onMessage('deleteMessage(messageId: $id) { id }'),
+    () => onMessage(READ, {}, pick(users.slice(2))),
+    () => onMessage(REACT, { reaction: pick(['a', 'b']) }),
+    () => onMessage(UNREACT, { reaction: pick(['a', 'b']) }),
+    () => onMessage(EDIT, { content: `e${++sent}` }),
+    () => onMessage(EDIT, { content: `e${++sent}` }),
+    () => onMessage(DELETE),
     join,
     join,
     leave,
-    () => attempt(pick(users), `mutation { updateGroup(groupId: ${pick(groups)}, input: { name: "n${++sent}" }) { id } }`),
+    () => attempt(pick(users), RENAME, { id: pick(groups), name: `n${++sent}` }),
     () => node.chat.republish.systemNotification(`s${++sent}`, {}, [...new Set([pick(users), pick(users)])]),
     createGroup,
   ]
@@ -402,11 +477,12 @@ export async function runHistory({ node, holder, random }: HistoryOptions): Prom
     })
   }
 
-  const watch = async (): Promise<{ state: ShownState; close: () => void }> => {
+  const opened: OpenSubscription[] = []
+  const watch = async (): Promise<Watcher> => {
     await turns(40)
     const userId = pick(readers)
     const data = await run(userId, STATE)
-    const state = new ShownState(data)
+    const watcher = new Watcher(userId, new ShownState(data))
     await turns(60)
     const request = operations.prepare({
       document: EVENTS,
@@ -415,65 +491,66 @@ export async function runHistory({ node, holder, random }: HistoryOptions): Prom
       connectionId: null,
     })
     if ('errors' in request) throw new Error(JSON.stringify(request))
-    const opened = await operations.subscribe(request, {
+    const subscription = await operations.subscribe(request, {
       protocol: 'graphql-ws',
-      event({ data: result, errors }) {
-        if (errors) failures.push(errors[0])
-        try {
-          state.apply((result as Data).events)
-        } catch (error) {
-          failures.push(error)
-        }
+      event(result) {
+        watcher.receive(result)
         return true
       },
-      end: (error) => void failures.push(error),
+      end: (error) => watcher.fail(error),
     })
-    if (!('start' in opened)) throw new Error(JSON.stringify(opened))
-    await opened.start()
-    return { state, close: () => opened.close() }
+    if (!('start' in subscription)) throw new Error(JSON.stringify(subscription))
+    opened.push(subscription)
+    await subscription.start()
+    return watcher
   }
-  const failures: unknown[] = []
-
   const write = async (): Promise<void> => {
-    for (let count = 0; count < 8; count++) {
-      await pick(steps)()
+    for (let count = 0; count < steps; count++) {
+      await pick(kinds)()
       await turns(3)
     }
   }
-  const work = [write(), write(), write(), ...(holder ? [hold(holder), turns(20).then(() => hold(holder))] : [])]
-  const [watched] = await Promise.all([Promise.all([watch(), watch(), watch()]), ...work])
 
-  // The last event of each topic that a reader is in, so that everything before it has come.
-  await node.topics.check()
-  const ends = new Map<number, Set<string>>(readers.map((id) => [id, new Set()]))
-  for (const userId of readers) {
-    await node.chat.republish.systemNotification('end', {}, [userId])
-    const { conversations } = await run(userId, '{ conversations(first: 100) { edges { node { id isGroup } } } }')
-    for (const { node: conversation } of conversations.edges) {
-      if (!conversation.isGroup) continue
-      const content = `end ${userId} ${conversation.id}`
-      await run(userId, 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id } }', {
-        input: { conversationId: conversation.id, content },
-      })
-      for (const set of [ends.get(userId)]) set?.add(content)
-    }
-  }
-  try {
-    for (const { state } of watched) {
-      const wanted = ends.get(Number(state.viewer)) as Set<string>
-      const isDone = (): boolean =>
-        failures.length > 0 || (state.canonical().includes(',end') && [...wanted].every((each) => state.seen.has(each)))
-      for (let count = 0; !isDone(); count++) {
-        if (count === 20_000) throw new Error(`not everything came: ${JSON.stringify([...wanted])} of ${state.canonical()}`)
-        await turn()
+  /** What each reader sees last: a message in each topic that they are in, before which everything else of it comes. */
+  const end = async (): Promise<Map<number, string[]>> => {
+    const memberships = await node.store.conversations.memberships(readers)
+    const ends = new Map(readers.map((id) => [id, [`end ${id}`]]))
+    const sends: { from: number; input: Data }[] = readers.map((receiverId) => ({
+      from: users.at(-1) as number,
+      input: { receiverId, content: `end ${receiverId}` },
+    }))
+    const senders = new Map<string, number>()
+    for (const [userId, { groups: joined }] of memberships) {
+      for (const { topic } of joined) {
+        const conversationId = topic.replace(':', '_')
+        senders.set(conversationId, userId)
+        ends.get(userId)?.push(`end ${conversationId}`)
       }
-      if (failures.length > 0) throw failures[0]
-      const fresh = new ShownState(await run(Number(state.viewer), STATE))
-      const [shown, expected] = [state.canonical(), fresh.canonical(state.partial)]
-      if (shown !== expected) throw new Error(`${differenceOf(shown, expected)}\nthe events: ${state.log.join(' ')}`)
+    }
+    for (const [conversationId, from] of senders)
+      sends.push({ from, input: { conversationId, content: `end ${conversationId}` } })
+    await Promise.all(sends.map(({ from, input }) => run(from, SEND, { input })))
+    return ends
+  }
+
+  try {
+    const work = [write(), write(), write(), ...(holder ? [hold(holder), turns(20).then(() => hold(holder))] : [])]
+    const [watchers] = await Promise.all([Promise.all(Array.from({ length: watches }, watch)), ...work])
+    await node.topics.check()
+    const ends = await end()
+    await Promise.all(watchers.map((watcher) => watcher.sees(ends.get(watcher.userId) ?? [])))
+    for (const userId of new Set(watchers.map((watcher) => watcher.userId))) {
+      const fresh = new ShownState(await run(userId, STATE))
+      for (const { state } of watchers.filter((watcher) => watcher.userId === userId)) {
+        const [shown, expected] = [state.canonical(), fresh.canonical(state.partial)]
+        if (shown === expected) continue
+        throw new Error(
+          `${differenceOf(shown, expected)}\nthe events: ${state.events.map((event) => JSON.stringify(event)).join(' ')}`,
+        )
+      }
     }
     if (node.errors.length > 0) throw node.errors[0]?.error
   } finally {
-    for (const { close } of watched) close()
+    for (const subscription of opened) subscription.close()
   }
 }
