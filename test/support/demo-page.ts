@@ -1,6 +1,6 @@
 import type { Locator, Page } from 'playwright-core'
 
-export const PATIENCE = { timeout: 60_000, interval: 50 }
+export const PATIENCE = { timeout: 60_000, interval: 100 }
 
 /** One pane as its user sees it. */
 export interface Pane {
