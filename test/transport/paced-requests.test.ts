@@ -66,6 +66,20 @@ test('one turn of the event loop parses no more requests of a connection than a 
   expect(most).toBeLessThan(100)
 })
 
+test('of very many connections that stand still the first ones are cut', async () => {
+  const { open } = await serve(() => undefined)
+  const opened: Awaited<ReturnType<typeof open>>[] = []
+  for (let index = 0; index < 400; index++) {
+    const pair = await open()
+    opened.push(pair)
+    pair.client.on('error', () => undefined).write(REQUEST.repeat(COUNT / 4))
+  }
+  await expect.poll(() => opened[0]?.socket.destroyed, { timeout: 10_000 }).toBe(true)
+  const left = opened.filter(({ socket }) => !socket.destroyed)
+  expect(left.length).toBeGreaterThan(200)
+  expect(left).toContain(opened.at(-1))
+})
+
 test('a body that was cut is not parsed on', async () => {
   let chunks = 0
   class Counted extends BoundedRequest {

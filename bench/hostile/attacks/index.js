@@ -4,6 +4,7 @@ import { frames } from './frames.js'
 import { http } from './http.js'
 import { inputs } from './inputs.js'
 import { newer } from './newer.js'
+import { openings } from './openings.js'
 import { queues } from './queues.js'
 import { reads } from './reads.js'
 import { replays } from './replays.js'
@@ -37,6 +38,7 @@ export const attacks = [
   ...writes,
   ...newer,
   ...queues,
+  ...openings,
 ]
 
 export const findAttack = (id) => attacks.find((attack) => attack.id === id)

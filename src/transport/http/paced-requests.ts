@@ -14,6 +14,9 @@ const FEW = 16
 /** How many requests of one connection may be queued before no more are parsed. */
 const WAITING_LIMIT = 16
 
+/** How many bytes of all connections that can't go on are held: beyond it the one that has stood still the longest is cut. */
+const HELD_BYTES = 16 * 1_048_576
+
 /** Methods of a socket that are replaced as long as it is paced. */
 const INHERITED = ['pause', 'resume'] as const
 
@@ -23,6 +26,19 @@ type Arguments = Parameters<RequestListener>
 const turns = new TurnQueue<PacedRequests>({ turnMs: TURN_MS, few: FEW, serve: (connection) => connection.serve() })
 
 const connections = new WeakMap<Socket, PacedRequests>()
+
+/** Connections with bytes that must wait for an answer, or for the reader of a body, and how many; the first to stand still comes first. */
+const standing = new Map<PacedRequests, number>()
+let heldBytes = 0
+
+function hold(connection: PacedRequests, bytes: number): void {
+  heldBytes += bytes - (standing.get(connection) ?? 0)
+  if (bytes > 0) standing.set(connection, bytes)
+  else standing.delete(connection)
+  if (heldBytes <= HELD_BYTES) return
+  const [first] = standing.keys()
+  first?.cut()
+}
 
 /**
  * Has the server's connections share the event loop, and handles the requests of each one after the other (RFC 9112, section 9.3.2).
@@ -72,6 +88,7 @@ class PacedRequests {
       this.#queue()
       return socket
     }
+    socket.on('close', this.#onClose)
     // With such a listener Node no longer parses what it reads by itself.
     socket.on('data', this.#onData)
   }
@@ -81,6 +98,8 @@ class PacedRequests {
     Socket.prototype.pause.call(this.#socket)
     this.#queue()
   }
+
+  readonly #onClose = (): void => hold(this, 0)
 
   add(request: Arguments): void {
     if (this.#socket.destroyed) return
@@ -121,18 +140,26 @@ class PacedRequests {
 
   #queue(): void {
     if (this.#isQueued || this.#socket.destroyed) return
-    if ((this.#isBusy || this.#waiting.length === 0) && !this.#mayParse()) return
-    this.#isQueued = true
-    turns.add(this)
+    this.#isQueued = this.#mayParse() || (!this.#isBusy && this.#waiting.length > 0)
+    if (this.#isQueued) turns.add(this)
+    hold(this, this.#isQueued ? 0 : this.#unparsed.reduce((sum, { length }) => sum + length, 0))
+  }
+
+  cut(): void {
+    hold(this, 0)
+    this.#socket.destroy()
   }
 
   release(): Buffer[] {
     // The prototype's own. Deleting ours would make each socket a slow object.
     Object.assign(this.#socket, Object.fromEntries(INHERITED.map((name) => [name, Socket.prototype[name]])))
     this.#socket.off('data', this.#onData)
+    // What it would keep for as long as the connection lasts is larger than an idle WebSocket should be.
+    this.#socket.off('close', this.#onClose)
     connections.delete(this.#socket)
     // It may be called while the last slice is parsed: who takes over decides when to read on.
     this.#isHeld = true
+    hold(this, 0)
     return this.#unparsed.splice(0)
   }
 }
