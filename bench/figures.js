@@ -11,6 +11,7 @@ const PAGES = {
   'docs/benchmarks.md': {
     costs,
     capacity,
+    'long groups': longGroups,
     soak,
     thirds,
     'slow consumers': slowConsumers,
@@ -129,6 +130,24 @@ function costsInShort() {
   ]
   const rows = COSTS.filter(([, name, key]) => shown.includes(name) && key !== 'messagesPerSecond')
   return costsOf(rows, ['parley-legacy', 'parley-graphql', 'ws', 'socketio', 'yoga'])
+}
+
+/** When the members of a long group have a message, and how long others wait meanwhile. */
+function longGroups() {
+  const systems = ['parley-legacy', 'parley-graphql', 'ws']
+  const figures = [
+    ['until half of them have it', 'middleMs'],
+    ['until the last one has it', 'lastMs'],
+    ['how long the pings of others take, p99', 'othersWaitMs'],
+    ['the same, the longest', 'othersLongestMs'],
+  ]
+  const rows = [5000, 15_000].flatMap((size) =>
+    figures.map(([title, key]) => [
+      `${grouped(size)} members: ${title}`,
+      ...systems.map((system) => figure(`long group of ${size}`, system, key).toFixed(1)),
+    ]),
+  )
+  return table(['ms', ...systems.map((system) => SYSTEMS[system])], rows)
 }
 
 /** To two digits. */

@@ -11,7 +11,7 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url))
 export const LOG_FOLDER = here('../results/logs/performance')
 export const PROFILE_FOLDER = here('../results/profiles')
 
-const HELP = `Measures the server's CPU for each delivery, message and connection, next to controls. About 20 minutes.
+const HELP = `Measures the server's CPU for each delivery, message and connection, next to controls. About 40 minutes.
 
   npm run bench [-- OPTIONS]
 
