@@ -34,6 +34,8 @@ export abstract class SimClient implements Network {
   isStopped = false
   /** Its program does not run. */
   isAway = false
+  /** The requests that its program still waits for. */
+  readonly waiting = new Set<number>()
   #count = 0
 
   constructor(name: string, userId: number, parts: ClientParts) {
@@ -63,9 +65,19 @@ export abstract class SimClient implements Network {
     // A legacy connection begins for its client with the server's first frame.
     if (this.protocol === 'legacy' && !this.streams.has(`${socket.serial} `)) this.openStream(socket, '', null)
     const found = streamOfFrame(text, this.protocol)
-    if (!found) return
+    if (!found) return this.protocol === 'graphql' ? this.closeStream(socket, text) : undefined
     const stream = this.streams.get(`${socket.serial} ${found.subscription}`)
     if (stream !== undefined) this.parts.record({ ...found.entry, stream } as Entry)
+  }
+
+  /** A subscription may end before its connection does. */
+  protected closeStream(socket: SimSocket, text: string): void {
+    const { type, id } = JSON.parse(text) as { type: string; id?: string }
+    const key = `${socket.serial} ${id}`
+    const stream = this.streams.get(key)
+    if (stream === undefined || (type !== 'complete' && type !== 'error')) return
+    this.streams.delete(key)
+    this.parts.record({ kind: 'closed', stream, code: 1000 })
   }
 
   closed(socket: SimSocket, code: number): void {
@@ -94,11 +106,13 @@ export abstract class SimClient implements Network {
 
   asked(about: Omit<Request, 'userId'>): number {
     const request = this.parts.nextRequest()
+    this.waiting.add(request)
     this.parts.record({ kind: 'asked', request, about: { ...about, userId: this.userId } })
     return request
   }
 
   answered(request: number, code: string, messageId?: number): void {
+    this.waiting.delete(request)
     this.parts.record({ kind: 'answered', request, code, ...(messageId === undefined ? {} : { messageId }) })
   }
 
@@ -106,6 +120,7 @@ export abstract class SimClient implements Network {
   restart({ ms, forgets }: { ms: number; forgets: boolean }): void {
     if (this.isAway || this.isStopped) return
     this.isAway = true
+    this.waiting.clear()
     currentWorld().as(this.owner, () => this.end())
     currentWorld().after(ms, undefined, () => {
       if (this.isStopped) return
@@ -130,6 +145,7 @@ export abstract class SimClient implements Network {
 
   stop(): void {
     this.isStopped = true
+    this.waiting.clear()
     currentWorld().as(this.owner, () => this.end())
   }
 
@@ -471,6 +487,7 @@ export class GraphqlSimClient extends SimClient {
     }
     if (message.type === 'subscribe' && message.payload?.query === this.#events)
       this.openStream(socket, message.id as string, message.payload.variables?.after ?? null)
+    else this.closeStream(socket, text)
   }
 
   protected end(): void {

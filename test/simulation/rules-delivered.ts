@@ -135,17 +135,21 @@ export function noGap(truth: Truth): string[] {
   return truth.streams.flatMap((stream) => {
     const visible = truth.visibleTo(stream.userId)
     const { failedAt = Infinity } = stream
-    const given = new Set(durableOf(stream).flatMap(({ id, at }) => (at < failedAt ? id : [])))
-    const bounds = new Map<string, { first: number; last: number }>()
-    for (const id of given) {
+    const ids = durableOf(stream).flatMap(({ id, at }) => (at < failedAt ? id : []))
+    const given = new Set(ids)
+    // A replay that was cut has not come to what was given before it: each of the two is without gaps.
+    const isCut = stream.resumes > stream.entries.filter(({ kind }) => kind === 'resumed').length
+    const spans: { topic: string; first: number; last: number }[] = []
+    for (const id of ids) {
       const event = visible.get(id)
       if (!event) continue
-      const { first, last } = bounds.get(event.topic) ?? { first: Infinity, last: 0 }
-      bounds.set(event.topic, { first: Math.min(first, event.seq), last: Math.max(last, event.seq) })
+      const { topic, seq } = event
+      const span = spans.findLast((each) => each.topic === topic)
+      if (!span || (isCut && seq < span.last)) spans.push({ topic, first: seq, last: seq })
+      else Object.assign(span, { first: Math.min(span.first, seq), last: Math.max(span.last, seq) })
     }
     return [...visible.values()].flatMap((event) => {
-      const { first = Infinity, last = 0 } = bounds.get(event.topic) ?? {}
-      const isInside = event.seq > first && event.seq < last
+      const isInside = spans.some(({ topic, first, last }) => topic === event.topic && event.seq > first && event.seq < last)
       const isSwept = event.seq <= (truth.history.state.swept[event.topic] ?? 0)
       const isMissing = isInside && !given.has(event.id) && !isSwept && !mayBeLeftOut(truth, stream.protocol, event)
       return isMissing ? [`${stream.name} was not given ${placeOf(event)}, though what came before and after`] : []
@@ -249,9 +253,9 @@ export function cursorOfState(truth: Truth): string[] {
   })
 }
 
-/** The group that the user left with this event. */
-const groupLeftBy = (userId: number, event: CommittedEvent | undefined): string | undefined =>
-  (event?.payload as { closes?: number } | null | undefined)?.closes === userId ? event?.topic.slice('group:'.length) : undefined
+/** Who left a group with this event. */
+const leaverOf = (event: CommittedEvent | undefined): number | undefined =>
+  (event?.payload as { closes?: number } | null | undefined)?.closes
 
 /** Where nothing went wrong, what is not kept comes to rest as it is. */
 export function ephemeral(truth: Truth): string[] {
@@ -265,9 +269,15 @@ export function ephemeral(truth: Truth): string[] {
       if (isKept !== (id !== null)) found.push(`${stream.name} was given a ${type} ${id === null ? 'without' : 'with'} an id`)
       if (type === 'typing') typing.set(`${about.userId} in ${about.conversationId}`, about.typing === true)
       if (type === 'online_status') online.set(about.userId ?? 0, about.online === true)
-      const left = id === null ? undefined : groupLeftBy(stream.userId, truth.byId.get(id))
+      const event = id === null ? undefined : truth.byId.get(id)
+      const leaver = leaverOf(event)
+      if (leaver === undefined) continue
+      // Who shares no conversation any more is not told; they may come back in another state.
+      if (leaver === stream.userId) online.clear()
+      else online.delete(leaver)
       // The conversation is gone, and with it who was typing there.
-      for (const who of left === undefined ? [] : [...typing.keys()]) if (who.endsWith(` in group_${left}`)) typing.delete(who)
+      const suffix = ` in group_${event?.topic.slice('group:'.length)}`
+      if (leaver === stream.userId) for (const who of [...typing.keys()]) if (who.endsWith(suffix)) typing.delete(who)
     }
     if (stream.closedAt !== undefined || !state.isSteady) return found
     const groups = new Set(state.members.flatMap(({ userId, groupId }) => (userId === stream.userId ? `group_${groupId}` : [])))

@@ -24,6 +24,9 @@ type Fault = Exclude<Step, { do: 'send' | 'message' | 'typing' | 'group' | 'bloc
 /** How long after the last fault everything has to be at rest: typing ends after 13 s. */
 const REST_MS = 17_000
 
+/** How long clients may go on with what they were asked to do. */
+const PATIENCE_MS = 60_000
+
 /** How long after the last client everything of it has to be gone. */
 const CLOSED_MS = 5000
 
@@ -129,6 +132,10 @@ class Run {
       client.parts.tokenMs = undefined
       for (const { wire } of client.sockets) if (wire) wire.toClient.budget = Infinity
     }
+    // An outbox may wait long before it tries again.
+    const end = this.world.now + PATIENCE_MS
+    while (this.world.now < end && this.clients.some(({ waiting }) => waiting.size > 0))
+      await this.world.run(this.world.now + 500)
     await this.world.run(this.world.now + REST_MS)
   }
 
