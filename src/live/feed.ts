@@ -110,6 +110,8 @@ class TopicSubscription implements TopicListener {
   since: number
   /** Events up to this `seq` are in the snapshot that the client resumed after. */
   shown = 0
+  /** Events up to this `seq` the client has from earlier connections, by the cursor that it resumed after. */
+  had = 0
   /** The start of the next membership, which waits in the own topic until the end of this one was told. */
   next: number | undefined = undefined
   /** Buffered events; null if they go straight to the sink. */
@@ -403,10 +405,11 @@ class UserFeed implements Feed {
         await this.#attach(subscription)
       }
       if (!subscription.range || !subscription.isOpen) return
-      // It may have been committed, and had events, while the feed was being opened.
-      const ranges = missing({ topic, after: since, until: subscription.range.after }, this.#delivered())
-      subscription.range.after = since
-      if (ranges.length > 0) subscription.seq = Math.min(subscription.seq, since)
+      // It may have been committed, and had events, while the feed was being opened; those up to a cursor the client has.
+      const from = Math.max(since, subscription.had)
+      const ranges = missing({ topic, after: from, until: subscription.range.after }, this.#delivered())
+      subscription.range.after = Math.min(subscription.range.after, from)
+      if (ranges.length > 0) subscription.seq = Math.min(subscription.seq, from)
       this.#addMembership(topic, since)
       if (ranges.length > 0) await this.#catchUp(subscription, ranges)
       subscription.isReady = true
@@ -492,6 +495,9 @@ class UserFeed implements Feed {
       isClosed: () => this.#isClosed,
       rangesOf: (memberships) => this.#rangesOf(memberships),
       leaveOut: (positions) => this.#leaveOut(positions),
+      noteHad: (starts) => {
+        for (const subscription of this.#subscriptions) subscription.had = starts.get(subscription.topic) ?? 0
+      },
       delivered: () => this.#delivered(),
       addDelivered: (range) => this.#addDelivered(range),
       deliver: (event, { topic, seq }, isFormer) => {

@@ -35,19 +35,22 @@ export type ReplayStart = { complete: true } | { complete: false; goesOnAfter: G
  */
 export const eventIdOf = (cursor: EventCursor): number => (typeof cursor === 'number' ? cursor : 0)
 
+/** The `seq` of a membership's topic up to which the client has its events. */
+export function startOf(membership: TopicRange, { cursor, positions, checkpoints, overlap }: ReplayInput): number {
+  const logged = positions.positions.get(membership.topic)?.seq ?? 0
+  const seqs = checkpoints.map((checkpoint) => deliveredUntil(checkpoint, membership, eventIdOf(cursor)))
+  const position = Math.min(overlap.starts.get(membership.topic) ?? logged, ...seqs)
+  return Math.max(membership.after, position)
+}
+
 /** What was missed after a cursor. */
-export function planReplay({ cursor, memberships, positions, checkpoints, overlap, delivered }: ReplayInput): ReplayPlan {
+export function planReplay(input: ReplayInput): ReplayPlan {
+  const { memberships, positions, overlap, delivered } = input
   const isSwept = memberships.some(({ topic, after }) => {
     const position = positions.positions.get(topic)
     return position?.isSwept && position.sweptSeq > after
   })
-  const id = eventIdOf(cursor)
-  const ranges = memberships.flatMap((membership) => {
-    const logged = positions.positions.get(membership.topic)?.seq ?? 0
-    const seqs = checkpoints.map((checkpoint) => deliveredUntil(checkpoint, membership, id))
-    const position = Math.min(overlap.starts.get(membership.topic) ?? logged, ...seqs)
-    return missing({ ...membership, after: Math.max(membership.after, position) }, delivered)
-  })
+  const ranges = memberships.flatMap((membership) => missing({ ...membership, after: startOf(membership, input) }, delivered))
   return { ranges: positions.known ? ranges : [], complete: positions.known && !isSwept && overlap.isWhole }
 }
 

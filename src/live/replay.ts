@@ -8,7 +8,7 @@ import { within } from '../lib/within.ts'
 import { matching, type Checkpoints, type SavedCheckpoints } from './checkpoints.ts'
 import { loggedEvent } from './hints.ts'
 import { NO_OVERLAP, overlapOf, type Overlap } from './ranges.ts'
-import { cutReplay, eventIdOf, planReplay, type ReplayStart } from './replay-plan.ts'
+import { cutReplay, eventIdOf, planReplay, startOf, type ReplayStart } from './replay-plan.ts'
 import type { Replays } from './replays.ts'
 
 /**
@@ -58,6 +58,8 @@ export interface ReplayTarget {
   rangesOf(memberships: Memberships): TopicRange[]
   /** Suppresses live events up to these positions: the node may be behind the snapshot that the client has seen. */
   leaveOut(positions: ReadonlyMap<string, { seq: number }>): void
+  /** The client has the events up to these positions of the groups that it is in: a membership that is announced late begins after them. */
+  noteHad(starts: ReadonlyMap<string, number>): void
   /** What the feed has delivered; open ends are current memberships. */
   delivered(): TopicRange[]
   addDelivered(range: TopicRange): void
@@ -185,7 +187,10 @@ async function plan(parts: ReplayParts, target: ReplayTarget, cursor: EventCurso
   const { checkpoints, hasItsOwn } = matching(saved, connection)
   const isUnsure = positions.known && !hasItsOwn
   const overlap = isUnsure ? await readOverlap(parts, id, memberships, positions) : NO_OVERLAP
-  const planned = planReplay({ cursor, memberships, positions, checkpoints, overlap, delivered: target.delivered() })
+  const input = { cursor, memberships, positions, checkpoints, overlap, delivered: target.delivered() }
+  const planned = planReplay(input)
+  if (positions.known)
+    target.noteHad(new Map(memberships.flatMap((each) => (each.until === Infinity ? [[each.topic, startOf(each, input)]] : []))))
   const limit = resumeLimit + overlap.count
   const newest = planned.ranges.length > 0 ? await log.newest(planned.ranges, limit + 1) : []
   // A replay that delivers nothing has a cost too.

@@ -579,6 +579,26 @@ describe('an event that another one overtook', () => {
     expect(textsOf(events)).toContain('lost')
   })
 
+  test('a group whose joining a node hears of late does not repeat what the client had of it', async () => {
+    const { nodes, users, group, send, pubsub, node, cursor } = await setup({ nodes: 2 })
+    const [a = 0, b = 0] = await users(2)
+    const groupId = await group(a, [])
+    // It keeps the second node in b's topic, behind the log.
+    await listen(nodes[1] as TestNode, b)
+    pubsub.decide = (channel) => (channel === userTopic(b) ? ['held'] : [0])
+    await node.chat.groups.invite(a, groupId, [b])
+    await send(a, { groupId }, 'had')
+    const back = await listen(nodes[1] as TestNode, b)
+    await back.resume(await cursor(groupTopic(groupId)))
+    back.feed.start()
+    await send(a, { groupId }, 'new')
+    await pubsub.settle()
+    await back.until(() => kindsOf(back.events).includes('member_joined'))
+    await send(a, { groupId }, 'last')
+    await back.until(() => textsOf(back.events).includes('last'))
+    expect(textsOf(back.events)).toEqual(['new', 'last'])
+  })
+
   test('is given once on a connection, however often it resumes', async () => {
     const { second, last, send, a, groupId } = await overtaken(15_000)
     expect((await second.resume(last)).replay).toEqual({ replayed: 0, complete: true })
