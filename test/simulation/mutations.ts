@@ -289,7 +289,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'src/chat/receipts.ts',
     [
       'const count = await tx.readPointers.moveTo(readerId, conversationId, position)',
-      'await tx.readPointers.moveBefore(readerId, conversationId, position)\n        const count = await tx.readPointers.moveTo(readerId, conversationId, { ...position, readTo: Infinity })',
+      'if (upTo < position.readTo) await tx.readPointers.moveBefore(readerId, conversationId, position)\n        const count = await tx.readPointers.moveTo(readerId, conversationId, position)',
     ],
     'read pointers',
   ),
