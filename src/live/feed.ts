@@ -108,10 +108,8 @@ class TopicSubscription implements TopicListener {
   readonly topic: string
   /** Events up to this `seq` are from before the membership: the node may be behind the log that announced it. */
   since: number
-  /** Events up to this `seq` are in the snapshot that the client resumed after. */
+  /** Events up to this `seq` the client has from before, by the cursor that it resumed after. */
   shown = 0
-  /** Events up to this `seq` the client has from earlier connections, by the cursor that it resumed after. */
-  had = 0
   /** The start of the next membership, which waits in the own topic until the end of this one was told. */
   next: number | undefined = undefined
   /** Buffered events; null if they go straight to the sink. */
@@ -406,7 +404,7 @@ class UserFeed implements Feed {
       }
       if (!subscription.range || !subscription.isOpen) return
       // It may have been committed, and had events, while the feed was being opened; those up to a cursor the client has.
-      const from = Math.max(since, subscription.had)
+      const from = Math.max(since, subscription.shown)
       const ranges = missing({ topic, after: from, until: subscription.range.after }, this.#delivered())
       subscription.range.after = Math.min(subscription.range.after, from)
       if (ranges.length > 0) subscription.seq = Math.min(subscription.seq, from)
@@ -494,10 +492,7 @@ class UserFeed implements Feed {
       connectionName: this.#name,
       isClosed: () => this.#isClosed,
       rangesOf: (memberships) => this.#rangesOf(memberships),
-      leaveOut: (positions) => this.#leaveOut(positions),
-      noteHad: (starts) => {
-        for (const subscription of this.#subscriptions) subscription.had = starts.get(subscription.topic) ?? 0
-      },
+      leaveOut: (starts) => this.#leaveOut(starts),
       delivered: () => this.#delivered(),
       addDelivered: (range) => this.#addDelivered(range),
       deliver: (event, { topic, seq }, isFormer) => {
@@ -527,11 +522,15 @@ class UserFeed implements Feed {
     }
   }
 
-  #leaveOut(positions: ReadonlyMap<string, { seq: number }>): void {
+  #leaveOut(starts: ReadonlyMap<string, number>): void {
     for (const subscription of this.#subscriptions) {
-      subscription.shown = Math.max(subscription.shown, positions.get(subscription.topic)?.seq ?? 0)
-      const { range } = subscription
-      if (range) range.after = Math.max(range.after, subscription.shown)
+      const { topic, range, seq } = subscription
+      const start = starts.get(topic) ?? 0
+      subscription.shown = Math.max(subscription.shown, start)
+      if (!range || start <= seq) continue
+      if (seq > range.after) this.#addDelivered({ topic, after: range.after, until: seq })
+      subscription.seq = start
+      range.after = start
     }
   }
 

@@ -17,10 +17,14 @@ export interface ReplayInput {
   delivered: readonly TopicRange[]
 }
 
-/** A replay delivers the entries of these ranges. `complete` is false if events were missed that are not among them. */
+/**
+ * A replay delivers the entries of these ranges. `complete` is false if events were missed that are not among them. `starts` has for
+ * each topic of a current membership the `seq` up to which the client has its events.
+ */
 export interface ReplayPlan {
   ranges: readonly TopicRange[]
   complete: boolean
+  starts: ReadonlyMap<string, number>
 }
 
 /**
@@ -36,7 +40,7 @@ export type ReplayStart = { complete: true } | { complete: false; goesOnAfter: G
 export const eventIdOf = (cursor: EventCursor): number => (typeof cursor === 'number' ? cursor : 0)
 
 /** The `seq` of a membership's topic up to which the client has its events. */
-export function startOf(membership: TopicRange, { cursor, positions, checkpoints, overlap }: ReplayInput): number {
+function startOf(membership: TopicRange, { cursor, positions, checkpoints, overlap }: ReplayInput): number {
   const logged = positions.positions.get(membership.topic)?.seq ?? 0
   const seqs = checkpoints.map((checkpoint) => deliveredUntil(checkpoint, membership, eventIdOf(cursor)))
   const position = Math.min(overlap.starts.get(membership.topic) ?? logged, ...seqs)
@@ -50,8 +54,15 @@ export function planReplay(input: ReplayInput): ReplayPlan {
     const position = positions.positions.get(topic)
     return position?.isSwept && position.sweptSeq > after
   })
-  const ranges = memberships.flatMap((membership) => missing({ ...membership, after: startOf(membership, input) }, delivered))
-  return { ranges: positions.known ? ranges : [], complete: positions.known && !isSwept && overlap.isWhole }
+  const complete = positions.known && !isSwept && overlap.isWhole
+  if (!positions.known) return { ranges: [], complete, starts: new Map() }
+  const starts = new Map<string, number>()
+  const ranges = memberships.flatMap((membership) => {
+    const start = startOf(membership, input)
+    if (membership.until === Infinity) starts.set(membership.topic, start)
+    return missing({ ...membership, after: start }, delivered)
+  })
+  return { ranges, complete, starts }
 }
 
 /**
@@ -59,7 +70,7 @@ export function planReplay(input: ReplayInput): ReplayPlan {
  * there are as many; the ranges end at the last of them, later entries come live.
  */
 export function cutReplay(
-  { ranges, complete }: ReplayPlan,
+  { ranges, complete }: Pick<ReplayPlan, 'ranges' | 'complete'>,
   newest: readonly LogPosition[],
   limit: number,
 ): { ranges: readonly TopicRange[]; start: ReplayStart } {

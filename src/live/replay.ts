@@ -8,7 +8,7 @@ import { within } from '../lib/within.ts'
 import { matching, type Checkpoints, type SavedCheckpoints } from './checkpoints.ts'
 import { loggedEvent } from './hints.ts'
 import { NO_OVERLAP, overlapOf, type Overlap } from './ranges.ts'
-import { cutReplay, eventIdOf, planReplay, startOf, type ReplayStart } from './replay-plan.ts'
+import { cutReplay, eventIdOf, planReplay, type ReplayStart } from './replay-plan.ts'
 import type { Replays } from './replays.ts'
 
 /**
@@ -56,10 +56,8 @@ export interface ReplayTarget {
   isClosed(): boolean
   /** What is the user's in the feed's scope. A membership whose start is still to be delivered is left to that event. */
   rangesOf(memberships: Memberships): TopicRange[]
-  /** Suppresses live events up to these positions: the node may be behind the snapshot that the client has seen. */
-  leaveOut(positions: ReadonlyMap<string, { seq: number }>): void
-  /** The client has the events up to these positions of the groups that it is in: a membership that is announced late begins after them. */
-  noteHad(starts: ReadonlyMap<string, number>): void
+  /** Suppresses live events up to these `seq`: the node may be behind what the client has seen. */
+  leaveOut(starts: ReadonlyMap<string, number>): void
   /** What the feed has delivered; open ends are current memberships. */
   delivered(): TopicRange[]
   addDelivered(range: TopicRange): void
@@ -180,17 +178,14 @@ async function plan(parts: ReplayParts, target: ReplayTarget, cursor: EventCurso
   const loaded = await loadMemberships(target.userId)
   const memberships = target.rangesOf(loaded)
   const positions = await log.positionsAfter(cursor, [...new Set(memberships.map(({ topic }) => topic))])
-  if (typeof cursor === 'object' && positions.known) target.leaveOut(positions.positions)
   const id = eventIdOf(cursor)
   const saved = parts.checkpoints && id > 0 ? await parts.checkpoints.load(target.userId) : NONE_SAVED
   const connection = { scope: target.scopeName, connection: target.connectionName, cursor: id }
   const { checkpoints, hasItsOwn } = matching(saved, connection)
   const isUnsure = positions.known && !hasItsOwn
   const overlap = isUnsure ? await readOverlap(parts, id, memberships, positions) : NO_OVERLAP
-  const input = { cursor, memberships, positions, checkpoints, overlap, delivered: target.delivered() }
-  const planned = planReplay(input)
-  if (positions.known)
-    target.noteHad(new Map(memberships.flatMap((each) => (each.until === Infinity ? [[each.topic, startOf(each, input)]] : []))))
+  const planned = planReplay({ cursor, memberships, positions, checkpoints, overlap, delivered: target.delivered() })
+  target.leaveOut(planned.starts)
   const limit = resumeLimit + overlap.count
   const newest = planned.ranges.length > 0 ? await log.newest(planned.ranges, limit + 1) : []
   // A replay that delivers nothing has a cost too.
