@@ -468,6 +468,31 @@ describe('an outbox', () => {
     expect(kept.get('outbox')).toBe('[]')
   })
 
+  test('tries at once what is added while it pauses, and does not wait longer for that', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    cleanups.push(() => vi.useRealTimers())
+    const tried: unknown[] = []
+    const box = outbox({
+      subscribe({ variables }, sink) {
+        tried.push((variables as Data).input.content)
+        queueMicrotask(() => {
+          sink.next({ data: null, errors: [{ message: 'away', extensions: { code: 'UNAVAILABLE' } }] } as never)
+          sink.complete()
+        })
+        return () => undefined
+      },
+    })
+    cleanups.push(() => box.dispose())
+    for (const text of ['one', 'two', 'three', 'four', 'five']) {
+      void box.mutate(to({ id: 1 } as TestUser, text))
+      await vi.advanceTimersByTimeAsync(1)
+    }
+    const before = tried.length
+    // The first pause is 1.5 s at the longest.
+    await vi.advanceTimersByTimeAsync(1500)
+    expect(tried).toEqual(Array.from({ length: before + 1 }, () => 'one'))
+  })
+
   test('sends other mutations as they are, whatever their input', async () => {
     const { ann, bob } = await people(app, 'ann', 'bob')
     const box = outbox(connect(app.port, tokenFor(ann)))

@@ -76,7 +76,12 @@ export function outbox(client: SubscribingClient, { storage, name = 'outbox', on
 
   function failed(entry: Entry, reason: unknown): void {
     if (verdictOf(reason) !== 'over') {
-      timer = setTimeout(sendNext, hintOf(reason) ?? pauseOf(failures++))
+      const retry = (): void => {
+        // Tries that a new mutation brings about don't make the pauses longer.
+        failures++
+        sendNext()
+      }
+      timer = setTimeout(retry, hintOf(reason) ?? pauseOf(failures))
       return
     }
     if (Array.isArray(reason)) return complete(entry, { error: new OutboxError(reason) })
