@@ -51,29 +51,20 @@ const deletedAfter = (after: Sql.Sql): Sql.Sql => Sql.sql`
 const deletedBetween = (after: Sql.Sql, until: Sql.Sql): Sql.Sql =>
   Sql.sql`(SELECT count(*)::int FROM ${deletedAfter(after)} AND d.id <= ${until})`
 
-/**
- * How many rows a count looks at that is shown for each conversation of a list. Somebody else may write, mention and delete without end
- * in a conversation that its member never reads.
- */
-const COUNTED_AT_MOST = 1000
-
-/** How many messages of others are unread for the member `m` of `c`. Of deleted ones so many are left out. */
+/** How many messages of others are unread for the member `m` of `c`. No more deleted ones are looked at than are to be left out. */
 export const unreadOf = (readerId: number): Sql.Sql => Sql.sql`(
   SELECT greatest(0, u.total - (
-    SELECT count(*)::int FROM (SELECT FROM ${deletedAfter(Sql.sql`m.read_to`)} LIMIT least(greatest(u.total, 0), ${COUNTED_AT_MOST}::int)) d
+    SELECT count(*)::int FROM (SELECT FROM ${deletedAfter(Sql.sql`m.read_to`)} LIMIT greatest(u.total, 0)) d
   )) FROM (SELECT c.message_count - m.read_count - m.read_beyond
     - CASE WHEN c.is_group THEN m.sent_count WHEN c.user_low = ${readerId} THEN c.low_count ELSE c.message_count - c.low_count END AS total
   ) u)`
 
-/**
- * How many unread messages mention the member `m`, by name or all members, so many of each; 0 while the member has notifications
- * off.
- */
+/** How many unread messages mention the member `m`, by name or all members; 0 while the member has notifications off. */
 export const unreadMentionsOf = (readerId: number): Sql.Sql => Sql.sql`CASE WHEN m.muted_until > now() THEN 0 ELSE (
   SELECT count(*)::int FROM (
-    (SELECT message_id AS id FROM mentions
-    WHERE user_id = ${readerId} AND conversation_id = m.conversation_id AND message_id > m.read_to LIMIT ${COUNTED_AT_MOST}::int)
-    UNION (SELECT id FROM messages WHERE conversation_id = m.conversation_id AND mentions_all AND id > m.read_to LIMIT ${COUNTED_AT_MOST}::int)
+    SELECT message_id AS id FROM mentions
+    WHERE user_id = ${readerId} AND conversation_id = m.conversation_id AND message_id > m.read_to
+    UNION SELECT id FROM messages WHERE conversation_id = m.conversation_id AND mentions_all AND id > m.read_to
   ) k CROSS JOIN LATERAL (
     SELECT FROM messages s WHERE s.id = k.id AND s.deleted_at IS NULL AND s.sender_id <> ${readerId} LIMIT 1
   ) s WHERE NOT ${isCounted('k.id')}) END`

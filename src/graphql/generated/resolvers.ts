@@ -169,9 +169,9 @@ export type Conversation = {
   readUpTo?: Maybe<Scalars['ID']['output']>;
   /** How the viewer keeps it. */
   settings: ConversationSettings;
-  /** Messages of others that the viewer has not read, up to 1000 deleted ones left out. What was there when the viewer joined a group counts as read. */
+  /** Messages of others that the viewer has not read, deleted ones left out. What was there when the viewer joined a group counts as read. */
   unreadCount: Scalars['Int']['output'];
-  /** Unread messages that mention the viewer, up to 1000 by name and 1000 with all; 0 while the viewer has muted the conversation. */
+  /** Unread messages that mention the viewer, by name or with all; 0 while the viewer has muted the conversation. */
   unreadMentionCount: Scalars['Int']['output'];
 };
 
