@@ -178,7 +178,7 @@ export const MUTATIONS: readonly Mutation[] = [
   m(
     'events that retention deleted are not reported',
     'src/live/replay-plan.ts',
-    ['complete: positions.known && !isSwept && overlap.isWhole', 'complete: positions.known && overlap.isWhole'],
+    ['complete = positions.known && !isSwept && overlap.isWhole', 'complete = positions.known && overlap.isWhole'],
     'resume',
   ),
   m(
