@@ -353,7 +353,8 @@ describe('resume', () => {
     pubsub.decide = () => []
     await sendAll(a, { receiverId: b }, '1', '2')
     const { feed, events } = await listen(node, b)
-    await Promise.all([feed.resume(await cursor(userTopic(b)), {}), feed.start()])
+    await feed.resume(await cursor(userTopic(b)), {})
+    feed.start()
     pubsub.decide = () => [0]
     await arrive()
     await send(a, { receiverId: b }, '3')
