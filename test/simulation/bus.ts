@@ -49,7 +49,7 @@ export class Bus {
     }
   }
 
-  /** As one broker does: what it takes first, it delivers first, whoever sent it and on whichever channel. */
+  /** As one broker does: what it takes first, it delivers first, from any node and on any channel. */
   #relayInOrder(from: NodeBus, channel: string, text: string): void {
     const ms = (): number => 0.1 + (currentWorld().random() * STEADY.lateMs) / 2
     from.toBroker.send(ms(), undefined, () => {
