@@ -112,6 +112,14 @@ export interface Cursors {
   resumePoint(after: UncheckedCursor): Promise<ResumePoint>
 }
 
+/** What a snapshot (`xmin:xmax:running`) shows of the transactions before `xid`. */
+function snapshotBefore(snapshot: string, xid: number): string {
+  const [xmin, xmax, running] = snapshot.split(':') as [string, string, string]
+  const end = Math.min(Number(xmax), xid)
+  const runningBefore = running === '' ? [] : running.split(',').filter((each) => Number(each) < end)
+  return `${Math.min(Number(xmin), end)}:${end}:${runningBefore.join(',')}`
+}
+
 export function createCursors(store: Pick<Store, 'installation'>): Cursors {
   // Concurrent resumes share one read.
   const readPosition = createBatchLoader<undefined, ReadPosition>(async (calls) => {
@@ -124,10 +132,11 @@ export function createCursors(store: Pick<Store, 'installation'>): Cursors {
       return {
         after: checkCursor(after, key),
         positionBefore(xid = Infinity) {
-          const oldest = Math.min(xid, Number(position.snapshot.split(':')[0]))
+          const before = snapshotBefore(position.snapshot, xid)
+          const oldest = before.split(':')[0] as string
+          // Without the committed ones among the running transactions it repeats more, and always fits.
           const earlier = (): string | undefined => encodeCursor({ ...position, snapshot: `${oldest}:${oldest}:` }, key)
-          // The earlier position may repeat what was committed since, and always fits.
-          return (xid < Infinity ? earlier() : (encodeCursor(position, key) ?? earlier())) as string
+          return (encodeCursor({ ...position, snapshot: before }, key) ?? earlier()) as string
         },
       }
     },
