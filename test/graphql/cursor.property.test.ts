@@ -23,8 +23,8 @@ describeOwnEngines((on) => {
       const holder = url === undefined ? undefined : (await another()).store
       const node = await createHistoryNode(store)
       const since = performance.now()
-      // The embedded database is slower, and has one transaction at a time.
-      const histories = Number(HISTORIES ?? (holder ? 500 : 20))
+      // A thousand. The embedded database is slower, and has one transaction at a time.
+      const histories = Number(HISTORIES ?? (holder ? 980 : 20))
       let started = 0
       let failure: Error | undefined
       const runSome = async (): Promise<void> => {
