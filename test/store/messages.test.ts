@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Db } from '../../src/store/database/sql.ts'
 import { createMessageStore, type NewMessage, type SendOutcome } from '../../src/store/messages.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -261,8 +261,9 @@ describeServer((on) => {
       await changer.query('BEGIN')
       await changer.query('SELECT FROM topics WHERE name = $1 FOR UPDATE', [`user:${a}`])
       const result = database.prisma.$queryRaw(statement).then((rows) => rows)
-      const isWaiting = async () => (await changer.query('SELECT FROM pg_locks WHERE NOT granted')).rowCount
-      await vi.waitFor(async () => expect(await isWaiting()).toBeGreaterThan(0), { timeout: 10_000 })
+      // All databases of the server are in pg_locks, those of other tests too.
+      const waiting = 'SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))'
+      await expect.poll(async () => (await changer.query(waiting)).rowCount).toBeGreaterThan(0)
       await changer.query('UPDATE topics SET access_seq = access_seq + 1 WHERE name = $1', [`user:${a}`])
       await changer.query('COMMIT')
       return await result
