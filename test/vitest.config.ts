@@ -51,5 +51,7 @@ export default defineConfig({
     retry: process.env['CI'] ? 1 : 0,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // One second is soon over on a busy machine; what is broken fails anyway.
+    expect: { poll: { timeout: 30_000 } },
   },
 })

@@ -105,7 +105,7 @@ describeOwnEngines((on) => {
     await rename('Two')
     const all = (): Extract<ChatEvent, { kind: 'user_updated' }>[] =>
       node.published.flatMap(({ event }) => (event.kind === 'user_updated' ? [event] : []))
-    await expect.poll(() => all().at(-1)?.payload.user.name, { timeout: 20_000 }).toBe('Two')
+    await expect.poll(() => all().at(-1)?.payload.user.name).toBe('Two')
     const [first, second] = all()
     expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(3_000)
     expect(all()).toHaveLength(2)

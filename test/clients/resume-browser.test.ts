@@ -76,7 +76,7 @@ describe.skipIf(skipBrowser)('a page in a browser', () => {
     const page = await context.newPage()
     await begin(page, url)
     await send(page, 'one')
-    await expect.poll(() => shownOn(page), { timeout: 30_000 }).toEqual(['one'])
+    await expect.poll(() => shownOn(page)).toEqual(['one'])
     proxy.cut()
     await send(page, 'two')
     await send(page, 'three')
@@ -88,7 +88,7 @@ describe.skipIf(skipBrowser)('a page in a browser', () => {
     const texts = ['one', 'two', 'three', 'four']
     await expect.poll(() => shownOn(page), { timeout: 60_000 }).toEqual(texts)
     await send(page, 'five')
-    await expect.poll(() => shownOn(page), { timeout: 30_000 }).toEqual([...texts, 'five'])
+    await expect.poll(() => shownOn(page)).toEqual([...texts, 'five'])
     const { conversations } = await app
       .over(bob)
       .data('{ conversations { edges { node { messages { edges { node { content } } } } } } }')

@@ -48,7 +48,7 @@ describe.skipIf(skipCluster || skipRedisServer)('an outage', () => {
     const late = await two.ready(cat)
     await redis.start()
     for (const content of far) expect((await b.inbox.next(({ type }) => type === 'message_sent')).data.content).toBe(content)
-    for (const node of [one, two]) await expect.poll(() => readiness(node), { timeout: 10_000 }).toEqual(READY)
+    for (const node of [one, two]) await expect.poll(() => readiness(node)).toEqual(READY)
     await say(one, ann, cat, 'after')
     expect((await late.inbox.next(({ type }) => type === 'message_sent')).data.content).toBe('after')
     await near.close()
@@ -78,7 +78,7 @@ describe.skipIf(skipCluster || skipRedisServer)('an outage', () => {
     } finally {
       await serverQuery(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`)
     }
-    for (const node of [one, two]) await expect.poll(() => readiness(node), { timeout: 10_000 }).toEqual(READY)
+    for (const node of [one, two]) await expect.poll(() => readiness(node)).toEqual(READY)
     expect((await a.request('message_sent', { receiver_id: bob.id, content: 'yes' })).code).toBe(200)
     expect((await b.inbox.next(({ type }) => type === 'message_sent')).data.content).toBe('yes')
     const { conversation: found } = await two

@@ -99,14 +99,12 @@ describe.skipIf(skipCluster || skipRedisServer)('two processes', () => {
     const later = await legacy(two, bob)
     await observer.inbox.next(isStatusOf(bob, true))
     await later.close()
-    await vi.waitFor(
-      () =>
-        expect(statuses(observer.inbox.waiting)).toEqual([
-          [bob, false],
-          [bob, false],
-        ]),
-      { timeout: 10_000 },
-    )
+    await expect
+      .poll(() => statuses(observer.inbox.waiting))
+      .toEqual([
+        [bob, false],
+        [bob, false],
+      ])
   })
 
   test('when a node is killed, its clients resume on the other with what they had, and get what they missed', async () => {

@@ -451,7 +451,7 @@ test.skipIf(!hasOpenssl)(
     const kept = await open()
     const nameOf = (socket: TLSSocket): unknown => socket.getPeerCertificate().subject.CN
     expect(nameOf(kept)).toBe('first')
-    const told = (text: string): Promise<void> => vi.waitFor(() => expect(server.err()).toContain(text))
+    const told = async (text: string): Promise<void> => await expect.poll(() => server.err()).toContain(text)
     renew('second')
     server.child.kill('SIGHUP')
     await told('read the certificate again')

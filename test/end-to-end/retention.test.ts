@@ -58,7 +58,7 @@ describe.skipIf(skipServer)('where contents were taken away for good', () => {
         await app.stop()
         app = await startApp({ DATABASE_URL: url, MESSAGE_RETENTION_DAYS: '30' })
         const gone = async (): Promise<unknown> => (await app.over(bob).data(`{ message(id: "${second.id}") { id } }`)).message
-        await expect.poll(gone, { timeout: 10_000 }).toBeNull()
+        await expect.poll(gone).toBeNull()
       } else await app.admin.data(`mutation { eraseUser(userId: "${ann.id}") }`)
 
       const dump = (await pgDump(url)).split('\n').filter((line) => line.includes('secret'))

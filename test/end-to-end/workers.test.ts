@@ -40,7 +40,7 @@ describe.skipIf(skipServer || skipRedis)('WORKERS=2', () => {
     connectLegacy(`ws://127.0.0.1:${server.port}/ws/connect`, { headers: { authorization: `Bearer ${token(userId)}` } })
 
   test('one port, one log, and the metrics of all in one answer of any worker', async () => {
-    await expect.poll(async () => workersIn(await metrics()).length, { timeout: 20_000 }).toBe(2)
+    await expect.poll(async () => workersIn(await metrics()).length).toBe(2)
     for (let count = 0; count < 4; count++) expect(workersIn(await metrics())).toHaveLength(2)
     expect((await fetch(`${server.url}/ready`)).status).toBe(200)
   })
@@ -48,9 +48,7 @@ describe.skipIf(skipServer || skipRedis)('WORKERS=2', () => {
   test('connections are spread, and messages go from one worker’s clients to the other’s', async () => {
     const clients = await Promise.all(Array.from({ length: 40 }, (_, index) => open(100 + index)))
     onTestFinished(async () => void (await Promise.all(clients.map((client) => client.close()))))
-    await expect
-      .poll(async () => connectionsOf(await metrics()).reduce((sum, each) => sum + each, 0), { timeout: 20_000 })
-      .toBe(40)
+    await expect.poll(async () => connectionsOf(await metrics()).reduce((sum, each) => sum + each, 0)).toBe(40)
     // A worker that is busy takes fewer.
     expect(Math.min(...connectionsOf(await metrics()))).toBeGreaterThanOrEqual(5)
     const [first, ...others] = clients
@@ -68,21 +66,18 @@ describe.skipIf(skipServer || skipRedis)('WORKERS=2', () => {
         .filter((pid, index, all) => all.indexOf(pid) === index)
     // A worker logs a line when a token is refused.
     await expect
-      .poll(
-        async () => {
-          await fetch(`${server.url}/graphql`, {
-            method: 'POST',
-            headers: { authorization: 'Bearer x', 'content-type': 'application/json' },
-            body: '{}',
-          })
-          return pids().length
-        },
-        { timeout: 20_000 },
-      )
+      .poll(async () => {
+        await fetch(`${server.url}/graphql`, {
+          method: 'POST',
+          headers: { authorization: 'Bearer x', 'content-type': 'application/json' },
+          body: '{}',
+        })
+        return pids().length
+      })
       .toBeGreaterThan(0)
     const [pid] = pids()
     process.kill(pid as number, 'SIGKILL')
-    await expect.poll(() => server.err(), { timeout: 20_000 }).toContain('a worker has died and is started again')
+    await expect.poll(() => server.err()).toContain('a worker has died and is started again')
     // Meanwhile the other one serves: none is sent to a worker that only starts.
     let isWhole = false
     for (let userId = 200; !isWhole; userId++) {

@@ -458,7 +458,7 @@ describe('a server that does not do as it should', () => {
     })
     const { reaches } = create(() => 't', { url, timing: { minBackoff: 100 } })
     for (let n = 0; n < 3; n++) await reaches('waiting')
-    await vi.waitFor(() => expect(times).toHaveLength(4))
+    await expect.poll(() => times).toHaveLength(4)
     const [first = 0, second = 0, third = 0, fourth = 0] = times
     expect(second - first).toBeGreaterThan(90)
     expect(third - second).toBeGreaterThan(190)
@@ -574,7 +574,7 @@ describe('closing', () => {
     let give = (_token: string): void => undefined
     const waitsForToken = create(() => new Promise((resolve) => (give = resolve)))
     const waitsForServer = create(tokenFor(ann))
-    await vi.waitFor(() => expect(waitsForServer.sockets).toHaveLength(1))
+    await expect.poll(() => waitsForServer.sockets).toHaveLength(1)
     await Promise.all([waitsForToken.client.close(), waitsForServer.client.close()])
     give(tokenFor(ann))
     await expect(waitsForToken.client.ready()).rejects.toBeInstanceOf(ClientClosedError)

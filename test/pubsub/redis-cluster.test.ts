@@ -69,10 +69,9 @@ describe.skipIf(skipRedisServer)('Redis Cluster', () => {
       texts.opened(user, 'open')
       texts.closed(user, 'ended', `of ${user}`)
     }
-    await vi.waitFor(async () => {
-      const kept = await Promise.all(users.map((user) => texts.load(user)))
-      expect(kept).toEqual(users.map((user) => ({ texts: [`of ${user}`], open: ['open'], isWhole: true })))
-    })
+    await expect
+      .poll(() => Promise.all(users.map((user) => texts.load(user))))
+      .toEqual(users.map((user) => ({ texts: [`of ${user}`], open: ['open'], isWhole: true })))
   })
 
   test('when a server of the cluster dies, hints go on over the others', async () => {

@@ -72,7 +72,7 @@ describe.skipIf(skipRedisServer)('a node whose Redis fails over', () => {
     expect(String(engine.problem())).toContain('READONLY')
 
     address.lead(two.url)
-    await expect.poll(() => engine.state(), { timeout: 10_000 }).toBe('up')
+    await expect.poll(() => engine.state()).toBe('up')
     await engine.ping()
     await command(two.url, 'PUBLISH', 'p:topic', JSON.stringify({ from: 'another', hint: { seq: 1 } }))
     await expect.poll(() => heard).toEqual([{ seq: 1 }])
@@ -93,7 +93,7 @@ describe.skipIf(skipRedisServer)('a node whose Redis fails over', () => {
       onError: (_stage, error) => void errors.push(error),
     })
     undo.push(() => engine.close())
-    await expect.poll(() => engine.state(), { timeout: 10_000 }).toBe('up')
+    await expect.poll(() => engine.state()).toBe('up')
     await engine.ping()
     const heard: unknown[] = []
     await engine.subscribe('topic', (hint: unknown) => void heard.push(hint), {})
@@ -101,10 +101,10 @@ describe.skipIf(skipRedisServer)('a node whose Redis fails over', () => {
     expect(facts.isCluster).toBe(false)
 
     // Until then Sentinel may not know of the replica.
-    await expect.poll(() => sentinel.replicas(), { timeout: 20_000 }).toBe(1)
+    await expect.poll(() => sentinel.replicas()).toBe(1)
     await one.kill()
-    await expect.poll(() => engine.state(), { timeout: 10_000 }).toBe('down')
-    await expect.poll(() => engine.state(), { timeout: 20_000 }).toBe('up')
+    await expect.poll(() => engine.state()).toBe('down')
+    await expect.poll(() => engine.state()).toBe('up')
     await engine.ping()
     await command(two.url, 'PUBLISH', 'p:topic', JSON.stringify({ from: 'another', hint: { seq: 1 } }))
     await expect.poll(() => heard).toEqual([{ seq: 1 }])

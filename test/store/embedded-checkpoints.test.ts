@@ -31,7 +31,7 @@ test('the embedded database never comes to a checkpoint of its own: it is asked 
     )
   await vi.waitUntil(
     async () => (await query<{ lsn: string }>('SELECT redo_lsn::text AS lsn FROM pg_control_checkpoint()')).lsn !== start.lsn,
-    { timeout: 15_000, interval: 100 },
+    { timeout: 30_000, interval: 100 },
   )
 })
 

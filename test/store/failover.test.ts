@@ -97,9 +97,7 @@ describe.skipIf(skipPostgresServer)('a PostgreSQL that is replaced by another', 
       /** Resolves when the replica has all that the primary has now. */
       async caughtUp() {
         const at = await lsn()
-        await expect
-          .poll(() => replica.query(`SELECT pg_last_wal_replay_lsn() >= '${at}' AS done`), { timeout: 10_000 })
-          .toEqual([{ done: true }])
+        await expect.poll(() => replica.query(`SELECT pg_last_wal_replay_lsn() >= '${at}' AS done`)).toEqual([{ done: true }])
       },
     }
   }
@@ -158,7 +156,7 @@ describe.skipIf(skipPostgresServer)('a PostgreSQL that is replaced by another', 
       // As where the old one has died.
       address.cut()
       address.repair()
-      await expect.poll(() => isReady(app), { timeout: 10_000 }).toBe(true)
+      await expect.poll(() => isReady(app)).toBe(true)
       return app
     })
     expect(app.logged.filter(({ msg }) => String(msg).startsWith('the database is another one'))).toHaveLength(1)
@@ -175,9 +173,7 @@ describe.skipIf(skipPostgresServer)('a PostgreSQL that is replaced by another', 
       await primary.query('SELECT pg_switch_wal()')
       await recoverTo(recovered, archive, "recovery_target_name = 'here'")
       await recovered.start()
-      await expect
-        .poll(() => recovered.query('SELECT pg_is_in_recovery() AS recovers'), { timeout: 20_000 })
-        .toEqual([{ recovers: false }])
+      await expect.poll(() => recovered.query('SELECT pg_is_in_recovery() AS recovers')).toEqual([{ recovers: false }])
       const next = await startApp({ DATABASE_URL: recovered.url(database) })
       undo.push(() => next.stop())
       return next
@@ -219,7 +215,7 @@ describe.skipIf(skipPostgresServer)('a PostgreSQL that is replaced by another', 
     // Demoted: also sessions that are open take no writes any more.
     await primary.configure('default_transaction_read_only = on')
     await primary.query('SELECT pg_reload_conf()')
-    await expect.poll(() => [...codes].toSorted(), { timeout: 10_000 }).toEqual(['Error: UNAVAILABLE', 'OK'])
+    await expect.poll(() => [...codes].toSorted()).toEqual(['Error: UNAVAILABLE', 'OK'])
     expect(await legacySender.request('message_sent', { receiver_id: bob.id, content: 'no' })).toMatchObject({
       type: 'error',
       code: 503,
@@ -229,10 +225,10 @@ describe.skipIf(skipPostgresServer)('a PostgreSQL that is replaced by another', 
     await replica.promote()
     const before = sent.length
     address.lead(replica.port)
-    await expect.poll(() => sent.length, { timeout: 10_000 }).toBeGreaterThan(before + 5)
-    await expect.poll(() => isReady(app), { timeout: 10_000 }).toBe(true)
+    await expect.poll(() => sent.length).toBeGreaterThan(before + 5)
+    await expect.poll(() => isReady(app)).toBe(true)
     const open = `SELECT count(*)::int AS count FROM pg_stat_activity WHERE datname = '${database}'`
-    await expect.poll(() => primary.query(open), { timeout: 10_000 }).toEqual([{ count: 0 }])
+    await expect.poll(() => primary.query(open)).toEqual([{ count: 0 }])
     await stop()
     expect([...codes].toSorted()).toEqual(['Error: UNAVAILABLE', 'OK'])
 

@@ -65,7 +65,7 @@ describeServers((on, isPooled) => {
       await serverQuery(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`)
     }
     // A pooler tries again after a pause of its own.
-    if (isPooled) await expect.poll(() => codesOf([node.store.ping()]), { timeout: 10_000 }).toEqual(['done'])
+    if (isPooled) await expect.poll(() => codesOf([node.store.ping()])).toEqual(['done'])
     expect(await codesOf(everything(node, ...args))).toEqual(Array.from({ length: 16 }, () => 'done'))
     await node.expectLogPublished()
     await node.close()
@@ -87,7 +87,7 @@ describeServers((on, isPooled) => {
       node.chat.reactions.add(b, messageId, 'lost'),
     ])
     const waiting = `SELECT count(*)::int AS count FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`
-    await expect.poll(() => on().query(waiting), { timeout: 10_000 }).toEqual([{ count: 2 }])
+    await expect.poll(() => on().query(waiting)).toEqual([{ count: 2 }])
     await terminate()
     expect(await codes).toEqual(['UNAVAILABLE', 'UNAVAILABLE', 'UNAVAILABLE'])
     expect(await node.chat.reads.reactions([messageId])).toEqual([])

@@ -57,9 +57,7 @@ export async function startCluster(count: number, env: Record<string, string> = 
         const { topic } = await admin.data('query ($id: ID!) { topic(id: $id) { nodes { position } } }', { id: name })
         return ((topic?.nodes ?? []) as { position: string | null }[]).map(({ position }) => position ?? '0')
       }
-      await expect
-        .poll(async () => (await positions()).every((position) => Number(position) >= Number(seq)), { timeout: 20_000 })
-        .toBe(true)
+      await expect.poll(async () => (await positions()).every((position) => Number(position) >= Number(seq))).toBe(true)
     }
   }
 

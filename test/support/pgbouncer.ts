@@ -59,7 +59,7 @@ query_wait_timeout = 2
       () => false,
     )
   }
-  await vi.waitUntil(answers, { timeout: 10_000, interval: 50 })
+  await vi.waitUntil(answers, { timeout: 30_000, interval: 50 })
   return {
     url: `${url}?pgbouncer=true`,
     async close() {

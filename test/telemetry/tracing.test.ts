@@ -63,9 +63,7 @@ test.skipIf(skipCluster)('one trace from the frame on one node to the delivery o
     const named = (name: string, service: string): Span | undefined =>
       spans.find((span) => span.name === name && span.service === service)
     const isDelivery = ({ name, service }: Span): boolean => name === 'deliver message_sent' && service === 'two'
-    await expect
-      .poll(() => spans.some(isDelivery) && named('statement send_messages', 'one') !== undefined, { timeout: 20_000 })
-      .toBe(true)
+    await expect.poll(() => spans.some(isDelivery) && named('statement send_messages', 'one') !== undefined).toBe(true)
     const frame = named('frame message_sent', 'one')
     const operation = named('mutation LegacySendMessage', 'one')
     const delivery = spans.find(isDelivery)

@@ -44,7 +44,7 @@ test('a connection whose requests wait is not read on, and all of them are answe
   expect(socket.bytesRead).toBeLessThanOrEqual(2 * 65_536)
   isOpen = true
   started[0]?.end()
-  await expect.poll(() => answers, { timeout: 15_000 }).toBe(COUNT)
+  await expect.poll(() => answers).toBe(COUNT)
 })
 
 test('one turn of the event loop parses no more requests of a connection than a slice of what was read has', async () => {
@@ -62,7 +62,7 @@ test('one turn of the event loop parses no more requests of a connection than a 
   })
   const { client } = await open()
   client.resume().write(REQUEST.repeat(COUNT))
-  await expect.poll(() => total, { timeout: 15_000 }).toBe(COUNT)
+  await expect.poll(() => total).toBe(COUNT)
   expect(most).toBeLessThan(100)
 })
 
@@ -74,7 +74,7 @@ test('of very many connections that stand still the first ones are cut', async (
     opened.push(pair)
     pair.client.on('error', () => undefined).write(REQUEST.repeat(COUNT / 4))
   }
-  await expect.poll(() => opened[0]?.socket.destroyed, { timeout: 10_000 }).toBe(true)
+  await expect.poll(() => opened[0]?.socket.destroyed).toBe(true)
   const left = opened.filter(({ socket }) => !socket.destroyed)
   expect(left.length).toBeGreaterThan(200)
   expect(left).toContain(opened.at(-1))

@@ -167,7 +167,7 @@ describe.skipIf(skipBrowser)('Chromium', () => {
       })
       await page.evaluate((text) => (globalThis as unknown as { socket: WebSocket }).socket.send(text), own)
       await expect
-        .poll(() => page.evaluate(() => (globalThis as unknown as { seen: string[] }).seen), { timeout: 20_000 })
+        .poll(() => page.evaluate(() => (globalThis as unknown as { seen: string[] }).seen))
         .toEqual([...CONTENTS, 'mine'])
       expect(await page.evaluate(() => (globalThis as unknown as { socket: WebSocket }).socket.extensions)).toContain(
         'permessage-deflate',

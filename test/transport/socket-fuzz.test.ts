@@ -193,8 +193,8 @@ describe('thousands of connections that come and go', () => {
     // All are gone when the server has closed them, not when their clients have.
     async function settle(): Promise<void> {
       for (const protocol of ['legacy', 'graphql-ws'])
-        await expect.poll(() => metric(`parley_connections\\{protocol="${protocol}"\\}`), { timeout: 20_000 }).toBe(0)
-      await expect.poll(descriptors, { timeout: 20_000 }).toBeLessThan(80)
+        await expect.poll(() => metric(`parley_connections\\{protocol="${protocol}"\\}`)).toBe(0)
+      await expect.poll(descriptors).toBeLessThan(80)
     }
     // What is made once is made by then.
     await comeAndGo(500)
@@ -202,7 +202,7 @@ describe('thousands of connections that come and go', () => {
     const [before, heapBefore] = [descriptors(), await server.heapUsed()]
     await comeAndGo(1500)
     await settle()
-    await expect.poll(descriptors, { timeout: 20_000 }).toBeLessThanOrEqual(before + 5)
+    await expect.poll(descriptors).toBeLessThanOrEqual(before + 5)
     // 600 were legacy connections and as many sockets of GraphQL: it would be more if as little as 2.5 KiB were kept of each.
     expect((await server.heapUsed()) - heapBefore).toBeLessThan(3 * 2 ** 20)
     server.child.kill('SIGTERM')
