@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startApp, type TestApp } from '../support/app.ts'
-import { copyServerDatabase, dropServerDatabase, skipServer } from '../support/database.ts'
+import { copyServerDatabase, dropServerDatabase, skipServer, statementsBehind } from '../support/database.ts'
 
 const BLOCK = 'mutation ($id: ID!) { blockUser(userId: $id) { id } }'
 const SEND = 'mutation ($id: ID!) { sendMessage(input: { receiverId: $id, content: "hello" }) { id } }'
@@ -58,10 +58,10 @@ describe.skipIf(skipServer)('transactions and long reads of one user', () => {
       await locker.query('BEGIN')
       await locker.query('LOCK TABLE members')
       const reading = Array.from({ length: 20 }, () => app.over(mallory).run(query))
-      await expect.poll(() => waitingStatements(locker)).toBeGreaterThanOrEqual(2)
+      await expect.poll(() => statementsBehind(locker)).toBeGreaterThanOrEqual(2)
       for (let count = 0; count < 3; count++) {
         expect(await app.over(ann).data(USER, { id: mallory.id })).toMatchObject({ user: {} })
-        expect(await waitingStatements(locker)).toBe(2)
+        expect(await statementsBehind(locker)).toBe(2)
       }
       await locker.query('ROLLBACK')
       for (const { errors } of await Promise.all(reading)) expect(errors).toBeUndefined()
@@ -70,11 +70,3 @@ describe.skipIf(skipServer)('transactions and long reads of one user', () => {
     }
   })
 })
-
-/** How many statements wait for a lock that this client has. */
-async function waitingStatements(locker: pg.Client): Promise<number> {
-  const { rows } = await locker.query<{ count: number }>(
-    'SELECT count(DISTINCT pid)::int AS count FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))',
-  )
-  return rows[0]?.count ?? 0
-}

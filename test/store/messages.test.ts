@@ -4,7 +4,7 @@ import type { Db } from '../../src/store/database/sql.ts'
 import { createMessageStore, type NewMessage, type SendOutcome } from '../../src/store/messages.ts'
 import type { Store } from '../../src/store/store.ts'
 import { newUserId } from '../support/chat.ts'
-import { describeEngines, describeServer } from '../support/database.ts'
+import { describeEngines, describeServer, statementsBehind } from '../support/database.ts'
 import { GROUP_INFO } from '../support/group-info.ts'
 
 const message = (fields: Partial<NewMessage> & { senderId: number }): NewMessage => ({
@@ -261,9 +261,7 @@ describeServer((on) => {
       await changer.query('BEGIN')
       await changer.query('SELECT FROM topics WHERE name = $1 FOR UPDATE', [`user:${a}`])
       const result = database.prisma.$queryRaw(statement).then((rows) => rows)
-      // All databases of the server are in pg_locks, those of other tests too.
-      const waiting = 'SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))'
-      await expect.poll(async () => (await changer.query(waiting)).rowCount).toBeGreaterThan(0)
+      await expect.poll(() => statementsBehind(changer)).toBe(1)
       await changer.query('UPDATE topics SET access_seq = access_seq + 1 WHERE name = $1', [`user:${a}`])
       await changer.query('COMMIT')
       return await result

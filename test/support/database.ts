@@ -25,6 +25,17 @@ async function rowsOf(sql: string, url: string): Promise<Record<string, unknown>
 /** On the database of that URL; by default on one that no other test uses. */
 export const serverQuery = async (sql: string, url = `${SERVER}/postgres`): Promise<void> => void (await rowsOf(sql, url))
 
+/**
+ * How many statements wait for a lock that this client has. Within a transaction pg_stat_activity stays as it was when first read, and
+ * locks of other databases, which other tests use, are in pg_locks too.
+ */
+export async function statementsBehind(holder: pg.Client): Promise<number> {
+  const { rows } = await holder.query<{ count: number }>(
+    'SELECT count(DISTINCT pid)::int AS count FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))',
+  )
+  return rows[0]?.count ?? 0
+}
+
 export const hasServer = (): Promise<boolean> =>
   serverQuery('SELECT 1').then(
     () => true,

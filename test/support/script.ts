@@ -8,21 +8,38 @@ export interface Script {
   child: ChildProcess
   out(): string
   err(): string
-  /** Resolves when standard error holds the text, or the script has ended. */
-  says(text: string): Promise<void>
   /** Resolves when it has ended, with its exit code, or the signal that ended it. */
   ended: Promise<number | NodeJS.Signals>
 }
+
+/** Comes when standard error gets the text: from the script itself, so that it is not done by then on a busy machine. */
+export interface SignalAt {
+  text: string
+  signal: NodeJS.Signals
+}
+
+/** What the script goes on with has begun by then. */
+const signalAt = ({ text, signal }: SignalAt): string =>
+  `data:text/javascript,${encodeURIComponent(`
+  const write = process.stderr.write
+  process.stderr.write = function (chunk, ...rest) {
+    if (String(chunk).includes(${JSON.stringify(text)})) setImmediate(() => process.kill(process.pid, '${signal}'))
+    return write.call(this, chunk, ...rest)
+  }`)}`
 
 /**
  * Starts a compiled script as a process of its own, with these settings and no others. `name` is its path under dist/, or a
  * command such as `parley token`.
  */
-export function startScript(name: string, args: readonly string[], env: Record<string, string> = {}): Script {
+export function startScript(name: string, args: readonly string[], env: Record<string, string> = {}, signal?: SignalAt): Script {
   const { PATH } = process.env
   const [path = '', ...command] = name.replace(/^parley\b/, 'cli/parley').split(' ')
   const file = fileURLToPath(new URL(`../../dist/${path}.js`, import.meta.url))
-  const child = spawn(process.execPath, [file, ...command, ...args], { env: { PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const flags = signal === undefined ? [] : ['--import', signalAt(signal)]
+  const child = spawn(process.execPath, [...flags, file, ...command, ...args], {
+    env: { PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let out = ''
   let err = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
@@ -30,16 +47,7 @@ export function startScript(name: string, args: readonly string[], env: Record<s
   const ended = new Promise<number | NodeJS.Signals>((resolve) => {
     child.on('close', (code, signal) => resolve(code ?? (signal as NodeJS.Signals)))
   })
-  const says = (text: string): Promise<void> =>
-    new Promise((resolve) => {
-      const look = (): void => {
-        if (err.includes(text)) resolve()
-      }
-      look()
-      child.stderr.on('data', look)
-      void ended.then(() => resolve())
-    })
-  return { child, out: () => out, err: () => err, says, ended }
+  return { child, out: () => out, err: () => err, ended }
 }
 
 /**
