@@ -69,6 +69,7 @@ async function startServer(env: Record<string, string>): Promise<Server> {
     PRESENCE_GRACE_MS: '0',
     JWT_LEEWAY_SECONDS: '0',
     // A busy machine is no reason to refuse what a test does.
+    DB_ACQUIRE_TIMEOUT_MS: '30000',
     DB_STATEMENT_TIMEOUT_MS: '30000',
     ...env,
   })

@@ -13,7 +13,7 @@ import { skipPgBouncer, startPgBouncer } from './pgbouncer.ts'
 const SERVER = 'postgresql://postgres@127.0.0.1:5432'
 
 async function rowsOf(sql: string, url: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 })
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 30_000 })
   await client.connect()
   try {
     return (await client.query<Record<string, unknown>>(sql)).rows

@@ -123,7 +123,7 @@ async function serverOf(folder: string): Promise<PostgresServer> {
     data,
     url: (database = 'postgres') => `postgresql://postgres@127.0.0.1:${port}/${database}`,
     async query(sql, database) {
-      const client = new pg.Client({ connectionString: server.url(database), connectionTimeoutMillis: 2_000 })
+      const client = new pg.Client({ connectionString: server.url(database), connectionTimeoutMillis: 30_000 })
       client.on('error', () => undefined)
       await client.connect()
       try {

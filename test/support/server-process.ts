@@ -48,7 +48,8 @@ export function run(env: Record<string, string>, { command }: Launch = {}): Proc
   const child = spawn(program, args, {
     cwd: ROOT,
     detached: command !== undefined,
-    env: { PATH, PORT: '0', ...env },
+    // On a busy machine the end takes longer than the ten seconds after which it is given up.
+    env: { PATH, PORT: '0', DRAIN_MS: '60000', ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   children.add(child)

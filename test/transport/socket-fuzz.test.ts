@@ -206,6 +206,6 @@ describe('thousands of connections that come and go', () => {
     // 600 were legacy connections and as many sockets of GraphQL: it would be more if as little as 2.5 KiB were kept of each.
     expect((await server.heapUsed()) - heapBefore).toBeLessThan(3 * 2 ** 20)
     server.child.kill('SIGTERM')
-    expect(await server.ended).toBe(0)
+    expect(await server.ended, server.err()).toBe(0)
   })
 })
