@@ -49,8 +49,9 @@ export default defineConfig({
     maxWorkers: 3,
     // A shared machine that stands still for seconds is no fault; what fails twice is one. Where a developer looks, once is enough.
     retry: process.env['CI'] ? 1 : 0,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // How long a test takes is no rule of the product, and a busy machine has a tenth of a core for it.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     // One second is soon over on a busy machine; what is broken fails anyway.
     expect: { poll: { timeout: 30_000 } },
   },

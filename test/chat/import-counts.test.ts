@@ -108,7 +108,7 @@ describeEngines((on) => {
       }
     })
     await fc.assert(property, { numRuns: 8 })
-  }, 120_000)
+  })
 
   test('what is sent afterwards goes on counting, also by one who had left and comes back', async () => {
     const { a, b, c, group, lines, message } = world()

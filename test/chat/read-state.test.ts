@@ -273,7 +273,7 @@ describeEngines((on) => {
       fc.asyncProperty(fc.boolean(), fc.array(action, { maxLength: 30 }), (isGroup, actions) => run(isGroup, actions)),
       { numRuns: 8 },
     )
-  }, 120_000)
+  })
 })
 
 describeServer((on) => {

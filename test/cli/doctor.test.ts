@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import jsonwebtoken from 'jsonwebtoken'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Command } from '../../src/cli/command.ts'
 import { isGuessable } from '../../src/cli/diagnosis.ts'
 import { isOldRedis } from '../../src/cli/diagnosis-services.ts'
@@ -19,8 +19,6 @@ import { copyDatabase, createServerDatabase, dropServerDatabase, open, skipServe
 import { randomPrefix, REDIS_URL, skipRedis } from '../support/redis-server.ts'
 import { TABLE } from '../../src/settings/table.ts'
 import { runCommand, runScript } from '../support/script.ts'
-
-vi.setConfig({ testTimeout: 120_000 })
 
 // A throw-away pair for localhost that was good in 2020, used nowhere else.
 const EXPIRED = `-----BEGIN CERTIFICATE-----

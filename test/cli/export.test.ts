@@ -1,15 +1,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { exportFile } from '../../src/cli/export.ts'
 import { importFile } from '../../src/cli/import.ts'
 import { startApp, type TestApp } from '../support/app.ts'
 import { copyDatabase, copyServerDatabase, dropServerDatabase, skipServer } from '../support/database.ts'
 import { runCommand, runScript } from '../support/script.ts'
-
-// Each test runs processes on databases of its own, which a loaded machine does slowly.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const ENGINES = [
   { name: 'the embedded database', skip: false, isServer: false },

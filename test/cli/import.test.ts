@@ -2,7 +2,7 @@ import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { importFile } from '../../src/cli/import.ts'
 import { startApp } from '../support/app.ts'
 import {
@@ -16,9 +16,6 @@ import {
   statementsBehind,
 } from '../support/database.ts'
 import { runCommand, runScript, startScript } from '../support/script.ts'
-
-// Each test runs processes on databases of its own, which a loaded machine does slowly.
-vi.setConfig({ testTimeout: 120_000 })
 
 const ann = { id: 1, name: 'Ann' }
 const bob = { id: 2, name: 'Bob' }

@@ -48,7 +48,7 @@ describe.skipIf(skipBrowser)('a page in a browser', () => {
     ;[browser, app] = await Promise.all([launchBrowser(), sharedApp()])
     ;({ ann, bob } = await people(app, 'ann', 'bob'))
     proxy = new TcpProxy(app.port)
-  }, 60_000)
+  })
   afterAll(async () => {
     proxy.close()
     await browser.close()
@@ -95,5 +95,5 @@ describe.skipIf(skipBrowser)('a page in a browser', () => {
     const stored = conversations.edges[0].node.messages.edges.map(({ node }: Data) => node.content)
     expect(stored.toReversed()).toEqual([...texts, 'five'])
     await context.close()
-  }, 180_000)
+  })
 })

@@ -121,7 +121,7 @@ describe.each([3, 0])('a subscription that resumes, over graphql-ws with %i retr
     proxy.stall(false)
     expect(await closed).toBe(4508)
     expect(inbox.waiting.length).toBeGreaterThan(0)
-  }, 120_000)
+  })
 
   test('ends with 4403, and is not tried again', async () => {
     const { ann } = await people(app, 'ann')
@@ -255,7 +255,7 @@ test('goes on when the server restarts at the same address, not before the time 
   expect(await contents(inbox, 1)).toEqual(['after'])
   expect(retries[0]?.code).toBe(1012)
   expect(retries[0]?.reason).toContain(` in ${retries[0]?.pause} ms`)
-}, 60_000)
+})
 
 test('a document that can not be resumed is refused in a sentence; one without $after is passed on', async () => {
   const { ann, bob } = await people(app, 'ann', 'bob')
@@ -323,7 +323,7 @@ test('over graphql-sse too: a cut line, an expired token, and a refused one', as
   expect(await ended).toBeUndefined()
   const other = resumable(openSse(app.graphqlUrl, () => 'no token at all'))
   expect(await follow(other, { query: EVENTS }).ended).toMatchObject({ response: { status: 401 } })
-}, 60_000)
+})
 
 interface Message {
   id: string
@@ -441,7 +441,7 @@ describe('an outbox', () => {
     expect(results.map(({ data }) => (data as Data).sendMessage.content)).toEqual(texts)
     expect(await textsOf(bob)).toEqual(texts)
     expect(box.pending).toEqual([])
-  }, 60_000)
+  })
 
   test('keeps what is not answered over a reload, and sends it first', async () => {
     const { ann, bob } = await people(app, 'ann', 'bob')

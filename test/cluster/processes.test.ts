@@ -13,8 +13,6 @@ import { connectLegacy, type Frame, type LegacyClient } from '../support/legacy-
 import { createRedisServer, freePort, skipRedisServer, type RedisServer } from '../support/redis-server.ts'
 import { endProcesses, run, start, type RunningServer } from '../support/server-process.ts'
 
-vi.setConfig({ testTimeout: 90_000 })
-
 /** How long the users of a node that died may seem to be there. */
 const OFFLINE_WITHIN_MS = 15_000
 

@@ -3,12 +3,10 @@ import { once } from 'node:events'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { copyDatabase } from '../support/database.ts'
 import { fencesOf, pathOf, read } from '../support/pages.ts'
 import { endProcesses, start, type RunningServer } from '../support/server-process.ts'
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 })
 
 const ROOT = pathOf('.')
 const PAGES = ['README.md', 'docs/getting-started.md', 'docs/protocol.md', 'docs/clients.md']

@@ -1,11 +1,9 @@
 import type { Browser, Locator } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { startApp, tokenOf, type TestApp } from '../support/app.ts'
 import { launchBrowser, skipBrowser, watchedContext, type WatchedContext } from '../support/browser.ts'
 import { demoOn, demoUser, evaluate, isGone, PATIENCE, sees, texts, TOO_SMALL, type Pane } from '../support/demo-page.ts'
 import { connectHttp } from '../support/graphql-client.ts'
-
-vi.setConfig({ testTimeout: 180_000 })
 
 let browser: Browser
 let app: TestApp
@@ -26,7 +24,7 @@ describe.skipIf(skipBrowser)('what is new, found, answered, edited, deleted and 
   beforeAll(async () => {
     browser = await launchBrowser()
     app = await startApp({ DEMO: '1' })
-  }, 60_000)
+  })
   // A page that stays open reads what the next one looks for.
   afterEach(() => watched.close())
   afterAll(async () => {

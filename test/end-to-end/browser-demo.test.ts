@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import axe from 'axe-core'
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { startApp, tokenOf, type TestApp } from '../support/app.ts'
 import { copyDatabase } from '../support/database.ts'
 import {
@@ -22,8 +22,6 @@ import {
 } from '../support/demo-page.ts'
 import { launchBrowser, picture, skipBrowser, watchedContext, type WatchedContext } from '../support/browser.ts'
 import { connectHttp } from '../support/graphql-client.ts'
-
-vi.setConfig({ testTimeout: 180_000 })
 
 let browser: Browser
 let app: TestApp
@@ -80,7 +78,7 @@ describe.skipIf(skipBrowser)('the demo’s page in a browser', () => {
   beforeAll(async () => {
     browser = await launchBrowser()
     app = await startApp({ DEMO: '1' })
-  }, 60_000)
+  })
   afterEach(async () => {
     for (const watched of opened.splice(0)) await watched.close()
     await leaveDemo()

@@ -1,10 +1,8 @@
 import type { Browser, Locator, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { EXAMPLES } from '../../src/graphql/graphiql/graphiql.ts'
 import { startApp, type TestApp } from '../support/app.ts'
 import { launchBrowser, picture, skipBrowser, watchedContext, type WatchedContext } from '../support/browser.ts'
-
-vi.setConfig({ testTimeout: 240_000 })
 
 /** The page is 9 MB of script. */
 const PATIENCE = { timeout: 60_000, interval: 100 }
@@ -59,7 +57,7 @@ describe.skipIf(skipBrowser)('GraphiQL in a browser', () => {
     app = await startApp({ DEMO: '1' })
     watched = await watchedContext(browser, app.http)
     first = await watched.open(app.graphqlUrl)
-  }, 60_000)
+  })
   // Here it fails where a page asked another server for something, broke its policy or had an error.
   afterEach(() => watched.check())
   afterAll(async () => {

@@ -11,9 +11,6 @@ const FOLDER = fileURLToPath(new URL('../../examples/', import.meta.url))
 const PYTHON_PACKAGES = `${FOLDER}.python`
 const isCI = process.env['CI'] === 'true'
 
-// Packages may have to be installed first, and processes start slowly on a busy machine.
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 })
-
 const python = { ...process.env, PYTHONPATH: PYTHON_PACKAGES }
 /** Distributions have versions before 14, which lack what the example uses. */
 const hasWebsockets = (): boolean =>

@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
-import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { doctor } from '../../src/cli/doctor.ts'
 import { importFile } from '../../src/cli/import.ts'
 import { token } from '../../src/cli/token.ts'
@@ -18,9 +18,6 @@ import { runCommand, runScript } from '../support/script.ts'
 import { endProcesses, run, start, type RunningServer } from '../support/server-process.ts'
 
 const EVENTS = 'subscription { events { __typename } }'
-
-// Each test starts processes, which a loaded machine does slowly.
-vi.setConfig({ testTimeout: 120_000 })
 
 const folders: string[] = []
 

@@ -207,5 +207,5 @@ async function live(steps: readonly Step[]): Promise<void> {
 describe('over random histories', () => {
   test('clients of both protocols agree where the projection says so', async () => {
     await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), live), { numRuns: 12, endOnFailure: true })
-  }, 180_000)
+  })
 })

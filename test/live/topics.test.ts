@@ -96,7 +96,7 @@ test('whatever happens to hints, each listener gets each event once and in order
     }),
     { numRuns: 12 },
   )
-}, 60_000)
+})
 
 /** A log of one kind of entries, whose reads can be made to wait or fail, and topics over it. */
 async function createHarness(options: Partial<TopicsOptions> = {}) {

@@ -20,7 +20,7 @@ interface Span {
 
 afterEach(() => endProcesses())
 
-test.skipIf(skipCluster)('one trace from the frame on one node to the delivery on another', { timeout: 60_000 }, async () => {
+test.skipIf(skipCluster)('one trace from the frame on one node to the delivery on another', async () => {
   const spans: Span[] = []
   const collector = createServer((request, response) => {
     let body = ''

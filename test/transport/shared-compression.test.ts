@@ -3,13 +3,11 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
 import { launchBrowser, skipBrowser } from '../support/browser.ts'
 import { clientFrame, OPCODE, openRawSocket, type RawSocket } from '../support/raw-socket.ts'
 import { StrictInflate } from '../support/strict-inflate.ts'
-
-vi.setConfig({ testTimeout: 60_000 })
 
 let app: TestApp
 beforeAll(async () => {

@@ -14,9 +14,6 @@ import { SocketWriter } from '../../src/transport/socket/writer.ts'
 import { startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
 import type { LegacyClient } from '../support/legacy-client.ts'
 
-// Much goes over sockets here, which a loaded machine does slowly.
-vi.setConfig({ testTimeout: 90_000 })
-
 // One answer is more than a user may leave unread.
 const SETTINGS = { MAX_BUFFERED_BYTES: '65536', MAX_FRAME_BYTES: '65536', MAX_RESPONSE_BYTES: '100000000' }
 

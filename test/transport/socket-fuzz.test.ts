@@ -3,13 +3,11 @@ import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { connect } from 'node:net'
 import fc from 'fast-check'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { SECRET, startApp, tokenOf, type TestApp } from '../support/app.ts'
 import { copyDatabase } from '../support/database.ts'
 import { clientFrame, OPCODE, openRawSocket, type RawSocket } from '../support/raw-socket.ts'
 import { endProcesses, start } from '../support/server-process.ts'
-
-vi.setConfig({ testTimeout: 120_000 })
 
 let app: TestApp
 /** How long each of them took to be cut off, while the other tests ran. */
