@@ -18,6 +18,7 @@ import {
   type FragmentDefinitionNode,
   type GraphQLSchema,
   type OperationDefinitionNode,
+  type SelectionSetNode,
   type ValidationRule,
 } from 'graphql'
 import { LRUCache } from 'lru-cache'
@@ -45,7 +46,10 @@ export interface PreparedDocument {
 
 export interface PreparedOperation {
   node: OperationDefinitionNode
-  /** Whether every subscriber of the same event gets the same result: no field is @viewerDependent. */
+  /**
+   * Whether every subscriber of the same event gets the same result: no field is @viewerDependent, and nothing is asked of a quoted
+   * message that not every member may read.
+   */
   isShared: boolean
   /**
    * The variables that its result for an event depends on: those used anywhere but in the arguments of a subscription's root
@@ -209,6 +213,26 @@ function dropTokens(document: DocumentNode): void {
 /** Mutations that share their statements with others, or change nothing that is stored. */
 const WITHOUT_TRANSACTION: ReadonlySet<string> = new Set(['__typename', 'sendMessage', 'setTyping', 'refreshToken'])
 
+/** What belongs to a message, which a member reads only after their horizon; a quoted message may be from before it. */
+const CONTENTS: ReadonlySet<string> = new Set(['reactions', 'readBy', 'replyTo'])
+
+/** Whether a selection has one of them, at any depth. Unused types are no matter: such an operation is only not shared. */
+function asksForContents(
+  selectionSet: SelectionSetNode | undefined,
+  fragments: ReadonlyMap<string, FragmentDefinitionNode>,
+  seen = new Set<string>(),
+): boolean {
+  return (selectionSet?.selections ?? []).some((selection) => {
+    if (selection.kind === Kind.FIELD)
+      return CONTENTS.has(selection.name.value) || asksForContents(selection.selectionSet, fragments, seen)
+    if (selection.kind === Kind.INLINE_FRAGMENT) return asksForContents(selection.selectionSet, fragments, seen)
+    const { value: name } = selection.name
+    if (seen.has(name)) return false
+    seen.add(name)
+    return asksForContents(fragments.get(name)?.selectionSet, fragments, seen)
+  })
+}
+
 type ExecutorOf = (operation: OperationDefinitionNode, facts: Omit<OperationFacts, 'tokens'>) => Execute
 
 /** Properties of a valid document, and how its operations are executed. */
@@ -239,6 +263,7 @@ export function analyse(schema: GraphQLSchema, document: DocumentNode, executorO
               if (field.name.value === '__schema' || field.name.value === '__type') usesIntrospection = true
               const definition = typeInfo.getFieldDef()
               if (definition?.astNode?.directives?.some(({ name }) => name.value === 'viewerDependent')) isShared = false
+              if (field.name.value === 'replyTo' && asksForContents(field.selectionSet, fragments)) isShared = false
               if (definition?.args.some(({ name }) => name === 'token')) takesToken = true
               if (typeInfo.getParentType() === schema.getMutationType() && !WITHOUT_TRANSACTION.has(field.name.value))
                 hasTransaction = true

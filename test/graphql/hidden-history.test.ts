@@ -113,6 +113,46 @@ test('those who were there, and administrators, read all of it', async () => {
   expect(idsIn(seen.messages)).toEqual([newest, answer, backsOld, old])
 })
 
+const CONTENTS = 'reactions { count } readBy { readerId } replyTo { content }'
+
+describe.each([
+  ['events', `subscription { events { ... on MessageSent { message { id replyTo { content ${CONTENTS} } } } } }`],
+  ['messageSent', `subscription { messageSent { id replyTo { content ${CONTENTS} } } }`],
+  [
+    'a fragment',
+    `subscription { events { ...Sent } } fragment Sent on MessageSent { message { id ...Quote } }
+     fragment Quote on Message { replyTo { content ... on Message { ...Contents } } } fragment Contents on Message { ${CONTENTS} }`,
+  ],
+])('in a subscription, by %s,', (_, document) => {
+  test('a quoted message shows its reactions, its readers and what it quotes only to members who may read it', async () => {
+    const [reader, newcomer] = await Promise.all([app.user('reader'), app.user('newcomer')])
+    const { id, conversation: place } = await createGroup(app, owner, [reader], 'historyVisible: false')
+    const answerTo = async (content: string, replyToId: number): Promise<number> =>
+      Number((await app.over(owner).data(QUOTE, { input: { conversationId: place, content, replyToId } })).sendMessage.id)
+    const quoted = await answerTo('a later secret', await say(app, owner, place, 'a secret'))
+    await run(app, reader, `addReaction(messageId: ${quoted}, reaction: "👍") { count }`)
+    await run(app, reader, `markMessageRead(messageId: ${quoted}) { readAt }`)
+    await run(app, owner, `inviteToGroup(groupId: ${id}, userIds: [${newcomer.id}]) { id }`)
+    const subscriptions = await Promise.all([reader, newcomer].map((user) => app.graphqlWs(user).subscribe(document)))
+    const sent = String(await answerTo('an answer', quoted))
+    const [readers, newcomers] = await Promise.all(
+      subscriptions.map(async (subscription) => {
+        const messageOf = ({ data }: Data): Data => data?.events?.message ?? data?.messageSent
+        const event = await subscription.inbox.next((each) => messageOf(each)?.id === sent)
+        subscription.close()
+        return messageOf(event).replyTo
+      }),
+    )
+    expect(readers).toEqual({
+      content: 'a later secret',
+      reactions: [{ count: 1 }],
+      readBy: [{ readerId: String(reader.id) }],
+      replyTo: { content: 'a secret' },
+    })
+    expect(newcomers).toEqual({ content: 'a later secret', reactions: [], readBy: [], replyTo: null })
+  })
+})
+
 test('a former member receives nothing of an edit and an answer that came after they left, until they are back', async () => {
   const [gone, comesBack] = await Promise.all([app.user('gone'), app.user('comes back')])
   const members = [gone, comesBack]

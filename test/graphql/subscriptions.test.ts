@@ -394,14 +394,15 @@ describe('a shared execution', () => {
     const isMarked = (field: ReturnType<GraphQLObjectType['getFields']>[string]): boolean =>
       field.astNode?.directives?.some(({ name }) => name.value === 'viewerDependent') ?? false
 
-    /** Everything of a type that is not marked, some levels deep. */
-    function selectionOf(type: GraphQLObjectType, depth: number): string {
+    /** Everything of a type that is not marked, some levels deep; of a quoted message not what makes an operation unshared. */
+    function selectionOf(type: GraphQLObjectType, depth: number, isQuoted = false): string {
       const fields = Object.values(type.getFields()).flatMap((field) => {
         if (isMarked(field) || field.args.some(isRequiredArgument)) return []
+        if (isQuoted && ['reactions', 'readBy', 'replyTo'].includes(field.name)) return []
         const of = getNamedType(field.type)
         const page = field.args.some(({ name }) => name === 'first') ? '(first: 2)' : ''
         if (!isObjectType(of)) return isInterfaceType(of) ? [] : [field.name]
-        return depth > 0 ? [`${field.name}${page} ${selectionOf(of, depth - 1)}`] : []
+        return depth > 0 ? [`${field.name}${page} ${selectionOf(of, depth - 1, isQuoted || field.name === 'replyTo')}`] : []
       })
       return `{ __typename ${fields.join(' ')} }`
     }
