@@ -39,8 +39,8 @@ export interface OperationContext {
   /** The connection of the operation; null for a single HTTP request. */
   readonly connectionId: string | null
   /**
-   * Await it before resolving this many items: undefined, or a promise if the viewer's operations have used up their share of
-   * this turn of the event loop.
+   * Await it before resolving this many items: undefined, or a promise if the viewer's operations, or this shared execution, have used up
+   * their share of this turn of the event loop.
    */
   turn(items: number): Promise<void> | undefined
 }
@@ -193,9 +193,9 @@ class SharedContext implements OperationContext {
   showsContents(): boolean {
     return true
   }
-  /** The cost of one event is bounded. */
-  turn(): undefined {
-    return undefined
+  /** It is nobody's alone. */
+  turn(items: number): Promise<void> | undefined {
+    return fairTurns.next(this, items)
   }
   get snapshot(): never {
     return refuse()

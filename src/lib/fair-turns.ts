@@ -17,14 +17,15 @@ interface User {
  * up this one. A user with little work never waits.
  */
 export class FairTurns {
-  readonly #users = new Map<number, User>()
+  readonly #users = new Map<unknown, User>()
   #spent = 0
   #isScheduled = false
 
   /**
-   * Resolves when the user may do this much more; undefined if that is now. Work too large for any turn gets a turn of its own.
+   * Resolves when the user may do this much more; undefined if that is now. Work too large for any turn gets a turn of its own. Work that
+   * is nobody's alone has an object instead of a user's id.
    */
-  next(userId: number, units: number): Promise<void> | undefined {
+  next(userId: number | object, units: number): Promise<void> | undefined {
     let user = this.#users.get(userId)
     if (!user) this.#users.set(userId, (user = { spent: 0, waiting: undefined }))
     this.#schedule()
@@ -81,7 +82,7 @@ export class FairTurns {
   }
 }
 
-const NOBODY: readonly [number, User][] = []
+const NOBODY: readonly [unknown, User][] = []
 
 /** One for the process, which has one event loop. */
 export const fairTurns = new FairTurns()

@@ -65,12 +65,6 @@ const emptyPage = (kind: string, after: string | null | undefined) =>
     (row) => row,
   )
 
-/** A list without pages, when its items may be resolved; synchronous for a short one. */
-async function inTurn<T>(list: T[], context: Context): Promise<T[]> {
-  if (list.length > 10) await context.turn(list.length)
-  return list
-}
-
 async function memberPage(
   context: Context,
   conversationId: string,
@@ -174,9 +168,9 @@ export const types = {
     sender: ({ senderId, senderName, senderAvatar }) => ({ id: senderId, name: senderName, avatar: senderAvatar }),
     timestamp: ({ at }) => at,
     reactions: async (message, _, context) =>
-      (await context.showsContents(message)) ? inTurn(await context.load.reactions.load(message.id), context) : [],
+      (await context.showsContents(message)) ? context.load.reactions.load(message.id) : [],
     readBy: async (message, _, context) =>
-      (await context.showsContents(message)) ? inTurn(await context.load.receipts.load(message.id), context) : [],
+      (await context.showsContents(message)) ? context.load.receipts.load(message.id) : [],
     editedAt: ({ editedAt }) => editedAt ?? null,
     deletedAt: ({ deletedAt }) => deletedAt ?? null,
     deletedBy: ({ deletedById }) => (deletedById === undefined ? null : { id: deletedById }),

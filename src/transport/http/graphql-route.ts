@@ -60,6 +60,7 @@ export function createGraphqlRoute(options: GraphqlRouteOptions, { cors, closed,
     consumeRateLimit(viewer.userId)
     const release = answers.acquire(viewer, response)
     if (!isText(request.url as string)) throw new HttpError(400, 'the URL is no UTF-8, expected it percent-encoded')
+    if (request.method === 'GET') await fairTurns.nextRequest(viewer.userId, (request.url as string).length)
     if (request.method === 'POST') {
       checkBodyHeaders(request.headers)
       // Yoga would read without a limit.
