@@ -55,6 +55,8 @@ export interface Auth {
   verify(token: string, address?: string): Promise<Viewer>
   /** Verifies the value of an `Authorization` header, `Bearer <jwt>`. */
   verifyHeader(header: string | null | undefined, address?: string): Promise<Viewer>
+  /** Why a viewer is refused whose token was good when it was verified: banned or revoked since; undefined for everyone else. */
+  refusalOf(viewer: Viewer): ChatError | undefined
 }
 
 const refuse = (reason: string): ChatError => new ChatError('UNAUTHENTICATED', reason)
@@ -127,10 +129,15 @@ export function createAuth(options: AuthOptions): Auth {
     if (token.length > TOKEN_LIMIT) throw refuse(`the token is longer than ${TOKEN_LIMIT} characters`)
     const { viewer, odd } = toViewer(await claimsOf(token))
     for (const claim of odd) warnOnce(viewer.userId, claim)
-    const ban = banOf(viewer.userId)
-    if (ban !== undefined) throw new BannedError(ban)
-    if (isRevoked(viewer)) throw refuse('the token was revoked')
+    const refusal = refusalOf(viewer)
+    if (refusal) throw refusal
     return viewer
+  }
+
+  function refusalOf(viewer: Viewer): ChatError | undefined {
+    const ban = banOf(viewer.userId)
+    if (ban !== undefined) return new BannedError(ban)
+    return isRevoked(viewer) ? refuse('the token was revoked') : undefined
   }
 
   async function checkHeader(header: string | null | undefined): Promise<Viewer> {
@@ -150,6 +157,7 @@ export function createAuth(options: AuthOptions): Auth {
   }
 
   return {
+    refusalOf,
     verify: (token, address = 'unknown') => report(check(token), address),
     verifyHeader: (header, address = 'unknown') => report(checkHeader(header), address),
   }

@@ -2,6 +2,7 @@ import { badInput, notFound } from '../errors.ts'
 import type { NotificationRecord } from '../store/notifications.ts'
 import type { Store } from '../store/store.ts'
 import type { Also, Commits } from './commit.ts'
+import { isDeeperThan } from '../lib/depth.ts'
 import { userTopic } from './events.ts'
 import { problemWithText } from '../limits.ts'
 
@@ -65,9 +66,4 @@ function problemWithData(data: unknown): string | null {
   if (/(^|[^\\])(\\\\)*\\u(0000|d[89a-f])/.test(text))
     return 'data has a NUL character or a lone surrogate, expected Unicode text without'
   return text.length > DATA_LENGTH ? `data is longer than ${DATA_LENGTH} characters of JSON` : null
-}
-
-function isDeeperThan(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return levels === 0 || Object.values(value).some((inner) => isDeeperThan(inner, levels - 1))
 }

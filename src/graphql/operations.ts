@@ -2,6 +2,7 @@ import { createSourceEventStream, type ExecutionResult, type GraphQLError, type 
 import { ChatError } from '../errors.ts'
 import { countIn, createCounts, type Counts } from '../telemetry/counters.ts'
 import type { Activity } from '../admin/activity.ts'
+import type { Viewer } from '../auth/verify.ts'
 import { Readings } from '../admin/readings.ts'
 import { createContext, type Services } from './context.ts'
 import type { PreparedDocument, PreparedOperation } from './documents.ts'
@@ -44,6 +45,8 @@ export interface OperationsOptions {
   open: boolean
   /** Cache of prepared documents; its own if absent. */
   documents?: PreparedDocuments | undefined
+  /** Why a viewer is refused by now: a request may have waited long, for its body or its turn. Nobody is if absent. */
+  refusalOf?: ((viewer: Viewer) => ChatError | undefined) | undefined
 }
 
 /** How successful operations are counted. */
@@ -73,6 +76,7 @@ export class Operations {
   readonly #parts: { report: ReportError; activity: ActivityRecorder; budget: SubscriptionBudget; counts: Counts }
   readonly #rules: AnswerRules
   readonly #rulesOfMutations: AnswerRules
+  readonly #refusalOf: NonNullable<OperationsOptions['refusalOf']>
   readonly #largeAnswers = new LargeAnswers()
   readonly #transactions = new Slots({ count: Infinity, perUser: TRANSACTIONS_OF_USER })
   /** Queries and mutations in progress, and who waits for them to end. */
@@ -81,6 +85,7 @@ export class Operations {
 
   constructor(options: OperationsOptions) {
     const { schema, services, report, persisted, activity, counts = createCounts(), open, documents } = options
+    this.#refusalOf = options.refusalOf ?? (() => undefined)
     this.#schema = schema
     this.#services = services
     this.#report = report
@@ -206,6 +211,8 @@ export class Operations {
 
   #executeNow(request: PreparedRequest): ExecutionResult | Promise<ExecutionResult> {
     const { operation, viewer, connectionId, variables } = request
+    const refusal = this.#refusalOf(viewer)
+    if (refusal) return { errors: [toClientError(refusal, this.#report)] }
     if (viewer.isAdmin && operation.node.operation === 'query') return this.#executeForAdmin(request)
     if (operation.selectsCursor) return this.#executeInSnapshot(request)
     return operation.execute(undefined, createContext(this.#services, viewer, connectionId), variables)

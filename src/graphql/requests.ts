@@ -166,6 +166,11 @@ export class Requests {
     const variables = request.variables ?? NO_VARIABLES
     const cost = this.#costOf(operation, variables, isOwn)
     if (typeof cost !== 'number') return cost
+    // The library fails on it: every field counts.
+    if (cost === 0 && operation.node.operation === 'subscription')
+      return this.#refused(
+        new ChatError('BAD_USER_INPUT', 'the subscription has no field: all of them are left out by @skip or @include'),
+      )
     if (cost <= DOCUMENT_LIMITS.cost)
       return { document, operation, variables, cost, isOwn, viewer, connectionId, reader, lastEventId }
     const message = `it may resolve ${cost} fields, expected at most ${DOCUMENT_LIMITS.cost}: ask for smaller pages`

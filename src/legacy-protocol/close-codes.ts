@@ -36,6 +36,8 @@ export const GRAPHQL_CLOSE = {
   /** The reason is the error. */
   unavailable: { code: 1013, reason: '', reconnect: 'later' },
   tooManyConnections: { code: 4429, reason: 'Too many connections', reconnect: 'later' },
+  /** As the library closes it. */
+  badMessage: { code: 4400, reason: 'Invalid message received', reconnect: 'never' },
 } as const satisfies Record<string, Close>
 
 /** For unknown codes: later. */

@@ -41,6 +41,7 @@ function openOperations(node: Node, schema: ReturnType<typeof createSchema>): Op
     counts: metrics.counts,
     open: !settings.production,
     persisted: settings.persistedDocuments,
+    refusalOf: (viewer) => auth.refusalOf(viewer),
   })
   const unusable = [...(settings.persistedDocuments ?? [])].flatMap(([id, text]) =>
     operations.parse(text).errors.map(({ message }) => `PERSISTED_DOCUMENTS: ${JSON.stringify(id)}: ${message}`),

@@ -344,8 +344,19 @@ test('a socket has at most 100 operations open, and one that is over, however it
   socket.close()
 })
 
+/** Nested deeper than JSON can be written. */
+const DEEP_PING = `{"type":"ping","payload":${'{"a":'.repeat(9000)}1${'}'.repeat(9000)}}`
+
 test('what is no message of the GraphQL protocol closes with 4400, and is not logged as a failure', async () => {
-  for (const text of ['{', 'null', '[]', '{"type":"nope"}', '{"type":"subscribe","id":"1"}', '{"type":"ping","payload":7}']) {
+  for (const text of [
+    '{',
+    'null',
+    '[]',
+    '{"type":"nope"}',
+    '{"type":"subscribe","id":"1"}',
+    '{"type":"ping","payload":7}',
+    DEEP_PING,
+  ]) {
     const { closed, socket } = await graphqlSocket()
     socket.send(text)
     expect((await closed)[0]).toBe(4400)

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sharedApp, startApp, tokenOf, type TestApp, type TestUser } from '../support/app.ts'
 import { skipCluster, startCluster, type TestCluster } from '../support/cluster.ts'
@@ -78,6 +80,41 @@ test('HTTP and SSE requests are 403 FORBIDDEN, and a live stream ends with an er
       { errors: [{ message: 'banned', extensions: { code: 'FORBIDDEN' } }] },
     ])
   }
+})
+
+test.each<[string, (app: TestApp, user: TestUser) => Promise<unknown>, string]>([
+  ['banned', ban, 'banned'],
+  [
+    'whose tokens were revoked',
+    (to, { id }) =>
+      to.admin.data('mutation ($id: ID!, $at: DateTime!) { disconnectUser(userId: $id, revokeBefore: $at) }', {
+        id: String(id),
+        at: new Date(Date.now() + 2000).toISOString(),
+      }),
+    'the token was revoked',
+  ],
+])('a request of a user who is %s before its body has come is not carried out', async (_, end, reason) => {
+  const [ann, bob] = [await app.user(), await app.user()]
+  const body = JSON.stringify({ query: `mutation { sendMessage(input: { receiverId: "${bob.id}", content: "late" }) { id } }` })
+  const request = httpRequest(app.graphqlUrl, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${tokenOf({ userId: ann.id, name: ann.name })}`,
+      'content-type': 'application/json',
+      'content-length': body.length,
+    },
+  })
+  const answered = once(request, 'response') as Promise<[IncomingMessage]>
+  request.write(body.slice(0, 10))
+  // The server has taken the token by then: it is at the body.
+  await expect.poll(() => app.admin.data('{ viewer { id } }')).toBeDefined()
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  await end(app, ann)
+  request.end(body.slice(10))
+  const [response] = await answered
+  const text = (await response.setEncoding('utf8').toArray()).join('')
+  expect(JSON.parse(text)).toMatchObject({ errors: [{ message: reason }] })
+  expect(await app.over(bob).data('{ conversations { edges { node { id } } } }')).toEqual({ conversations: { edges: [] } })
 })
 
 test('only admins see the reason, in the audit log', async () => {

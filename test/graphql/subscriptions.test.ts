@@ -271,6 +271,15 @@ test('operations on one socket with different variables keep their events apart'
   expect(await next(fromCat as Subscription)).toEqual({ messageSent: { content: 'from cat' } })
 })
 
+test.each([
+  'subscription { messageSent @skip(if: true) { content } }',
+  'subscription { ...F @include(if: false) } fragment F on Subscription { messageSent { content } }',
+])('%s has no field, which is refused', async (document) => {
+  const message = 'the subscription has no field: all of them are left out by @skip or @include'
+  const { ann } = await people(app, 'ann')
+  expect((await app.graphqlWs(ann).run(document)).errors).toEqual([{ message, extensions: { code: 'BAD_USER_INPUT' } }])
+})
+
 test('variables that a result depends on are not shared', async () => {
   const { ann, bob } = await people(app, 'ann', 'bob')
   const PAGE = `subscription ($first: Int, $more: Boolean!) { messageSent {

@@ -50,6 +50,26 @@ describe.skipIf(skipServer)('transactions and long reads of one user', () => {
     }
   })
 
+  test('are not begun once the user is banned', async () => {
+    const [mallory, ann] = await Promise.all([app.user(), app.user()])
+    const block = () => app.over(mallory).run(BLOCK, { id: ann.id })
+    const locker = new pg.Client({ connectionString: url })
+    await locker.connect()
+    try {
+      await locker.query('BEGIN')
+      await locker.query('SELECT FROM topics WHERE name = $1 FOR UPDATE', [`user:${ann.id}`])
+      const blocked = Array.from({ length: 10 }, block)
+      const waiting = `SELECT count(*)::int AS count FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
+      await expect.poll(async () => (await locker.query<{ count: number }>(waiting)).rows[0]?.count).toBe(2)
+      await app.admin.data('mutation ($id: ID!) { banUser(userId: $id, reason: "x") { id } }', { id: mallory.id })
+      await locker.query('ROLLBACK')
+      const outcomes = (await Promise.all(blocked)).map(({ errors }) => errors?.[0]?.extensions.code ?? 'OK')
+      expect(outcomes.toSorted()).toEqual([...Array<string>(8).fill('FORBIDDEN'), 'OK', 'OK'])
+    } finally {
+      await locker.end()
+    }
+  })
+
   test.each([LISTS, SEARCH])('%s leaves connections to the database for everybody', async (query) => {
     const [mallory, ann] = await Promise.all([app.user(), app.user()])
     const locker = new pg.Client({ connectionString: url })

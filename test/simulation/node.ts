@@ -54,7 +54,11 @@ function createAuth(): Auth {
     if (!(expiresAt > Date.now())) throw new ChatError('UNAUTHENTICATED', 'the token has expired')
     return { userId, name: undefined, avatar: undefined, isAdmin: false, issuedAt: 0, expiresAt }
   }
-  return { verify, verifyHeader: async (header) => await verify((header ?? '').replace(/^Bearer /, '')) }
+  return {
+    refusalOf: () => undefined,
+    verify,
+    verifyHeader: async (header) => await verify((header ?? '').replace(/^Bearer /, '')),
+  }
 }
 
 export interface Failure {

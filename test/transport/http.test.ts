@@ -11,6 +11,7 @@ import { PGlite } from '@electric-sql/pglite'
 import { serverAudits } from 'graphql-http'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
+import { fairTurns } from '../../src/lib/fair-turns.ts'
 import { Operations } from '../../src/graphql/operations.ts'
 import { createSchema } from '../../src/graphql/schema.ts'
 import { startApp, tokenOf, type TestApp } from '../support/app.ts'
@@ -102,6 +103,15 @@ describe('GraphQL over HTTP', () => {
       })
     },
   )
+
+  test('a document in a URL waits for its user’s turn as one in a body does', async () => {
+    const nextRequest = vi.spyOn(fairTurns, 'nextRequest')
+    const document = `{ viewer { ${'id '.repeat(500)}} }`
+    await fetch(`${app.graphqlUrl}?query=${encodeURIComponent(document)}`, { headers: bearer(token) })
+    await post({ query: document })
+    expect(nextRequest.mock.calls).toEqual(Array.from({ length: 2 }, () => [7, expect.any(Number)]))
+    for (const [, bytes] of nextRequest.mock.calls) expect(bytes).toBeGreaterThan(document.length)
+  })
 
   test('a mutation by GET is refused and not executed', async () => {
     const user = await app.user()

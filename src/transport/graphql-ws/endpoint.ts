@@ -21,6 +21,7 @@ import { WebSocketServer, type Server as SocketServer } from 'ws'
 import type { Auth, Viewer } from '../../auth/verify.ts'
 import { countIn, type Counts } from '../../telemetry/counters.ts'
 import { ChatError } from '../../errors.ts'
+import { isDeeperThan } from '../../lib/depth.ts'
 import { fairTurns } from '../../lib/fair-turns.ts'
 import { statusOf } from '../../graphql/errors.ts'
 import type { OpenSubscription, Operations } from '../../graphql/operations.ts'
@@ -287,6 +288,7 @@ export class GraphqlWsEndpoint implements Endpoint {
           countIn(this.#counts.frames, 'graphql-ws ping')
           // Excess pings are not answered: the protocol has no way to refuse one.
           if (peer.connection && this.#limited({ connection: peer.connection, operations: 0 })) return
+          if (isDeeperThan(payload, PONG_DEPTH)) return closeWith(ws, GRAPHQL_CLOSE.badMessage)
           if (peer.connection) ws.accepted()
           send(JSON.stringify(payload ? { type: 'pong', payload } : { type: 'pong' }))
         },
@@ -303,6 +305,9 @@ export class GraphqlWsEndpoint implements Endpoint {
 }
 
 const ignore = (): void => undefined
+
+/** How deep the payload of a ping may be, which the pong repeats. */
+const PONG_DEPTH = 64
 
 type Parameters = Pick<SubscribePayload, 'query' | 'operationName' | 'variables' | 'extensions'>
 
