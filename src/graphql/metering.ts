@@ -55,7 +55,9 @@ function settle(field: Field, settled: Settle): void {
   const { name, resolve } = field
   field.resolve = (source, args, context, info) => {
     const value = resolve ? resolve(source, args, context, info) : (source as Record<string, unknown>)[name]
-    return value instanceof Promise ? value.then((found: unknown) => settled(found, context, info)) : settled(value, context, info)
+    return value instanceof Promise
+      ? value.then((found: unknown) => settled(found, context, info))
+      : settled(value, context, info)
   }
 }
 

@@ -1,7 +1,7 @@
 import { isArchived, lastMessage } from './conversation-settings.ts'
 import { epochMs, byOrd, pageAfter, recordset, type Db } from './database/sql.ts'
 import { Prisma as Sql } from './generated/client.ts'
-import { unreadMentionsOf, unreadOf } from './read-pointers.ts'
+import { hasUnreadMention, unreadOf } from './read-pointers.ts'
 
 export interface ConversationRecord {
   id: string
@@ -92,7 +92,7 @@ const FILTERS: Record<ConversationFilter, (userId: number) => Sql.Sql> = {
   ALL: () => Sql.sql`NOT ${isArchived}`,
   ARCHIVED: () => isArchived,
   UNREAD: (userId) => Sql.sql`NOT ${isArchived} AND ${unreadOf(userId)} > 0`,
-  MENTIONED: (userId) => Sql.sql`NOT ${isArchived} AND ${unreadMentionsOf(userId)} > 0`,
+  MENTIONED: (userId) => Sql.sql`NOT ${isArchived} AND ${hasUnreadMention(userId)}`,
 }
 
 export class ConversationStore {

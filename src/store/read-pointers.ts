@@ -42,10 +42,13 @@ export interface ReadPosition {
 const isCounted = (message: string): Sql.Sql => Sql.sql`
   (SELECT NOT r.marked_unread FROM receipts r WHERE r.message_id = ${Sql.raw(message)} AND r.reader_id = m.user_id) IS TRUE`
 
+/** Whether it was not. No receipt is looked up where the member has read nothing individually: others decide how many messages there are. */
+const isNotCounted = (message: string): Sql.Sql => Sql.sql`(m.read_beyond = 0 OR NOT ${isCounted(message)})`
+
 /** Deleted messages of others than `m` with ids above `after` that were not read individually, in the conversation of `m`. */
 const deletedAfter = (after: Sql.Sql): Sql.Sql => Sql.sql`
   messages d WHERE d.conversation_id = m.conversation_id AND d.id > ${after}
-    AND d.deleted_at IS NOT NULL AND d.sender_id <> m.user_id AND NOT ${isCounted('d.id')}`
+    AND d.deleted_at IS NOT NULL AND d.sender_id <> m.user_id AND ${isNotCounted('d.id')}`
 
 /** How many of them have ids up to `until`. */
 const deletedBetween = (after: Sql.Sql, until: Sql.Sql): Sql.Sql =>
@@ -59,15 +62,24 @@ export const unreadOf = (readerId: number): Sql.Sql => Sql.sql`(
     - CASE WHEN c.is_group THEN m.sent_count WHEN c.user_low = ${readerId} THEN c.low_count ELSE c.message_count - c.low_count END AS total
   ) u)`
 
+/** The unread messages that mention all members, of the member `m`. */
+const mentionsOfAll = (readerId: number): Sql.Sql => Sql.sql`
+  messages a WHERE a.conversation_id = m.conversation_id AND a.mentions_all AND a.id > m.read_to
+    AND a.deleted_at IS NULL AND a.sender_id <> ${readerId} AND ${isNotCounted('a.id')}`
+
+/** Those that mention the member `m` by name, and not all. */
+const mentionsByName = (readerId: number): Sql.Sql => Sql.sql`
+  mentions n CROSS JOIN LATERAL (
+    SELECT FROM messages s WHERE s.id = n.message_id AND NOT s.mentions_all AND s.deleted_at IS NULL AND s.sender_id <> ${readerId} LIMIT 1
+  ) s WHERE n.user_id = ${readerId} AND n.conversation_id = m.conversation_id AND n.message_id > m.read_to AND ${isNotCounted('n.message_id')}`
+
 /** How many unread messages mention the member `m`, by name or all members; 0 while the member has notifications off. */
-export const unreadMentionsOf = (readerId: number): Sql.Sql => Sql.sql`CASE WHEN m.muted_until > now() THEN 0 ELSE (
-  SELECT count(*)::int FROM (
-    SELECT message_id AS id FROM mentions
-    WHERE user_id = ${readerId} AND conversation_id = m.conversation_id AND message_id > m.read_to
-    UNION SELECT id FROM messages WHERE conversation_id = m.conversation_id AND mentions_all AND id > m.read_to
-  ) k CROSS JOIN LATERAL (
-    SELECT FROM messages s WHERE s.id = k.id AND s.deleted_at IS NULL AND s.sender_id <> ${readerId} LIMIT 1
-  ) s WHERE NOT ${isCounted('k.id')}) END`
+const unreadMentionsOf = (readerId: number): Sql.Sql => Sql.sql`CASE WHEN m.muted_until > now() THEN 0 ELSE
+  (SELECT count(*)::int FROM ${mentionsOfAll(readerId)}) + (SELECT count(*)::int FROM ${mentionsByName(readerId)}) END`
+
+/** Whether there is one; looks for no second one. */
+export const hasUnreadMention = (readerId: number): Sql.Sql => Sql.sql`((m.muted_until > now()) IS NOT TRUE
+  AND (EXISTS (SELECT FROM ${mentionsOfAll(readerId)}) OR EXISTS (SELECT FROM ${mentionsByName(readerId)})))`
 
 /**
  * For members `m`, as `b.read_to`: how far a pointer can advance without passing an unread message of others; own messages are
