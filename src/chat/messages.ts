@@ -67,6 +67,9 @@ export function createMessages({ store, commits, access, typing, counts }: Messa
     // More than one statement in flight was measured to gain nothing.
     lanes: 1,
     limit: 512,
+    // Of 512 long messages each statement, and each write to a socket, would take a tenth of a second.
+    sizeLimit: 131_072,
+    sizeOf: ({ content, mediaUrl }) => content.length + (mediaUrl?.length ?? 0),
     capacity: 100_000,
   })
 

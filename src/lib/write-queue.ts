@@ -12,11 +12,18 @@ export interface WriteQueueOptions<I, O> {
   keyOf: (input: I) => string | null
   /** How many statements may be in flight. */
   lanes: number
-  /** The largest batch. */
+  /** The largest batch: how many inputs, and the sum of their sizes, which one input alone may exceed. */
   limit: number
+  sizeLimit: number
+  sizeOf: (input: I) => number
   /** How many inputs may be queued; more are rejected with UNAVAILABLE. */
   capacity: number
 }
+
+/** The part of a batch that one lane gets while others wait too. */
+const SHARE = 1 / 4
+/** How many of those that wait a batch is chosen from. */
+const LOOKED_AT = 4096
 
 interface Waiting<I, O> {
   input: I
@@ -36,26 +43,39 @@ export function createWriteQueue<I, O>(options: WriteQueueOptions<I, O>): { add(
   let waiting = 0
 
   /**
-   * The first inputs of the queue, up to the limit. One whose key is in the batch already stays, with those behind it in its lane:
-   * repeats hold up nobody else.
+   * The next batch: first of each lane up to its share, so that one who sends much holds up nobody else, then whatever is next. One whose
+   * key is in the batch already stays, with those behind it in its lane.
    */
   function take(queue: Waiting<I, O>[]): Waiting<I, O>[] {
-    const keys = new Set<string>()
-    const held = new Set<number>()
+    const { limit, sizeLimit, sizeOf, laneOf, keyOf } = options
     const batch: Waiting<I, O>[] = []
-    const left: Waiting<I, O>[] = []
-    for (const one of queue) {
-      if (batch.length === options.limit) break
-      const key = options.keyOf(one.input)
-      if (key !== null && keys.has(key)) held.add(options.laneOf(one.input))
-      if (held.size > 0 && held.has(options.laneOf(one.input))) {
-        left.push(one)
-        continue
-      }
-      if (key !== null) keys.add(key)
-      batch.push(one)
+    const keys = new Set<string>()
+    let left = queue.splice(0, LOOKED_AT)
+    let size = 0
+    for (const share of [SHARE, Infinity]) {
+      const used = new Map<number, number>()
+      const held = new Set<number>()
+      left = left.filter((one) => {
+        const lane = laneOf(one.input)
+        if (held.has(lane)) return true
+        const own = sizeOf(one.input)
+        const key = keyOf(one.input)
+        const before = used.get(lane)
+        const part = (before ?? 0) + Math.max(1 / limit, own / sizeLimit)
+        const isFull = batch.length === limit || (batch.length > 0 && size + own > sizeLimit)
+        if (isFull || (key !== null && keys.has(key)) || (before !== undefined && part > share)) {
+          held.add(lane)
+          return true
+        }
+        if (key !== null) keys.add(key)
+        used.set(lane, part)
+        size += own
+        batch.push(one)
+        return false
+      })
+      if (left.length === 0) return batch
     }
-    queue.splice(0, batch.length + left.length, ...left)
+    queue.unshift(...left)
     return batch
   }
 

@@ -26,6 +26,8 @@ function createQueue(options: Partial<WriteQueueOptions<Input, string>> = {}) {
     keyOf: ({ key }) => key ?? null,
     lanes: 1,
     limit: 100,
+    sizeLimit: 1000,
+    sizeOf: ({ text }) => text.length,
     capacity: 1000,
     ...options,
   })
@@ -57,6 +59,22 @@ test('a batch takes no more than the limit, and inputs with one key never share 
     ['t3', 'k'],
     ['k again', 'end'],
   ])
+})
+
+test('a batch takes no more than the limit of sizes, but one that is larger by itself', async () => {
+  const { queue, batches } = createQueue({ sizeLimit: 10 })
+  const inputs = ['aaaa', 'bbbb', 'cccc', 'd'.repeat(50), 'e', 'f'].map((text) => ({ sender: 0, text }))
+  await Promise.all(inputs.map((input) => queue.add(input)))
+  expect(batches).toEqual([['aaaa', 'bbbb'], ['cccc'], ['d'.repeat(50)], ['e', 'f']])
+})
+
+test('who sends much holds up nobody else, and gets the room that others leave', async () => {
+  const { queue, batches } = createQueue({ limit: 8 })
+  const inputs = [...texts(20), { sender: 1, text: 'one' }, { sender: 2, text: 'two' }, { sender: 1, text: 'one more' }]
+  const results = await Promise.all(inputs.map((input) => queue.add(input)))
+  expect(results).toEqual(inputs.map(({ text }) => text.toUpperCase()))
+  expect(batches[0]).toEqual(['t0', 't1', 'one', 'two', 'one more', 't2', 't3', 't4'])
+  expect(batches.flat().filter((text) => text.startsWith('t') && text !== 'two')).toEqual(texts(20).map(({ text }) => text))
 })
 
 test("one sender's repeats of a key hold up nobody else", async () => {
