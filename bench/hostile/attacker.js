@@ -66,6 +66,10 @@ export class Attacker {
     }
   }
 
+  url(path) {
+    return `http://${ADDRESS}:${port}${path}`
+  }
+
   /** An HTTP request; resolves with its status when the answer has been read. `keep`: with the text too. */
   post(body, { token = this.token, path = '/graphql', keep = false, headers = {} } = {}) {
     const data = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
@@ -111,7 +115,7 @@ export class Attacker {
   /** The data of a GraphQL request that has to succeed; not counted. */
   async query(text, variables, token = this.token) {
     for (;;) {
-      const response = await fetch(`http://${ADDRESS}:${port}/graphql`, {
+      const response = await fetch(this.url('/graphql'), {
         method: 'POST',
         headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
         body: JSON.stringify({ query: text, variables }),

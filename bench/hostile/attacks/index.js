@@ -3,6 +3,7 @@ import { documents } from './documents.js'
 import { frames } from './frames.js'
 import { http } from './http.js'
 import { inputs } from './inputs.js'
+import { lists } from './lists.js'
 import { newer } from './newer.js'
 import { openings } from './openings.js'
 import { queues } from './queues.js'
@@ -38,6 +39,7 @@ export const attacks = [
   ...writes,
   ...newer,
   ...queues,
+  ...lists,
   ...openings,
 ]
 

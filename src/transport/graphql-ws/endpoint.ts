@@ -21,7 +21,6 @@ import { WebSocketServer, type Server as SocketServer } from 'ws'
 import type { Auth, Viewer } from '../../auth/verify.ts'
 import { countIn, type Counts } from '../../telemetry/counters.ts'
 import { ChatError } from '../../errors.ts'
-import { isDeeperThan } from '../../lib/depth.ts'
 import { fairTurns } from '../../lib/fair-turns.ts'
 import { statusOf } from '../../graphql/errors.ts'
 import type { OpenSubscription, Operations } from '../../graphql/operations.ts'
@@ -31,6 +30,7 @@ import { CLOSE, GRAPHQL_CLOSE } from '../../legacy-protocol/close-codes.ts'
 import { CLOSE_OF, closeWith } from '../socket/close.ts'
 import { agreementWith, announceAgreements, perMessageDeflate, type Compression } from '../socket/compression.ts'
 import { encodeTextFrame } from '../socket/frame.ts'
+import { drop, pongTo, withoutUnknown } from './messages.ts'
 import { OperationOrder } from './operation-order.ts'
 import { SocketSubscription } from './socket-subscription.ts'
 import { PacedSocket } from '../socket/paced-socket.ts'
@@ -288,9 +288,10 @@ export class GraphqlWsEndpoint implements Endpoint {
           countIn(this.#counts.frames, 'graphql-ws ping')
           // Excess pings are not answered: the protocol has no way to refuse one.
           if (peer.connection && this.#limited({ connection: peer.connection, operations: 0 })) return
-          if (isDeeperThan(payload, PONG_DEPTH)) return closeWith(ws, GRAPHQL_CLOSE.badMessage)
+          const pong = pongTo(payload)
+          if (pong === undefined) return closeWith(ws, GRAPHQL_CLOSE.badMessage)
           if (peer.connection) ws.accepted()
-          send(JSON.stringify(payload ? { type: 'pong', payload } : { type: 'pong' }))
+          send(pong)
         },
       },
       peer,
@@ -305,37 +306,6 @@ export class GraphqlWsEndpoint implements Endpoint {
 }
 
 const ignore = (): void => undefined
-
-/** How deep the payload of a ping may be, which the pong repeats. */
-const PONG_DEPTH = 64
-
-type Parameters = Pick<SubscribePayload, 'query' | 'operationName' | 'variables' | 'extensions'>
-
-/**
- * The message reduced to fields of the protocol, since the library keeps it as long as its operation is open. Text that is not
- * a valid message is left to the library, which accepts objects too.
- */
-function withoutUnknown(text: string): string {
-  let message: { id?: unknown; type?: unknown; payload?: unknown } | null
-  try {
-    message = JSON.parse(text) as typeof message
-  } catch {
-    return text
-  }
-  if (typeof message !== 'object' || message === null) return text
-  const { id, type } = message
-  let { payload } = message
-  if (type === 'subscribe' && typeof payload === 'object' && payload !== null && !Array.isArray(payload)) {
-    const { query, operationName, variables, extensions } = payload as Parameters
-    payload = { query, operationName, variables, extensions }
-  }
-  return { id, type, payload } as unknown as string
-}
-
-/** Releases what is no longer needed, since the library keeps the rest. */
-function drop(payload: SubscribePayload): void {
-  Object.assign(payload, { query: '', operationName: undefined, variables: undefined, extensions: undefined })
-}
 
 /** Closes a subscription that was attached too late. */
 function discard(opened: OpenSubscription | ExecutionResult): void {
