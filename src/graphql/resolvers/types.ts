@@ -169,8 +169,7 @@ export const types = {
     timestamp: ({ at }) => at,
     reactions: async (message, _, context) =>
       (await context.showsContents(message)) ? context.load.reactions.load(message.id) : [],
-    readBy: async (message, _, context) =>
-      (await context.showsContents(message)) ? context.load.receipts.load(message.id) : [],
+    readBy: async (message, _, context) => ((await context.showsContents(message)) ? context.load.receipts.load(message.id) : []),
     editedAt: ({ editedAt }) => editedAt ?? null,
     deletedAt: ({ deletedAt }) => deletedAt ?? null,
     deletedBy: ({ deletedById }) => (deletedById === undefined ? null : { id: deletedById }),
