@@ -13,13 +13,16 @@ let failures = 0
  * is no server.
  */
 async function askWhy() {
+  // Node's `fetch` may wait forever if the connection is destroyed as soon as it is there, and its `AbortSignal.timeout` does not keep
+  // the process from ending meanwhile.
+  const controller = new AbortController()
+  const timer = setTimeout(() => controller.abort(new Error('no answer within 5 s')), 5000)
   const response = await fetch(new URL('/graphql', url.replace(/^ws/, 'http')), {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     body: '{"query":"{ viewer { id } }"}',
-    // Node's `fetch` may wait forever if the connection is destroyed as soon as it is there.
-    signal: AbortSignal.timeout(5000),
-  })
+    signal: controller.signal,
+  }).finally(() => clearTimeout(timer))
   if (response.status === 401) endIfRefused(4403, 'the token is not good')
 }
 

@@ -102,11 +102,10 @@ describe.concurrent.each(EXAMPLES)('the example %s', (name, scheme, path) => {
     async ({ expect }) => {
       const [ann, bob] = [await app.user('Ann'), await app.user('Bob')]
       const line = new TcpProxy(app.port)
-      const example = start(
-        name,
-        `${scheme}://127.0.0.1:${await line.listen()}${path}`,
-        tokenOf({ userId: bob.id, name: bob.name }),
-      )
+      const listening = line.listen()
+      // Connections end as soon as they are there.
+      line.cut()
+      const example = start(name, `${scheme}://127.0.0.1:${await listening}${path}`, tokenOf({ userId: bob.id, name: bob.name }))
       const expected: string[] = []
       async function send(count: number): Promise<void> {
         for (let n = 0; n < count; n++) {
@@ -118,13 +117,19 @@ describe.concurrent.each(EXAMPLES)('the example %s', (name, scheme, path) => {
       const shown = (): Promise<void> =>
         vi.waitFor(() => expect(example.out().split('\n').slice(0, -1), example.err()).toEqual(expected), { timeout: 60_000 })
 
+      const breaks = (): number => example.err().split('Coming back').length - 1
+      const breaksAfter = (before: number): Promise<void> =>
+        vi.waitFor(() => expect(breaks(), example.err()).toBeGreaterThan(before), { timeout: 60_000 })
+
+      await breaksAfter(0)
+      line.repair()
       await send(5)
       await shown()
       for (let round = 0; round < 2; round++) {
+        const before = breaks()
         line.cut()
         await send(5)
-        const breaks = (): number => example.err().split('Coming back').length - 1
-        await vi.waitFor(() => expect(breaks(), example.err()).toBeGreaterThan(round), { timeout: 60_000 })
+        await breaksAfter(before)
         line.repair()
         await send(5)
         await shown()
