@@ -365,8 +365,8 @@ test('what is no message of the GraphQL protocol closes with 4400, and is not lo
 })
 
 test('when the token expires, every connection ends in its own way', async () => {
-  // Of whole seconds: it is good for one to two.
-  const token = tokenOf({ userId: newId(), ttlSeconds: 2 })
+  // Late enough for a busy machine to connect three times before.
+  const token = tokenOf({ userId: newId(), ttlSeconds: 5 })
   const legacy = await connectLegacy(app.legacyUrl, { headers: bearer(token) })
   const overSse = await connectHttp(app.graphqlUrl, token).subscribe(EVENTS)
   const overWs = connectGraphqlWs(app.graphqlUrl.replace('http', 'ws'), token)

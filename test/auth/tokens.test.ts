@@ -14,7 +14,8 @@ const REFRESH = 'mutation ($token: String!) { refreshToken(token: $token) }'
 const EVENTS = 'subscription { events { ... on MessageSent { message { content } } } }'
 const SEND = 'mutation ($id: ID!, $content: String!) { sendMessage(input: { receiverId: $id, content: $content }) { id } }'
 
-const soon = (user: TestUser): string => tokenOf({ userId: user.id, name: user.name, ttlSeconds: 2 })
+/** Late enough for a busy machine to connect before. */
+const soon = (user: TestUser): string => tokenOf({ userId: user.id, name: user.name, ttlSeconds: 5 })
 const later = (user: TestUser): string => tokenOf({ userId: user.id, name: user.name })
 const withToken = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })
 

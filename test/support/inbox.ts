@@ -1,5 +1,5 @@
 /** How long a test waits for what must come; long, because a loaded machine is slow and a broken rule fails anyway. */
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 30_000
 
 interface Waiter<T> {
   matches: (item: T) => boolean
