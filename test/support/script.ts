@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { runWithin, type Command } from '../../src/cli/command.ts'
+import { SHORT_LIVED } from './server-process.ts'
 
 export interface Script {
   child: ChildProcess
@@ -35,7 +36,7 @@ export function startScript(name: string, args: readonly string[], env: Record<s
   const { PATH } = process.env
   const [path = '', ...command] = name.replace(/^parley\b/, 'cli/parley').split(' ')
   const file = fileURLToPath(new URL(`../../dist/${path}.js`, import.meta.url))
-  const flags = signal === undefined ? [] : ['--import', signalAt(signal)]
+  const flags = [SHORT_LIVED, ...(signal === undefined ? [] : ['--import', signalAt(signal)])]
   const child = spawn(process.execPath, [...flags, file, ...command, ...args], {
     env: { PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

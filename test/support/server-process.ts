@@ -31,10 +31,16 @@ export function endProcesses(): void {
 const TELL_HEAP = `data:text/javascript,process.on('message',()=>{gc();process.send(process.memoryUsage().heapUsed)})`
 
 /**
- * Node's own flags for it. Without optimised code of the embedded database, whose compilation is more than a third of the CPU of a start, and
- * which a short life does not pay for.
+ * Without optimised code of the embedded database, whose compilation is more than a third of the CPU of a start, and which a short life
+ * does not pay for.
  */
-const FLAGS = ['--liftoff-only', '--expose-gc', '--import', TELL_HEAP]
+export const SHORT_LIVED = '--liftoff-only'
+
+/** Node's own flags for it. */
+const FLAGS = [SHORT_LIVED, '--expose-gc', '--import', TELL_HEAP]
+
+/** The same for a server that something else starts. */
+const SHORT_LIVED_OPTION = `--import="data:text/javascript,import v8 from 'node:v8';v8.setFlagsFromString('${SHORT_LIVED}')"`
 
 export interface Launch {
   /** What starts the server instead of Node itself; it then leads a process group of its own. */
@@ -45,11 +51,12 @@ export interface Launch {
 export function run(env: Record<string, string>, { command }: Launch = {}): Process {
   const { PATH } = process.env
   const [program, ...args] = command ?? [process.execPath, ...FLAGS, MAIN]
+  const options = command === undefined ? {} : { NODE_OPTIONS: SHORT_LIVED_OPTION }
   const child = spawn(program, args, {
     cwd: ROOT,
     detached: command !== undefined,
     // On a busy machine the end takes longer than the ten seconds after which it is given up.
-    env: { PATH, PORT: '0', DRAIN_MS: '60000', ...env },
+    env: { PATH, PORT: '0', DRAIN_MS: '60000', ...options, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   children.add(child)
