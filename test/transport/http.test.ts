@@ -568,8 +568,9 @@ describe('errors carry their code', () => {
 })
 
 test('the number of statements does not grow with the page', async () => {
+  const PAGE = 12
   const ann = await app.user('Ann')
-  const partners = await Promise.all(Array.from({ length: 30 }, () => app.user()))
+  const partners = await Promise.all(Array.from({ length: PAGE }, () => app.user()))
   const over = app.over(ann)
   const send = 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id } }'
   const answer =
@@ -617,7 +618,7 @@ test('the number of statements does not grow with the page', async () => {
     let [few, many] = [Infinity, Infinity]
     const grow = async (): Promise<number> => {
       few = Math.min(few, await statements(3))
-      many = Math.min(many, await statements(30))
+      many = Math.min(many, await statements(PAGE))
       return many - few
     }
     await expect.poll(grow, { message: name }).toBe(0)
