@@ -43,6 +43,8 @@ export async function startCluster(count: number, env: Record<string, string> = 
   }
 
   const database = new pg.Pool({ connectionString: url, max: 2 })
+  // Tests end all connections to the database, those that wait here too.
+  database.on('error', () => undefined)
 
   async function caughtUp(userId: number): Promise<void> {
     const { rows } = await database.query<{ name: string; seq: string }>(
