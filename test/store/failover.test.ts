@@ -225,10 +225,11 @@ describe.skipIf(skipPostgresServer)('a PostgreSQL that is replaced by another', 
     await replica.promote()
     const before = sent.length
     address.lead(replica.port)
-    await expect.poll(() => sent.length).toBeGreaterThan(before + 5)
-    await expect.poll(() => isReady(app)).toBe(true)
+    const within = { timeout: 10_000 }
+    await expect.poll(() => sent.length, within).toBeGreaterThan(before + 5)
+    await expect.poll(() => isReady(app), within).toBe(true)
     const open = `SELECT count(*)::int AS count FROM pg_stat_activity WHERE datname = '${database}'`
-    await expect.poll(() => primary.query(open)).toEqual([{ count: 0 }])
+    await expect.poll(() => primary.query(open), within).toEqual([{ count: 0 }])
     await stop()
     expect([...codes].toSorted()).toEqual(['Error: UNAVAILABLE', 'OK'])
 
