@@ -341,6 +341,29 @@ describe('the other paths', () => {
     await closed
   })
 
+  test('an upgrade that comes before the answer to a request ends the connection', async () => {
+    const socket = connect(app.port, '127.0.0.1')
+    const closed = once(socket, 'close')
+    let text = ''
+    socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk))
+    const upgrade =
+      'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+    const head = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n`
+    const request = `${head(`/graphql?query=${encodeURIComponent('{ viewer { name } }')}`)}\r\n`
+    socket.write(`${request}${head('/ws/connect')}${upgrade}\r\n`)
+    await closed
+    expect(text).not.toContain('101 Switching Protocols')
+    // After the answer the same connection is upgraded.
+    const again = connect(app.port, '127.0.0.1').setEncoding('latin1')
+    let answers = ''
+    again.on('data', (chunk: string) => (answers += chunk))
+    again.write(request)
+    await expect.poll(() => answers).toContain('"viewer"')
+    again.write(`${head('/ws/connect')}${upgrade}\r\n`)
+    await expect.poll(() => answers).toContain('connection_established')
+    again.destroy()
+  })
+
   test('requests that come in one piece are answered in their order, and another connection between them', async () => {
     const socket = connect(app.port, '127.0.0.1')
     const count = 200

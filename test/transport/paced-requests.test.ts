@@ -102,10 +102,10 @@ test('a body that was cut is not parsed on', async () => {
 test('who takes over a connection gets what was read and not parsed', async () => {
   const { server, open } = await serve(() => undefined)
   const { client } = await open()
-  const upgraded = new Promise<Buffer>((resolve) => {
+  const upgraded = new Promise<Buffer | undefined>((resolve) => {
     server.on('upgrade', (_request, socket, head) => resolve(takeOver(socket as Socket, head)))
   })
   const rest = 'r'.repeat(20_000)
   client.write(`GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n${rest}`)
-  expect((await upgraded).toString()).toBe(rest)
+  expect((await upgraded)?.toString()).toBe(rest)
 })

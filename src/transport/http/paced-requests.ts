@@ -51,9 +51,14 @@ export function paceRequests(server: Server, listener: RequestListener, { isTls 
   server.on('request', (request, response) => connections.get(request.socket)?.add([request, response]))
 }
 
-/** Ends the pacing of a connection that is no longer HTTP; returns what was read and not parsed, with `head`, which came before that. */
-export function takeOver(socket: Socket, head: Buffer): Buffer {
-  return Buffer.concat([head, ...(connections.get(socket)?.release() ?? [])])
+/**
+ * Ends the pacing of a connection that is no longer HTTP; returns what was read and not parsed, with `head`, which came before that. Undefined
+ * where a request before is not answered yet: its answer would come among the frames.
+ */
+export function takeOver(socket: Socket, head: Buffer): Buffer | undefined {
+  const connection = connections.get(socket)
+  if (connection?.isAnswering) return undefined
+  return Buffer.concat([head, ...(connection?.release() ?? [])])
 }
 
 /** The requests of one connection. */
@@ -91,6 +96,11 @@ class PacedRequests {
     socket.on('close', this.#onClose)
     // With such a listener Node no longer parses what it reads by itself.
     socket.on('data', this.#onData)
+  }
+
+  /** Whether a request is in progress, or waits for one. */
+  get isAnswering(): boolean {
+    return this.#isBusy || this.#waiting.length > 0
   }
 
   readonly #onData = (chunk: Buffer): void => {

@@ -112,6 +112,7 @@ export class HttpServer {
       const head = takeOver(socket as Socket, firstBytes)
       // Between here and the endpoint's own listener a connection reset must not end the process.
       socket.on('error', ignore)
+      if (!head) return void socket.destroy()
       upgrades.add([request, socket, head])
     })
     const open = this.#open
