@@ -703,9 +703,11 @@ describe('many refusals in a row', () => {
     for (let n = 0; n < 50; n++) expect(await client.request('ping')).toMatchObject({ type: 'heartbeat' })
     expect(raw.socket.writableLength).toBeGreaterThan(0)
     raw.socket.resume()
-    expect(
-      (await raw.inbox.take(count)).every(({ opcode, payload: { length } }) => opcode === OPCODE.text && length > 60_000),
-    ).toBe(true)
+    // The server's own pings may come in between.
+    for (let n = 0; n < count; n++) {
+      const { payload: answer } = await raw.inbox.next(({ opcode }) => opcode === OPCODE.text)
+      expect(answer.length).toBeGreaterThan(60_000)
+    }
     raw.socket.destroy()
   })
 })
