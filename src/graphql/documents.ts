@@ -102,7 +102,10 @@ const TOKEN_BYTES = 400
 const ERROR_BYTES = 2000
 
 /** Parses and validates documents and caches those used last by their text, bounded by memory. */
-export function createDocuments(schema: GraphQLSchema, options: { suggestions: boolean }): (text: string) => PreparedDocument {
+export function createDocuments(
+  schema: GraphQLSchema,
+  options: { suggestions: boolean; hot?: HotOperations | undefined },
+): (text: string) => PreparedDocument {
   const { depth: n, aliases, tokens, directives } = DOCUMENT_LIMITS
   const quiet = { exposeLimits: true, propagateOnRejection: true } as const
   const guards: ValidationRule[] = [
@@ -117,7 +120,7 @@ export function createDocuments(schema: GraphQLSchema, options: { suggestions: b
     TextsRule,
     OverlappingFieldsCanBeMergedRule,
   ]
-  const hot = new HotOperations()
+  const { hot = new HotOperations() } = options
   const documents = new LRUCache<string, PreparedDocument>({ maxSize: DOCUMENTS_BYTES })
   // Separate, so that they evict no documents.
   const refusals = new LRUCache<string, PreparedDocument>({ maxSize: REFUSED_BYTES })

@@ -37,9 +37,14 @@ export class HotOperations {
   readonly #compiled = new Set<HotOperation>()
   #lastAt = -Infinity
   readonly #compile: typeof compile
+  readonly #hotExecutions: number
+  readonly #everyMs: number
 
-  constructor(compileOperation = compile) {
+  /** `hotExecutions`: when an operation is compiled; Infinity: never. `everyMs`: how long after another one at least. */
+  constructor(compileOperation = compile, { hotExecutions = HOT_EXECUTIONS, everyMs = COMPILE_EVERY_MS } = {}) {
     this.#compile = compileOperation
+    this.#hotExecutions = hotExecutions
+    this.#everyMs = everyMs
   }
 
   /** How to execute an operation. */
@@ -58,9 +63,9 @@ export class HotOperations {
 
   /** Counts an execution; returns the compiled operation if it is time. */
   #count(hot: HotOperation, compileIt: () => Execute): Execute | undefined {
-    if (++hot.executions < HOT_EXECUTIONS) return undefined
+    if (++hot.executions < this.#hotExecutions) return undefined
     const now = performance.now()
-    if (now - this.#lastAt < COMPILE_EVERY_MS) return undefined
+    if (now - this.#lastAt < this.#everyMs) return undefined
     this.#lastAt = now
     try {
       hot.run = compileIt()

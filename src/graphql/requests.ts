@@ -1,5 +1,6 @@
 import type { DocumentNode, GraphQLError, GraphQLSchema } from 'graphql'
 import type { Viewer } from '../auth/verify.ts'
+import type { HotOperations } from './hot-operations.ts'
 import { ChatError } from '../errors.ts'
 import { countIn, type Counts } from '../telemetry/counters.ts'
 import { analyse, createDocuments, DOCUMENT_LIMITS, type PreparedDocument, type PreparedOperation } from './documents.ts'
@@ -82,9 +83,9 @@ export class PreparedDocuments {
   /** A client's document, by its text. */
   readonly ofText: (text: string) => PreparedDocument
 
-  constructor({ schema, open }: Pick<RequestsOptions, 'schema' | 'open'>) {
+  constructor({ schema, open, hot }: Pick<RequestsOptions, 'schema' | 'open'> & { hot?: HotOperations }) {
     this.#schema = schema
-    this.ofText = createDocuments(schema, { suggestions: open })
+    this.ofText = createDocuments(schema, { suggestions: open, hot })
   }
 
   /** One of the server's own documents, or one that is as trusted. */

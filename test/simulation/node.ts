@@ -11,6 +11,7 @@ import { createTypingRelay } from '../../src/cluster/typing-relay.ts'
 import { createCore, type Core } from '../../src/core.ts'
 import { ChatError } from '../../src/errors.ts'
 import { Operations } from '../../src/graphql/operations.ts'
+import { HotOperations } from '../../src/graphql/hot-operations.ts'
 import { PreparedDocuments } from '../../src/graphql/requests.ts'
 import { createSchema } from '../../src/graphql/schema.ts'
 import { every } from '../../src/lib/schedule.ts'
@@ -39,11 +40,17 @@ export interface NodeSettings {
   checksPositions: boolean
   statementTimeoutMs: number
   subscribeMs: number
+  /** Whether operations of clients are compiled, as those are that have been executed often. */
+  compiles: boolean
 }
 
 /** Prepared once for all runs of this process. */
 const schema = createSchema()
-const documents = new PreparedDocuments({ schema, open: true })
+const documentsWith = (hotExecutions: number) =>
+  new PreparedDocuments({ schema, open: true, hot: new HotOperations(undefined, { hotExecutions, everyMs: -Infinity }) })
+/** Which operations are compiled must not depend on what the process has run before: it decides what happens in which microtask. */
+const compiledDocuments = documentsWith(1)
+const interpretedDocuments = documentsWith(Infinity)
 
 /** `<user id>.<expires at, by the true time>`; what is signed is no part of the simulation. */
 export const tokenOf = (userId: number, expiresAt = Number.MAX_SAFE_INTEGER): string => `${userId}.${expiresAt}`
@@ -195,7 +202,7 @@ export class SimNode implements Listener {
     const report = failed('operation')
     const operations = new Operations({
       schema,
-      documents,
+      documents: this.#settings.compiles ? compiledDocuments : interpretedDocuments,
       services: { chat, feeds, admin: {} as Admin, tokens },
       report,
       activity,

@@ -269,7 +269,7 @@ function drawClients(draw: Draw, users: readonly number[], focus: Focus): Client
   )
 }
 
-function drawSettings(draw: Draw, kinds: readonly DrawFault[]): NodeSettings {
+function drawSettings(draw: Draw, kinds: readonly DrawFault[]): Omit<NodeSettings, 'compiles'> {
   // With more room everything that is written in a run fits, though nobody reads it.
   const isNarrow = draw.chance(kinds.includes(SLOW) ? 0.7 : 0.15)
   return {
@@ -349,5 +349,7 @@ export function drawPlan(seed: number): Plan {
   })
   const steps = [...actions, ...faults, ...losses, ...drawEchoes(draw, cast, actions)].toSorted((a, b) => a.at - b.at)
   const sendMs = draw.chance(0.25) ? 10 : 0
-  return { seed, nodes, settings, users, clients, groups, steps, sendMs }
+  // Drawn last, so that it changes nothing else of a seed.
+  const compiles = draw.chance(0.5)
+  return { seed, nodes, settings: { ...settings, compiles }, users, clients, groups, steps, sendMs }
 }
