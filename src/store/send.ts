@@ -3,7 +3,7 @@ import { recordset, type Db } from './database/sql.ts'
 import { lockTopics, type LogEntry } from './event-log.ts'
 import type { Prisma as Sql, PrismaClient } from './generated/client.ts'
 import { messageColumns, messageJoins, messageOf, type MessageRecord, type MessageRow } from './message-rows.ts'
-import { sendMessages, type SendRefusal, type SendRow } from './sql/send-messages.ts'
+import { sendMessages, type SendInput, type SendRefusal, type SendRow } from './sql/send-messages.ts'
 import type { TraceParent } from '../telemetry/tracing.ts'
 
 /** A message to store: direct where `receiverId` is given, else to the group of `conversationId`. */
@@ -45,11 +45,10 @@ export type SendOutcome =
  */
 type OnStored = (entries: readonly LogEntry[]) => void
 
-/** A message as the statement takes it: what it has nothing of is left out. */
 const statementInputOf = (
   { senderId, receiverId, conversationId, content, messageType, mediaUrl, key, replyToId, mentionIds, mentionsAll }: NewMessage,
   ord: number,
-) => ({
+): SendInput => ({
   ord,
   senderId,
   receiverId: receiverId ?? undefined,
@@ -122,7 +121,7 @@ export function createSendBatch(db: Db): SendBatch {
   }
 
   async function store(batch: readonly NewMessage[], topics: readonly string[]): Promise<SendRow[]> {
-    const statement = sendMessages(JSON.stringify(batch.map(statementInputOf)))
+    const statement = sendMessages(batch.map(statementInputOf))
     const run = (): Promise<SendRow[]> =>
       topics.length > 0 ? runLocked(db, statement, topics) : db.$queryRaw<SendRow[]>(statement)
     try {

@@ -214,6 +214,49 @@ describeEngines((on) => {
     expect(wrong).toEqual({ status: 'wrong_conversation', expected: id })
   })
 
+  test('a batch is stored as its inputs are, whatever others it has: direct or to a group, with replies and mentions or without', async () => {
+    const { store } = on()
+    const [a = 0, b = 0, c = 0, stranger = 0] = await createUsers(store, 4)
+    const group = await createGroup(store, [a, b])
+    const direct = (fields: Partial<NewMessage> = {}) => message({ senderId: a, receiverId: b, ...fields })
+    const toGroup = (fields: Partial<NewMessage> = {}) => message({ senderId: a, conversationId: group, ...fields })
+    const [asked] = (await store.messages.sendBatch([toGroup()])).map(sent)
+    const replyToId = asked?.message.id as number
+    const plain = { direct: [direct(), direct({ receiverId: c })], group: [toGroup(), toGroup({ senderId: stranger })] }
+    const extras = {
+      direct: [direct({ mentionIds: [b] }), direct({ mentionIds: [c] })],
+      group: [toGroup({ replyToId }), toGroup({ mentionsAll: true }), toGroup({ mentionIds: [stranger] })],
+    }
+    const expected = new Map<NewMessage, string>([
+      ...[...plain.direct, plain.group[0], extras.direct[0], extras.group[0], extras.group[1]].map(
+        (input) => [input as NewMessage, 'sent'] as const,
+      ),
+      [plain.group[1] as NewMessage, 'not_member'],
+      [extras.direct[1] as NewMessage, 'not_mentionable'],
+      [extras.group[2] as NewMessage, 'not_mentionable'],
+    ])
+    const batches = [
+      plain.direct,
+      plain.group,
+      extras.direct,
+      extras.group,
+      [...plain.direct, ...plain.group],
+      [...extras.group, ...plain.direct, ...plain.group, ...extras.direct],
+    ]
+    for (const batch of batches) {
+      const outcomes = await store.messages.sendBatch(batch)
+      expect(outcomes.map(({ status }) => status)).toEqual(batch.map((input) => expected.get(input)))
+      const stored = outcomes.filter(({ status }) => status === 'sent').map((outcome) => sent(outcome).message)
+      const found = await store.messages.byIds(stored.map(({ id }) => id))
+      for (const one of stored) expect(found.get(one.id)).toMatchObject(one)
+    }
+    await expectDense(store, `user:${b}`, 5)
+    await expectDense(store, `user:${c}`, 3)
+    const answered = await store.messages.byIds([replyToId])
+    expect(answered.get(replyToId)).toMatchObject({ replyCount: 2 })
+    expect(await store.messages.sendBatch([toGroup({ conversationId: 'group_0' })])).toEqual([{ status: 'no_group' }])
+  })
+
   test('a large batch is stored in the order of its input', async () => {
     const { store } = on()
     const [a = 0, b = 0, c = 0] = await createUsers(store, 3)

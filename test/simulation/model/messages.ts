@@ -222,7 +222,7 @@ const sendingDb = (run: Run, begin?: Begin): Db =>
       const input = JSON.parse(given.find((value) => typeof value === 'string' && value.startsWith('[')) as string) as unknown
       // What a message has nothing of is left out of the text.
       const batch = (input as NewMessage[]).map((each) => ({ ...ABSENT, ...each }))
-      if (text.includes('/* send_messages */')) return await run((tx) => sendMessages(tx, batch))
+      if (text.includes('/* send_messages_')) return await run((tx) => sendMessages(tx, batch))
       return await run((tx) =>
         (input as { senderId: number; key: string }[]).flatMap(({ senderId, key }) => {
           const id = tx.get(tx.database.tables.keys, `${senderId} ${key}`)
