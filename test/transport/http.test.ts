@@ -341,6 +341,31 @@ describe('the other paths', () => {
     await closed
   })
 
+  // As Java's HttpClient and `curl --http2` ask before they speak HTTP/1.1.
+  test('an upgrade to HTTP/2 is ignored: each request of the connection is answered, whatever its body', async () => {
+    const warned = vi.fn<() => void>()
+    process.on('warning', warned)
+    const socket = connect(app.port, '127.0.0.1')
+    let text = ''
+    socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk))
+    const token = tokenOf({ userId: (await app.user()).id })
+    const body = JSON.stringify({ query: `{ viewer { id } } # ${'x'.repeat(3000)}` })
+    const head =
+      `POST /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n` +
+      `Authorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`
+    for (let count = 1; count <= 12; count++) {
+      socket.write(head + body.slice(0, 10))
+      socket.write(body.slice(10))
+      await expect.poll(() => text.match(/HTTP\/1\.1 200 OK/g)?.length).toBe(count)
+    }
+    expect(text.match(/"viewer":\{"id":/g)).toHaveLength(12)
+    socket.write(head.replace('Connection: Upgrade', 'Connection: close, Upgrade') + body)
+    await once(socket, 'close')
+    expect(text.match(/"viewer":\{"id":/g)).toHaveLength(13)
+    expect(warned).not.toHaveBeenCalled()
+    process.off('warning', warned)
+  })
+
   test('an upgrade that comes before the answer to a request ends the connection', async () => {
     const socket = connect(app.port, '127.0.0.1')
     const closed = once(socket, 'close')

@@ -113,14 +113,21 @@ export class HttpServer {
       // Between here and the endpoint's own listener a connection reset must not end the process.
       socket.on('error', ignore)
       if (!head) return void socket.destroy()
-      upgrades.add([request, socket, head])
+      if (isToWebSocket(request)) return upgrades.add([request, socket, head])
+      // To HTTP/2, as Java's HttpClient and `curl --http2` ask first: it may be ignored (RFC 9110, section 7.8).
+      socket.off('error', ignore)
+      socket.unshift(Buffer.concat([withoutUpgrade(request), head]))
+      this.#server.emit(options.tls ? 'secureConnection' : 'connection', socket)
     })
     const open = this.#open
     // One function for all sockets.
     function forget(this: Socket): void {
       open.delete(this)
     }
-    this.#server.on('connection', (socket: Socket) => open.add(socket) && socket.on('close', forget))
+    this.#server.on('connection', (socket: Socket) => {
+      if (!open.has(socket)) socket.on('close', forget)
+      open.add(socket)
+    })
     this.#pings = startPings(this.#socketServers, options.pingIntervalMs)
   }
 
@@ -224,6 +231,20 @@ export class HttpServer {
     socket.on('close', release)
     endpoint.upgrade(request, socket, head, address).catch(this.#report)
   }
+}
+
+const isToWebSocket = ({ headers }: IncomingMessage): boolean => /(?:^|,)\s*websocket\s*(?:$|[,/])/i.test(headers.upgrade ?? '')
+
+/** The request's head as it would be without asking for another protocol. */
+function withoutUpgrade({ method, url, rawHeaders }: IncomingMessage): Buffer {
+  const lines = [`${method} ${url} HTTP/1.1`]
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const [name, value] = rawHeaders.slice(index, index + 2) as [string, string]
+    if (/^(?:upgrade|http2-settings)$/i.test(name)) continue
+    const others = value.split(',').filter((option) => !/^\s*(?:upgrade|http2-settings)\s*$/i.test(option))
+    lines.push(`${name}: ${/^connection$/i.test(name) ? others.join(',') : value}`)
+  }
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
 }
 
 function sendError(response: ServerResponse, error: GraphQLError, status: number): void {
