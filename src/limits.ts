@@ -14,7 +14,7 @@ export const LIMITS = {
   key: 64,
   /** Users whom one user may block */
   blocksOfUser: 10_000,
-  /** Memberships that ended, as long as a resume may go back to them, with which a user may still join a group */
+  /** Memberships that a user ended, as long as a resume may go back to them, with which they may still join a group */
   formerMemberships: 1000,
   /** Members mentioned by name */
   mentions: 50,

@@ -68,6 +68,8 @@ export interface ChatSettings {
   groupAdditionsPerDay: number
   /** How many groups a user may create a day; 0: no limit. */
   groupsCreatedPerDay: number
+  /** How long events, and memberships that ended, are kept. */
+  eventRetentionHours: number
 }
 
 export interface ChatOptions extends ChatSettings {
@@ -108,6 +110,7 @@ export function createChat(options: ChatOptions): Chat {
     commits,
     additionsPerDay: options.groupAdditionsPerDay,
     createdPerDay: options.groupsCreatedPerDay,
+    eventRetentionHours: options.eventRetentionHours,
     stopTyping: (userId, conversationId) => typing.stop(userId, conversationId),
   })
   return {

@@ -16,8 +16,6 @@ export interface GroupMember {
 }
 
 const MEMBERS_AT_ONCE = 1000
-/** Each is read with every connection of the user. */
-const TOO_MANY_LEFT = `you left ${LIMITS.formerMemberships} groups lately, which is the limit: another one can be joined some days later`
 
 export interface GroupsOptions {
   store: Store
@@ -26,6 +24,8 @@ export interface GroupsOptions {
   additionsPerDay: number
   /** How many groups a user may create a day; 0: no limit. */
   createdPerDay: number
+  /** How long a membership that ended is kept. */
+  eventRetentionHours: number
   /** Ends a user's typing state. */
   stopTyping: (userId: number, conversationId: string) => void
 }
@@ -39,13 +39,17 @@ export class Groups {
   readonly #commits: Commits
   readonly #additionsPerDay: number
   readonly #createdPerDay: number
+  /** So many ended memberships keep a user from joining: each is read with every connection. Those that others may have caused are not among them. */
+  readonly #formerLimit: number
   readonly #stopTyping: (userId: number, conversationId: string) => void
 
-  constructor({ store, commits, additionsPerDay, createdPerDay, stopTyping }: GroupsOptions) {
+  constructor({ store, commits, additionsPerDay, createdPerDay, eventRetentionHours, stopTyping }: GroupsOptions) {
     this.#store = store
     this.#commits = commits
     this.#additionsPerDay = additionsPerDay
     this.#createdPerDay = createdPerDay
+    const days = Math.ceil(eventRetentionHours / 24) + 1
+    this.#formerLimit = additionsPerDay === 0 ? Infinity : LIMITS.formerMemberships + days * additionsPerDay
     this.#stopTyping = stopTyping
   }
 
@@ -89,7 +93,10 @@ export class Groups {
     await this.#findUsers([userId])
     return await this.#change(groupId, [userId], [userTopic(userId)], async (tx, group, roles) => {
       if (roles.has(userId)) return 'JOINED'
-      if ((await tx.groups.countFormer(userId)) >= LIMITS.formerMemberships) throw forbidden(TOO_MANY_LEFT)
+      if ((await tx.groups.countFormer(userId)) >= this.#formerLimit) {
+        const message = `${this.#formerLimit} of your memberships ended lately, which is the limit: another group can be joined some days later`
+        throw forbidden(message)
+      }
       if (group.joinApprovalRequired) {
         await tx.groups.addJoinRequests(groupId, [userId])
         return 'PENDING'

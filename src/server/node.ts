@@ -30,6 +30,7 @@ function coreSettings(settings: Settings, isClustered: boolean): CoreSettings {
     presenceGroupLimit: settings.presenceGroupLimit,
     groupAdditionsPerDay: settings.maxGroupAdditionsPerDay,
     groupsCreatedPerDay: settings.maxGroupsCreatedPerDay,
+    eventRetentionHours: settings.eventRetentionHours,
     resumeLimit,
     // Each of a user's connections may resume at the same time.
     replayRate:

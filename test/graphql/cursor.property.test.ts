@@ -44,6 +44,6 @@ describeOwnEngines((on) => {
       if (failure) throw failure
       await node.close()
     },
-    240_000 + Number(HISTORIES ?? 0) * 2000,
+    600_000 + Number(HISTORIES ?? 0) * 2000,
   )
 })

@@ -141,6 +141,7 @@ export class SimNode implements Listener {
         presenceGraceMs: 2000,
         presenceGroupLimit: 1000,
         groupAdditionsPerDay: 0,
+        eventRetentionHours: 24,
         groupsCreatedPerDay: 0,
         resumeLimit,
         replayRate: { perSecond: 0, burst: 0 },

@@ -88,6 +88,7 @@ export function createTestChat(
     presenceGraceMs,
     presenceGroupLimit: 1000,
     groupAdditionsPerDay,
+    eventRetentionHours: 24,
     groupsCreatedPerDay,
     registry: createLocalRegistry(),
     relayTyping: (change) => relayed.push(change),

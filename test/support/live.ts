@@ -139,6 +139,7 @@ export async function createNode(
       presenceGraceMs: 0,
       presenceGroupLimit: 1000,
       groupAdditionsPerDay: 0,
+      eventRetentionHours: 24,
       groupsCreatedPerDay: 0,
       resumeLimit,
       replayRate,
