@@ -25,6 +25,7 @@ import { createReactions, type Reactions } from './reactions.ts'
 import { createReads, type Reads } from './reads.ts'
 import { Receipts } from './receipts.ts'
 import { createRetention, type Retention } from './retention.ts'
+import { createScan, type Scan } from './scans.ts'
 import { createSnapshots, type Snapshots } from './snapshots.ts'
 import { Typing, type TypingChange } from './typing.ts'
 import { createUsers, type Users } from './users.ts'
@@ -49,6 +50,7 @@ export interface Chat {
   reads: Reads
   receipts: Receipts
   retention: Retention
+  scan: Scan
   snapshots: Snapshots
   typing: Typing
   users: Users
@@ -141,6 +143,7 @@ export function createChat(options: ChatOptions): Chat {
     reads: createReads(store),
     receipts: new Receipts({ store, access, commits }),
     retention: createRetention({ store, commits }),
+    scan: createScan(),
     snapshots: createSnapshots({ store, limit: options.snapshotLimit ?? 1 }),
     typing,
     profileUpdates,

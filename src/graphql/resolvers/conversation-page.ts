@@ -1,7 +1,6 @@
 import { NUL_OR_SURROGATE } from '../../limits.ts'
 import type { ConversationFilter, ConversationPosition } from '../../chat/reads.ts'
 import type { OperationContext } from '../context.ts'
-import { scan } from '../scans.ts'
 import { decodeCursor, isId, isTime, pageSize, toPage } from '../pagination.ts'
 
 type PositionKey = readonly [pinned: 0 | 1, activityAt: number, lastMessageId: number, id: string, asOf: number]
@@ -32,7 +31,7 @@ export async function conversationPage(
   const position = toPosition(decodeCursor('conversation', after, isPositionKey))
   const rows = await answer.read(
     'conversations',
-    () => scan(viewer, () => chat.reads.conversationPage(userId, position, size + 1, filter)),
+    () => chat.scan(viewer, () => chat.reads.conversationPage(userId, position, size + 1, filter)),
     (page) => page.length,
   )
   await context.turn(rows.length)

@@ -2,7 +2,6 @@ import type { QueryResolvers } from '../generated/resolvers.ts'
 import { parseBigId, parseIntId } from '../../ids.ts'
 import { adminQueries } from './admin-queries.ts'
 import { decodeCursor, isId, isTime, isUserId, pageSize, toPage } from '../pagination.ts'
-import { scan } from '../scans.ts'
 import { conversationPage } from './conversation-page.ts'
 
 const isBlockKey = (key: unknown): key is readonly [at: number, userId: number] =>
@@ -70,7 +69,7 @@ export const queries: QueryResolvers = {
     }
     const rows = await answer.read(
       'searchMessages',
-      () => scan(viewer, () => chat.reads.searchMessages(viewer.userId, input, before, size + 1)),
+      () => chat.scan(viewer, () => chat.reads.searchMessages(viewer.userId, input, before, size + 1)),
       (found) => found.reduce((sum, { content }) => sum + content.length, 0),
     )
     await context.turn(rows.length)
@@ -91,7 +90,7 @@ export const queries: QueryResolvers = {
     const before = at === undefined || userId === undefined ? undefined : { at, userId }
     const rows = await answer.read(
       'blockedUsers',
-      () => scan(viewer, () => chat.reads.blockPage(viewer.userId, before, size + 1)),
+      () => chat.scan(viewer, () => chat.reads.blockPage(viewer.userId, before, size + 1)),
       (page) => page.length,
     )
     await context.turn(rows.length)

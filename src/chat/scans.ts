@@ -9,10 +9,11 @@ const SCANS_OF_USER = 2
 const WAIT_MS = 10_000
 const TOO_MANY = 'too many lists of this user are being read; try again in a second'
 
-/** For the process, which has one pool of connections. */
-const slots = new Slots({ count: Infinity, perUser: SCANS_OF_USER })
-
 /** Runs a read whose time grows with what the user has, such as all of their conversations. Rejects with UNAVAILABLE if too many wait. */
-export async function scan<T>({ userId, isAdmin }: Viewer, read: () => Promise<T>): Promise<T> {
-  return isAdmin ? await read() : await slots.run(userId, WAIT_MS, read, TOO_MANY)
+export type Scan = <T>(viewer: Viewer, read: () => Promise<T>) => Promise<T>
+
+/** For one node, which has one pool of connections. */
+export function createScan(): Scan {
+  const slots = new Slots({ count: Infinity, perUser: SCANS_OF_USER })
+  return async ({ userId, isAdmin }, read) => (isAdmin ? await read() : await slots.run(userId, WAIT_MS, read, TOO_MANY))
 }
