@@ -166,6 +166,11 @@ export function readPointers(truth: Truth): string[] {
   )
   const pointers = new Map<string, number>()
   return truth.history.committed.flatMap(({ kind, topic, payload }) => {
+    if (kind === 'member_left') {
+      // A later membership begins anew.
+      const { user, conversationId } = payload as { user: { id: number }; conversationId: string }
+      pointers.delete(`user:${user.id} ${conversationId}`)
+    }
     if (kind !== 'conversation_read') return []
     const { conversationId, readUpTo } = payload as { conversationId: string; readUpTo: number | null }
     const key = `${topic} ${conversationId}`
