@@ -23,15 +23,29 @@ describe.skipIf(skipServer)('transactions and long reads of one user', () => {
     await dropServerDatabase(url)
   })
 
-  test('leave connections to the database for everybody, however many wait for a lock', async () => {
-    const [mallory, victim, ann, bob] = await Promise.all([app.user(), app.user(), app.user(), app.user()])
-    const block = () => app.over(mallory).run(BLOCK, { id: victim.id })
-    await block()
+  /** Runs `work` while a client has locks, which this statement takes. */
+  async function whileLocked(lock: pg.QueryConfig, work: (locker: pg.Client) => Promise<void>): Promise<void> {
     const locker = new pg.Client({ connectionString: url })
     await locker.connect()
     try {
       await locker.query('BEGIN')
-      await locker.query('SELECT FROM topics WHERE name = $1 FOR UPDATE', [`user:${mallory.id}`])
+      await locker.query(lock)
+      await work(locker)
+    } finally {
+      await locker.end()
+    }
+  }
+
+  const topicOf = (userId: number | string): pg.QueryConfig => ({
+    text: 'SELECT FROM topics WHERE name = $1 FOR UPDATE',
+    values: [`user:${userId}`],
+  })
+
+  test('leave connections to the database for everybody, however many wait for a lock', async () => {
+    const [mallory, victim, ann, bob] = await Promise.all([app.user(), app.user(), app.user(), app.user()])
+    const block = () => app.over(mallory).run(BLOCK, { id: victim.id })
+    await block()
+    await whileLocked(topicOf(mallory.id), async (locker) => {
       const blocked = Array.from({ length: 20 }, block)
       for (const [from, to] of [
         [ann, bob],
@@ -45,38 +59,25 @@ describe.skipIf(skipServer)('transactions and long reads of one user', () => {
         expect(errors).toBeUndefined()
         expect(data).toMatchObject({ blockUser: { id: String(victim.id) } })
       }
-    } finally {
-      await locker.end()
-    }
+    })
   })
 
   test('are not begun once the user is banned', async () => {
     const [mallory, ann] = await Promise.all([app.user(), app.user()])
     const block = () => app.over(mallory).run(BLOCK, { id: ann.id })
-    const locker = new pg.Client({ connectionString: url })
-    await locker.connect()
-    try {
-      await locker.query('BEGIN')
-      await locker.query('SELECT FROM topics WHERE name = $1 FOR UPDATE', [`user:${ann.id}`])
+    await whileLocked(topicOf(ann.id), async (locker) => {
       const blocked = Array.from({ length: 10 }, block)
-      const waiting = `SELECT count(*)::int AS count FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
-      await expect.poll(async () => (await locker.query<{ count: number }>(waiting)).rows[0]?.count).toBe(2)
+      await expect.poll(() => statementsBehind(locker)).toBe(2)
       await app.admin.data('mutation ($id: ID!) { banUser(userId: $id, reason: "x") { id } }', { id: mallory.id })
       await locker.query('ROLLBACK')
       const outcomes = (await Promise.all(blocked)).map(({ errors }) => errors?.[0]?.extensions.code ?? 'OK')
       expect(outcomes.toSorted()).toEqual([...Array<string>(8).fill('FORBIDDEN'), 'OK', 'OK'])
-    } finally {
-      await locker.end()
-    }
+    })
   })
 
   test.each([LISTS, SEARCH])('%s leaves connections to the database for everybody', async (query) => {
     const [mallory, ann] = await Promise.all([app.user(), app.user()])
-    const locker = new pg.Client({ connectionString: url })
-    await locker.connect()
-    try {
-      await locker.query('BEGIN')
-      await locker.query('LOCK TABLE members')
+    await whileLocked({ text: 'LOCK TABLE members' }, async (locker) => {
       const reading = Array.from({ length: 20 }, () => app.over(mallory).run(query))
       await expect.poll(() => statementsBehind(locker)).toBeGreaterThanOrEqual(2)
       for (let count = 0; count < 3; count++) {
@@ -85,8 +86,6 @@ describe.skipIf(skipServer)('transactions and long reads of one user', () => {
       }
       await locker.query('ROLLBACK')
       for (const { errors } of await Promise.all(reading)) expect(errors).toBeUndefined()
-    } finally {
-      await locker.end()
-    }
+    })
   })
 })

@@ -26,12 +26,14 @@ async function rowsOf(sql: string, url: string): Promise<Record<string, unknown>
 export const serverQuery = async (sql: string, url = `${SERVER}/postgres`): Promise<void> => void (await rowsOf(sql, url))
 
 /**
- * How many statements wait for a lock that this client has. Within a transaction pg_stat_activity stays as it was when first read, and
- * locks of other databases, which other tests use, are in pg_locks too.
+ * How many statements wait for a lock that this client has, or behind one that does. Within a transaction pg_stat_activity stays as it
+ * was when first read, and locks of other databases, which other tests use, are in pg_locks too.
  */
 export async function statementsBehind(holder: pg.Client): Promise<number> {
   const { rows } = await holder.query<{ count: number }>(
-    'SELECT count(DISTINCT pid)::int AS count FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))',
+    `WITH RECURSIVE behind(pid) AS (
+      SELECT pg_backend_pid() UNION SELECT l.pid FROM behind b JOIN pg_locks l ON NOT l.granted AND b.pid = ANY(pg_blocking_pids(l.pid))
+    ) SELECT count(*)::int - 1 AS count FROM behind`,
   )
   return rows[0]?.count ?? 0
 }

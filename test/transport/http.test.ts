@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { PGlite } from '@electric-sql/pglite'
 import { serverAudits } from 'graphql-http'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { fairTurns } from '../../src/lib/fair-turns.ts'
 import { Operations } from '../../src/graphql/operations.ts'
@@ -345,6 +345,7 @@ describe('the other paths', () => {
   test('an upgrade to HTTP/2 is ignored: each request of the connection is answered, whatever its body', async () => {
     const warned = vi.fn<() => void>()
     process.on('warning', warned)
+    onTestFinished(() => void process.off('warning', warned))
     const socket = connect(app.port, '127.0.0.1')
     let text = ''
     socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk))
@@ -363,7 +364,6 @@ describe('the other paths', () => {
     await once(socket, 'close')
     expect(text.match(/"viewer":\{"id":/g)).toHaveLength(13)
     expect(warned).not.toHaveBeenCalled()
-    process.off('warning', warned)
   })
 
   test('an upgrade that comes before the answer to a request ends the connection', async () => {
