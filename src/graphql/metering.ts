@@ -95,20 +95,27 @@ function inParts(list: readonly unknown[], size: number, unitsOfEach: number, co
 
 /** What resolving one item takes of a turn. A page has had a turn in which each of its items counted as a unit. */
 function unitsOfItem(info: GraphQLResolveInfo): number {
-  let fields = 0
-  for (const node of info.fieldNodes) {
-    let found = fieldCounts.get(node)
-    if (found === undefined) {
-      const type = getNamedType(info.returnType)
-      fieldCounts.set(node, (found = node.selectionSet ? fieldsOf(node.selectionSet, type, info, new Map()) : 0))
-    }
-    fields += found
-  }
+  const fields = sumOf(info, fieldCounts, (selections) => fieldsOf(selections, getNamedType(info.returnType), info, new Map()))
   const units = Math.max(1, fields) / FIELDS_PER_UNIT
   return info.fieldName === 'edges' ? Math.max(0, units - 1) : units
 }
 
 const fieldCounts = new WeakMap<FieldNode, number>()
+
+/** The sum of what is found for the selections of a field, each of which is looked at once. */
+function sumOf(
+  { fieldNodes }: GraphQLResolveInfo,
+  found: WeakMap<FieldNode, number>,
+  find: (selections: SelectionSetNode) => number,
+): number {
+  let sum = 0
+  for (const node of fieldNodes) {
+    let part = found.get(node)
+    if (part === undefined) found.set(node, (part = node.selectionSet ? find(node.selectionSet) : 0))
+    sum += part
+  }
+  return sum
+}
 
 /** How many fields a selection has, without those of the lists in it, which are counted themselves. */
 function fieldsOf(
@@ -150,13 +157,7 @@ const known = new WeakMap<FieldNode, number>()
 /** The minimum size of a list item: its keys, with a character for each value. */
 function itemBytes(info: GraphQLResolveInfo): number {
   if (isLeafType(getNamedType(info.returnType))) return 2
-  let bytes = 2
-  for (const node of info.fieldNodes) {
-    let found = known.get(node)
-    if (found === undefined) known.set(node, (found = node.selectionSet ? keysOf(node.selectionSet) : 0))
-    bytes += found
-  }
-  return bytes
+  return 2 + sumOf(info, known, keysOf)
 }
 
 /** Fragments are ignored: which of them apply depends on the item. */

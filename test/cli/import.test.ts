@@ -255,7 +255,7 @@ for (const engine of ENGINES) {
     })
 
     test('goes on after kill -9 and after SIGTERM, and ends like one that was never interrupted', async () => {
-      // Batches have 2000 lines, and two are under way when the second one is told of.
+      // Batches have 2000 lines, and two are under way when progress of the second one is printed.
       const count = 8_500
       const messages = Array.from({ length: count }, (_, n) => direct(1000 + n, 1 + (n % 2)))
       const at = 1_000

@@ -41,11 +41,11 @@ describe.each(PLACES)('presence in groups of $name', ({ skip, open }) => {
       const group = await createGroup(app, ann, [bob, cat])
       await say(app, ann, eve, 'we know each other')
       for (const partner of [bob, cat, eve]) await say(app, fay, partner, 'we too')
-      // What is told of a user comes to both in the same moment.
+      // Both receive a user's presence in the same moment.
       const [observer, witness] = [await near.ready(ann), await near.ready(fay)]
       const isSeen = (user: TestUser, online: boolean): Promise<Frame> =>
         witness.inbox.next(({ type, data }) => type === 'online_status' && data.user_id === user.id && data.online === online)
-      /** Whose presence the observer is told as this user comes and goes. */
+      /** Whose presence the observer receives as this user comes and goes. */
       const toldOf = async (user: TestUser): Promise<number[]> => {
         await (await app.ready(user)).close()
         await isSeen(user, false)

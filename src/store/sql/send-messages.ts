@@ -166,8 +166,8 @@ const statements = new Map<string, Sql.Sql>()
  */
 export function sendMessages(inputs: readonly SendInput[]): Sql.Sql {
   const { name, ...parts } = partsOf(inputs)
-  const statement = statements.get(name) ?? statementOf(name, parts)
-  statements.set(name, statement)
+  let statement = statements.get(name)
+  if (!statement) statements.set(name, (statement = statementOf(name, parts)))
   return new Sql.Sql(statement.strings, [JSON.stringify(inputs)])
 }
 

@@ -110,14 +110,15 @@ export class HttpServer {
     })
     this.#server.on('upgrade', (request, socket, firstBytes) => {
       const head = takeOver(socket as Socket, firstBytes)
+      if (!head) return void socket.destroy()
+      if (!isToWebSocket(request)) {
+        // To HTTP/2, as Java's HttpClient and `curl --http2` ask first: it may be ignored (RFC 9110, section 7.8).
+        socket.unshift(Buffer.concat([withoutUpgrade(request), head]))
+        return void this.#server.emit(options.tls ? 'secureConnection' : 'connection', socket)
+      }
       // Between here and the endpoint's own listener a connection reset must not end the process.
       socket.on('error', ignore)
-      if (!head) return void socket.destroy()
-      if (isToWebSocket(request)) return upgrades.add([request, socket, head])
-      // To HTTP/2, as Java's HttpClient and `curl --http2` ask first: it may be ignored (RFC 9110, section 7.8).
-      socket.off('error', ignore)
-      socket.unshift(Buffer.concat([withoutUpgrade(request), head]))
-      this.#server.emit(options.tls ? 'secureConnection' : 'connection', socket)
+      upgrades.add([request, socket, head])
     })
     const open = this.#open
     // One function for all sockets.
