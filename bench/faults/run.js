@@ -10,7 +10,8 @@ import { JWT_SECRET, signToken } from '../support/token.js'
 
 const NODE_COUNT = 2
 const SETTLE_MS = 1500
-const DRAIN_MS = 15_000
+/** Longer than the longest pause of any client: what comes late has come. */
+const DRAIN_MS = 30_000
 /** For hundreds of clients on a busy machine. */
 const CONNECT_MS = 120_000
 /** After all has come, for what comes again. */

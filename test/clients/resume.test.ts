@@ -373,6 +373,37 @@ test('leaves the connection to others when a subscription is refused for now', a
   expect(await Promise.race([inbox.next(), closed])).toMatchObject({ data: { events: { id: '7' } } })
 })
 
+test('pauses between attempts are 15 s at most, and begin anew after a connection that lasted, though no event came', () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+  cleanups.push(() => vi.useRealTimers())
+  const pauses: number[] = []
+  let attempts = 0
+  let breakLine = (): void => undefined
+  const client = resumable(
+    {
+      subscribe(_payload, sink) {
+        attempts++
+        breakLine = () => sink.error(new Error('terminated'))
+        return () => undefined
+      },
+    },
+    { onRetry: (_reason, pauseMs) => pauses.push(pauseMs) },
+  )
+  cleanups.push(follow(client as never, { query: EVENTS, variables: { after: '0' } }).stop)
+  const fail = (): void => {
+    breakLine()
+    vi.advanceTimersByTime(pauses.at(-1) ?? 0)
+  }
+  for (let count = 0; count < 30; count++) fail()
+  expect(Math.max(...pauses)).toBeLessThanOrEqual(15_000)
+  expect(Math.min(...pauses.slice(4))).toBeGreaterThanOrEqual(5000)
+  expect(attempts).toBe(31)
+
+  vi.advanceTimersByTime(10_001)
+  fail()
+  expect(pauses.at(-1)).toBeLessThanOrEqual(1500)
+})
+
 test('@microsoft/fetch-event-source resumes by itself: it sends Last-Event-ID', async () => {
   const { ann, bob } = await people(app, 'ann', 'bob')
   const { proxy, port } = await openProxy(app.port)

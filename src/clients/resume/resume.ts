@@ -1,6 +1,6 @@
 import type { Payload, Result, Sink, SubscribingClient } from './client.ts'
 import { shapeOf } from './document.ts'
-import { hintOf, pauseOf, verdictOf } from './retry.ts'
+import { hintOf, LONGEST_PAUSE_MS, pauseOf, verdictOf } from './retry.ts'
 
 export type { Payload, Result, Sink, SubscribingClient } from './client.ts'
 export { outbox, OutboxError, type Outbox, type OutboxOptions } from './outbox.ts'
@@ -82,6 +82,8 @@ class Subscription {
   readonly #seen = new Set<string>()
   /** Identifies the current attempt, so that results of an earlier one are ignored. */
   #attempt = 0
+  /** When it began. */
+  #since = 0
   #unsubscribe: (() => void) | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
   #failures = 0
@@ -114,6 +116,7 @@ class Subscription {
 
   #subscribe(): void {
     const attempt = ++this.#attempt
+    this.#since = Date.now()
     const isCurrent = (): boolean => attempt === this.#attempt && !this.#isOver
     const { client, sink, rest } = this.#parts
     const unsubscribe = client.subscribe(
@@ -183,6 +186,8 @@ class Subscription {
     const verdict = isTemporary ? 'again' : verdictOf(reason)
     if (verdict === 'token') this.#tokenFailures++
     else if (verdict === 'again') this.#tokenFailures = 0
+    // Server-sent events tell nothing of a connection on which no event came.
+    if (Date.now() - this.#since > LONGEST_PAUSE_MS) this.#failures = 0
     this.#leave()
     if (verdict === 'over' || this.#tokenFailures > TOKEN_ATTEMPTS) return this.#end(() => this.#parts.sink.error(reason))
     // The first time, try the new token at once.

@@ -32,5 +32,8 @@ export function hintOf(failure: unknown): number | undefined {
   return ms ? Number(ms) : undefined
 }
 
-/** Pauses that double up to half a minute, with jitter. */
-export const pauseOf = (failures: number): number => Math.min(30_000, 1000 * 2 ** failures) * (0.5 + Math.random())
+/** Someone watches: a line that is cut a few times in a row must not leave them without news for half a minute. */
+export const LONGEST_PAUSE_MS = 10_000
+
+/** Pauses that double up to ten seconds, each with half of it as jitter. */
+export const pauseOf = (failures: number): number => Math.min(LONGEST_PAUSE_MS, 1000 * 2 ** failures) * (0.5 + Math.random())
