@@ -142,7 +142,9 @@ export class SharedExecution {
   /** The operation shared by all subscribers with this document and these variables. */
   share({ document }: PreparedDocument, operation: PreparedOperation, variables: Variables, cost: number): SharedOperation {
     const name = operation.node.name?.value
-    const key = JSON.stringify([name, operation.resultVariables.map((variable) => variables[variable] ?? null)])
+    // Null is not absent: a default stands for an absent one only.
+    const values = operation.resultVariables.map((each) => (Object.hasOwn(variables, each) ? [variables[each]] : []))
+    const key = JSON.stringify([name, values])
     let entries = this.#byDocument.get(document)
     if (!entries) this.#byDocument.set(document, (entries = new Map<string, Entry>()))
     let entry = entries.get(key)

@@ -298,6 +298,16 @@ test('variables that a result depends on are not shared', async () => {
   })
 })
 
+test('who gives null for a variable takes nothing from those who leave it to its default', async () => {
+  const { ann, bob, cat } = await people(app, 'ann', 'bob', 'cat')
+  const { conversation } = await createGroup(app, ann, [bob, cat])
+  const CONTENT = 'subscription ($shown: Boolean = true) { messageSent { content @include(if: $shown) } }'
+  await app.graphqlWs(cat).subscribe(CONTENT, { shown: null })
+  const subscription = await app.graphqlWs(bob).subscribe(CONTENT)
+  await say(app, ann, conversation, 'for all')
+  expect(await subscription.inbox.next()).toEqual({ data: { messageSent: { content: 'for all' } } })
+})
+
 test('after one operation of a socket is completed the others go on', async () => {
   const { ann, bob } = await people(app, 'ann', 'bob')
   const client = app.graphqlWs(ann)
