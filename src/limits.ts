@@ -18,6 +18,8 @@ export const LIMITS = {
   formerMemberships: 1000,
   /** Members mentioned by name */
   mentions: 50,
+  /** Unicode code points, of a conversation that was imported; others have far fewer */
+  conversationId: 200,
 } as const
 
 export const DEFAULT_MESSAGE_TYPE = 'text'

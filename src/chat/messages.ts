@@ -7,7 +7,7 @@ import { createWriteQueue } from '../lib/write-queue.ts'
 import type { Access } from './access.ts'
 import type { Commits } from './commit.ts'
 import { parseDirectId } from './access.ts'
-import { problemWithContent, problemWithKey, problemWithMediaUrl, problemWithMessageType } from '../limits.ts'
+import { LIMITS, problemWithContent, problemWithKey, problemWithMediaUrl, problemWithMessageType } from '../limits.ts'
 import { isSameSet, problemWithMentions, refusalError } from './refusals.ts'
 import type { Typing } from './typing.ts'
 
@@ -96,7 +96,8 @@ export function createMessages({ store, commits, access, typing, counts }: Messa
 
   return {
     send(senderId, input) {
-      const { conversationId, receiverId, isGroup, content, messageType, mediaUrl, key } = input
+      const { receiverId, isGroup, content, messageType, mediaUrl, key } = input
+      const conversationId = input.conversationId === null ? null : beginningOfId(input.conversationId)
       const problem =
         problemWithContent(content, mediaUrl !== null) ??
         problemWithMessageType(messageType) ??
@@ -127,6 +128,12 @@ export function createMessages({ store, commits, access, typing, counts }: Messa
     idle: () => queue.idle(),
   }
 }
+
+/** More UTF-16 units than any conversation's id has. */
+const ID_UNITS = 2 * LIMITS.conversationId + 2
+
+/** As much of an id as tells it from all others: the rest would go through the statement that all senders share. */
+const beginningOfId = (id: string): string => (id.length <= ID_UNITS ? id : id.slice(0, ID_UNITS).replace(/[\ud800-\udbff]$/, ''))
 
 /** Adds the reply and mentions of a message, if any. */
 function addQuotes(message: NewMessage, { replyToId, mentionIds, mentionAll }: SendInput): void {

@@ -1,5 +1,5 @@
 import { badInput, forbidden, notFound, type ChatError } from '../errors.ts'
-import { LIMITS } from '../limits.ts'
+import { excerpt, LIMITS } from '../limits.ts'
 import type { NewMessage } from '../store/messages.ts'
 import type { SendRefusal } from '../store/sql/send-messages.ts'
 
@@ -17,7 +17,7 @@ export function refusalError(
     case 'no_receiver':
       return notFound(`there is no user ${about.receiverId}`)
     case 'no_group':
-      return notFound(`there is no group conversation ${JSON.stringify(about.conversationId)}`)
+      return notFound(`there is no group conversation ${excerpt(about.conversationId ?? '')}`)
     case 'not_member':
       return forbidden('only members may send to this group')
     case 'closed_to_members':

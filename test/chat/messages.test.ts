@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { ChatEvent } from '../../src/chat/events.ts'
 import { codeOf, createTestChat, newUserId, refusal, type Published, type TestChat, useChat } from '../support/chat.ts'
 import { describeEngines, describeServer } from '../support/database.ts'
@@ -151,6 +151,24 @@ describeEngines((on) => {
         `conversationId is not the one of this receiver: expected "${id}" or none`,
       ])
     }
+  })
+
+  test('of an id longer than any conversation has, no more goes into the statement of all senders, or into the error', async () => {
+    const { send, users, store } = node
+    const [a = 0, b = 0] = await users(2)
+    const batches = vi.spyOn(store.messages, 'sendBatch')
+    const long = `group_${'1'.repeat(60_000)}`
+    for (const isGroup of [null, true]) {
+      const { code, message } = await refusal(send(a, { conversationId: long }, { isGroup }))
+      expect(code).toBe('NOT_FOUND')
+      expect(message).toMatch(/^there is no group conversation "group_1{34}…"$/)
+    }
+    const { message } = await refusal(send(b, { receiverId: a }, { conversationId: `${'x'.repeat(401)}${'🦊'.repeat(100)}` }))
+    expect(message).toBe(`conversationId is not the one of this receiver: expected "direct_${a}_${b}" or none`)
+    const ids = batches.mock.calls.flatMap(([batch]) => batch.map(({ conversationId }) => conversationId ?? ''))
+    batches.mockRestore()
+    expect(ids).toHaveLength(3)
+    for (const id of ids) expect(id.length).toBeLessThan(500)
   })
 
   test("other people's conversations cannot be written to", async () => {

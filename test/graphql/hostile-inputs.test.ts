@@ -153,6 +153,13 @@ test('a forged cursor is refused by every list', async () => {
   expect(found).toEqual([])
 })
 
+test('an error says no more of a long id than its beginning', async () => {
+  const send = 'mutation ($id: ID!) { sendMessage(input: { conversationId: $id, content: "x" }) { id } }'
+  const { errors = [] } = await app.over(ann).run(send, { id: `group_${'1'.repeat(60_000)}` })
+  expect(codeIn({ errors })).toBe('NOT_FOUND')
+  expect(JSON.stringify(errors).length).toBeLessThan(1000)
+})
+
 test('a time that no database holds is refused', async () => {
   const disconnect = 'mutation ($at: DateTime!) { disconnectUser(userId: "1", revokeBefore: $at) }'
   for (const at of ['-270000-01-01T00:00:00Z', '0000-01-01T00:00:00Z', '+010000-01-01T00:00:00Z', '275760-09-13'])

@@ -2,6 +2,7 @@ import {
   beginning,
   DEFAULT_MESSAGE_TYPE,
   excerpt,
+  LIMITS,
   problemWithAnnouncement,
   problemWithContent,
   problemWithKey,
@@ -50,7 +51,6 @@ export const IMPORT_TYPES: readonly ImportType[] = ['user', 'conversation', 'gro
 const MAX_INT = 2_147_483_647
 /** Leaves future messages as many ids as JavaScript can represent. */
 export const MAX_MESSAGE_ID = 2 ** 52
-const ID_LENGTH = 200
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/
 const DAY_LENGTH = 'yyyy-mm-dd'.length
 const YEAR = /^(?!0000)\d{4}-/
@@ -214,7 +214,7 @@ function parseTime(text: string): string | undefined {
 const isId = (value: unknown): value is number =>
   Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_INT
 
-const problemWithId = (id: string, field: string): string | null => problemWithText(id, field, 1, ID_LENGTH)
+const problemWithId = (id: string, field: string): string | null => problemWithText(id, field, 1, LIMITS.conversationId)
 
 /** An object's members, each read once; null counts as absent. */
 class Fields {
