@@ -166,8 +166,9 @@ export class Operations {
     const { userId } = viewer
     // The server's own documents are cheap, and an admitted connection must not be refused because of others.
     const cost = isOwn ? 0 : request.cost
+    const budgeted = isOwn ? 0 : cost + heldBy(variables)
     try {
-      this.#budget.acquire(userId, connectionId, cost)
+      this.#budget.acquire(userId, connectionId, budgeted)
     } catch (error) {
       return this.#requests.refuse({ errors: [toClientError(error, this.#report)] })
     }
@@ -177,7 +178,7 @@ export class Operations {
           operation.execute(event, createContext(this.#services, viewer, connectionId, { isEvent: true }), variables),
         )
     this.#recordOperation(request, {})
-    const subscription = new Subscription(this.#parts, { viewer, connectionId, executed, cost, sink })
+    const subscription = new Subscription(this.#parts, { viewer, connectionId, executed, cost: budgeted, sink })
     try {
       await subscription.open(source)
     } catch (error) {
@@ -286,6 +287,11 @@ export class Operations {
 }
 
 const nameOf = ({ node }: PreparedOperation): string => [node.operation, node.name?.value].filter(Boolean).join(' ')
+
+/** So many characters of a subscription's variables, which are held as long as it is open, count as a field. */
+const CHARACTERS_PER_FIELD = 64
+
+const heldBy = (variables: Variables): number => Math.floor(JSON.stringify(variables).length / CHARACTERS_PER_FIELD)
 
 /** The id of the conversation that an operation is about, if any. */
 function conversationIn(variables: Variables): string | null {

@@ -347,6 +347,22 @@ describe('what events cost', () => {
     expect((await next(another)).messageSent.content).toBe('four')
   })
 
+  test('counts what is held of its variables', async () => {
+    const { ann } = await people(app, 'ann')
+    const client = app.graphqlWs(ann)
+    const ONLINE = 'subscription ($ids: [ID!]) { onlineStatus(userIds: $ids) { online } }'
+    const ids = Array.from({ length: 5000 }, (_, index) => String(100_000 + index))
+    let refused: string | undefined
+    let open = 0
+    for (; refused === undefined && open < 20; open++) {
+      const subscription = await client.subscribe(ONLINE, { ids })
+      const early = await Promise.race([subscription.ended, client.run('{ viewer { id } }')])
+      refused = Array.isArray(early) ? early[0]?.extensions.code : undefined
+    }
+    expect(refused).toBe('RATE_LIMITED')
+    expect(open).toBeGreaterThan(5)
+  })
+
   test('is bounded for each subscription', async () => {
     const { ann } = await people(app, 'ann')
     const aliases = Array.from({ length: 12 }, (_, index) => `m${index}: ${PAGE.slice('conversation { '.length, -2)}`)

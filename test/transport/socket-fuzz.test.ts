@@ -104,6 +104,36 @@ describe.each(ENDPOINTS)('%s', (_, open, request, answer) => {
   })
 })
 
+describe('the id of an operation', () => {
+  const subscribe = (id: string): Buffer =>
+    clientFrame(OPCODE.text, JSON.stringify({ id, type: 'subscribe', payload: { query: 'subscription { events { id } }' } }))
+  async function acknowledged(): Promise<RawSocket> {
+    const raw = await graphql()
+    raw.socket.write(clientFrame(OPCODE.text, '{"type":"connection_init"}'))
+    await raw.inbox.next((frame) => frame.opcode === OPCODE.text && typeOf(frame) === 'connection_ack')
+    return raw
+  }
+
+  test('may have 200 characters, since each result repeats it', async () => {
+    const raw = await acknowledged()
+    raw.socket.write(subscribe('x'.repeat(201)))
+    const { payload } = await raw.inbox.next(({ opcode }) => opcode === OPCODE.text)
+    expect(JSON.parse(payload.toString())).toMatchObject({
+      type: 'error',
+      payload: [{ message: expect.stringContaining('201 characters') as string, extensions: { code: 'BAD_USER_INPUT' } }],
+    })
+    raw.socket.destroy()
+  })
+
+  test('that is used twice closes the socket with its code, however long it is', async () => {
+    const raw = await acknowledged()
+    raw.socket.write(Buffer.concat([subscribe('x'.repeat(200)), subscribe('x'.repeat(200))]))
+    expect(await raw.closeCode()).toBe(4409)
+    raw.socket.destroy()
+    expect(app.logged.filter(({ level }) => Number(level) >= 50)).toEqual([])
+  })
+})
+
 test('any bytes instead of a request, and requests that break off, end that connection alone', async () => {
   const heads = fc.constantFrom(
     'GET /ws/connect HTTP/1.1\r\n',

@@ -20,7 +20,7 @@ import {
 import { WebSocketServer, type Server as SocketServer } from 'ws'
 import type { Auth, Viewer } from '../../auth/verify.ts'
 import { countIn, type Counts } from '../../telemetry/counters.ts'
-import { ChatError } from '../../errors.ts'
+import { badInput, ChatError } from '../../errors.ts'
 import { fairTurns } from '../../lib/fair-turns.ts'
 import { statusOf } from '../../graphql/errors.ts'
 import type { OpenSubscription, Operations } from '../../graphql/operations.ts'
@@ -55,6 +55,9 @@ export interface GraphqlWsEndpointOptions {
 
 /** How many operations of one socket may be open. */
 const OPERATIONS_LIMIT = 100
+
+/** How long an operation's id may be, which each of its results repeats. */
+const ID_CHARACTERS = 200
 
 /** State of one socket. */
 class Peer implements ConnectionPeer {
@@ -199,7 +202,7 @@ export class GraphqlWsEndpoint implements Endpoint {
   /** What the library executes, when it is the user's turn, or the errors that it answers with. */
   #accept(peer: Peer, id: string, payload: SubscribePayload): Begun | Promise<Begun> {
     countIn(this.#counts.frames, 'graphql-ws subscribe')
-    const refused = this.#limited(peer)
+    const refused = this.#limited(peer) ?? this.#tooLong(id)
     if (refused) return [refused]
     // Acquired before anything is awaited, so that concurrent ones can't exceed the limit; released by onComplete.
     peer.operations++
@@ -222,6 +225,12 @@ export class GraphqlWsEndpoint implements Endpoint {
     } catch (error) {
       return this.#operations.failure(error)
     }
+  }
+
+  #tooLong({ length }: string): GraphQLError | undefined {
+    if (length <= ID_CHARACTERS) return undefined
+    const message = `the id of the operation has ${length} characters, expected at most ${ID_CHARACTERS}`
+    return this.#operations.failure(badInput(message))
   }
 
   async #subscribe({ request, id, peer }: Job): Promise<SocketSubscription | ExecutionResult> {
@@ -273,7 +282,8 @@ export class GraphqlWsEndpoint implements Endpoint {
       {
         protocol: ws.protocol,
         send,
-        close: (code, reason) => ws.close(code, reason),
+        // The library repeats an id in it.
+        close: (code, reason) => ws.close(code, reason && closeReason(reason)),
         onMessage: (receive) => {
           ws.on('message', (data, isBinary) => {
             if (isBinary) return closeWith(ws, CLOSE.binaryFrame)
