@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Publisher } from '../pubsub/publisher.ts'
 import type { LogEntry } from '../store/event-log.ts'
 import type { Store, Transaction } from '../store/store.ts'
@@ -7,6 +8,10 @@ import type { Store, Transaction } from '../store/store.ts'
  * it.
  */
 export type CommitListener = (entries: readonly LogEntry[]) => void
+
+/** A change with more entries, such as an invitation of hundreds, is published in turns of the event loop: each entry may have a thousand receivers. */
+const AT_ONCE = 50
+const TURN_MS = 4
 
 /** A statement committed with a change, such as an audit entry of an admin. */
 export type Also = (tx: Transaction) => Promise<void>
@@ -35,8 +40,20 @@ export class Commits {
       await also?.(tx)
       return changed
     })
-    this.publish(entries)
+    if (entries.length <= AT_ONCE) this.publish(entries)
+    else await this.#publishInTurns(entries)
     return result
+  }
+
+  async #publishInTurns(entries: readonly LogEntry[]): Promise<void> {
+    let began = performance.now()
+    for (const entry of entries) {
+      this.#publisher.entries([entry])
+      if (performance.now() - began < TURN_MS) continue
+      await nextTurn()
+      began = performance.now()
+    }
+    for (const listener of this.#listeners) listener(entries)
   }
 
   /** Publishes the events of a statement that commits by itself. */

@@ -16,6 +16,10 @@ export interface GroupMember {
 }
 
 const MEMBERS_AT_ONCE = 1000
+/** If more come in by one change, they begin behind the last of them: otherwise each would get the events of all after them. */
+const ONE_BY_ONE = 50
+/** An announcement that would take more characters, for all first members together, comes after the group, once for all of them. */
+const ANNOUNCED_AT_ONCE = 100_000
 
 export interface GroupsOptions {
   store: Store
@@ -72,8 +76,14 @@ export class Groups {
         members.map(({ id }) => ({ userId: id, role: id === ownerId ? ('OWNER' as const) : ('MEMBER' as const), sinceSeq })),
         { lastId: 0, historyAfter: 0 },
       )
-      const payload: GroupPayload = { group, opens: { topic, sinceSeq } }
-      tx.append({ topics: [topic, ...members.map(({ id }) => userTopic(id))], kind: 'group_updated', payload })
+      const topics = [topic, ...members.map(({ id }) => userTopic(id))]
+      const isLong = (group.announcement ?? '').length * topics.length > ANNOUNCED_AT_ONCE
+      const payload: GroupPayload = {
+        group: isLong ? { ...group, announcement: null } : group,
+        opens: { topic, sinceSeq },
+      }
+      tx.append({ topics, kind: 'group_updated', payload })
+      if (isLong) announce(tx, group)
       return group
     })
   }
@@ -276,8 +286,10 @@ async function admit(tx: Transaction, group: GroupRecord, userIds: readonly numb
   const beginning = await tx.groups.beginning(group)
   const { historyAfter } = beginning
   const members: { userId: number; role: Role; sinceSeq: number }[] = []
+  const first = tx.nextSeq(topic)
+  const last = first + userIds.length - 1
   for (const { id, name, avatar } of userIds.map((userId) => users.get(userId) as UserRecord)) {
-    const sinceSeq = tx.nextSeq(topic)
+    const sinceSeq = userIds.length > ONE_BY_ONE ? last : first + members.length
     const payload: MembershipPayload = {
       groupId: group.id,
       conversationId: group.conversationId,

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { PubSubEngine } from 'graphql-subscriptions'
 import { isKnown, type DurableEvent, type EphemeralEvent } from '../chat/events.ts'
 import { AUDIENCE_CHANNEL, type AudienceHint, type Hint, type SubscribeOptions } from '../pubsub/publisher.ts'
@@ -42,6 +43,8 @@ export interface TopicsOptions {
 const HINTS: SubscribeOptions = { accepts: isHint }
 const AUDIENCE_HINTS: SubscribeOptions = { accepts: isAudienceHint }
 const READ_LIMIT = 500
+/** How long what was read is delivered before others have a turn, in milliseconds: a topic may have thousands of listeners. */
+const TURN_MS = 4
 /** How many topics read the log at the same time: after an outage thousands are behind, and requests need connections too. */
 const READS_AT_ONCE = 4
 const RETRY_MS = 250
@@ -218,10 +221,16 @@ export class Topics {
       try {
         const { name, head } = topic
         const entries = await this.#readEntries({ topic: name, after: topic.position as number, until: head })
+        let began = performance.now()
         for (const { seq, event } of entries) {
+          // In between hints may have come, or the log may have lost its end.
           if (seq <= (topic.position as number)) continue
+          if (seq > topic.head) break
           this.#counts.caughtUp++
           this.#deliver(topic, seq, loggedEvent(event, this.#counts))
+          if (performance.now() - began < TURN_MS) continue
+          await nextTurn()
+          began = performance.now()
         }
         if (entries.length === 0) await this.#skip(topic, head)
         this.#drain(topic)

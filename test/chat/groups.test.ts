@@ -87,6 +87,22 @@ describeEngines((on) => {
     })
   })
 
+  test('a long announcement for many first members comes once for all of them, after the group', async () => {
+    const [a = 0, ...others] = await node.users(61)
+    const announcement = '長'.repeat(5000)
+    const id = await node.group(a, others, { announcement })
+    const published = node.take()
+    const announcements = (wanted: string): unknown[] =>
+      published.flatMap(({ topic, event }) =>
+        topic === wanted && event.kind === 'group_updated' ? [event.payload.group.announcement] : [],
+      )
+    expect(announcements(`user:${others[0]}`)).toEqual([null])
+    expect(announcements(`group:${id}`)).toEqual([null, announcement])
+    expect((await membershipsOf(a)).groups).toMatchObject([{ sinceSeq: 1, head: 2 }])
+    expect(JSON.stringify(published).length).toBeLessThan(100_000)
+    expect((await node.chat.reads.groups([id])).get(id)?.announcement).toBe(announcement)
+  })
+
   describe('changing the info', () => {
     test('owner and admins may; absent fields stay as they are; the group is told', async () => {
       const [a = 0, b = 0, c = 0] = await node.users(3)
@@ -209,6 +225,17 @@ describeEngines((on) => {
       expect((await membershipsOf(c)).groups).toEqual([{ topic: `group:${id}`, sinceSeq: 3, memberCount: 4, head: 3 }])
       expect((await groups.invite(b, id, [a, b, c])).memberCount).toBe(4)
       expect(taken()).toEqual([])
+    })
+
+    test('of many at once each gets their own joining, and what comes after all of them', async () => {
+      const [a = 0, ...others] = await node.users(61)
+      const id = await node.group(a, [])
+      await groups.invite(a, id, others)
+      const [first = 0, last = 0] = [others[0], others.at(-1)]
+      for (const userId of [first, last])
+        expect((await membershipsOf(userId)).groups).toMatchObject([{ topic: `group:${id}`, sinceSeq: 61, head: 61 }])
+      const opened = node.take().filter(({ topic, event }) => topic === `user:${first}` && event.kind === 'member_joined')
+      expect(opened).toMatchObject([{ event: { payload: { memberCount: 2, opens: { topic: `group:${id}`, sinceSeq: 61 } } } }])
     })
 
     test("members may where the group allows it; where approval is required theirs are requests, an owner's or admin's never", async () => {
