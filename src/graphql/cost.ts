@@ -35,6 +35,9 @@ const atLeastOne = (size: unknown): number => (Number(size) >= 1 ? Number(size) 
 /** The assumed size of a list without `first`. */
 const PLAIN_LIST = 5
 
+/** As how many fields a text counts that may be long, where `longTexts` are counted: to encode it takes as long. */
+const LONG_TEXT = 5
+
 /** A number, or a function of the operation's variables as execution sees them (coerced, with defaults). */
 export type Cost = number | ((variables: Variables) => number)
 
@@ -43,7 +46,12 @@ export type Cost = number | ((variables: Variables) => number)
  * must be valid.
  */
 // oxlint-disable-next-line max-lines-per-function -- one compiler of a document, whose mutually recursive parts share what was compiled
-export function costOf(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode): Cost {
+export function costOf(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  longTexts: Readonly<Record<string, readonly string[]>> = {},
+): Cost {
   let isFixed = true
   const ofVariables = (size: (variables: Variables) => number): Size => {
     isFixed = false
@@ -128,7 +136,7 @@ export function costOf(schema: GraphQLSchema, document: DocumentNode, operation:
       const condition = selection.typeCondition
       compile(selection.selectionSet, condition ? schema.getType(condition.name.value) : type, into)
     } else {
-      into.fields++
+      into.fields += type && longTexts[type.name]?.includes(selection.name.value) ? LONG_TEXT : 1
       if (!selection.selectionSet) return
       const field = isObjectType(type) || isInterfaceType(type) ? type.getFields()[selection.name.value] : undefined
       const page = pageSizeOf(field, selection.arguments ?? [])

@@ -28,6 +28,7 @@ import { MAX_ERRORS, reworded, withoutSuggestion, withShortValues } from './erro
 import type { Execute, Variables } from './execute.ts'
 import { HotOperations, type OperationFacts } from './hot-operations.ts'
 import { TextsRule } from './input-texts.ts'
+import { LONG_TEXTS } from './metering.ts'
 import { checkOf } from './variables.ts'
 
 /** The operations of a rejected text. */
@@ -303,7 +304,8 @@ export function analyse(schema: GraphQLSchema, document: DocumentNode, executorO
       hasTransaction,
       selectsCursor,
       takesAfter,
-      cost,
+      // What an event costs recurs, and its results may be many.
+      cost: node.operation === 'subscription' ? costOf(schema, document, node, LONG_TEXTS) : cost,
       check,
       execute: executorOf(node, { cost, usesIntrospection, check }),
     })

@@ -17,7 +17,7 @@ import {
 import type { OperationContext } from './context.ts'
 
 /** Strings that may be long; all others are counted only when the answer is complete. */
-const LONG_TEXTS: Readonly<Record<string, readonly string[]>> = {
+export const LONG_TEXTS: Readonly<Record<string, readonly string[]>> = {
   Message: ['content', 'mediaUrl'],
   Group: ['announcement'],
   GroupUpdated: ['announcement'],
