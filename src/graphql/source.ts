@@ -36,6 +36,8 @@ export interface OpenSource {
   start(hooks?: SourceHooks): Promise<void>
   /** Replays what was missed after another cursor, given as text, between the live events. */
   resume(after: string, hooks: SourceHooks): Promise<void>
+  /** How many entries it holds of the viewer's blocks and memberships; none if absent. */
+  readonly held?: number
   close(): void
 }
 
@@ -100,6 +102,10 @@ class FeedStream implements FeedSink, OpenSource {
 
   settled(): Promise<void> | undefined {
     return this.#sink.settled?.()
+  }
+
+  get held(): number {
+    return this.#feed?.held ?? 0
   }
 
   async start(hooks: SourceHooks = {}): Promise<void> {

@@ -46,6 +46,10 @@ export interface SubscriptionOptions {
 /** How many results of one subscriber may wait for the execution of an earlier one. */
 const WAITING_LIMIT = 10_000
 
+/** So many blocks of the viewer count as a field, as long as the subscription is open; at most so many fields. */
+const HELD_PER_FIELD = 50
+const HELD_FIELDS = 200
+
 /** How long one turn of the event loop ends subscriptions: an event may be one too many for thousands of them. */
 const ENDING_MS = 4
 const ending = new TurnQueue<Subscription>({ turnMs: ENDING_MS, serve: (subscription) => subscription.endOverflowed() })
@@ -59,7 +63,7 @@ export class Subscription implements SourceSink, OpenSource {
   readonly #viewer: Viewer
   readonly #connectionId: string | null
   readonly #executed: SharedOperation
-  readonly #cost: number
+  #cost: number
   readonly #sink: SubscriptionSink
   #source: OpenSource | undefined
   /** Settles when everything so far was passed on; undefined if it was. */
@@ -79,9 +83,14 @@ export class Subscription implements SourceSink, OpenSource {
     this.#sink = sink
   }
 
-  /** Attaches to the source; its events wait for `start`. */
+  /** Attaches to the source; its events wait for `start`. Rejects with RATE_LIMITED if the budget has no room for what the source holds. */
   async open(source: Source): Promise<void> {
     this.#source = await source.open(this)
+    const held = Math.min(HELD_FIELDS, Math.floor((this.#source.held ?? 0) / HELD_PER_FIELD))
+    // The server's own documents have no cost.
+    if (held === 0 || this.#cost === 0 || this.#isReleased) return
+    this.#parts.budget.acquire(this.#viewer.userId, this.#connectionId, held)
+    this.#cost += held
   }
 
   event(event: SourceEvent, isFormer: boolean): void {

@@ -35,6 +35,11 @@ export class BlockedPresence {
     if (userIds.length > 0) this.#blocked = new Set(userIds)
   }
 
+  /** With how many users there is a block. */
+  get size(): number {
+    return this.#blocked?.size ?? 0
+  }
+
   hides(event: EphemeralEvent): boolean {
     if (event.kind !== 'presence') return false
     const { userId } = event.payload

@@ -48,6 +48,8 @@ export interface Feed {
    * meanwhile.
    */
   resume(after: EventCursor, hooks: ResumeHooks): Promise<void>
+  /** How many entries it holds of the user's blocks and memberships. */
+  readonly held: number
   close(): void
 }
 
@@ -79,6 +81,9 @@ export interface FeedsOptions extends Pick<ReplayParts, 'log' | 'loadMemberships
 /** How many events may be buffered in one topic of one feed while it catches up. */
 const BUFFERED_LIMIT = 10_000
 const BUFFERED_EPHEMERAL_LIMIT = 100
+
+/** A membership takes as much memory as so many blocked users. */
+const ENTRIES_OF_MEMBERSHIP = 4
 
 /** How many events for contacts a feed remembers; copies of one in several topics arrive within seconds. */
 const CONTACT_EVENTS_LIMIT = 1000
@@ -222,6 +227,10 @@ class UserFeed implements Feed {
       subscription.range = undefined
       this.#unsubscribe(subscription)
     }
+  }
+
+  get held(): number {
+    return (this.#blocked?.size ?? 0) + ENTRIES_OF_MEMBERSHIP * (this.#memberships?.size ?? 0)
   }
 
   start(): void {

@@ -138,6 +138,23 @@ describe('live', () => {
     expect([all, user, one].map(({ events }) => textsOf(events))).toEqual([['group', 'other', 'direct'], ['direct'], ['group']])
   })
 
+  test('a feed says how much it holds of blocks and memberships', async () => {
+    const { node, users, group, store } = await setup()
+    const [a = 0, b = 0, c = 0] = await users(3)
+    const groupId = await group(a, [b])
+    for (const [blocker, blocked] of [
+      [b, a],
+      [b, c],
+    ] as const)
+      await store.blocks.add(blocker, blocked)
+    const feeds = [
+      await listen(node, b),
+      await listen(node, b, { kind: 'user' }),
+      await listen(node, b, { kind: 'group', groupId }),
+    ]
+    expect(feeds.map(({ feed }) => feed.held)).toEqual([6, 0, 4])
+  })
+
   test("a feed of a group is for its members, and no stranger's feed says anything", async () => {
     const { node, users, send, group } = await setup()
     const [a = 0, b = 0, stranger = 0] = await users(3)
