@@ -200,35 +200,65 @@ async function fetchBounded(url: string, init: RequestInit): Promise<Response> {
   return response.ok ? new Response(Buffer.concat(chunks)) : response
 }
 
+type Key = Awaited<ReturnType<JWTVerifyGetKey>>
+type GetKey = (...about: Parameters<JWTVerifyGetKey>) => Promise<Key>
+
 /**
  * Keys are fetched when a token first names an unknown key, at most every half minute, and cached for ten minutes. While they
  * can't be refreshed the cached ones stay valid, so that an outage of the provider does not affect the chat.
  */
-function remoteKeys(url: string, onError: (error: unknown) => void): JWTVerifyGetKey {
+function remoteKeys(url: string, onError: (error: unknown) => void): GetKey {
   const durations = { timeoutDuration: 5000, cooldownDuration: 30_000, cacheMaxAge: 600_000 }
   const remote = createRemoteJWKSet(new URL(url), { ...durations, [customFetch]: fetchBounded })
   let failure: { error: unknown; until: number; before: JWTVerifyGetKey | undefined } | undefined
+  let isRetrying = false
 
-  return async (header, token) => {
-    if (!failure || Date.now() >= failure.until) {
-      try {
-        const key = await remote(header, token)
-        failure = undefined
-        return key
-      } catch (error) {
-        if (isAboutToken(error)) throw error
+  const attempt: GetKey = async (header, token) => {
+    try {
+      const key = await remote(header, token)
+      failure = undefined
+      return key
+    } catch (error) {
+      if (isAboutToken(error)) failure = undefined
+      else {
         const known = remote.jwks()
         // Report a failure once, not for each caller that waited for the same fetch.
         if (!failure || Date.now() >= failure.until) onError(error)
         failure = { error, until: Date.now() + PAUSE_MS, before: known && createLocalJWKSet(known) }
       }
+      throw error
     }
-    const { error, before } = failure
-    if (!before) throw error
+  }
+
+  function retry(...about: Parameters<JWTVerifyGetKey>): void {
+    if (isRetrying) return
+    isRetrying = true
+    const ended = (): void => void (isRetrying = false)
+    attempt(...about).then(ended, ended)
+  }
+
+  async function keyOfBefore(...about: Parameters<JWTVerifyGetKey>): Promise<Key | undefined> {
     try {
-      return await before(header, token)
+      return await failure?.before?.(...about)
     } catch {
-      // An unknown key may be a new one.
+      return undefined
+    }
+  }
+
+  return async (header, token) => {
+    const known = failure && (await keyOfBefore(header, token))
+    if (known) {
+      // Nobody whose key is known waits for the next attempt: the provider may hang.
+      if (failure && Date.now() >= failure.until) retry(header, token)
+      return known
+    }
+    // An unknown key may be a new one.
+    if (failure && Date.now() < failure.until) throw failure.error
+    try {
+      return await attempt(header, token)
+    } catch (error) {
+      const key = await keyOfBefore(header, token)
+      if (key) return key
       throw error
     }
   }

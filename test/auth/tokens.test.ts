@@ -267,6 +267,24 @@ describe('JWKS_URL', () => {
     },
   )
 
+  test('while the provider hangs, who has a key of before waits for the first attempt alone', async () => {
+    const known = newKey('kept')
+    keys = [known.jwk]
+    pass(31)
+    expect((await viewer(sign(known))).errors).toBeUndefined()
+    answer = (response) => void response.writeHead(200).write('{"keys":[')
+    pass(601)
+    expect((await viewer(sign(known))).errors).toBeUndefined()
+    pass(6)
+    const began = performance.now()
+    expect((await viewer(sign(known))).errors).toBeUndefined()
+    expect(performance.now() - began).toBeLessThan(2500)
+    // And where it answers again without the key, that is refused.
+    answer = undefined
+    keys = []
+    await expect.poll(async () => (pass(6), (await viewer(sign(known))).errors), { timeout: 15_000 }).toBeDefined()
+  })
+
   test('where the keys can not be had, it is the server that is not available, and not the token that is bad', async () => {
     const dead = await startApp({ JWT_SECRET: '', JWKS_URL: 'http://127.0.0.1:9/keys' })
     try {
