@@ -1,4 +1,5 @@
 import { answers } from './answers.js'
+import { crowds } from './crowds.js'
 import { documents } from './documents.js'
 import { frames } from './frames.js'
 import { http } from './http.js'
@@ -41,6 +42,7 @@ export const attacks = [
   ...queues,
   ...lists,
   ...openings,
+  ...crowds,
 ]
 
 export const findAttack = (id) => attacks.find((attack) => attack.id === id)
