@@ -15,7 +15,8 @@ const PAGES = {
     soak,
     thirds,
     'slow consumers': slowConsumers,
-    faults,
+    faults: () => faults('faults'),
+    resume: () => faults('resume'),
     inbox,
     searches: () => databaseTime('messages'),
     'searches for users': () => databaseTime('users'),
@@ -214,8 +215,8 @@ function slowConsumers() {
 const arrived = ({ expected, missing }) =>
   missing === 0 ? '100.0 %' : `${(Math.floor((1 - missing / expected) * 10_000) / 100).toFixed(2)} %`
 
-function faults() {
-  const { runs } = load('faults')
+function faults(results) {
+  const { runs } = load(results)
   const systems = [...new Set(runs.map(({ system }) => system))]
   const titles = [...new Set(runs.map(({ title }) => title))]
   const cell = (result) => {
