@@ -6,10 +6,16 @@ const LEFT = /^(25006|57P0[1-5])$/
 
 type Connected = ((error: Error) => void) | ((error: null, client: pg.Client) => void)
 
-/** Members of a client that the driver does not declare. */
-interface Wire {
+/** Members of a client that the driver does not declare, or not as they are. */
+export interface Wire {
   ssl: Attempt['ssl']
-  connection: NodeJS.EventEmitter & { ssl: Attempt['ssl']; stream: { destroy(error: Error): void } }
+  connection: NodeJS.EventEmitter & {
+    ssl: Attempt['ssl']
+    stream: { cork(): void; uncork(): void; destroy(error: Error): void }
+    parse(statement: { text: string }): void
+    bind(portal: object): void
+    execute(portal: object): void
+  }
 }
 
 /** Clients that connect to the first suitable server. A single server needs only the driver's own. */
@@ -101,6 +107,9 @@ export function createPool(config: pg.PoolConfig): pg.Pool {
   }
   pool.on('connect', (client) => {
     all.add(client)
+    // The pool listens to idle connections alone, and between two statements of a transaction nobody else does: an error that
+    // nobody listens to would end the process. The next statement is refused.
+    client.on('error', () => undefined)
     const { connection } = client as unknown as Wire
     connection.on('errorMessage', ({ code }: { code?: string }) => {
       if (code !== undefined && LEFT.test(code)) giveUp(client)
