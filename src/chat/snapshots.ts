@@ -9,7 +9,7 @@ import { createReads, type Reads } from './reads.ts'
 
 /** One state of the database, and the cursor after which the event stream goes on from it. */
 export interface SnapshotReads {
-  cursor: string
+  cursor: Promise<string>
   access: Access
   reads: Reads
   log: Pick<EventLog, 'heads'>
@@ -37,18 +37,30 @@ const WAIT_MS = 5000
 export function createSnapshots({ store, limit }: { store: Pick<Store, 'snapshot'>; limit: number }): Snapshots {
   const slots = new Slots({ count: limit, perUser: Math.ceil(limit / 2), waitingLimit: WAITING_LIMIT })
 
-  async function attempt<T>(read: (snapshot: SnapshotReads) => Promise<T>): Promise<{ result: T } | undefined> {
+  /** Undefined if the snapshot's cursor is too long. It is read along with everything else, or before it on a retry. */
+  async function attempt<T>(
+    read: (snapshot: SnapshotReads) => Promise<T>,
+    { isRetry }: { isRetry: boolean },
+  ): Promise<{ result: T } | undefined> {
     return await store.snapshot(async (snapshot: Snapshot) => {
-      const cursor = encodeCursor(snapshot.position, snapshot.key)
-      if (cursor === undefined) return undefined
+      const cursor = snapshot.readPosition.then(({ position, key }) => encodeCursor(position, key))
+      if (isRetry && (await cursor) === undefined) return undefined
       const { log } = snapshot
-      return { result: await read({ cursor, access: createAccess(snapshot), reads: createReads(snapshot), log }) }
+      const reading = read({
+        // A result without one is discarded.
+        cursor: cursor.then((text = '') => text),
+        access: createAccess(snapshot),
+        reads: createReads(snapshot),
+        log,
+      })
+      const [text, result] = await Promise.all([cursor, reading])
+      return text === undefined ? undefined : { result }
     })
   }
 
   async function attempts<T>(read: (snapshot: SnapshotReads) => Promise<T>): Promise<T> {
     for (let count = 1; count <= ATTEMPTS; count++) {
-      const done = await attempt(read)
+      const done = await attempt(read, { isRetry: count > 1 })
       if (done) return done.result
       await wait(count * RETRY_MS)
     }

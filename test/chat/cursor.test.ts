@@ -34,10 +34,13 @@ test('a snapshot that has no room in a cursor is taken again, and then given up'
   expect(encodeCursor(position(busy(800)), key)).toBeUndefined()
   const taken = [busy(800), busy(900), busy(3)]
   const store: Pick<Store, 'snapshot'> = {
-    snapshot: (read) => on().store.snapshot((seen) => read({ ...seen, position: position(taken.shift() ?? busy(1000)), key })),
+    snapshot: (read) =>
+      on().store.snapshot((seen) =>
+        read({ ...seen, readPosition: Promise.resolve({ position: position(taken.shift() ?? busy(1000)), key }) }),
+      ),
   }
   const snapshots = createSnapshots({ store, limit: 1 })
-  const cursor = await snapshots.read(1, (snapshot) => Promise.resolve(snapshot.cursor))
+  const cursor = await snapshots.read(1, (snapshot) => snapshot.cursor)
   expect(checkCursor(parseCursor(cursor), key)).toEqual(position(busy(3)))
   expect(await codeOf(snapshots.read(1, () => Promise.resolve()))).toBe('UNAVAILABLE')
 })

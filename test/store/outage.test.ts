@@ -99,6 +99,19 @@ describeServers((on, isPooled) => {
     await node.close()
   })
 
+  test('a connection that ends between two statements of a snapshot fails it, and nothing else', async () => {
+    const { store, database } = await on().another({ poolSize: 2 })
+    const reading = store.snapshot(async ({ readPosition, users }) => {
+      await Promise.all([readPosition, store.ping()])
+      await terminate()
+      // The idle connection is removed when its end has been seen.
+      await expect.poll(() => database.pool()?.total).toBe(1)
+      return await users.byIds([1])
+    })
+    expect(await codesOf([reading])).toEqual(['UNAVAILABLE'])
+    expect(await codesOf([store.snapshot(({ users }) => users.byIds([1]))])).toEqual(['done'])
+  })
+
   test('a server that takes no writes is not ready, says so, and is left as soon as it does again', async () => {
     const node = createTestChat(on().store)
     const args = await setUp(node)

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { Prisma } from '../../src/store/generated/client.ts'
 import { migrate } from '../../src/store/migrations/migrate.ts'
 import { createServerDatabase, dropServerDatabase, open, serverQuery, skipServer } from '../support/database.ts'
 import { skipPgBouncer, startPgBouncer } from '../support/pgbouncer.ts'
@@ -34,6 +35,31 @@ describe.skipIf(skipServer || skipPgBouncer)('a pooler in transaction mode', () 
     )
     expect(locks).toEqual([])
     await Promise.all(databases.map((database) => database.close()))
+    await bouncer.close()
+    await dropServerDatabase(url)
+  })
+  test('runs each snapshot in a transaction of its own, many at once', async () => {
+    const url = await createServerDatabase()
+    const bouncer = await startPgBouncer(url)
+    const database = await open({ databaseUrl: bouncer.url })
+    const position = Prisma.sql`SELECT pg_current_snapshot()::text AS at, current_setting('transaction_isolation') AS isolation`
+    const read = async () =>
+      await database.snapshot(position, async (rows, db) => {
+        const [together] = await db.$queryRaw<unknown[]>(position)
+        await rows
+        await serverQuery('SELECT pg_current_xact_id()')
+        const [later] = await db.$queryRaw<unknown[]>(position)
+        return { first: (await rows)[0], together, later }
+      })
+    for (const { first, together, later } of await Promise.all(Array.from({ length: 30 }, read))) {
+      expect(first).toMatchObject({ isolation: 'repeatable read' })
+      expect(together).toEqual(first)
+      expect(later).toEqual(first)
+    }
+    await expect(database.prisma.$queryRawUnsafe(`SELECT current_setting('transaction_isolation') AS of`)).resolves.toEqual([
+      { of: 'read committed' },
+    ])
+    await database.close()
     await bouncer.close()
     await dropServerDatabase(url)
   })

@@ -5,7 +5,7 @@ import { type DatabaseTarget, readDatabaseUrl } from './url.ts'
 import { nameOf, type RawDb } from './sql.ts'
 import { Prisma, PrismaClient } from '../generated/client.ts'
 import { migrationAdapterFactory, scriptError } from '../migrations/adapter.ts'
-import { createClientClass, createPool, IS_READ_ONLY } from './pool.ts'
+import { createClientClass, createPool, IS_READ_ONLY, type Wire } from './pool.ts'
 import { checkSessions } from './pooled.ts'
 import { DatabaseStartError } from './start-error.ts'
 
@@ -33,10 +33,10 @@ export interface Database {
   raw: RawDb | undefined
   /**
    * Runs `read` in one read-only transaction that sees one state of the database (REPEATABLE READ), with the rows of its
-   * `first` statement. All its statements use one connection, one after the other, and none of them runs after `read` has
-   * ended. On the embedded database everything else waits meanwhile.
+   * `first` statement, which has no parameters. All its statements use one connection, one after the other, and none of them
+   * runs after `read` has ended. On the embedded database everything else waits meanwhile.
    */
-  snapshot<T>(first: Prisma.Sql, read: (rows: unknown[], db: RawDb) => Promise<T>): Promise<T>
+  snapshot<T>(first: Prisma.Sql, read: (rows: Promise<unknown[]>, db: RawDb) => Promise<T>): Promise<T>
   /** Separate connections for the migrations: one session each, without a statement timeout. */
   adapterFactory: SqlMigrationAwareDriverAdapterFactory
   engine: 'embedded' | 'postgresql'
@@ -104,6 +104,8 @@ function createPostgres(databaseUrl: string, options: DatabaseOptions): Database
   const pool = createPool({
     ...config,
     max: options.poolSize,
+    // Statements on one connection don't wait for each other's results.
+    pipeline: true,
     onConnect: (async (client) => {
       await prepare(client)
       await admission.admit?.(rawStatements((statement) => client.query(statement), nameFor))
@@ -167,53 +169,82 @@ function database(
     prisma,
     adapterFactory,
     engine,
-    snapshot: snapshot ?? ((first, read) => prisma.$transaction(async (tx) => readWith(tx, await tx.$queryRaw(first), read))),
+    snapshot: snapshot ?? ((first, read) => prisma.$transaction((tx) => readWith(tx, tx.$queryRaw(first), read))),
     close: () => (closing ??= disconnect()),
   }
 }
 
-/** Reads with `db`, which is invalid once `read` has ended. */
-async function readWith<T>(db: RawDb, rows: unknown[], read: (rows: unknown[], db: RawDb) => Promise<T>): Promise<T> {
+/** Reads with `db`, which is invalid once `read` has ended. Rejects if there are no `rows`, whatever `read` made of that. */
+async function readWith<T>(
+  db: RawDb,
+  rows: Promise<unknown[]>,
+  read: (rows: Promise<unknown[]>, db: RawDb) => Promise<T>,
+): Promise<T> {
   let isOver = false
   const refuse = (): Promise<never> => Promise.reject(new Error('a statement came after the end of its snapshot'))
+  const reading = read(rows, {
+    $queryRaw: (query, ...values) => (isOver ? refuse() : db.$queryRaw(query, ...values)),
+    $executeRaw: () => Promise.reject(new Error('a snapshot is only read')),
+  })
   try {
-    return await read(rows, {
-      $queryRaw: (query, ...values) => (isOver ? refuse() : db.$queryRaw(query, ...values)),
-      $executeRaw: () => Promise.reject(new Error('a snapshot is only read')),
-    })
+    const [result] = await Promise.all([reading, rows])
+    return result
   } finally {
     isOver = true
   }
+}
+
+/** Begins a snapshot's transaction and runs its first statement, in one message. */
+function beginSnapshot(client: pg.ClientBase, text: string, name: string | undefined): Promise<unknown[]> {
+  return new Promise((resolve, reject) => {
+    const statement = new pg.Query({ text, name, queryMode: 'extended' } as pg.QueryConfig, (error, results) => {
+      if (error) reject(error)
+      else resolve((results as unknown as [pg.QueryResult, pg.QueryResult])[1].rows)
+    })
+    const { submit } = statement
+    statement.submit = (connection) => {
+      const wire = connection as unknown as Wire['connection']
+      wire.parse({ text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' })
+      wire.bind({})
+      wire.execute({})
+      return submit.call(statement, connection)
+    }
+    writeTogether(client)
+    client.query(statement)
+  })
 }
 
 /** Directly to a connection of the pool, for the same reason as `rawStatements`. */
 function snapshots(pool: pg.Pool, nameFor: NameFor): Database['snapshot'] {
   return async ({ text }, read) => {
     const client = await pool.connect()
-    /** The driver takes one at a time. */
-    let last: Promise<unknown> = Promise.resolve()
-    const query: Query = (config) => {
-      const next = last.then(() => client.query(config))
-      last = next.catch(() => undefined)
-      return next
-    }
-    let failure: Error | undefined
+    const first = beginSnapshot(client, text, nameFor(text))
     try {
-      // Two statements in one round trip, which allows no parameters.
-      const results = await query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${text}`)
-      const [, { rows }] = results as unknown as [pg.QueryResult, pg.QueryResult]
-      return await readWith(rawStatements(query, nameFor), rows, read)
-    } catch (error) {
-      failure = error as Error
-      throw error
-    } finally {
-      // The results are complete: nobody waits for the end.
-      query(failure ? 'ROLLBACK' : 'COMMIT').then(
-        () => client.release(),
-        (error: Error) => client.release(error),
+      const result = await readWith(
+        rawStatements((config) => client.query(config), nameFor),
+        first,
+        read,
       )
+      writeTogether(client)
+      // The results are complete: nobody waits for the end, and what the next user of the connection sends may go along.
+      client.query('COMMIT').catch(() => undefined)
+      client.release()
+      return result
+    } catch (error) {
+      client.query('ROLLBACK').then(
+        () => client.release(),
+        (failure: Error) => client.release(failure),
+      )
+      throw error
     }
   }
+}
+
+/** Writes what is sent in this turn of the event loop at once. */
+function writeTogether(client: pg.ClientBase): void {
+  const { stream } = (client as unknown as Wire).connection
+  stream.cork()
+  setImmediate(() => stream.uncork())
 }
 
 /** The name under which a session prepares a statement; undefined: none. */

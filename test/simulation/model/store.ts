@@ -175,8 +175,8 @@ async function snapshotOf<T>(connection: Connection, read: (snapshot: Snapshot) 
   const run = runIn(connection, tx)
   const position = { snapshot: database.snapshot(), at: database.now(), epoch: EPOCH_ID, lastId: database.sequences.events }
   try {
-    const parts = { ...createParts(run), log: createModelLog(run) } as unknown as Omit<Snapshot, 'position' | 'key'>
-    return await read({ ...parts, position, key: KEY })
+    const parts = { ...createParts(run), log: createModelLog(run) } as unknown as Omit<Snapshot, 'readPosition'>
+    return await read({ ...parts, readPosition: Promise.resolve({ position, key: KEY }) })
   } finally {
     tx.abort()
   }
