@@ -45,7 +45,9 @@ export function startWorkers(settings: Settings, log: Logger): Workers {
     const worker = cluster.fork()
     running.add(worker)
     worker.on('message', (message: WorkerMessage) => {
-      if (message.kind === 'metrics-request') void answerMetrics(worker, message.id)
+      if (message.kind !== 'metrics-request') return
+      const { id } = message
+      void allMetrics().then((text) => send(worker, { kind: 'all-metrics', id, text }))
     })
     worker.once('exit', (code, signal) => {
       running.delete(worker)
@@ -57,25 +59,27 @@ export function startWorkers(settings: Settings, log: Logger): Workers {
     return worker
   }
 
-  /** The metrics of all workers, each series with the worker's number. */
-  async function answerMetrics(asking: Worker, id: number): Promise<void> {
+  let merging: Promise<string> | undefined
+  /** The metrics of all workers, each series with the worker's number. Workers that ask at the same time share them. */
+  const allMetrics = (): Promise<string> => (merging ??= mergedMetrics().finally(() => (merging = undefined)))
+
+  async function mergedMetrics(): Promise<string> {
     const parts = await Promise.all([...running].map((worker) => metricsOf(worker)))
     // Each series has its worker's label, so nothing is merged: summing is the reader's job.
     const all = (parts.filter((part) => part !== undefined) as object[][]).map((part) =>
       part.map((metric) => ({ ...metric, aggregator: 'sum' })),
     )
-    const text = await AggregatorRegistry.aggregate(all).metrics()
-    send(asking, { kind: 'all-metrics', id, text })
+    return await AggregatorRegistry.aggregate(all).metrics()
   }
 
   let hasStarted = false
   const first = fork()
   // It has printed what is wrong.
   first.once('exit', (code) => hasStarted || process.exit(code ?? 1))
-  const started = messageFrom(first, 'started').then((message) => {
+  const ready = started(first).then((it) => {
     hasStarted = true
     while (running.size < count) fork()
-    return message.started
+    return it
   })
 
   onStopSignal((signal) => {
@@ -93,7 +97,7 @@ export function startWorkers(settings: Settings, log: Logger): Workers {
   process.on('SIGHUP', () => {
     for (const worker of running) send(worker, { kind: 'reload' })
   })
-  return { started }
+  return { started: ready }
 }
 
 function send(worker: Worker, message: WorkerMessage): void {
@@ -101,16 +105,12 @@ function send(worker: Worker, message: WorkerMessage): void {
   if (worker.isConnected()) worker.send(message, () => undefined)
 }
 
-function messageFrom<K extends WorkerMessage['kind']>(
-  worker: Worker,
-  kind: K,
-  accepts: (message: Extract<WorkerMessage, { kind: K }>) => boolean = () => true,
-): Promise<Extract<WorkerMessage, { kind: K }>> {
+function started(worker: Worker): Promise<Started> {
   return new Promise((resolve) => {
     const listen = (message: WorkerMessage): void => {
-      if (message.kind !== kind || !accepts(message as Extract<WorkerMessage, { kind: K }>)) return
+      if (message.kind !== 'started') return
       worker.off('message', listen)
-      resolve(message as Extract<WorkerMessage, { kind: K }>)
+      resolve(message.started)
     }
     worker.on('message', listen)
   })
@@ -118,14 +118,28 @@ function messageFrom<K extends WorkerMessage['kind']>(
 
 let lastRequest = 0
 
-/** Undefined if the worker does not answer in time. */
-async function metricsOf(worker: Worker): Promise<unknown> {
+/**
+ * Undefined if the worker ends, or does not answer in time. Nothing of the question stays with the worker, which may be asked for months, and by
+ * anybody.
+ */
+function metricsOf(worker: Worker): Promise<unknown> {
   const id = ++lastRequest
-  const answer = messageFrom(worker, 'metrics', (message) => message.id === id)
-  send(worker, { kind: 'metrics-request', id })
-  const late = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), METRICS_MS).unref())
-  const found = await Promise.race([answer, late, once(worker, 'exit').then(() => undefined)])
-  return found?.metrics
+  return new Promise((resolve) => {
+    const settle = (metrics?: unknown): void => {
+      clearTimeout(late)
+      worker.off('message', listen)
+      worker.off('exit', giveUp)
+      resolve(metrics)
+    }
+    const giveUp = (): void => settle()
+    const listen = (message: WorkerMessage): void => {
+      if (message.kind === 'metrics' && message.id === id) settle(message.metrics)
+    }
+    const late = setTimeout(giveUp, METRICS_MS)
+    worker.on('message', listen)
+    worker.on('exit', giveUp)
+    send(worker, { kind: 'metrics-request', id })
+  })
 }
 
 /** What a worker does for the supervisor. */

@@ -45,6 +45,16 @@ describe.skipIf(skipServer || skipRedis)('WORKERS=2', () => {
     expect((await fetch(`${server.url}/ready`)).status).toBe(200)
   })
 
+  test('metrics that anybody asks for leave nothing in the process that merges them', async () => {
+    const ask = async (times: number): Promise<number> => {
+      for (let count = 0; count < times; count++) await metrics()
+      return await server.heapUsed()
+    }
+    const before = await ask(20)
+    expect((await ask(150)) - before).toBeLessThan(2 ** 20)
+    expect(server.err()).not.toContain('MaxListenersExceededWarning')
+  })
+
   test('connections are spread, and messages go from one worker’s clients to the other’s', async () => {
     const clients = await Promise.all(Array.from({ length: 40 }, (_, index) => open(100 + index)))
     onTestFinished(async () => void (await Promise.all(clients.map((client) => client.close()))))
