@@ -274,6 +274,30 @@ describe('what the server sends', () => {
     expect(new Set(frames.map(([, ...later]) => later.join())).size).toBe(1)
   })
 
+  test('what a turn of the event loop compresses is bounded, whatever the sockets are different in', async () => {
+    const sockets: Awaited<ReturnType<typeof connect>>[] = []
+    for (let each = 0; each < 12; each++) sockets.push(await connect(NAME))
+    const compressedOf = async (message: SharedMessage): Promise<number> => {
+      const payload = Buffer.from(message.text as string)
+      const frames = sockets.map(({ writer, client }, index) => {
+        // Of a length of its own, so that no socket shares what is compressed for another one.
+        const beginning = Buffer.from(`{"id":"${'x'.repeat(index)}","payload":`)
+        writer.writeShared(message, encodeTextFrameStart(beginning, payload.length), payload, `${index}`)
+        return client.inbox.next()
+      })
+      return (await Promise.all(frames)).filter(({ isCompressed }) => isCompressed).length
+    }
+    const messageOf = (length: number) => new SharedMessage('it is all the same '.repeat(length / 19), 'c')
+    expect(await compressedOf(messageOf(1900))).toBe(12)
+    const some = await compressedOf(messageOf(19_000))
+    expect(some).toBeGreaterThan(3)
+    expect(some).toBeLessThan(8)
+    await new Promise(setImmediate)
+    // What it may refer to counts too.
+    expect(await compressedOf(messageOf(19_000))).toBeGreaterThan(1)
+    expect(await compressedOf(messageOf(190_000))).toBe(0)
+  })
+
   test.each([undefined, `${NAME}; unknown`])('nothing is compressed for a client that offers %s', async (offers) => {
     const { client, writer } = await connect(offers)
     expect(client.head.toLowerCase()).not.toContain('sec-websocket-extensions')

@@ -10,6 +10,16 @@ const MESSAGE_BYTES = 200
 /** How many compressed variants one message may have. Sockets that would need a further one get it uncompressed. */
 const VARIANTS_LIMIT = 32
 
+/**
+ * How many bytes one turn of the event loop compresses, of all messages and their variants together: some 10 ms. What is beyond it goes
+ * uncompressed, and so does a longer text.
+ */
+const TURN_BYTES = 128 * 1024
+/** The overhead of one compression beside its text, in bytes that take as long. */
+const COMPRESSION_BYTES = 512
+/** zlib looks no further back. */
+const LARGEST_WINDOW = 32_768
+
 /** Shorter texts are not worth compressing. */
 const MIN_BYTES = 64
 
@@ -69,6 +79,8 @@ interface Variant {
 
 /** Messages that are being sent in this turn of the event loop. */
 let sending: SharedMessage[] = []
+/** What this turn has compressed. */
+let turnBytes = 0
 
 /** Messages that later ones may refer to, the oldest first. */
 const histories: SharedMessage[] = []
@@ -89,6 +101,7 @@ function beginToSend(message: SharedMessage): Variant[] {
 function endTurn(): void {
   for (const message of sending) message.variants = undefined
   sending = []
+  turnBytes = 0
 }
 
 /**
@@ -125,6 +138,9 @@ function variantFor(
   if (variant) variants.splice(index, 1)
   else {
     if (variants.length >= VARIANTS_LIMIT) return undefined
+    const bytes = message.byteLength + Math.min(LARGEST_WINDOW, previous?.byteLength ?? 0) + COMPRESSION_BYTES
+    if (turnBytes + bytes > TURN_BYTES) return undefined
+    turnBytes += bytes
     const blocks = compress(text, previous, beginningBytes, bits)
     const isSmaller = blocks.length < message.byteLength
     variant = { windowBits: bits, previous, beginningBytes, blocks: isSmaller ? blocks : undefined, frame: undefined }
