@@ -73,8 +73,8 @@ export class FairTurns {
         first.resolve()
       }
       if (waiting.length === 0) user.waiting = undefined
-      if (user.spent === 0 || waiting.length === 0) continue
-      // Behind those whose turn has not come.
+      if (user.spent === 0) continue
+      // Behind those whose turn has not come, also where the next part is not asked for yet.
       this.#users.delete(userId)
       this.#users.set(userId, user)
     }

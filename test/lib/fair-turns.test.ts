@@ -50,4 +50,21 @@ describe('turns of the event loop', () => {
     for (const user of users) expect(rounds.filter((each) => each === user).length).toBeGreaterThanOrEqual(2)
     expect(new Set(rounds.slice(0, 12)).size).toBe(12)
   })
+
+  it('comes to a user with little work before any other has two, where they ask for one part after the other', async () => {
+    const turns = new FairTurns()
+    let isOver = false
+    const work = async (user: number): Promise<void> => {
+      while (!isOver) await turns.next(user, 100)
+    }
+    const others = Array.from({ length: 8 }, (_, user) => work(user))
+    for (let turn = 0; turn < 5; turn++) await nextTurn()
+    let hasTurn = false
+    void turns.next(8, 1)?.then(() => (hasTurn = true))
+    // Four of the others fit in a turn.
+    for (let turn = 0; turn < 3; turn++) await nextTurn()
+    expect(hasTurn).toBe(true)
+    isOver = true
+    await Promise.all(others)
+  })
 })
