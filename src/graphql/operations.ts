@@ -47,6 +47,8 @@ export interface OperationsOptions {
   documents?: PreparedDocuments | undefined
   /** Why a viewer is refused by now: a request may have waited long, for its body or its turn. Nobody is if absent. */
   refusalOf?: ((viewer: Viewer) => ChatError | undefined) | undefined
+  /** A connection's viewer by its current token. As when the subscription was opened if absent. */
+  viewerOf?: ((connectionId: string) => Viewer | undefined) | undefined
 }
 
 /** How successful operations are counted. */
@@ -77,6 +79,7 @@ export class Operations {
   readonly #rules: AnswerRules
   readonly #rulesOfMutations: AnswerRules
   readonly #refusalOf: NonNullable<OperationsOptions['refusalOf']>
+  readonly #viewerOf: NonNullable<OperationsOptions['viewerOf']>
   readonly #largeAnswers = new LargeAnswers()
   readonly #transactions = new Slots({ count: Infinity, perUser: TRANSACTIONS_OF_USER })
   /** Queries and mutations in progress, and who waits for them to end. */
@@ -86,6 +89,7 @@ export class Operations {
   constructor(options: OperationsOptions) {
     const { schema, services, report, persisted, activity, counts = createCounts(), open, documents } = options
     this.#refusalOf = options.refusalOf ?? (() => undefined)
+    this.#viewerOf = options.viewerOf ?? (() => undefined)
     this.#schema = schema
     this.#services = services
     this.#report = report
@@ -174,9 +178,11 @@ export class Operations {
     }
     const executed = operation.isShared
       ? this.#shared.share(document, operation, variables, cost)
-      : this.#unshared(cost, (event) =>
-          operation.execute(event, createContext(this.#services, viewer, connectionId, { isEvent: true }), variables),
-        )
+      : this.#unshared(cost, (event) => {
+          // Not the one that it was opened with: what an admin sees ends with the admin's token.
+          const current = (connectionId === null ? undefined : this.#viewerOf(connectionId)) ?? viewer
+          return operation.execute(event, createContext(this.#services, current, connectionId, { isEvent: true }), variables)
+        })
     this.#recordOperation(request, {})
     const subscription = new Subscription(this.#parts, { viewer, connectionId, executed, cost: budgeted, sink })
     try {

@@ -161,6 +161,11 @@ export class Connections {
     return this.#byId.get(connectionId)?.peer.address
   }
 
+  /** Its user by the current token; undefined if there is no such connection. */
+  viewerOf(connectionId: string): Viewer | undefined {
+    return this.#byId.get(connectionId)?.viewer
+  }
+
   /** Continues with another token of the same user. Throws NOT_FOUND if there is no such connection. */
   renew(connectionId: string, viewer: Viewer): void {
     const connection = this.#byId.get(connectionId)

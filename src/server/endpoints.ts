@@ -42,6 +42,7 @@ function openOperations(node: Node, schema: ReturnType<typeof createSchema>): Op
     open: !settings.production,
     persisted: settings.persistedDocuments,
     refusalOf: (viewer) => auth.refusalOf(viewer),
+    viewerOf: (connectionId) => connections.viewerOf(connectionId),
   })
   const unusable = [...(settings.persistedDocuments ?? [])].flatMap(([id, text]) =>
     operations.parse(text).errors.map(({ message }) => `PERSISTED_DOCUMENTS: ${JSON.stringify(id)}: ${message}`),

@@ -135,6 +135,23 @@ describe('on one node', () => {
       await console.close()
     }))
 
+  test('what only admins see of a user ends in open subscriptions when the connection goes on with a token that is no admin’s', () =>
+    withApp(async (app) => {
+      const [ann, bob] = [await app.user(), await app.user()]
+      const token = (isAdmin: boolean): string => tokenOf({ userId: bob.id, name: bob.name, isAdmin })
+      const client = connectGraphqlWs(app.graphqlUrl.replace('http', 'ws'), token(true))
+      const received = await client.subscribe('subscription { messageSent { sender { createdAt } } }')
+      const sender = await app.ready(ann)
+      const createdAt = async (): Promise<unknown> => {
+        await sender.request('message_sent', { receiver_id: bob.id, content: 'hello' })
+        return (await received.inbox.next()).data.messageSent.sender.createdAt as unknown
+      }
+      expect(await createdAt()).toEqual(expect.any(String))
+      await client.data('mutation ($token: String!) { refreshToken(token: $token) }', { token: token(false) })
+      expect(await createdAt()).toBeNull()
+      await client.close()
+    }))
+
   test('activity of a conversation leaves out all else', () =>
     withApp(async (app) => {
       const [ann, bob, eve] = [await app.user(), await app.user(), await app.user()]
