@@ -74,8 +74,13 @@ export class ExecutionTurns {
   promote<T extends object>(execution: WaitingExecution<T>, userId: number): void {
     if (execution.isStarted) return
     const user = this.#userOf(userId)
-    if (user.waiting.length > 0 || !this.#hasRoom(user, execution.cost)) return
-    void this.#start(user, execution.cost, () => execution.start())
+    if (user.waiting.length > 0 || !this.#hasRoom(user, execution.cost)) this.#forget(user)
+    else void this.#start(user, execution.cost, () => execution.start())
+  }
+
+  /** How many users it keeps something of. */
+  get users(): number {
+    return this.#users.size
   }
 
   #userOf(id: number): User {
@@ -125,12 +130,16 @@ export class ExecutionTurns {
     for (const user of [...this.#queue]) {
       this.#queue.delete(user)
       this.#startWaiting(user)
-      // Move to the end: the others are next.
+      // Move to the end: the others are next. What waited may all have been started for others.
       if (user.waiting.length > 0) this.#queue.add(user)
+      else this.#forget(user)
     }
-    for (const { user } of finished) {
-      if (user.spent === 0 && user.running === 0 && user.waiting.length === 0) this.#users.delete(user.id)
-    }
+    for (const { user } of finished) this.#forget(user)
+  }
+
+  /** Keeps nothing of a user who has nothing here any more. */
+  #forget({ id, spent, running, waiting }: User): void {
+    if (spent === 0 && running === 0 && waiting.length === 0) this.#users.delete(id)
   }
 
   #startWaiting(user: User): void {

@@ -45,6 +45,21 @@ test('users whose executions wait take turns', async () => {
   expect(log.toSorted((a, b) => a - b)).toEqual([1, 1, 2, 2])
 })
 
+test('nothing is kept of users who have nothing to execute, whatever they waited for', async () => {
+  const turns = new ExecutionTurns()
+  // Nobody has room any more.
+  for (let user = 1; user <= 8; user++) void turns.run(user, EXPENSIVE, () => ({}))
+  const waiting = turns.run(9, EXPENSIVE, () => ({}))
+  expect(waiting).toBeInstanceOf(WaitingExecution)
+  for (let user = 100; user < 200; user++) turns.promote(waiting as WaitingExecution<object>, user)
+  expect(turns.users).toBe(9)
+  // Started for somebody else, before its user's turn.
+  const started = turns.run(10, EXPENSIVE, () => ({}))
+  void (started as WaitingExecution<object>).start()
+  for (let count = 0; count < 5; count++) await turn()
+  expect(turns.users).toBe(0)
+})
+
 test('what waits for the database counts until it is done', async () => {
   const turns = new ExecutionTurns()
   let finish: (result: object) => void = () => undefined
