@@ -128,10 +128,13 @@ export class ExecutionTurns {
     this.#finished = []
     for (const { user, cost } of finished) user.spent -= cost
     for (const user of [...this.#queue]) {
-      this.#queue.delete(user)
+      const before = user.waiting.length
       this.#startWaiting(user)
-      // Move to the end: the others are next. What waited may all have been started for others.
+      if (user.waiting.length === before) continue
+      // To the end: those for whom there was no room are next.
+      this.#queue.delete(user)
       if (user.waiting.length > 0) this.#queue.add(user)
+      // What waited may all have been started for others.
       else this.#forget(user)
     }
     for (const { user } of finished) this.#forget(user)

@@ -60,6 +60,22 @@ test('nothing is kept of users who have nothing to execute, whatever they waited
   expect(turns.users).toBe(0)
 })
 
+test('a user has a turn also where a few others fill each one', async () => {
+  const turns = new ExecutionTurns()
+  const log: number[] = []
+  const execute = (user: number, cost: number): void => {
+    void turns.run(user, cost, () => {
+      log.push(user)
+      return {}
+    })
+  }
+  // Four of them fill a turn.
+  for (let round = 0; round < 10; round++) for (let user = 1; user <= 6; user++) execute(user, 1000)
+  execute(7, EXPENSIVE)
+  for (let count = 0; count < 3; count++) await turn()
+  expect(log).toContain(7)
+})
+
 test('what waits for the database counts until it is done', async () => {
   const turns = new ExecutionTurns()
   let finish: (result: object) => void = () => undefined
