@@ -18,7 +18,7 @@ const HELP = `Measures the server's CPU for each delivery, message and connectio
   --systems A,B      of parley-legacy, parley-graphql, ws, ws-framed, ws-insert, ws-batch, bun, socketio,
                      yoga; all if absent
   --scenarios A,B    of fan-out-50, fan-out-500, fan-out-5000, nodes-500, compression, direct, connect, idle,
-                     statements; all if absent
+                     long-groups, statements, workers; all if absent
   --rounds N         how often all is measured, 3 if absent
   --seconds N        how long one measurement takes, 2 if absent
   --server PATH      Parley's entry, ../dist/main.js if absent

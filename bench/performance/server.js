@@ -1,6 +1,6 @@
 import { listening } from '../support/listening.js'
 import { end, launch } from '../support/processes.js'
-import { cpuSeconds, residentBytes } from './proc.js'
+import { familyCpuSeconds, residentBytes } from './proc.js'
 
 /**
  * Starts a server on a core of its own; resolves when it listens.
@@ -22,7 +22,8 @@ export async function startServer({ entry, env, core, logFile, runtime, nodeOpti
   if (port === undefined) throw new Error(`a server ended, see ${logFile}`)
   return {
     port,
-    cpuSeconds: () => cpuSeconds(child.pid),
+    /** With its workers. */
+    cpuSeconds: () => familyCpuSeconds(child.pid),
     residentBytes: () => residentBytes(child.pid),
     stop: () => end(child),
   }

@@ -18,17 +18,18 @@ const QUIET_SHARE_PROFILED = 0.6
  * @param {import('./systems.js').System} system
  * @param {object} options
  * @param {import('./bench.js').Bench} options.bench
- * @param {number} [options.nodes] with more than one there is a Redis
+ * @param {number} [options.nodes]
+ * @param {boolean} [options.hasRedis] if absent: with more than one node there is a Redis
  * @param {string} options.label names the log
  * @param {(databaseUrl: string) => Promise<unknown>} [options.prepareDatabase] before the servers start
  * @param {(stage: Stage) => Promise<T>} use
  * @returns {Promise<T>}
  * @template T
  */
-export async function onStage(system, { bench, nodes = 1, label, prepareDatabase }, use) {
+export async function onStage(system, { bench, nodes = 1, hasRedis = nodes > 1, label, prepareDatabase }, use) {
   const stage = new Stage(system, bench)
   try {
-    await stage.start(nodes, label, prepareDatabase)
+    await stage.start({ nodes, hasRedis, label, prepareDatabase })
     return await use(stage)
   } finally {
     await stage.end()
@@ -57,12 +58,12 @@ export class Stage {
     return this.#servers.map(({ port }) => port)
   }
 
-  async start(nodes, label, prepareDatabase) {
+  async start({ nodes, hasRedis, label, prepareDatabase }) {
     const { env, entry, runtime, storesMessages } = this.#system
     const { postgres, world, cores, logFolder, profiles, nodeOptions } = this.#bench
     if (storesMessages) this.databaseUrl = await postgres.createDatabase(world)
     await prepareDatabase?.(this.databaseUrl)
-    if (nodes > 1) this.redis = await OwnRedis.start()
+    if (hasRedis) this.redis = await OwnRedis.start()
     for (let index = 0; index < nodes; index++) {
       const options = {
         entry,

@@ -35,6 +35,14 @@ const compressed = (system, figure, atMost) => ({
   by: [system, COMPRESSION('off')],
   atMost,
 })
+/** Two workers against one. */
+const worked = (system, figure, caseOn) => ({
+  what: caseOn('2 workers'),
+  figure,
+  of: [system, caseOn('2 workers')],
+  by: [system, caseOn('1 worker')],
+  atMost: 1.1,
+})
 const fanOutOf = (size) => `fan-out to ${size}, window 16`
 const statementsOf = (size) => `group of ${size} on 2 nodes, window 1`
 
@@ -69,4 +77,8 @@ export const targets = [
   // Constant, but for what the nodes do every few seconds.
   growth('group of 5000 by 50, window 1', 'statementsPerMessage', statementsOf, 1.1),
   growth('group of 5000 by 50, window 1', 'commandsPerMessage', statementsOf, 1.1),
+  ...['parley-legacy', 'parley-graphql'].flatMap((system) => [
+    worked(system, 'cpuMicrosPerDelivery', (on) => `fan-out to 500 on ${on}, window 16`),
+    worked(system, 'allMicrosPerMessage', (on) => `direct chat on ${on}, window 8`),
+  ]),
 ]

@@ -5,6 +5,7 @@ import { fanOut } from './fan-out.js'
 import { idle } from './idle.js'
 import { longGroups } from './long-groups.js'
 import { statements } from './statements.js'
+import { workers } from './workers.js'
 
 const ONE_NODE = ['parley-legacy', 'parley-graphql', 'ws', 'ws-framed', 'bun', 'socketio', 'yoga']
 const TWO_NODES = ['parley-legacy', 'parley-graphql', 'ws', 'socketio', 'yoga']
@@ -21,4 +22,5 @@ export const scenarios = [
   idle,
   longGroups,
   statements,
+  workers,
 ]

@@ -15,13 +15,17 @@ export const direct = {
   systems: ['parley-legacy', 'parley-graphql', 'ws-insert', 'ws-batch', 'yoga'],
   async measure(system, options) {
     return await onStage(system, options, async (stage) => {
-      const userIds = pairedUsers(USERS)
-      const connections = await stage.connect(userIds)
-      const connectionOf = (userId) => connections[userIds.indexOf(userId)]
-      const rooms = userIds.filter((id) => id % 2 === 1).map((id) => roomOf(partners(id), connectionOf))
-      return await measureWindows(stage, rooms, { windows: WINDOWS, title: 'direct chat', options })
+      return await measureWindows(stage, await connectPairs(stage), { windows: WINDOWS, title: 'direct chat', options })
     })
   },
+}
+
+/** Connects 200 users; a room for each two of them. @param {import('../stage.js').Stage} stage */
+export async function connectPairs(stage) {
+  const userIds = pairedUsers(USERS)
+  const connections = await stage.connect(userIds)
+  const connectionOf = (userId) => connections[userIds.indexOf(userId)]
+  return userIds.filter((id) => id % 2 === 1).map((id) => roomOf(partners(id), connectionOf))
 }
 
 function roomOf(pair, connectionOf) {
