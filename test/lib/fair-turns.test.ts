@@ -51,7 +51,7 @@ describe('turns of the event loop', () => {
     expect(new Set(rounds.slice(0, 12)).size).toBe(12)
   })
 
-  it('comes to a user with little work before any other has two, where they ask for one part after the other', async () => {
+  it('comes to a user with less work before any other has two, where they ask for one part after the other', async () => {
     const turns = new FairTurns()
     let isOver = false
     const work = async (user: number): Promise<void> => {
@@ -60,11 +60,22 @@ describe('turns of the event loop', () => {
     const others = Array.from({ length: 8 }, (_, user) => work(user))
     for (let turn = 0; turn < 5; turn++) await nextTurn()
     let hasTurn = false
-    void turns.next(8, 1)?.then(() => (hasTurn = true))
+    void turns.next(8, 50)?.then(() => (hasTurn = true))
     // Four of the others fit in a turn.
     for (let turn = 0; turn < 3; turn++) await nextTurn()
     expect(hasTurn).toBe(true)
     isOver = true
     await Promise.all(others)
+  })
+
+  it('lets little work go on beside what fills a turn, as long as it is little of all users together', async () => {
+    const turns = new FairTurns()
+    expect(turns.next(1, 5000)).toBeUndefined()
+    const long = turns.next(2, 100)
+    expect(long).toBeInstanceOf(Promise)
+    const little = Array.from({ length: 30 }, (_, index) => turns.next(3 + index, 10))
+    expect(little.filter((each) => each === undefined)).toHaveLength(20)
+    expect(turns.next(3, 20)).toBeInstanceOf(Promise)
+    await Promise.all([long, ...little])
   })
 })
