@@ -122,7 +122,12 @@ export function createServer(node: Node): HttpServer {
       logLeftOut: (event) => log.warn(event, 'an event could not be executed for legacy clients and is left out'),
     }),
     // Needs no token: concurrent requests share one check of storage and bus.
-    readiness: () => (checking ??= readiness(core.store, bus.redis).finally(() => (checking = undefined))),
+    readiness: (isStarting) => {
+      // The embedded database has one connection: a statement of ours would be within the migration's transaction, and fail it.
+      if (isStarting && settings.databaseUrl === undefined)
+        return Promise.resolve({ isReady: false, checks: { database: 'down' } })
+      return (checking ??= readiness(core.store, bus.redis).finally(() => (checking = undefined)))
+    },
     metrics: () => metrics.render(),
     report,
   })

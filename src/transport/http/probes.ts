@@ -12,7 +12,8 @@ export interface Readiness {
 
 export interface ProbesOptions {
   /** The state of storage and bus; `isReady` false if the server can't do its work now. */
-  readiness: () => Promise<Readiness>
+  /** `isStarting`: the database may be being migrated. */
+  readiness: (isStarting: boolean) => Promise<Readiness>
   /** The metrics in Prometheus' text format. */
   metrics: () => Promise<{ contentType: string; text: string }>
   report: (error: unknown) => void
@@ -37,7 +38,7 @@ export function createProbes(
   return {
     '/health': (response) => sendJson(response, 200, { status: 'ok' }),
     async '/ready'(response) {
-      const { isReady, checks } = await readiness()
+      const { isReady, checks } = await readiness(closed() === 'starting')
       const status = closed() ?? (isReady ? 'ready' : 'not ready')
       sendJson(response, status === 'ready' ? 200 : 503, { status, ...checks })
     },
