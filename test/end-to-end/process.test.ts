@@ -14,6 +14,7 @@ import { copyDatabase } from '../support/database.ts'
 import { connectGraphqlWs, connectHttp, type GraphqlClient } from '../support/graphql-client.ts'
 import { connectLegacy, type Frame, type LegacyClient } from '../support/legacy-client.ts'
 import { clientFrame, OPCODE, openRawSocket } from '../support/raw-socket.ts'
+import { freePort } from '../support/redis-server.ts'
 import { runCommand, runScript } from '../support/script.ts'
 import { endProcesses, run, start, type RunningServer } from '../support/server-process.ts'
 
@@ -121,6 +122,24 @@ describe('starting', () => {
     const server = run({ DATA_DIR: 'memory:', NODE_OPTIONS: `--import="data:text/javascript,${script}"` })
     expect(await server.ended).toBe(1)
     expect(server.err()).toMatch(/"level":60,.*"message":"a bug".*"msg":"unexpected failure, the process ends"/)
+  })
+
+  test('answers the probes while it makes a database, and is ready after that', async () => {
+    const port = await freePort()
+    const starting = start({ DATA_DIR: 'memory:', PORT: String(port) })
+    let isOver = false
+    const server = starting.finally(() => (isOver = true))
+    const answers: unknown[] = []
+    while (!isOver) {
+      // As soon as one is answered the next one asks, so that some come at every step of the start.
+      const paths = ['/ready', '/metrics', '/health'].map((path) => fetch(`http://127.0.0.1:${port}${path}`))
+      const [ready, ...others] = await Promise.allSettled(paths)
+      if (ready?.status === 'fulfilled') answers.push(await ready.value.json())
+      for (const other of others) if (other.status === 'fulfilled') await other.value.text()
+    }
+    const { url } = await server
+    expect(answers[0]).toEqual({ status: 'starting', database: 'down' })
+    expect(await (await fetch(`${url}/ready`)).json()).toEqual({ status: 'ready', database: 'up' })
   })
 
   test('says that DATA_DIR can not be used where no folder can be created, and exits 1', async () => {
