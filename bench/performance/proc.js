@@ -7,9 +7,12 @@ const IDLE_MS = 300
 /** Of one core. */
 const IDLE_SHARE = 0.1
 
+/** The CPU time that a process has taken so far, all its threads, in the kernel too, in seconds. */
+export const cpuSeconds = (pid) => cpuSecondsIn(statOf(pid))
+
 const cpuSecondsIn = (fields) => (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 
-/** The CPU time that a process and its children have taken so far, in the kernel and those that have ended too, in seconds. */
+/** The same of a process and its children, those that have ended too. */
 export function familyCpuSeconds(pid) {
   const fields = statOf(pid)
   const ended = (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import pg from 'pg'
-import { familyCpuSeconds } from '../performance/proc.js'
+import { cpuSeconds } from '../performance/proc.js'
 import { startServer } from '../performance/server.js'
 import { number, readValues } from '../support/options.js'
 import { quitInOrder } from '../support/quit.js'
@@ -135,7 +135,7 @@ async function databaseCpuSeconds() {
   const { rows: backends } = await database.query(
     'SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
   )
-  return backends.reduce((sum, { pid }) => sum + familyCpuSeconds(pid), 0)
+  return backends.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0)
 }
 
 /** Milliseconds of database time for each request, all its statements together: the median, the longest, and CPU time alone. */

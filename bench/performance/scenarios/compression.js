@@ -1,5 +1,5 @@
 import { onStage } from '../stage.js'
-import { groupConversation, membersOf } from '../world.js'
+import { connectGroup } from './fan-out.js'
 import { measureWindows } from './windows.js'
 
 const SIZE = 500
@@ -17,11 +17,9 @@ export const compression = {
       const compressing = { ...system, env: { ...system.env, WS_COMPRESSION: value } }
       const label = `${options.label}-${value}`
       const figures = await onStage(compressing, { ...options, label }, async (stage) => {
-        const userIds = membersOf(SIZE)
-        const members = await stage.connect(userIds, { offersDeflate: true })
-        const sender = { connection: members[0], userId: userIds[0], target: { conversationId: groupConversation(SIZE) } }
+        const group = await connectGroup(stage, SIZE, { offersDeflate: true })
         const title = `fan-out to ${SIZE}, compression ${kind}`
-        return await measureWindows(stage, [{ members, senders: [sender] }], { windows: WINDOWS, title, options })
+        return await measureWindows(stage, [group], { windows: WINDOWS, title, options })
       })
       measured.push(...figures)
     }

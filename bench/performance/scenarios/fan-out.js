@@ -16,11 +16,22 @@ export const fanOut = (size, { nodes = 1, systems }) => ({
   systems,
   async measure(system, options) {
     return await onStage(system, { ...options, nodes }, async (stage) => {
-      const userIds = membersOf(size)
-      const members = await stage.connect(userIds)
-      const sender = { connection: members[0], userId: userIds[0], target: { conversationId: groupConversation(size) } }
       const title = nodes === 1 ? `fan-out to ${size}` : `fan-out to ${size} on ${nodes} nodes`
-      return await measureWindows(stage, [{ members, senders: [sender] }], { windows: WINDOWS, title, options })
+      return await measureWindows(stage, [await connectGroup(stage, size)], { windows: WINDOWS, title, options })
     })
   },
 })
+
+/**
+ * Connects the members of a group; the first of them is the sender.
+ *
+ * @param {import('../stage.js').Stage} stage
+ * @param {number} size
+ * @param {{ offersDeflate?: boolean }} [options]
+ */
+export async function connectGroup(stage, size, options) {
+  const userIds = membersOf(size)
+  const members = await stage.connect(userIds, options)
+  const sender = { connection: members[0], userId: userIds[0], target: { conversationId: groupConversation(size) } }
+  return { members, senders: [sender] }
+}

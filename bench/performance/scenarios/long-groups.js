@@ -5,7 +5,7 @@ import { tokenOf } from '../generator/clients.js'
 import { Load } from '../generator/load.js'
 import { onStage } from '../stage.js'
 import { percentile } from '../statistics.js'
-import { groupConversation, membersOf } from '../world.js'
+import { connectGroup } from './fan-out.js'
 
 const SIZES = [5000, 15_000]
 const WARM_UP_MESSAGES = 10
@@ -37,11 +37,9 @@ export const longGroups = {
 }
 
 async function measureGroup(stage, size) {
-  const userIds = membersOf(size)
-  const members = await stage.connect(userIds)
-  const sender = { connection: members[0], userId: userIds[0], target: { conversationId: groupConversation(size) } }
-  const load = new Load([{ members, senders: [sender] }], stage.protocol)
-  const arrivals = timed(members)
+  const group = await connectGroup(stage, size)
+  const load = new Load([group], stage.protocol)
+  const arrivals = timed(group.members)
   await load.run({ messages: WARM_UP_MESSAGES, window: 1 })
   await stage.quiet()
   const bystander = launch(process.execPath, [BYSTANDER, String(stage.ports[0]), stage.protocol.path, tokenOf(BYSTANDER_ID)], {

@@ -1,7 +1,7 @@
 import { sleep } from '../../support/processes.js'
 import { Load } from '../generator/load.js'
 import { onStage } from '../stage.js'
-import { groupConversation, membersOf } from '../world.js'
+import { connectGroup } from './fan-out.js'
 
 const SIZES = [50, 5000]
 const MESSAGES = 150
@@ -25,10 +25,7 @@ export const statements = {
     for (const size of SIZES) {
       const options = { bench, label: `${label}-${size}`, nodes: 2, prepareDatabase }
       const figures = await onStage(system, options, async (stage) => {
-        const userIds = membersOf(size)
-        const members = await stage.connect(userIds)
-        const sender = { connection: members[0], userId: userIds[0], target: { conversationId: groupConversation(size) } }
-        const load = new Load([{ members, senders: [sender] }], stage.protocol)
+        const load = new Load([await connectGroup(stage, size)], stage.protocol)
         const before = await read()
         const { seconds } = await load.run({ messages: MESSAGES, window: 1 })
         const between = await read()

@@ -1,6 +1,6 @@
 import { onStage } from '../stage.js'
-import { groupConversation, membersOf } from '../world.js'
 import { connectPairs } from './direct.js'
+import { connectGroup } from './fan-out.js'
 import { measureWindows } from './windows.js'
 
 const SIZE = 500
@@ -22,14 +22,10 @@ export const workers = {
       const on = count === 1 ? '1 worker' : `${count} workers`
       const label = `${options.label}-${count}`
       const figures = await onStage(working, { ...options, label, hasRedis: true }, async (stage) => {
-        const userIds = membersOf(SIZE)
-        const members = await stage.connect(userIds)
-        const sender = { connection: members[0], userId: userIds[0], target: { conversationId: groupConversation(SIZE) } }
-        const group = { windows: [16], title: `fan-out to ${SIZE} on ${on}`, options }
-        return [
-          ...(await measureWindows(stage, [{ members, senders: [sender] }], group)),
-          ...(await measureWindows(stage, await connectPairs(stage), { windows: [8], title: `direct chat on ${on}`, options })),
-        ]
+        const group = [await connectGroup(stage, SIZE)]
+        const inGroup = await measureWindows(stage, group, { windows: [16], title: `fan-out to ${SIZE} on ${on}`, options })
+        const pairs = await connectPairs(stage)
+        return [...inGroup, ...(await measureWindows(stage, pairs, { windows: [8], title: `direct chat on ${on}`, options }))]
       })
       measured.push(...figures)
     }
