@@ -1,6 +1,6 @@
 import type { ExecutionResult } from 'graphql'
 import type { FetchAPI } from 'graphql-yoga'
-import { resumeIdOf, type ResultStream } from './result-stream.ts'
+import { resumeIdOf, serialize, type ResultStream } from './result-stream.ts'
 
 /** How often a comment keeps proxies from closing an idle stream. */
 const PING_MS = 12_000
@@ -10,7 +10,7 @@ const PING = ':\n\n'
 function encode(result: ExecutionResult): Uint8Array {
   if (last?.result !== result) {
     const id = resumeIdOf(result)
-    const text = `event: next\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(result)}\n\n`
+    const text = `event: next\n${id === undefined ? '' : `id: ${id}\n`}data: ${serialize(result).json}\n\n`
     last = { result, bytes: encoder.encode(text) }
     // Not longer than the turn: nobody may come for a large one any more.
     setImmediate(() => (last = undefined))

@@ -36,12 +36,18 @@ function idOf(event: SourceEvent): string | undefined {
 
 const TOO_SLOW = 'too many results wait for this client: resume after the last event received'
 
-/** The last queued result and its size: the other streams of an event get the same one right after. */
-let lastSized: { result: ExecutionResult; bytes: number } | undefined
+/** The last result as text: the other streams of an event get the same one right after. */
+let last: { result: ExecutionResult; json: string; bytes: number } | undefined
 
-function sizeOf(result: ExecutionResult): number {
-  if (lastSized?.result !== result) lastSized = { result, bytes: Buffer.byteLength(JSON.stringify(result)) }
-  return lastSized.bytes
+/** A result as JSON, and how many bytes that are. It is made once for all streams of an event. */
+export function serialize(result: ExecutionResult): { json: string; bytes: number } {
+  if (last?.result !== result) {
+    const json = JSON.stringify(result)
+    last = { result, json, bytes: Buffer.byteLength(json) }
+    // Not longer than the turn: nobody may come for a large one any more.
+    setImmediate(() => (last = undefined))
+  }
+  return last
 }
 
 /**
@@ -73,7 +79,7 @@ export async function openResultStream(
     if (key !== undefined) latest.drop(key)
     const reader = readers.shift()
     if (reader) return reader({ done: false, value: result })
-    const bytes = sizeOf(result)
+    const { bytes } = serialize(result)
     if (waiting.length === 0) return add(result, bytes)
     if (key !== undefined && waitingBytes + bytes > maxBufferedBytes / 2) return latest.set(key, result)
     if (waitingBytes + bytes <= maxBufferedBytes) return add(result, bytes)
