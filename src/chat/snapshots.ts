@@ -9,7 +9,7 @@ import { createReads, type Reads } from './reads.ts'
 
 /** One state of the database, and the cursor after which the event stream goes on from it. */
 export interface SnapshotReads {
-  cursor: Promise<string>
+  cursor(): Promise<string>
   access: Access
   reads: Reads
   log: Pick<EventLog, 'heads'>
@@ -43,12 +43,12 @@ export function createSnapshots({ store, limit }: { store: Pick<Store, 'snapshot
     { isRetry }: { isRetry: boolean },
   ): Promise<{ result: T } | undefined> {
     return await store.snapshot(async (snapshot: Snapshot) => {
-      const cursor = snapshot.readPosition.then(({ position, key }) => encodeCursor(position, key))
+      const cursor = snapshot.readPosition().then(({ position, key }) => encodeCursor(position, key))
       if (isRetry && (await cursor) === undefined) return undefined
       const { log } = snapshot
       const reading = read({
         // A result without one is discarded.
-        cursor: cursor.then((text = '') => text),
+        cursor: async () => (await cursor) ?? '',
         access: createAccess(snapshot),
         reads: createReads(snapshot),
         log,

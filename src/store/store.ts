@@ -54,8 +54,8 @@ export type StoreParts = ReturnType<typeof createParts>
 
 /** One state of the database: the same reads, and the log's. Writes fail. */
 export interface Snapshot extends StoreParts {
-  /** Read along with everything else. */
-  readPosition: Promise<ReadPosition>
+  /** The reader's position, which was asked for before everything else. */
+  readPosition(): Promise<ReadPosition>
   log: EventLog
 }
 
@@ -156,7 +156,7 @@ export function createStore(
       return await translateErrors(() =>
         snapshot(READ_POSITION, (rows, raw) => {
           const db = snapshotDb(raw)
-          return read({ ...createParts(db), log: new EventLog(db, onOrphans), readPosition: rows.then(toReadPosition) })
+          return read({ ...createParts(db), log: new EventLog(db, onOrphans), readPosition: () => rows.then(toReadPosition) })
         }),
       )
     },

@@ -36,11 +36,11 @@ test('a snapshot that has no room in a cursor is taken again, and then given up'
   const store: Pick<Store, 'snapshot'> = {
     snapshot: (read) =>
       on().store.snapshot((seen) =>
-        read({ ...seen, readPosition: Promise.resolve({ position: position(taken.shift() ?? busy(1000)), key }) }),
+        read({ ...seen, readPosition: () => Promise.resolve({ position: position(taken.shift() ?? busy(1000)), key }) }),
       ),
   }
   const snapshots = createSnapshots({ store, limit: 1 })
-  const cursor = await snapshots.read(1, (snapshot) => snapshot.cursor)
+  const cursor = await snapshots.read(1, (snapshot) => snapshot.cursor())
   expect(checkCursor(parseCursor(cursor), key)).toEqual(position(busy(3)))
   expect(await codeOf(snapshots.read(1, () => Promise.resolve()))).toBe('UNAVAILABLE')
 })

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
+import { createSnapshots } from '../../src/chat/snapshots.ts'
 import { ChatError } from '../../src/errors.ts'
 import { createTestChat, refusal, type TestChat } from '../support/chat.ts'
 import { databaseName, describeServers, open, openEmbeddedStore, serverQuery } from '../support/database.ts'
@@ -102,7 +103,7 @@ describeServers((on, isPooled) => {
   test('a connection that ends between two statements of a snapshot fails it, and nothing else', async () => {
     const { store, database } = await on().another({ poolSize: 2 })
     const reading = store.snapshot(async ({ readPosition, users }) => {
-      await Promise.all([readPosition, store.ping()])
+      await Promise.all([readPosition(), store.ping()])
       await terminate()
       // The idle connection is removed when its end has been seen.
       await expect.poll(() => database.pool()?.total).toBe(1)
@@ -110,6 +111,24 @@ describeServers((on, isPooled) => {
     })
     expect(await codesOf([reading])).toEqual(['UNAVAILABLE'])
     expect(await codesOf([store.snapshot(({ users }) => users.byIds([1]))])).toEqual(['done'])
+  })
+
+  test('a snapshot whose position can not be read is UNAVAILABLE, whatever else is read and whether it is asked for or not', async () => {
+    const { store } = await on().another({ statementTimeoutMs: 500 })
+    const holder = new pg.Client({ connectionString: on().url })
+    await holder.connect()
+    await holder.query('BEGIN')
+    await holder.query('LOCK TABLE installation IN ACCESS EXCLUSIVE MODE')
+    const snapshots = createSnapshots({ store, limit: 2 })
+    const codes = await codesOf([
+      snapshots.read(1, ({ reads }) => reads.users([1])),
+      snapshots.read(2, ({ cursor }) => cursor()),
+      store.snapshot(() => Promise.resolve()),
+    ])
+    expect(codes).toEqual(['UNAVAILABLE', 'UNAVAILABLE', 'UNAVAILABLE'])
+    await holder.query('ROLLBACK')
+    await holder.end()
+    expect(await codesOf([snapshots.read(1, ({ cursor }) => cursor())])).toEqual(['done'])
   })
 
   test('a server that takes no writes is not ready, says so, and is left as soon as it does again', async () => {

@@ -106,6 +106,6 @@ export const queries: QueryResolvers = {
 
   cursor(_root, _args, { snapshot }) {
     if (!snapshot) throw new Error('a query that selects cursor is to be executed in a snapshot')
-    return snapshot.cursor
+    return snapshot.cursor()
   },
 }

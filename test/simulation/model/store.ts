@@ -176,7 +176,7 @@ async function snapshotOf<T>(connection: Connection, read: (snapshot: Snapshot) 
   const position = { snapshot: database.snapshot(), at: database.now(), epoch: EPOCH_ID, lastId: database.sequences.events }
   try {
     const parts = { ...createParts(run), log: createModelLog(run) } as unknown as Omit<Snapshot, 'readPosition'>
-    return await read({ ...parts, readPosition: Promise.resolve({ position, key: KEY }) })
+    return await read({ ...parts, readPosition: () => Promise.resolve({ position, key: KEY }) })
   } finally {
     tx.abort()
   }
