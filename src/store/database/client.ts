@@ -33,8 +33,8 @@ export interface Database {
   raw: RawDb | undefined
   /**
    * Runs `read` in one read-only transaction that sees one state of the database (REPEATABLE READ), with the rows of its
-   * `first` statement, which has no parameters. All its statements use one connection, one after the other, and none of them
-   * runs after `read` has ended. On the embedded database everything else waits meanwhile.
+   * `first` statement. All its statements use one connection, one after the other, and none of them runs after `read` has
+   * ended. On the embedded database everything else waits meanwhile.
    */
   snapshot<T>(first: Prisma.Sql, read: (rows: Promise<unknown[]>, db: RawDb) => Promise<T>): Promise<T>
   /** Separate connections for the migrations: one session each, without a statement timeout. */
@@ -194,37 +194,17 @@ async function readWith<T>(
   }
 }
 
-/** Begins a snapshot's transaction and runs its first statement, in one message. */
-function beginSnapshot(client: pg.ClientBase, text: string, name: string | undefined): Promise<unknown[]> {
-  return new Promise((resolve, reject) => {
-    const statement = new pg.Query({ text, name, queryMode: 'extended' } as pg.QueryConfig, (error, results) => {
-      if (error) reject(error)
-      else resolve((results as unknown as [pg.QueryResult, pg.QueryResult])[1].rows)
-    })
-    const { submit } = statement
-    statement.submit = (connection) => {
-      const wire = connection as unknown as Wire['connection']
-      wire.parse({ text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' })
-      wire.bind({})
-      wire.execute({})
-      return submit.call(statement, connection)
-    }
-    writeTogether(client)
-    client.query(statement)
-  })
-}
-
 /** Directly to a connection of the pool, for the same reason as `rawStatements`. */
 function snapshots(pool: pg.Pool, nameFor: NameFor): Database['snapshot'] {
-  return async ({ text }, read) => {
+  return async (first, read) => {
     const client = await pool.connect()
-    const first = beginSnapshot(client, text, nameFor(text))
+    const raw = rawStatements((config) => client.query(config), nameFor)
+    // Sent along with what is read in this turn; nothing counts that was read without it.
+    writeTogether(client)
+    const begun = client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+    const rows = Promise.all([raw.$queryRaw<unknown[]>(first), begun]).then(([found]) => found)
     try {
-      const result = await readWith(
-        rawStatements((config) => client.query(config), nameFor),
-        first,
-        read,
-      )
+      const result = await readWith(raw, rows, read)
       writeTogether(client)
       // The results are complete: nobody waits for the end, and what the next user of the connection sends may go along.
       client.query('COMMIT').catch(() => undefined)

@@ -6,15 +6,12 @@ const LEFT = /^(25006|57P0[1-5])$/
 
 type Connected = ((error: Error) => void) | ((error: null, client: pg.Client) => void)
 
-/** Members of a client that the driver does not declare, or not as they are. */
+/** Members of a client that the driver does not declare. */
 export interface Wire {
   ssl: Attempt['ssl']
   connection: NodeJS.EventEmitter & {
     ssl: Attempt['ssl']
     stream: { cork(): void; uncork(): void; destroy(error: Error): void }
-    parse(statement: { text: string }): void
-    bind(portal: object): void
-    execute(portal: object): void
   }
 }
 
