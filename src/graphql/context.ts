@@ -117,10 +117,10 @@ class ViewerContext implements OperationContext {
     return (this.#answer ??= answerOf(this.#services))
   }
   get load(): Loaders {
-    return (this.#load ??= createLoaders(this.chat, this.answer))
+    return (this.#load ??= createLoaders({ reads: this.chat.reads, presence: this.chat.presence, answer: this.answer }))
   }
   get viewerLoad(): ViewerLoaders {
-    return (this.#viewerLoad ??= createViewerLoaders(this.chat.reads, this.viewer.userId))
+    return (this.#viewerLoad ??= createViewerLoaders({ reads: this.chat.reads, userId: this.viewer.userId }))
   }
   get read(): ReadAccess {
     return (this.#read ??= createReadAccess({
@@ -170,7 +170,7 @@ class SharedContext implements OperationContext {
     return (this.#answer ??= answerOf(this.#services))
   }
   get load(): Loaders {
-    return (this.#load ??= createLoaders(this.chat, this.answer))
+    return (this.#load ??= createLoaders({ reads: this.chat.reads, presence: this.chat.presence, answer: this.answer }))
   }
   get feeds(): never {
     return refuse()

@@ -1,5 +1,6 @@
 import DataLoader from 'dataloader'
 import type { Chat } from '../chat/chat.ts'
+import { lazily } from '../lib/lazily.ts'
 import type { Answer } from './answer.ts'
 import type {
   ConversationSettings,
@@ -91,71 +92,77 @@ const upTo =
     return values
   }
 
-export const createLoaders = ({ reads, presence }: Pick<Chat, 'reads' | 'presence'>, answer: Answer) => ({
-  user: byMap(reads.users),
-  account: byMap(reads.accounts),
-  mute: byKey(reads.mutes),
-  online: new DataLoader<number, boolean>(async (ids) => {
-    const online = await presence.online(ids)
-    return ids.map((id) => online.has(id))
-  }),
-  memberPage: byKey<MemberPageKey, Awaited<ReturnType<Reads['memberPages']>>[number]>(reads.memberPages),
-  messagePage: byKey<MessagePageKey, Awaited<ReturnType<Reads['messagePages']>>[number]>(
-    inParts(
-      {
-        answer,
-        what: 'messages',
-        rowsOf: ({ limit }) => limit,
-        sizeOf: (page) => page.reduce((sum, row) => sum + bytesOf(row), 0),
-      },
-      reads.messagePages,
+export const createLoaders = lazily<Pick<Chat, 'reads' | 'presence'> & { answer: Answer }>()({
+  user: ({ reads }) => byMap(reads.users),
+  account: ({ reads }) => byMap(reads.accounts),
+  mute: ({ reads }) => byKey(reads.mutes),
+  online: ({ presence }) =>
+    new DataLoader<number, boolean>(async (ids) => {
+      const online = await presence.online(ids)
+      return ids.map((id) => online.has(id))
+    }),
+  memberPage: ({ reads }) => byKey<MemberPageKey, Awaited<ReturnType<Reads['memberPages']>>[number]>(reads.memberPages),
+  messagePage: ({ reads, answer }) =>
+    byKey<MessagePageKey, Awaited<ReturnType<Reads['messagePages']>>[number]>(
+      inParts(
+        {
+          answer,
+          what: 'messages',
+          rowsOf: ({ limit }) => limit,
+          sizeOf: (page) => page.reduce((sum, row) => sum + bytesOf(row), 0),
+        },
+        reads.messagePages,
+      ),
     ),
-  ),
-  replyPage: byKey<ReplyPageKey, MessageRecord[]>(
-    inParts(
-      {
-        answer,
-        what: 'replies',
-        rowsOf: ({ limit }) => limit,
-        sizeOf: (page) => page.reduce((sum, row) => sum + bytesOf(row), 0),
-      },
-      reads.replyPages,
+  replyPage: ({ reads, answer }) =>
+    byKey<ReplyPageKey, MessageRecord[]>(
+      inParts(
+        {
+          answer,
+          what: 'replies',
+          rowsOf: ({ limit }) => limit,
+          sizeOf: (page) => page.reduce((sum, row) => sum + bytesOf(row), 0),
+        },
+        reads.replyPages,
+      ),
     ),
-  ),
-  joinRequests: byMap(async (groupIds: readonly number[]) => {
-    const requests = await reads.joinRequests(groupIds, answer.maxItems)
-    answer.checkItems(
-      [...requests.values()].reduce((sum, ids) => sum + ids.length, 0),
-      'joinRequests',
-    )
-    return requests
-  }),
-  conversation: byMap(reads.conversations),
-  message: new DataLoader(
-    inParts({ answer, what: 'message', rowsOf: () => 1, sizeOf: bytesOf }, inOrder<number, MessageRecord>(reads.messages)),
-  ),
-  latestMessage: new DataLoader(
-    inParts(
-      { answer, what: 'lastMessage', rowsOf: () => 1, sizeOf: bytesOf },
-      inOrder<string, MessageRecord>(reads.latestMessages),
+  joinRequests: ({ reads, answer }) =>
+    byMap(async (groupIds: readonly number[]) => {
+      const requests = await reads.joinRequests(groupIds, answer.maxItems)
+      answer.checkItems(
+        [...requests.values()].reduce((sum, ids) => sum + ids.length, 0),
+        'joinRequests',
+      )
+      return requests
+    }),
+  conversation: ({ reads }) => byMap(reads.conversations),
+  message: ({ reads, answer }) =>
+    new DataLoader(
+      inParts({ answer, what: 'message', rowsOf: () => 1, sizeOf: bytesOf }, inOrder<number, MessageRecord>(reads.messages)),
     ),
-  ),
-  group: byMap(reads.groups),
-  reactions: groupBy<ReactionRecord>(
-    upTo({ answer, what: 'reactions', lengthOf: ({ userIds }) => userIds.length }, reads.reactions),
-  ),
-  receipts: groupBy<ReceiptRecord>(upTo({ answer, what: 'readBy', lengthOf: () => 1 }, reads.receipts)),
+  latestMessage: ({ reads, answer }) =>
+    new DataLoader(
+      inParts(
+        { answer, what: 'lastMessage', rowsOf: () => 1, sizeOf: bytesOf },
+        inOrder<string, MessageRecord>(reads.latestMessages),
+      ),
+    ),
+  group: ({ reads }) => byMap(reads.groups),
+  reactions: ({ reads, answer }) =>
+    groupBy<ReactionRecord>(upTo({ answer, what: 'reactions', lengthOf: ({ userIds }) => userIds.length }, reads.reactions)),
+  receipts: ({ reads, answer }) => groupBy<ReceiptRecord>(upTo({ answer, what: 'readBy', lengthOf: () => 1 }, reads.receipts)),
 })
 
-export const createViewerLoaders = (reads: Reads, userId: number) => ({
-  settings: byMap<string, ConversationSettings>((ids) => reads.conversationSettings(userId, ids)),
-  readState: byMap<string, ReadState>((ids) => reads.readStates(userId, ids, { mentions: false })),
-  mentions: byMap<string, ReadState>((ids) => reads.readStates(userId, ids)),
+export const createViewerLoaders = lazily<{ reads: Reads; userId: number }>()({
+  settings: ({ reads, userId }) => byMap<string, ConversationSettings>((ids) => reads.conversationSettings(userId, ids)),
+  readState: ({ reads, userId }) => byMap<string, ReadState>((ids) => reads.readStates(userId, ids, { mentions: false })),
+  mentions: ({ reads, userId }) => byMap<string, ReadState>((ids) => reads.readStates(userId, ids)),
   /** Whether there is a block between the viewer and another user. */
-  isBlocked: new DataLoader<number, boolean>(async (ids) => {
-    const blocked = await reads.blockedPairs(userId, ids)
-    return ids.map((id) => blocked.has(id))
-  }),
-  role: byMap((ids: readonly number[]) => reads.rolesOf(userId, ids)),
-  horizon: byMap<string, number>((ids) => reads.memberOf(userId, ids)),
+  isBlocked: ({ reads, userId }) =>
+    new DataLoader<number, boolean>(async (ids) => {
+      const blocked = await reads.blockedPairs(userId, ids)
+      return ids.map((id) => blocked.has(id))
+    }),
+  role: ({ reads, userId }) => byMap((ids: readonly number[]) => reads.rolesOf(userId, ids)),
+  horizon: ({ reads, userId }) => byMap<string, number>((ids) => reads.memberOf(userId, ids)),
 })

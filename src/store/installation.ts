@@ -8,28 +8,26 @@ export interface ReadPosition {
   key: Uint8Array
 }
 
-interface Row {
-  snapshot: string
-  lastId: number
-  at: number
-  epoch: string
-  key: string
-}
-
 /**
  * Reads the position of the statement's own snapshot, which in a REPEATABLE READ transaction is the transaction's. The sequence
- * is outside of snapshots and is read after the snapshot was taken: it is no lower than any visible id.
+ * is outside of snapshots and is read after the snapshot was taken: it is no lower than any visible id. One column, as the driver describes each anew for every result.
  */
 export const READ_POSITION: Prisma.Sql = Sql.sql`${named('read_position')}
-  SELECT pg_current_snapshot()::text AS snapshot, ${epochMs('clock_timestamp()')} AS at, epoch::text AS epoch,
-    encode(key, 'base64') AS key, (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM events_id_seq)::float8 AS "lastId"
+  SELECT concat_ws(' ', pg_current_snapshot(), ${epochMs('clock_timestamp()')}, epoch, encode(key, 'hex'),
+    (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM events_id_seq)) AS position
   FROM installation`
 
 /** Converts a row of `READ_POSITION`. */
 export function toReadPosition([row]: readonly unknown[]): ReadPosition {
   if (!row) throw new Error('the table "installation" is empty: its migration puts one row in')
-  const { key, ...position } = row as Row
-  return { position, key: Buffer.from(key, 'base64') }
+  const [snapshot, at, epoch, key, lastId] = (row as { position: string }).position.split(' ') as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ]
+  return { position: { snapshot, at: Number(at), epoch, lastId: Number(lastId) }, key: Buffer.from(key, 'hex') }
 }
 
 export const createInstallationStore = (db: Pick<Db, '$queryRaw'>) => ({

@@ -23,31 +23,32 @@ import { createReportStore } from './reports.ts'
 import { createRetentionStore } from './retention.ts'
 import { createRevocationStore } from './revocations.ts'
 import { createSearchStore } from './search.ts'
+import { lazily } from '../lib/lazily.ts'
 import { translateErrors } from './database/errors.ts'
 import { inSpan, SpanKind, tracing } from '../telemetry/tracing.ts'
 import { UserStore } from './users.ts'
 
-const createParts = (db: Db) => ({
-  users: new UserStore(db),
-  blocks: createBlockStore(db),
-  conversations: new ConversationStore(db),
-  conversationSettings: createConversationSettingsStore(db),
-  messages: createMessageStore(db),
-  groups: new GroupStore(db),
-  receipts: createReceiptStore(db),
-  readPointers: new ReadPointerStore(db),
-  reactions: createReactionStore(db),
-  notifications: createNotificationStore(db),
-  imports: new ImportStore(db),
-  search: createSearchStore(db),
-  audit: createAuditStore(db),
-  bans: createBanStore(db),
-  directory: new DirectoryStore(db),
-  erasure: createErasureStore(db),
-  exports: createExportStore(db),
-  reports: createReportStore(db),
-  retention: createRetentionStore(db),
-  revocations: createRevocationStore(db),
+const createParts = lazily<Db>()({
+  users: (db) => new UserStore(db),
+  blocks: createBlockStore,
+  conversations: (db) => new ConversationStore(db),
+  conversationSettings: createConversationSettingsStore,
+  messages: createMessageStore,
+  groups: (db) => new GroupStore(db),
+  receipts: createReceiptStore,
+  readPointers: (db) => new ReadPointerStore(db),
+  reactions: createReactionStore,
+  notifications: createNotificationStore,
+  imports: (db) => new ImportStore(db),
+  search: createSearchStore,
+  audit: createAuditStore,
+  bans: createBanStore,
+  directory: (db) => new DirectoryStore(db),
+  erasure: createErasureStore,
+  exports: createExportStore,
+  reports: createReportStore,
+  retention: createRetentionStore,
+  revocations: createRevocationStore,
 })
 
 export type StoreParts = ReturnType<typeof createParts>
@@ -122,8 +123,7 @@ export function createStore(
       client.$transaction(async (db) => {
         const heads = new Map<string, number>()
         const pending: NewEvent[] = []
-        const result = await change({
-          ...createParts(db),
+        const log: Pick<Transaction, 'lock' | 'nextSeq' | 'append'> = {
           async lock(topics) {
             for (const [topic, seq] of await lockTopics(db, topics)) heads.set(topic, seq)
           },
@@ -135,13 +135,13 @@ export function createStore(
           append(event) {
             pending.push(event)
           },
-        })
+        }
+        const result = await change(Object.assign(createParts(db), log))
         return { result, entries: await appendEvents(db, heads, pending) }
       }),
     )
 
-  return {
-    ...createParts(db),
+  return Object.assign(createParts(db), {
     log: new EventLog(db, onOrphans),
     installation: createInstallationStore(db),
 
@@ -156,7 +156,8 @@ export function createStore(
       return await translateErrors(() =>
         snapshot(READ_POSITION, (rows, raw) => {
           const db = snapshotDb(raw)
-          return read({ ...createParts(db), log: new EventLog(db, onOrphans), readPosition: () => rows.then(toReadPosition) })
+          const log = new EventLog(db, onOrphans)
+          return read(Object.assign(createParts(db), { log, readPosition: () => rows.then(toReadPosition) }))
         }),
       )
     },
@@ -174,5 +175,5 @@ export function createStore(
       // Fails on a read-only server, and locks nothing.
       await db.$queryRaw`SELECT FROM topics WHERE false FOR UPDATE`
     },
-  }
+  })
 }

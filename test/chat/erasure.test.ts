@@ -4,6 +4,7 @@ import { userTopic } from '../../src/chat/events.ts'
 import { codeOf, createTestChat, type TestChat } from '../support/chat.ts'
 import { describeEngines } from '../support/database.ts'
 import { rowsOfAllTables } from '../support/tables.ts'
+import { overriding } from '../support/overriding.ts'
 
 const NAME = 'Nemo Nusquam'
 const SECRETS = [
@@ -160,7 +161,8 @@ describeEngines((on) => {
   test('what was interrupted goes on', async () => {
     const { admin, nemo } = await world()
     const { store } = on()
-    const broken = { ...store, erasure: { ...store.erasure, events: () => Promise.reject(new Error('away')) } }
+    const erasure = overriding(store.erasure, { events: () => Promise.reject(new Error('away')) })
+    const broken = overriding(store, { erasure })
     const { commits, chat } = node
     const interrupted = createErasure({ store: broken, commits, groups: chat.groups }).erase(admin, nemo, none, none)
     await expect(interrupted).rejects.toThrow('away')

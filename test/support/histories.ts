@@ -7,6 +7,7 @@ import type { Store } from '../../src/store/store.ts'
 import { newUserId } from './chat.ts'
 import type { Data } from './graphql-client.ts'
 import { createNode, turn, type TestNode } from './live.ts'
+import { overriding } from './overriding.ts'
 
 /** What a client shows of one user's chat, by query. */
 const STATE = `{
@@ -291,14 +292,13 @@ export interface HistoryNode extends TestNode {
 
 export async function createHistoryNode(of: Store): Promise<HistoryNode> {
   // The embedded database answers within the turn: others have theirs between the position and what is read there.
-  const store: Store = {
-    ...of,
+  const store: Store = overriding(of, {
     snapshot: (read) =>
       of.snapshot(async (snapshot) => {
         for (let count = 0; count < 10; count++) await turn()
         return await read(snapshot)
       }),
-  }
+  })
   const node = await createNode(store, createMemoryPubSub(), { resumeLimit: 100_000 })
   const operations = new Operations({
     schema: createSchema(),

@@ -146,7 +146,7 @@ export async function createNode(
       overlapMs,
     },
     {
-      store: { ...store, log, conversations: overriding(store.conversations, { memberships }) },
+      store: overriding(store, { log, conversations: overriding(store.conversations, { memberships }) }),
       pubsub,
       wheel,
       counts: createCounts(),
