@@ -123,7 +123,7 @@ export function createServer(node: Node): HttpServer {
     }),
     // Needs no token: concurrent requests share one check of storage and bus.
     readiness: (isStarting) => {
-      // The embedded database has one connection: a statement of ours would be within the migration's transaction, and fail it.
+      // The embedded database has one connection: the check would wait until it is migrated.
       if (isStarting && settings.databaseUrl === undefined)
         return Promise.resolve({ isReady: false, checks: { database: 'down' } })
       return (checking ??= readiness(core.store, bus.redis).finally(() => (checking = undefined)))

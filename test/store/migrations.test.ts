@@ -95,6 +95,27 @@ describe('the embedded database', () => {
     expect([await history(embedded), await catalog(embedded)]).toEqual(before)
   })
 
+  test('statements of others wait for the migration, and one that fails does not fail it', async () => {
+    const database = await open()
+    try {
+      const migrating = migrate(database)
+      let isOver = false
+      void migrating.then(
+        () => (isOver = true),
+        () => (isOver = true),
+      )
+      while (!isOver) {
+        await rows(database, 'SELECT FROM no_such_table').catch(() => undefined)
+        // Of the tables they see either none or all.
+        const [row] = await rows(database, 'SELECT count(*)::int AS count FROM _prisma_migrations').catch(() => [])
+        expect([undefined, ours.length]).toContain(row?.['count'])
+      }
+      await migrating
+    } finally {
+      await database.close()
+    }
+  })
+
   test('a transaction whose COMMIT fails is reported as failed', async () => {
     await embedded.prisma.$executeRawUnsafe('CREATE TABLE late (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)')
     const twice = embedded.prisma.$transaction(async (transaction) => {

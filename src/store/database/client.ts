@@ -1,10 +1,14 @@
 import { PrismaPg } from '@prisma/adapter-pg'
-import type { SqlDriverAdapterFactory, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import type {
+  SqlDriverAdapter,
+  SqlDriverAdapterFactory,
+  SqlMigrationAwareDriverAdapterFactory,
+} from '@prisma/driver-adapter-utils'
 import pg from 'pg'
 import { type DatabaseTarget, readDatabaseUrl } from './url.ts'
 import { nameOf, type RawDb } from './sql.ts'
 import { Prisma, PrismaClient } from '../generated/client.ts'
-import { migrationAdapterFactory, scriptError } from '../migrations/adapter.ts'
+import { inSession, migrationAdapterFactory, scriptError } from '../migrations/adapter.ts'
 import { createClientClass, createPool, IS_READ_ONLY, type Wire } from './pool.ts'
 import { checkSessions } from './pooled.ts'
 import { DatabaseStartError } from './start-error.ts'
@@ -39,6 +43,8 @@ export interface Database {
   snapshot<T>(first: Prisma.Sql, read: (rows: Promise<unknown[]>, db: RawDb) => Promise<T>): Promise<T>
   /** Separate connections for the migrations: one session each, without a statement timeout. */
   adapterFactory: SqlMigrationAwareDriverAdapterFactory
+  /** Runs `change` in one transaction of such a session. On the embedded database everything else waits meanwhile. */
+  migration<T>(change: (session: SqlDriverAdapter) => Promise<T>): Promise<T>
   engine: 'embedded' | 'postgresql'
   /** What each new connection has to pass before it is used; set by the store that uses the database. */
   admission: Admission
@@ -73,7 +79,9 @@ export async function createDatabase(options: DatabaseOptions): Promise<Database
   // The engine has 8 MB, which nobody needs with a PostgreSQL server.
   const { openEmbedded } = await import('./embedded.ts')
   const embedded = await openEmbedded(options.dataDir, { asIs: options.asIs ?? false })
-  return database('embedded', embedded.adapterFactory, embedded.adapterFactory, options, {
+  return database('embedded', embedded.adapterFactory, options, {
+    adapterFactory: embedded.adapterFactory,
+    migration: embedded.migration,
     schema: 'public',
     admission: {},
     raw: undefined,
@@ -116,12 +124,14 @@ function createPostgres(databaseUrl: string, options: DatabaseOptions): Database
       idle_in_transaction_session_timeout: options.statementTimeoutMs,
     }),
   })
+  const adapterFactory = postgresMigrationFactory(config, schema)
   return database(
     'postgresql',
     new PrismaPg(pool, { schema, statementNameGenerator: ({ sql }) => nameFor(sql) as string }),
-    postgresMigrationFactory(config, schema),
     options,
     {
+      adapterFactory,
+      migration: (change) => inSession(adapterFactory, change),
       schema,
       admission,
       raw: rawStatements((statement) => pool.query(statement), nameFor),
@@ -143,13 +153,12 @@ function createPostgres(databaseUrl: string, options: DatabaseOptions): Database
 function database(
   engine: Database['engine'],
   adapter: SqlDriverAdapterFactory,
-  adapterFactory: SqlMigrationAwareDriverAdapterFactory,
   { acquireTimeoutMs, statementTimeoutMs }: DatabaseOptions,
   {
     snapshot,
     release,
     ...rest
-  }: Pick<Database, 'schema' | 'admission' | 'raw' | 'pool' | 'check'> & {
+  }: Pick<Database, 'adapterFactory' | 'migration' | 'schema' | 'admission' | 'raw' | 'pool' | 'check'> & {
     /** Undefined if the client's own transactions do. */
     snapshot: Database['snapshot'] | undefined
     release: () => Promise<void>
@@ -167,7 +176,6 @@ function database(
   return {
     ...rest,
     prisma,
-    adapterFactory,
     engine,
     snapshot: snapshot ?? ((first, read) => prisma.$transaction((tx) => readWith(tx, tx.$queryRaw(first), read))),
     close: () => (closing ??= disconnect()),

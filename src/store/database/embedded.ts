@@ -1,15 +1,22 @@
 import { chmod, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import { makeFolder, reasonOf } from './data-folder.ts'
 import { acquireLock, LockedError } from './folder-lock.ts'
-import { embeddedAdapterFactory, GuardedPGlite } from './pglite.ts'
+import { embeddedAdapterFactory, embeddedTransaction, GuardedPGlite } from './pglite.ts'
 import { DatabaseStartError } from './start-error.ts'
 
 export interface Embedded {
   adapterFactory: SqlMigrationAwareDriverAdapterFactory
+  migration: <T>(change: (session: SqlDriverAdapter) => Promise<T>) => Promise<T>
   close: () => Promise<void>
 }
+
+const embedded = (pglite: GuardedPGlite, close: () => Promise<void>): Embedded => ({
+  adapterFactory: embeddedAdapterFactory(pglite),
+  migration: (change) => embeddedTransaction(pglite, change),
+  close,
+})
 
 /** The PostgreSQL major version of the embedded engine; it can't read a folder of another one. */
 const POSTGRES_MAJOR = '17'
@@ -26,7 +33,7 @@ type FolderState = 'empty' | 'creating' | 'ready'
 export async function openEmbedded(dataDir: string, { asIs = false } = {}): Promise<Embedded> {
   if (dataDir === 'memory:') {
     const pglite = await GuardedPGlite.start(undefined)
-    return { adapterFactory: embeddedAdapterFactory(pglite), close: () => pglite.stop() }
+    return embedded(pglite, () => pglite.stop())
   }
   const folder = resolve(dataDir)
   await inspect(folder)
@@ -36,14 +43,13 @@ export async function openEmbedded(dataDir: string, { asIs = false } = {}): Prom
     const wasOpen = !asIs && (await closeToOthers(folder))
     const pglite = await openFolder(folder)
     if (wasOpen) await closeContents(folder)
-    const close = async (): Promise<void> => {
+    return embedded(pglite, async () => {
       try {
         await pglite.stop()
       } finally {
         await release()
       }
-    }
-    return { adapterFactory: embeddedAdapterFactory(pglite), close }
+    })
   } catch (error) {
     await release()
     throw error

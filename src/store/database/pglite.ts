@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, openSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PGlite } from '@electric-sql/pglite'
-import type { SqlMigrationAwareDriverAdapterFactory, Transaction } from '@prisma/driver-adapter-utils'
+import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory, Transaction } from '@prisma/driver-adapter-utils'
 import { PrismaPGlite } from 'pglite-prisma-adapter'
 import { migrationAdapterFactory, scriptError } from '../migrations/adapter.ts'
 
@@ -162,22 +162,33 @@ function syncFolder(path: string): void {
 }
 
 export function embeddedAdapterFactory(pglite: PGlite): SqlMigrationAwareDriverAdapterFactory {
-  return migrationAdapterFactory('pglite-prisma-adapter', async () => {
-    const adapter = await new PrismaPGlite(pglite).connect()
-    return {
-      provider: adapter.provider,
-      adapterName: adapter.adapterName,
-      queryRaw: (query) => adapter.queryRaw(query),
-      executeRaw: (query) => adapter.executeRaw(query),
-      // The adapter's own neither waits for the script nor reports its failure.
-      executeScript: async (script) => {
-        await pglite.exec(script).catch(scriptError)
-      },
-      startTransaction: () => startTransaction(pglite),
-      getConnectionInfo: () => ({ supportsRelationJoins: true }),
-      dispose: () => adapter.dispose(),
-    }
-  })
+  return migrationAdapterFactory('pglite-prisma-adapter', () => connect(pglite, () => startTransaction(pglite)))
+}
+
+/** Runs `change` in a transaction, while all other statements wait. */
+export const embeddedTransaction = <T>(pglite: PGlite, change: (session: SqlDriverAdapter) => Promise<T>): Promise<T> =>
+  pglite.transaction(async (client) =>
+    change(await connect(client, () => Promise.reject(new Error('there is one transaction at a time')))),
+  )
+
+async function connect(
+  client: Pick<PGlite, 'query' | 'exec'>,
+  startTransaction: SqlDriverAdapter['startTransaction'],
+): Promise<SqlDriverAdapter> {
+  const adapter = await new PrismaPGlite(client as PGlite).connect()
+  return {
+    provider: adapter.provider,
+    adapterName: adapter.adapterName,
+    queryRaw: (query) => adapter.queryRaw(query),
+    executeRaw: (query) => adapter.executeRaw(query),
+    // The adapter's own neither waits for the script nor reports its failure.
+    executeScript: async (script) => {
+      await client.exec(script).catch(scriptError)
+    },
+    startTransaction,
+    getConnectionInfo: () => ({ supportsRelationJoins: true }),
+    dispose: () => adapter.dispose(),
+  }
 }
 
 /**

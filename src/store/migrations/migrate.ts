@@ -27,26 +27,25 @@ const IS_OURS = 'relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = cu
  */
 export async function migrate(database: Database, migrations?: readonly Migration[]): Promise<void> {
   const ours = migrations ?? (await readMigrations())
+  if (await isMigrated(database, ours)) return
+  await database.migration(async (session) => {
+    // A migration takes the time that it takes, also where the role or a pooler gave the session a limit.
+    await run(session, 'SET LOCAL statement_timeout = 0')
+    await lock(session)
+    if (database.schema !== 'public') await run(session, `CREATE SCHEMA IF NOT EXISTS "${database.schema}"`)
+    const applied = await readApplied(session)
+    if (await isUsable(session, applied, ours)) return
+    if (applied) refuseHistory(applied, ours)
+    else await refuseForeignTables(session)
+    await apply(session, ours)
+  })
+}
+
+/** Whether there is nothing to do, without the lock. */
+async function isMigrated(database: Database, ours: readonly Migration[]): Promise<boolean> {
   const adapter = await database.adapterFactory.connect()
   try {
-    if (await isUsable(adapter, await readApplied(adapter), ours)) return
-    await run(adapter, 'BEGIN')
-    try {
-      // A migration takes the time that it takes, also where the role or a pooler gave the session a limit.
-      await run(adapter, 'SET LOCAL statement_timeout = 0')
-      await lock(adapter)
-      if (database.schema !== 'public') await run(adapter, `CREATE SCHEMA IF NOT EXISTS "${database.schema}"`)
-      const applied = await readApplied(adapter)
-      if (!(await isUsable(adapter, applied, ours))) {
-        if (applied) refuseHistory(applied, ours)
-        else await refuseForeignTables(adapter)
-        await apply(adapter, ours)
-      }
-      await run(adapter, 'COMMIT')
-    } catch (error) {
-      await run(adapter, 'ROLLBACK').catch(() => undefined)
-      throw error
-    }
+    return await isUsable(adapter, await readApplied(adapter), ours)
   } finally {
     await adapter.dispose()
   }
