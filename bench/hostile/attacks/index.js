@@ -7,6 +7,7 @@ import { inputs } from './inputs.js'
 import { lists } from './lists.js'
 import { newer } from './newer.js'
 import { openings } from './openings.js'
+import { parts } from './parts.js'
 import { queues } from './queues.js'
 import { reads } from './reads.js'
 import { replays } from './replays.js'
@@ -43,6 +44,7 @@ export const attacks = [
   ...lists,
   ...openings,
   ...crowds,
+  ...parts,
 ]
 
 export const findAttack = (id) => attacks.find((attack) => attack.id === id)

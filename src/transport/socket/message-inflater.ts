@@ -3,6 +3,7 @@ import type { WebSocket } from 'ws'
 import { CLOSE } from '../../legacy-protocol/close-codes.ts'
 import { closeWith } from './close.ts'
 import { DEFLATE_TAIL } from './deflate-offer.ts'
+import { joinParts } from './message-parts.ts'
 
 const NOTHING: Buffer = Buffer.alloc(0)
 const WINDOW_BYTES = 32_768
@@ -64,7 +65,11 @@ export class MessageInflater {
   /** Called by `ws` with each frame of a compressed message; `done` must be called asynchronously. */
   decompress(frame: Buffer, isLast: boolean, done: Done): void {
     if (!isLast) {
-      if (frame.length > 0) (this.#fragments ??= []).push(frame)
+      if (frame.length > 0) {
+        this.#fragments ??= []
+        this.#fragments.push(frame)
+        joinParts(this.#fragments)
+      }
       return queueMicrotask(() => done(null, NOTHING))
     }
     const message = this.#fragments ? Buffer.concat([...this.#fragments, frame]) : frame

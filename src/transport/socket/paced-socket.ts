@@ -4,6 +4,7 @@ import { CLOSE } from '../../legacy-protocol/close-codes.ts'
 import { TurnQueue } from '../../lib/turn-queue.ts'
 import { closeWith } from './close.ts'
 import { MessageInflater } from './message-inflater.ts'
+import { joinParts } from './message-parts.ts'
 import type { SocketWriter } from './writer.ts'
 
 /** How many bytes are parsed at once: few enough that their frames, however short, are handled within a millisecond. */
@@ -25,6 +26,9 @@ const ROW_MS = 10_000
 /** How long a client closed for its refusals may take to read the responses. */
 const LINGER_MS = 5000
 
+/** What was read of one frame is joined only where it came in more parts than this: those of a large chunk are slices of it. */
+const PARTS_OF_FRAME = 64
+
 type Done = (error?: Error | null) => void
 
 /** The parser of `ws` for a socket's bytes. */
@@ -32,6 +36,10 @@ interface Receiver extends Writable {
   _write: (this: Receiver, chunk: Buffer, encoding: BufferEncoding, done: Done) => void
   paced: PacedSocket
   _extensions: object
+  /** What was read of an incomplete frame. */
+  readonly _buffers: Buffer[]
+  /** The frames so far of an incomplete message. */
+  readonly _fragments: Buffer[]
 }
 
 /** The part of a received chunk that is not parsed yet. */
@@ -115,7 +123,10 @@ export class PacedSocket extends WebSocket {
   }
 
   #parseNow(chunk: Buffer, done: Done): void {
-    ;(this.#parse as Receiver['_write']).call(this.#receiver as Receiver, chunk, 'buffer' as BufferEncoding, done)
+    const receiver = this.#receiver as Receiver
+    ;(this.#parse as Receiver['_write']).call(receiver, chunk, 'buffer' as BufferEncoding, done)
+    joinParts(receiver._fragments)
+    if (receiver._buffers.length > PARTS_OF_FRAME) joinParts(receiver._buffers)
   }
 
   #queueRest(): void {
