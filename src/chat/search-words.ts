@@ -111,11 +111,10 @@ export function tokensOf(content: string): Set<number> {
   for (const { kind, text } of termsOf(content)) {
     if (kind === 'word') addPrefixes(text, tokens)
     else {
-      let before: string | undefined
+      let before: number | undefined
       for (const character of text) {
-        tokens.add(hash(character, RUN))
-        if (before !== undefined) tokens.add(hash(before + character, RUN))
-        before = character
+        if (before !== undefined) tokens.add(hash(character, before))
+        tokens.add((before = hash(character, RUN)))
       }
     }
   }

@@ -9,17 +9,13 @@ const READ_FACTOR = 4
 /** The minimum size of a list item in an answer. */
 const ITEM_BYTES = 12
 
-export class AnswerTooLarge extends ChatError {
-  readonly what: string
+/** The maximum number of fields that an operation may resolve, by what its document says and by how long its lists are. */
+export const FIELDS_LIMIT = 100_000
 
-  /** `isMutation`: the message then says that the changes were made all the same. */
-  constructor(maxBytes: number, what: string, isMutation = false) {
-    const done = isMutation ? '. The mutation was carried out' : ''
-    super(
-      'BAD_USER_INPUT',
-      `the answer is larger than ${maxBytes} bytes: ask for less of ${what}, such as smaller pages or fewer fields${done}`,
-    )
-    this.what = what
+export class AnswerTooLarge extends ChatError {
+  /** @param limit such as `100 bytes` */
+  constructor(limit: string, what: string) {
+    super('BAD_USER_INPUT', `the answer is larger than ${limit}: ask for less of ${what}, such as smaller pages or fewer fields`)
   }
 }
 
@@ -30,6 +26,7 @@ export class AnswerTooLarge extends ChatError {
 export class Answer {
   readonly #maxBytes: number
   #bytes = 0
+  #fields = 0
   #readBytes = 0
   /** Settles when the current read is complete. */
   #reading: Promise<unknown> = Promise.resolve()
@@ -41,7 +38,13 @@ export class Answer {
   /** Counts bytes added to the answer. Throws AnswerTooLarge. */
   add(bytes: number, what: string): void {
     this.#bytes += bytes
-    if (this.#bytes > this.#maxBytes) throw new AnswerTooLarge(this.#maxBytes, what)
+    if (this.#bytes > this.#maxBytes) throw new AnswerTooLarge(`${this.#maxBytes} bytes`, what)
+  }
+
+  /** Counts fields that are resolved for it. Throws AnswerTooLarge. */
+  addFields(fields: number, what: string): void {
+    this.#fields += fields
+    if (this.#fields > FIELDS_LIMIT) throw new AnswerTooLarge(`${FIELDS_LIMIT} fields`, what)
   }
 
   /** Counts a text. */
@@ -57,14 +60,14 @@ export class Answer {
 
   /** Throws AnswerTooLarge if a list was cut at `maxItems`. */
   checkItems(count: number, what: string): void {
-    if (count >= this.maxItems) throw new AnswerTooLarge(this.#maxBytes, what)
+    if (count >= this.maxItems) throw new AnswerTooLarge(`${this.#maxBytes} bytes`, what)
   }
 
   /** Runs reads that may be large one after the other, and none after enough was read. Rejects with AnswerTooLarge. */
   read<T>(what: string, load: () => Promise<T>, sizeOf: (loaded: T) => number): Promise<T> {
     const reading = this.#reading.then(async () => {
       if (this.#bytes > this.#maxBytes || this.#readBytes > READ_FACTOR * this.#maxBytes)
-        throw new AnswerTooLarge(this.#maxBytes, what)
+        throw new AnswerTooLarge(`${this.#maxBytes} bytes`, what)
       const loaded = await load()
       this.#readBytes += sizeOf(loaded)
       return loaded

@@ -23,6 +23,7 @@ import {
 } from 'graphql'
 import { LRUCache } from 'lru-cache'
 
+import { FIELDS_LIMIT } from './answer.ts'
 import { costOf, type Cost } from './cost.ts'
 import { MAX_ERRORS, reworded, withoutSuggestion, withShortValues } from './errors.ts'
 import type { Execute, Variables } from './execute.ts'
@@ -82,7 +83,7 @@ export interface DocumentLimits {
 }
 
 /** More are rejected before execution (docs/graphql.md, Pages and limits). */
-export const DOCUMENT_LIMITS: DocumentLimits = { depth: 12, aliases: 30, tokens: 1000, directives: 50, cost: 100_000 }
+export const DOCUMENT_LIMITS: DocumentLimits = { depth: 12, aliases: 30, tokens: 1000, directives: 50, cost: FIELDS_LIMIT }
 
 /** An error as cached: message, locations and code. */
 const asBadInput = ({ message, locations, path }: GraphQLError, suggestions: boolean): GraphQLError => {

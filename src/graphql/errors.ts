@@ -104,15 +104,18 @@ export function clientResult(
 ): ExecutionResult {
   const given = result.errors ?? NO_ERRORS
   const tooLarge = given.find(({ originalError }) => originalError instanceof AnswerTooLarge)
-  if (tooLarge) {
-    const { what } = tooLarge.originalError as AnswerTooLarge
-    const error = isMutation ? new AnswerTooLarge(maxBytes, what, isMutation) : tooLarge
-    return { data: null, errors: [toClientError(error, report)] }
-  }
+  if (tooLarge) return refusal(tooLarge, report, isMutation)
   const clientResult = given.length > ERRORS_LIMIT ? result : withClientErrors(result, report, suggestions)
   const where = given.length > ERRORS_LIMIT ? String(given[0]?.path?.[0] ?? 'it') : overflowOf(clientResult, maxBytes)
   if (where === undefined) return clientResult
-  return { data: null, errors: [toClientError(new AnswerTooLarge(maxBytes, cut(where), isMutation), report)] }
+  return refusal(new AnswerTooLarge(`${maxBytes} bytes`, cut(where)), report, isMutation)
+}
+
+/** What is sent instead of an answer that is too large. */
+function refusal(tooLarge: Error, report: ReportError, isMutation: boolean): ExecutionResult {
+  const error = toClientError(tooLarge, report)
+  const told = isMutation ? reworded(error, `${error.message}. The mutation was carried out`, error.extensions) : error
+  return { data: null, errors: [told] }
 }
 
 function withClientErrors(result: ExecutionResult, report: ReportError, suggestions: boolean): ExecutionResult {

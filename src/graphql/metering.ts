@@ -75,7 +75,9 @@ const itemsInTurn: Settle = (value, context, info) => {
   if (!context || !Array.isArray(value) || value.length === 0) return value
   context.answer.add(value.length * itemBytes(info), whatOf(info))
   const list = value as unknown[]
-  const each = unitsOfItem(info)
+  const fields = sumOf(info, fieldCounts, (selections) => fieldsOf(selections, getNamedType(info.returnType), info, new Map()))
+  context.answer.addFields(list.length * fields, whatOf(info))
+  const each = unitsOfItem(fields, info)
   const units = Math.ceil(list.length * each)
   if (units === 0) return list
   if (units > UNITS_AT_ONCE && list.length > 1) return inParts(list, Math.max(1, Math.floor(UNITS_AT_ONCE / each)), each, context)
@@ -94,8 +96,7 @@ function inParts(list: readonly unknown[], size: number, unitsOfEach: number, co
 }
 
 /** What resolving one item takes of a turn. A page has had a turn in which each of its items counted as a unit. */
-function unitsOfItem(info: GraphQLResolveInfo): number {
-  const fields = sumOf(info, fieldCounts, (selections) => fieldsOf(selections, getNamedType(info.returnType), info, new Map()))
+function unitsOfItem(fields: number, info: GraphQLResolveInfo): number {
   const units = Math.max(1, fields) / FIELDS_PER_UNIT
   return info.fieldName === 'edges' ? Math.max(0, units - 1) : units
 }

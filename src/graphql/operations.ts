@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createSourceEventStream, type ExecutionResult, type GraphQLError, type GraphQLSchema } from 'graphql'
 import { ChatError } from '../errors.ts'
 import { countIn, createCounts, type Counts } from '../telemetry/counters.ts'
@@ -138,11 +139,14 @@ export class Operations {
     const rules = request.operation.node.operation === 'mutation' ? this.#rulesOfMutations : this.#rules
     if (!('then' in result)) return this.#recordOperation(request, clientResult(result, this.#report, rules))
     this.#running++
-    return result.then((settled) => {
+    const finish = (settled: ExecutionResult): ExecutionResult => {
       this.#running--
       if (this.#running === 0) for (const resolve of this.#waiting.splice(0)) resolve()
       return this.#recordOperation(request, clientResult(settled, this.#report, rules))
-    })
+    }
+    if (request.cost <= SMALL_COST) return result.then(finish)
+    // A large answer is checked, and then encoded, in turns of the event loop apart from that which completed it.
+    return result.then((settled) => nextTurn(settled)).then((settled) => nextTurn(finish(settled)))
   }
 
   /** Prepares a query or mutation and executes it; never rejects. */

@@ -39,6 +39,29 @@ function expectRefused({ data, errors }: Result, what: RegExp): void {
   expect(errors?.[0]?.message).toMatch(new RegExp(`larger than ${LIMIT} bytes: ask for less of ${what.source}`))
 }
 
+test('an answer of more fields than any may have is refused on every transport, though its document does not say how many', async () => {
+  const mentioned = await Promise.all(Array.from({ length: 50 }, () => app.user()))
+  const ids = mentioned.map((user) => String(user.id))
+  const { createGroup } = await app
+    .over(ann)
+    .data('mutation ($input: CreateGroupInput!) { createGroup(input: $input) { conversation { id } } }', {
+      input: { name: 'all', memberIds: ids },
+    })
+  const groupId = createGroup.conversation.id as string
+  const input = { conversationId: groupId, content: 'hello', mentionIds: ids }
+  for (let count = 0; count < 70; count++) await app.over(ann).data(SEND, { input: { ...input, content: `hello ${count}` } })
+  const asked = (count: number): string =>
+    `{ conversation(id: "${groupId}") { messages(first: 100) { edges { node { ${aliases(count, 'mentions { id }')} } } } } }`
+  for (const [, client] of clients) {
+    const { conversation } = await client.data(asked(27))
+    expect(conversation.messages.edges[0].node.a26).toHaveLength(50)
+    const { data, errors } = await client.run(asked(29))
+    expect(data ?? null).toBeNull()
+    expect(errors?.[0]?.extensions).toEqual({ code: 'BAD_USER_INPUT' })
+    expect(errors?.[0]?.message).toMatch(/larger than 100000 fields: ask for less of mentions/)
+  }
+})
+
 describe('an answer that is larger than MAX_RESPONSE_BYTES is refused on every transport', () => {
   test('a page of 100 messages of 5000 Chinese characters is not', async () => {
     for (const [, client] of clients) {
