@@ -23,6 +23,11 @@ const LONG = [
   'graphql/authorisation-paths',
   'graphql/admin',
   'end-to-end/browser-graphiql',
+  'simulation/simulation',
+  'live/feed',
+  'end-to-end/browser-demo-tools',
+  'docs/examples',
+  'auth/tokens',
 ]
 
 class LongFirst extends BaseSequencer {
