@@ -5,6 +5,7 @@ import type { UserRecord } from '../store/users.ts'
 import { isManager } from './access.ts'
 import type { Also, Commits } from './commit.ts'
 import { groupTopic, userTopic, type GroupPayload, type MembershipPayload } from './events.ts'
+import { Slots } from '../lib/slots.ts'
 import { LIMITS, problemWithAnnouncement, problemWithName, problemWithUrl } from '../limits.ts'
 
 /** A membership; `joinedAt` in milliseconds since the epoch. */
@@ -18,6 +19,8 @@ export interface GroupMember {
 const MEMBERS_AT_ONCE = 1000
 /** If more come in by one change, they begin behind the last of them: otherwise each would get the events of all after them. */
 const ONE_BY_ONE = 50
+/** How long a change for more waits for those of others. */
+const LONG_WAIT_MS = 10_000
 /** An announcement that would take more characters, for all first members together, comes after the group, once for all of them. */
 const ANNOUNCED_AT_ONCE = 100_000
 
@@ -46,6 +49,11 @@ export class Groups {
   /** So many ended memberships keep a user from joining: each is read with every connection. Those that others may have caused are not among them. */
   readonly #formerLimit: number
   readonly #stopTyping: (userId: number, conversationId: string) => void
+  /**
+   * Changes for many users hold the locks of their topics for tenths of a second, and a send to one of these, with all that share its statement,
+   * would wait for all such changes before it: one runs at a time, and the next asks for its locks after that send.
+   */
+  readonly #long = new Slots({ count: 1 })
 
   constructor({ store, commits, additionsPerDay, createdPerDay, eventRetentionHours, stopTyping }: GroupsOptions) {
     this.#store = store
@@ -61,7 +69,7 @@ export class Groups {
   async create(ownerId: number, info: GroupInfo, memberIds: readonly number[], { isAdmin = false } = {}): Promise<GroupRecord> {
     checkInfo(info)
     const members = await this.#findUsers([ownerId, ...memberIds])
-    return await this.#commits.run(async (tx) => {
+    const create = async (tx: Transaction): Promise<GroupRecord> => {
       const created = await tx.groups.create(info)
       const topic = groupTopic(created.id)
       await tx.lock([topic, ...members.map(({ id }) => userTopic(id))])
@@ -85,7 +93,8 @@ export class Groups {
       tx.append({ topics, kind: 'group_updated', payload })
       if (isLong) announce(tx, group)
       return group
-    })
+    }
+    return await this.#inTurn({ userId: ownerId, isAdmin }, members, () => this.#commits.run(create))
   }
 
   async update(userId: number, groupId: number, info: Partial<GroupInfo>): Promise<GroupRecord> {
@@ -125,11 +134,12 @@ export class Groups {
     })
   }
 
-  async invite(userId: number, groupId: number, userIds: readonly number[]): Promise<GroupRecord> {
+  async invite(userId: number, groupId: number, userIds: readonly number[], { isAdmin = false } = {}): Promise<GroupRecord> {
     if (userIds.length === 0) throw badInput('userIds is empty, expected at least one user')
     const users = await this.#findUsers(userIds)
     const topics = users.map(({ id }) => userTopic(id))
-    return await this.#change(groupId, [userId, ...users.map(({ id }) => id)], topics, async (tx, group, roles) => {
+    const ids = [userId, ...users.map(({ id }) => id)]
+    const invite = async (tx: Transaction, group: GroupRecord, roles: Map<number, Role>): Promise<GroupRecord> => {
       const role = roles.get(userId)
       if (!role) throw forbidden('only members may invite')
       if (!isManager(role) && !group.allowInvitation) throw forbidden('only owner and admins may invite to this group')
@@ -143,7 +153,8 @@ export class Groups {
       if (!needsApproval) return await admit(tx, group, addedIds)
       await tx.groups.addJoinRequests(groupId, addedIds)
       return group
-    })
+    }
+    return await this.#inTurn({ userId, isAdmin }, users, () => this.#change(groupId, ids, topics, invite))
   }
 
   async leave(userId: number, groupId: number): Promise<void> {
@@ -242,6 +253,17 @@ export class Groups {
       if (!group) throw notFound(`there is no group ${groupId}`)
       return await run(tx, group, await tx.groups.roles(groupId, userIds))
     })
+  }
+
+  /** Runs a change for these users, after those for many others where they are many. Admins need not wait: theirs are often scripts. */
+  async #inTurn<T>(by: { userId: number; isAdmin: boolean }, users: readonly UserRecord[], run: () => Promise<T>): Promise<T> {
+    if (users.length <= ONE_BY_ONE || by.isAdmin) return await run()
+    return await this.#long.run(
+      by.userId,
+      LONG_WAIT_MS,
+      run,
+      'too many changes of groups for many users wait; try again in a second',
+    )
   }
 
   /** The users by id, in the given order and without duplicates. Throws NOT_FOUND naming those who do not exist. */

@@ -1,12 +1,21 @@
+import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Chat } from '../../src/chat/chat.ts'
 import type { Memberships } from '../../src/store/conversations.ts'
 import type { GroupRecord } from '../../src/store/groups.ts'
 import { codeOf, createTestChat, newUserId, refusal, type TestChat } from '../support/chat.ts'
-import { describeEngines, describeServer } from '../support/database.ts'
+import { describeEngines, describeServer, statementsBehind } from '../support/database.ts'
 import { GROUP_INFO } from '../support/group-info.ts'
 
 const NO_GROUP = 1_000_000
+const MESSAGE = {
+  conversationId: null,
+  isGroup: null,
+  content: 'hi',
+  messageType: 'text',
+  mediaUrl: null,
+  key: null,
+}
 const INFO = { ...GROUP_INFO, name: 'Foxes' }
 
 describeEngines((on) => {
@@ -539,6 +548,37 @@ describeServer((on) => {
     first.published.push(...nodes[1].published)
     await first.expectLogPublished()
     for (const node of nodes) await node.close()
+  })
+
+  test('of changes for many users one holds locks at a time, and a send comes before the next; admins need not wait', async () => {
+    const node = createTestChat(on().store)
+    const { groups, messages } = node.chat
+    const [admin = 0, a = 0, b = 0, c = 0, sender = 0, ...members] = await node.users(60)
+    const [member = 0] = members
+    const invitedTo = await node.group(c, [])
+    const holder = new pg.Client({ connectionString: on().url })
+    await holder.connect()
+    try {
+      await holder.query('BEGIN')
+      await holder.query('SELECT FROM topics WHERE name = $1 FOR UPDATE', [`user:${member}`])
+      const first = groups.create(a, INFO, members)
+      await expect.poll(() => statementsBehind(holder)).toBe(1)
+      const others = [groups.create(a, INFO, members), groups.create(b, INFO, members), groups.invite(c, invitedTo, members)]
+      const sent = messages.send(sender, { ...MESSAGE, receiverId: member })
+      await expect.poll(() => statementsBehind(holder)).toBe(2)
+      const ofAdmin = groups.create(admin, INFO, members, { isAdmin: true })
+      await expect.poll(() => statementsBehind(holder)).toBe(3)
+      await holder.query('COMMIT')
+      await Promise.all([first, ...others, sent, ofAdmin])
+    } finally {
+      await holder.end()
+    }
+    const entries = await node.store.log.read({ topic: `user:${member}`, after: 0, until: 100 }, 100)
+    const kinds = entries.map(({ event }) => event.kind)
+    expect(kinds.slice(0, 3)).toEqual(['group_updated', 'message_sent', 'group_updated'])
+    expect(kinds.slice(3).toSorted()).toEqual(['group_updated', 'group_updated', 'member_joined'])
+    await node.expectLogPublished()
+    await node.close()
   })
 
   test('of two who hand the group over at once to each other, one owns it', async () => {

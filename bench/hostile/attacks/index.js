@@ -5,6 +5,7 @@ import { frames } from './frames.js'
 import { http } from './http.js'
 import { inputs } from './inputs.js'
 import { lists } from './lists.js'
+import { locks } from './locks.js'
 import { newer } from './newer.js'
 import { openings } from './openings.js'
 import { parts } from './parts.js'
@@ -45,6 +46,7 @@ export const attacks = [
   ...openings,
   ...crowds,
   ...parts,
+  ...locks,
 ]
 
 export const findAttack = (id) => attacks.find((attack) => attack.id === id)

@@ -147,7 +147,7 @@ export const mutations: MutationResolvers = {
     chat.groups.decide(viewer.userId, group(groupId), user(userId), approve),
 
   inviteToGroup: (_root, { groupId, userIds }, { chat, viewer }) =>
-    chat.groups.invite(viewer.userId, group(groupId), userIds.map(user)),
+    chat.groups.invite(viewer.userId, group(groupId), userIds.map(user), viewer),
 
   leaveGroup: async (_root, { groupId }, { chat, viewer }) => {
     await chat.groups.leave(viewer.userId, group(groupId))
