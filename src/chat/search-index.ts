@@ -96,7 +96,7 @@ export class SearchIndex {
   readonly #onError: (error: unknown) => void
   #waiting: MessageRecord[] = []
   #timer: NodeJS.Timeout | undefined
-  #flushing: Promise<void> | undefined
+  #flushing: Promise<void> = Promise.resolve()
 
   constructor(store: Store, onError: (error: unknown) => void) {
     this.#store = store
@@ -120,8 +120,7 @@ export class SearchIndex {
     clearTimeout(this.#timer)
     this.#timer = undefined
     // One statement at a time: a slow database must not get more of them.
-    await this.#flushing
-    this.#flushing = this.#add(this.#waiting.splice(0))
+    this.#flushing = this.#flushing.then(() => this.#add(this.#waiting.splice(0)))
     await this.#flushing
   }
 

@@ -66,6 +66,36 @@ describe('others have their turn', () => {
     expect(Math.max(...sizes)).toBeLessThanOrEqual(10_000)
   })
 
+  test('one statement at a time is sent, however many wait for the index meanwhile', async () => {
+    const running: (() => void)[] = []
+    const added: number[] = []
+    const add = (some: readonly { messageId: number }[]): Promise<void> => {
+      added.push(...some.map(({ messageId }) => messageId))
+      return new Promise((resolve) => running.push(resolve))
+    }
+    const index = new SearchIndex({ search: { add } } as unknown as Store, (error) => expect(error).toBeUndefined())
+    const committed = (id: number): void =>
+      index.committed([{ event: { kind: 'message_sent', payload: messageWith(id, 'x') } } as LogEntry])
+    committed(1)
+    const flushes = [index.flush()]
+    await expect.poll(() => running.length).toBe(1)
+    for (const id of [2, 3]) {
+      committed(id)
+      flushes.push(index.flush(), index.flush())
+    }
+    running[0]?.()
+    await expect.poll(() => running.length).toBe(2)
+    committed(4)
+    flushes.push(index.flush())
+    await turnsDuring(() => new Promise((resolve) => setTimeout(resolve, 1)))
+    expect(added).toEqual([1, 2, 3])
+    running[1]?.()
+    await expect.poll(() => running.length).toBe(3)
+    running[2]?.()
+    await Promise.all(flushes)
+    expect(added).toEqual([1, 2, 3, 4])
+  })
+
   test('while contents are looked through, of which a search sees so many', async () => {
     let count = 0
     const find = ({ from, before, limit }: { from: number; before: number; limit: number }) => {
