@@ -51,6 +51,8 @@ const DOCUMENTS = {
     query: `query Q${index} { conversations(first: 100) { edges { node { messages(first: 100) { edges { node { replies(first: 100) { edges { node { id } } } } } } } } } }`,
   }),
 }
+/** Refused by what is asked with them. */
+const VALID = ['variables that are missing', 'too high a cost']
 const FRAMES = {
   'empty frames': () => '{}',
   'no JSON': (index) => `{${index}`,
@@ -174,6 +176,10 @@ const server = await Server.start({ entry: values.server, env, logFile: join(LOG
 const rows = []
 let isKept = false
 const all = /** @type {[string, string, () => Promise<void>][]} */ (kinds(server.port))
+// Their documents are valid and stay in the cache, up to its bound: it is full before something is measured.
+for (const [, name, send] of all.filter(([protocol]) => protocol === 'HTTP')) {
+  if (VALID.includes(name)) await send()
+}
 for (const [protocol, name, send] of all) {
   const { heapBytes: before } = await server.ask('memory')
   await send()
