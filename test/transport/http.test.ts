@@ -341,6 +341,36 @@ describe('the other paths', () => {
     await closed
   })
 
+  test.each([
+    ['two', 'Host: x\r\nhost: y'],
+    ['the same one twice', 'Host: x\r\nHost: x'],
+    ['one that is no host', 'Host: x y/z@w'],
+  ])('a request with %s Host is answered with 400, and nothing after it', async (_, hosts) => {
+    const upgrade =
+      'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+    for (const [path, headers] of [
+      ['/health', ''],
+      ['/ws/connect', `Authorization: Bearer ${token}\r\n${upgrade}`],
+    ]) {
+      const socket = connect(app.port, '127.0.0.1').setEncoding('latin1')
+      let text = ''
+      socket.on('data', (chunk: string) => (text += chunk))
+      const closed = once(socket, 'close')
+      socket.write(`GET ${path} HTTP/1.1\r\n${hosts}\r\n${headers}\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n`)
+      await closed
+      expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 400'])
+      expect(text).toContain('expected one header Host')
+    }
+  })
+
+  test.each(['x', 'x:80', '127.0.0.1:80', '[::1]:80', '', 'a_b.example'])('the Host %j is one', async (host) => {
+    const socket = connect(app.port, '127.0.0.1').setEncoding('latin1')
+    socket.write(`GET /health HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+    const [text] = (await once(socket, 'data')) as [string]
+    expect(text).toMatch(/^HTTP\/1\.1 200 /)
+    socket.destroy()
+  })
+
   // As Java's HttpClient and `curl --http2` ask before they speak HTTP/1.1.
   test('an upgrade to HTTP/2 is ignored: each request of the connection is answered, whatever its body', async () => {
     const warned = vi.fn<() => void>()

@@ -21,7 +21,7 @@ import { createGraphqlRoute, type GraphqlRouteOptions } from './graphql-route.ts
 import { paceRequests, takeOver } from './paced-requests.ts'
 import { createProbes, createProbeServer, PROBE_METHODS, sendJson, type Probe, type ProbesOptions } from './probes.ts'
 import { Routes, TRY_AGAIN, type Closed, type Route, type RouteParts } from './routes.ts'
-import { normalTarget, pathOf } from './target.ts'
+import { hasOneHost, normalTarget, pathOf } from './target.ts'
 import { refuseUpgrade, SECURITY_HEADERS, startPings, type Endpoint } from '../socket/upgrade.ts'
 
 export interface HttpServerOptions extends ProbesOptions, GraphqlRouteOptions {
@@ -209,6 +209,11 @@ export class HttpServer {
     if (this.#closed === 'draining') response.shouldKeepAlive = false
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value)
     if (this.#options.tls) response.setHeader('Strict-Transport-Security', 'max-age=31536000')
+    if (!hasOneHost(request)) {
+      // Who else reads it, such as a proxy, may see another request in what follows.
+      response.shouldKeepAlive = false
+      return sendJson(response, 400, { error: ONE_HOST })
+    }
     this.#routes.handle(request, response, pathOf(request.url)).catch((error: unknown) => {
       const clientError = this.#operations.failure(error)
       const status = error instanceof ChatError ? error.status : statusOf(clientError).status
@@ -221,6 +226,7 @@ export class HttpServer {
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // Closed while it waited for its turn.
     if (socket.destroyed) return
+    if (!hasOneHost(request)) return refuseUpgrade(socket, 400, JSON.stringify({ error: ONE_HOST }))
     request.url = normalTarget(request.url)
     const endpoint = this.#routes.endpointOf(pathOf(request.url))
     if (!endpoint) return refuseUpgrade(socket, 404, JSON.stringify({ error: this.#routes.nothingHere }))
@@ -258,6 +264,8 @@ function sendError(response: ServerResponse, error: GraphQLError, status: number
 }
 
 const ignore = (): void => undefined
+
+const ONE_HOST = 'expected one header Host, with a host and a port'
 
 const wantsUpgrade: Route['handle'] = (_request, response) =>
   sendJson(response, 426, { error: 'expected a WebSocket upgrade' }, { Upgrade: 'websocket', Connection: 'Upgrade' })

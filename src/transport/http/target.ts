@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http'
+
 /**
  * The request target as the server routes it: without scheme and authority, which HTTP/1.1 allows before the path (RFC 9112,
  * section 3.2.2), and `/graphql/` as `/graphql`.
@@ -19,4 +21,15 @@ export function isText(target: string): boolean {
   } catch {
     return false
   }
+}
+
+/** A host and a port (RFC 3986, section 3.2): a name, an IPv4 or an IPv6 address. */
+const HOST = /^(?:[\w.~!$&'()*+,;=%-]*|\[[\w.:]+\])(?::\d*)?$/
+
+/** Whether a request has no more than one `Host`, and that one is no other text (RFC 9112, section 3.2); Node checks that it has one. */
+export function hasOneHost({ rawHeaders, headers }: Pick<IncomingMessage, 'rawHeaders' | 'headers'>): boolean {
+  let count = 0
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    if (rawHeaders[index]?.length === 4 && rawHeaders[index]?.toLowerCase() === 'host') count++
+  return count <= 1 && HOST.test(headers.host ?? '')
 }
