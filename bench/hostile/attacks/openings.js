@@ -1,5 +1,6 @@
 import { sleep } from '../../support/processes.js'
 import { filled, frame, subscribe } from '../frames.js'
+import { groupWith, history } from '../world.js'
 
 /** O: what connections do before they are anybody's, and what comes together with an upgrade. */
 const get = (path) => Buffer.from(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
@@ -33,6 +34,18 @@ const againAndAgain = async (attacker, count, bytes) => {
 
 const deep = `${'['.repeat(25_000)}${']'.repeat(25_000)}`
 const init = (payload) => frame(`{"type":"connection_init","payload":${payload}}`)
+
+/** Different characters, which take long to compress. */
+const varied = (seed) =>
+  Array.from({ length: 5000 }, (_, index) => String.fromCodePoint(0x4e00 + ((index * 7919 + seed * 31) % 20_000))).join('')
+
+async function longTexts(attacker) {
+  const made = await groupWith(attacker, 10)
+  await history(attacker, made, 110, varied(1))
+  return made
+}
+
+const CONTENTS = 'query ($id: ID!) { conversation(id: $id) { messages(first: 100) { edges { node { content } } } } }'
 
 export const openings = [
   {
@@ -117,6 +130,39 @@ export const openings = [
       const query = `{ viewer { ${Array.from({ length: 29 }, (_, index) => `a${index}: name`).join(' ')} } }`
       const sockets = await Promise.all(Array.from({ length: 20 }, () => attacker.socket('graphql', { compresses: true })))
       await attacker.pace(45, (count) => attacker.send(sockets[count % sockets.length], subscribe(count, query)))
+    },
+  },
+  {
+    id: 'O8',
+    title: 'graphql-ws with WS_COMPRESSION=1: 100 messages of 5,000 characters, on 20 sockets, 45 times a second',
+    env: { WS_COMPRESSION: '1' },
+    prepare: longTexts,
+    async run(attacker, { conversationId }) {
+      const sockets = await Promise.all(Array.from({ length: 20 }, () => attacker.socket('graphql', { compresses: true })))
+      await attacker.pace(45, (count) =>
+        attacker.send(sockets[count % sockets.length], subscribe(count, CONTENTS, { id: conversationId })),
+      )
+    },
+  },
+  {
+    id: 'O9',
+    title: 'the same: 80 subscriptions with 28 contents each, on 20 sockets, and 10 messages of 5,000 characters a second',
+    env: { WS_COMPRESSION: '1' },
+    prepare: (attacker) => groupWith(attacker, 1),
+    async run(attacker, { conversationId }) {
+      const sockets = await Promise.all(Array.from({ length: 20 }, () => attacker.socket('graphql', { compresses: true })))
+      const contents = Array.from({ length: 28 }, (_, index) => `a${index}: content`).join(' ')
+      for (let count = 0; count < 80; count++)
+        attacker.send(
+          sockets[count % sockets.length],
+          subscribe(count, `subscription { messageSent { x${count}: id ${contents} } }`),
+        )
+      await attacker.pace(10, (count) =>
+        attacker.post({
+          query: 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id } }',
+          variables: { input: { conversationId, content: varied(count) } },
+        }),
+      )
     },
   },
 ]

@@ -7,6 +7,7 @@ import { CLOSE } from '../../legacy-protocol/close-codes.ts'
 import { closeWith } from './close.ts'
 import type { DeflateAgreement } from './deflate-offer.ts'
 import { payloadOf } from './frame.ts'
+import { OwnDeflate } from './own-deflate.ts'
 import { compressedFrame, type SharedMessage } from './shared-deflate.ts'
 
 const NOTHING = Buffer.alloc(0)
@@ -44,6 +45,7 @@ export class SocketWriter {
   readonly #counts: Pick<Counts, 'ephemeralDropped' | 'tooSlow'>
   /** Settles when the last compressed message is written; undefined if `ws` does not compress for this socket. */
   #compressed: Promise<void> | undefined
+  readonly #ownDeflate: OwnDeflate | undefined
   #pending: Buffer[] | undefined
   #pendingBytes = 0
   /** Ephemeral frames for which there was no room. */
@@ -67,7 +69,9 @@ export class SocketWriter {
     this.#ws = ws
     this.#socket = socket
     this.#maxBufferedBytes = maxBufferedBytes
-    if (ws.extensions !== '') this.#compressed = Promise.resolve()
+    if (ws.extensions === '') return
+    this.#compressed = Promise.resolve()
+    this.#ownDeflate = new OwnDeflate(ws)
   }
 
   /**
@@ -169,7 +173,7 @@ export class SocketWriter {
   #compress(frame: Buffer): void {
     const payload = payloadOf(frame)
     // Its callback is called even if the socket is gone.
-    this.#compressed = new Promise((resolve) => this.#ws.send(payload, { binary: false }, () => resolve()))
+    this.#compressed = new Promise((resolve) => (this.#ownDeflate as OwnDeflate).send(payload, resolve))
   }
 
   /** Flushes, then closes the socket (RFC 6455, section 5.5.1). */
