@@ -171,15 +171,17 @@ interface ClaimLimits {
 
 function verifyWith({ kind, key }: TokenKey, token: string, limits: ClaimLimits): jsonwebtoken.JwtPayload {
   // jsonwebtoken builds a key object from a string or PEM at each call, at 50 times the cost.
-  const options: jsonwebtoken.VerifyOptions & { complete?: false } = { algorithms: [kind], ...limits }
-  let claims: string | jsonwebtoken.JwtPayload
+  let verified: jsonwebtoken.Jwt
   try {
-    claims = jsonwebtoken.verify(token, key, options)
+    verified = jsonwebtoken.verify(token, key, { algorithms: [kind], ...limits, complete: true })
   } catch (error) {
     throw refuse(reasonOf(error as Error))
   }
-  if (typeof claims === 'string') throw refuse('the token carries no claims')
-  return claims
+  const { header, payload } = verified
+  // An extension that must be understood (RFC 7515, section 4.1.11) is not.
+  if (header.crit !== undefined) throw refuse(REASONS.malformed)
+  if (typeof payload === 'string') throw refuse('the token carries no claims')
+  return payload
 }
 
 /** Maximum size of a key set. */
@@ -267,9 +269,7 @@ function remoteKeys(url: string, onError: (error: unknown) => void): GetKey {
 function byKeySet(url: string, onError: (error: unknown) => void): (token: string) => Promise<TokenKey> {
   const keys = remoteKeys(url, onError)
   return async (token) => {
-    const { alg: kind, kid, crit } = headerOf(token)
-    // An extension that must be understood (RFC 7515, section 4.1.11) is not.
-    if (crit !== undefined) throw refuse(REASONS.malformed)
+    const { alg: kind, kid } = headerOf(token)
     if (kind !== 'RS256' && kind !== 'ES256') throw refuse(REASONS.algorithm)
     try {
       const key = await keys({ alg: kind, ...(kid === undefined ? {} : { kid }) }, { payload: '', signature: '' })

@@ -106,6 +106,11 @@ const badTokens: [name: string, token: string, reason: string][] = [
   ['with algorithm nOnE', `${resigned({ alg: 'nOnE' }, claims())}.`, 'the token is not signed'],
   ['signed with HS512', sign(claims(), SECRET, 'HS512'), 'the token is signed with another algorithm'],
   ['signed with RS256', sign(claims(), privateKey, 'RS256'), 'the token is signed with another algorithm'],
+  [
+    'with an extension that must be understood',
+    jsonwebtoken.sign(claims(), SECRET, { header: { alg: 'HS256', crit: ['b64'] } }),
+    'the token is malformed',
+  ],
   ['without exp', sign({ sub: '7' }), 'the claim "exp" is missing'],
   ['with exp a string', `${resigned({ alg: 'HS256' }, claims({ exp: 'never' }))}.x`, 'the signature of the token is wrong'],
   ['without sub', sign({ exp: inAnHour() }), 'the claim "sub" is not a user id'],
