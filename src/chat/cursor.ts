@@ -20,18 +20,20 @@ const MAX_BYTES = (MAX_CURSOR * 3) / 4
 const macOf = (body: Uint8Array, key: Uint8Array): Buffer =>
   createHmac('sha256', key).update('cursor').update(body).digest().subarray(0, MAC_BYTES)
 
-function pushNumber(bytes: number[], value: bigint): void {
+function pushNumber(bytes: number[], value: bigint | number): void {
   let rest = value
-  for (; rest > 0x7fn; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80)
-  bytes.push(Number(rest))
+  for (; typeof rest === 'bigint' && rest > Number.MAX_SAFE_INTEGER; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80)
+  let low = Number(rest)
+  for (; low > 0x7f; low = Math.floor(low / 0x80)) bytes.push((low % 0x80) | 0x80)
+  bytes.push(low)
 }
 
 /** The cursor of a position; undefined if so many transactions were running that it would be too long. */
 export function encodeCursor({ epoch, at, lastId, snapshot }: SnapshotPosition, key: Uint8Array): string | undefined {
   const [xmin = '', xmax = '', running = ''] = snapshot.split(':')
   const bytes = [VERSION, ...Buffer.from(epoch.replaceAll('-', ''), 'hex')]
-  pushNumber(bytes, BigInt(Math.floor(at)))
-  pushNumber(bytes, BigInt(lastId))
+  pushNumber(bytes, Math.floor(at))
+  pushNumber(bytes, lastId)
   pushNumber(bytes, BigInt(xmin))
   pushNumber(bytes, BigInt(xmax) - BigInt(xmin))
   let before = BigInt(xmin)

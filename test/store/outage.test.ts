@@ -113,6 +113,13 @@ describeServers((on, isPooled) => {
     expect(await codesOf([store.snapshot(({ users }) => users.byIds([1]))])).toEqual(['done'])
   })
 
+  test('the transaction of a snapshot ends though nothing else uses its connection', async () => {
+    const { store } = await on().another({ poolSize: 2 })
+    await store.snapshot(({ readPosition }) => readPosition())
+    const open = `SELECT count(*)::int AS count FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()`
+    await expect.poll(() => on().query(open)).toEqual([{ count: 0 }])
+  })
+
   test('a snapshot whose position can not be read is UNAVAILABLE, whatever else is read and whether it is asked for or not', async () => {
     const { store } = await on().another({ statementTimeoutMs: 500 })
     const holder = new pg.Client({ connectionString: on().url })
