@@ -18,6 +18,7 @@ const PAGES = {
     faults: () => faults('faults'),
     resume: () => faults('resume'),
     inbox,
+    cursor: cursors,
     searches: () => databaseTime('messages'),
     'searches for users': () => databaseTime('users'),
     'read state': () => databaseTime('read state'),
@@ -90,6 +91,21 @@ function inbox() {
     header,
     Object.keys(results[sizes[0]]).map((name) => [name, ...sizes.map((size) => results[size][name].toFixed(1))]),
   )
+}
+
+const CURSOR_QUERIES = {
+  small: 'the viewer alone',
+  start: '20 conversations with last message, count and members, and notifications',
+  history: '30 messages with senders, reactions and receipts',
+}
+
+function cursors() {
+  const rows = Object.entries(load('cursor').results).map(([name, { ratio, measured }]) => {
+    const milliseconds = (which, part) => median(measured.map((round) => round[which][part])).toFixed(2)
+    const cells = ['without', 'with'].flatMap((which) => ['node', 'database'].map((part) => milliseconds(which, part)))
+    return [CURSOR_QUERIES[name], ...cells, ratio.toFixed(2)]
+  })
+  return table(['ms CPU a query', 'node', 'PostgreSQL', 'with cursor: node', 'PostgreSQL', 'ratio of the sums'], rows)
 }
 
 /** Milliseconds of database time for each request of a kind, by the clock. */
