@@ -280,7 +280,7 @@ function install(): void {
   }
   Object.assign(timersPromises, {
     setTimeout: wait,
-    setImmediate: () => new Promise<void>((resolve) => world.immediate(resolve)),
+    setImmediate: (value?: unknown) => new Promise((resolve) => world.immediate(() => resolve(value))),
   })
   Object.assign(crypto, { randomUUID: uuid })
   syncBuiltinESMExports()
