@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { familyCpuSeconds } from '../performance/proc.js'
 import { startServer } from '../performance/server.js'
+import { median } from '../performance/statistics.js'
 import { number, readValues } from '../support/options.js'
 import { quitInOrder } from '../support/quit.js'
 import { OwnPostgres } from '../support/services.js'
@@ -114,7 +115,6 @@ async function measure(query) {
   }
 }
 
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]
 const results = {}
 let isDear = false
 const rows = []

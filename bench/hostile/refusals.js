@@ -177,8 +177,8 @@ const rows = []
 let isKept = false
 const all = /** @type {[string, string, () => Promise<void>][]} */ (kinds(server.port))
 // Their documents are valid and stay in the cache, up to its bound: it is full before something is measured.
-for (const [, name, send] of all.filter(([protocol]) => protocol === 'HTTP')) {
-  if (VALID.includes(name)) await send()
+for (const [protocol, name, send] of all) {
+  if (protocol === 'HTTP' && VALID.includes(name)) await send()
 }
 for (const [protocol, name, send] of all) {
   const { heapBytes: before } = await server.ask('memory')

@@ -1,3 +1,5 @@
+import { signToken } from '../support/token.js'
+
 /** What attacks need to be there before them. */
 
 /** A group of the attacker with friends in it, who are users by then. */
@@ -42,3 +44,23 @@ export async function history(attacker, { friends, conversationId }, count, cont
   )
   return ids.flat()
 }
+
+/** So many users with ids from `firstId` on, who have been there before; resolves with their ids. */
+export async function people(attacker, firstId, count) {
+  const admin = signToken({ userId: 1, name: 'Admin', role: 'admin' })
+  const ids = Array.from({ length: count }, (_, index) => String(firstId + index))
+  await attacker.query('{ viewer { id } }')
+  for (let start = 0; start < count; start += 25) {
+    const some = ids.slice(start, start + 25)
+    await attacker.query(
+      `mutation { ${some.map((id) => `a${id}: upsertUser(id: "${id}", name: "x") { id }`).join(' ')} }`,
+      {},
+      admin,
+    )
+  }
+  return ids
+}
+
+/** 5,000 different characters, so that nothing compresses them. */
+export const variedText = (seed) =>
+  Array.from({ length: 5000 }, (_, index) => String.fromCodePoint(0x4e00 + ((index * 7919 + seed) % 20_000))).join('')

@@ -77,6 +77,14 @@ const inOrder =
 
 const bytesOf = (message: MessageRecord | undefined): number => (message ? message.content.length + 200 : 0)
 
+/** Pages of messages, for `inParts`. */
+const pages = (answer: Answer, what: string) => ({
+  answer,
+  what,
+  rowsOf: ({ limit }: { limit: number }) => limit,
+  sizeOf: (page: readonly MessageRecord[]) => page.reduce((sum, row) => sum + bytesOf(row), 0),
+})
+
 /** A list that is cut where the answer has no more room. */
 const upTo =
   <K, V>(
@@ -104,28 +112,9 @@ export const createLoaders = lazily<Pick<Chat, 'reads' | 'presence'> & { answer:
   memberPage: ({ reads }) => byKey<MemberPageKey, Awaited<ReturnType<Reads['memberPages']>>[number]>(reads.memberPages),
   messagePage: ({ reads, answer }) =>
     byKey<MessagePageKey, Awaited<ReturnType<Reads['messagePages']>>[number]>(
-      inParts(
-        {
-          answer,
-          what: 'messages',
-          rowsOf: ({ limit }) => limit,
-          sizeOf: (page) => page.reduce((sum, row) => sum + bytesOf(row), 0),
-        },
-        reads.messagePages,
-      ),
+      inParts(pages(answer, 'messages'), reads.messagePages),
     ),
-  replyPage: ({ reads, answer }) =>
-    byKey<ReplyPageKey, MessageRecord[]>(
-      inParts(
-        {
-          answer,
-          what: 'replies',
-          rowsOf: ({ limit }) => limit,
-          sizeOf: (page) => page.reduce((sum, row) => sum + bytesOf(row), 0),
-        },
-        reads.replyPages,
-      ),
-    ),
+  replyPage: ({ reads, answer }) => byKey<ReplyPageKey, MessageRecord[]>(inParts(pages(answer, 'replies'), reads.replyPages)),
   joinRequests: ({ reads, answer }) =>
     byMap(async (groupIds: readonly number[]) => {
       const requests = await reads.joinRequests(groupIds, answer.maxItems)

@@ -1,28 +1,12 @@
 import { sleep } from '../../support/processes.js'
 import { signToken } from '../../support/token.js'
 import { subscribe } from '../frames.js'
-import { groupWith } from '../world.js'
+import { groupWith, people, variedText } from '../world.js'
 
 /** Q: one change for a thousand users, ids as long as a frame, and what open subscriptions hold and make. */
 const PER_SECOND = 45
 const FIRST_ID = 2_000_000
 const SOCKETS = 20
-
-/** Users who have been there before; resolves with their ids. */
-async function people(attacker, count) {
-  const admin = signToken({ userId: 1, name: 'Admin', role: 'admin' })
-  const ids = Array.from({ length: count }, (_, index) => String(FIRST_ID + index))
-  await attacker.query('{ viewer { id } }')
-  for (let start = 0; start < count; start += 25) {
-    const some = ids.slice(start, start + 25)
-    await attacker.query(
-      `mutation { ${some.map((id) => `a${id}: upsertUser(id: "${id}", name: "x") { id }`).join(' ')} }`,
-      {},
-      admin,
-    )
-  }
-  return ids
-}
 
 async function connect(attacker, ids) {
   for (let start = 0; start < ids.length; start += 50)
@@ -36,16 +20,12 @@ async function connect(attacker, ids) {
 const CREATE =
   'mutation ($ids: [ID!], $text: String) { createGroup(input: { name: "G", memberIds: $ids, announcement: $text }) { id } }'
 
-/** Different characters, so that nothing compresses them. */
-const text = (seed) =>
-  Array.from({ length: 5000 }, (_, index) => String.fromCodePoint(0x4e00 + ((index * 7919 + seed) % 20_000))).join('')
-
 /** 300 of a thousand users are connected, and `memberCount` of these are in the group already. */
 const invited = (id, title, memberCount) => ({
   id,
   title,
   async prepare(attacker) {
-    const ids = await people(attacker, 999)
+    const ids = await people(attacker, FIRST_ID, 999)
     const { createGroup } = await attacker.query(CREATE, { ids: ids.slice(0, memberCount) })
     await connect(attacker, ids.slice(0, 300))
     return { ids: ids.slice(memberCount), groupId: createGroup.id }
@@ -97,9 +77,11 @@ export const crowds = [
   {
     id: 'Q2',
     title: '45 groups a second of 1,000 users with an announcement of 5,000 characters',
-    prepare: (attacker) => people(attacker, 999),
+    prepare: (attacker) => people(attacker, FIRST_ID, 999),
     run: (attacker, members) =>
-      attacker.pace(PER_SECOND, (count) => attacker.post({ query: CREATE, variables: { ids: members, text: text(count) } })),
+      attacker.pace(PER_SECOND, (count) =>
+        attacker.post({ query: CREATE, variables: { ids: members, text: variedText(count) } }),
+      ),
   },
   invited('Q3', '1,000 users, 300 of them connected, invited to a group at once', 0),
   invited('Q4', '700 users invited at once to a group with 300 connected members', 300),
@@ -132,7 +114,7 @@ export const crowds = [
         attacker.post(
           {
             query: 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id } }',
-            variables: { input: { conversationId, content: text(count) } },
+            variables: { input: { conversationId, content: variedText(count) } },
           },
           { token: friend.token },
         ),

@@ -1,5 +1,4 @@
-import { signToken } from '../../support/token.js'
-import { groupWith } from '../world.js'
+import { groupWith, people } from '../world.js'
 
 /** S: changes that hold many locks, for which the sends of everybody wait. */
 const FIRST_ID = 3_000_000
@@ -11,29 +10,14 @@ const SEND = 'mutation ($id: ID!) { sendMessage(input: { receiverId: $id, conten
 /** The two others whose sends are measured. */
 const SENDERS = ['120', '121']
 
-/** Users of this run alone, so that no limit of the day of one before counts. */
-async function people(attacker, count) {
-  const admin = signToken({ userId: 1, name: 'Admin', role: 'admin' })
-  const ids = Array.from({ length: count }, (_, index) => String(FIRST_ID + attacker.userId * 1000 + index))
-  await attacker.query('{ viewer { id } }')
-  for (let start = 0; start < count; start += 25) {
-    const some = ids.slice(start, start + 25)
-    await attacker.query(
-      `mutation { ${some.map((id) => `a${id}: upsertUser(id: "${id}", name: "x") { id }`).join(' ')} }`,
-      {},
-      admin,
-    )
-  }
-  return ids
-}
-
 /** So many users create groups of the same thousand users, and the attacker writes to one of these. */
 const creating = (id, title, userCount, { ofSenders = false, sends = false }) => ({
   id,
   title,
   async prepare(attacker) {
     const { friends } = await groupWith(attacker, userCount)
-    const ids = await people(attacker, 990)
+    // Users of this run alone, so that no limit of the day of one before counts.
+    const ids = await people(attacker, FIRST_ID + attacker.userId * 1000, 990)
     return { friends, ids: ofSenders ? [...ids, ...SENDERS] : ids }
   },
   async run(attacker, { friends, ids }) {

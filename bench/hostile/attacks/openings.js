@@ -1,6 +1,6 @@
 import { sleep } from '../../support/processes.js'
 import { filled, frame, subscribe } from '../frames.js'
-import { groupWith, history } from '../world.js'
+import { groupWith, history, variedText } from '../world.js'
 
 /** O: what connections do before they are anybody's, and what comes together with an upgrade. */
 const get = (path) => Buffer.from(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
@@ -35,13 +35,9 @@ const againAndAgain = async (attacker, count, bytes) => {
 const deep = `${'['.repeat(25_000)}${']'.repeat(25_000)}`
 const init = (payload) => frame(`{"type":"connection_init","payload":${payload}}`)
 
-/** Different characters, which take long to compress. */
-const varied = (seed) =>
-  Array.from({ length: 5000 }, (_, index) => String.fromCodePoint(0x4e00 + ((index * 7919 + seed * 31) % 20_000))).join('')
-
 async function longTexts(attacker) {
   const made = await groupWith(attacker, 10)
-  await history(attacker, made, 110, varied(1))
+  await history(attacker, made, 110, variedText(1))
   return made
 }
 
@@ -160,7 +156,7 @@ export const openings = [
       await attacker.pace(10, (count) =>
         attacker.post({
           query: 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { id } }',
-          variables: { input: { conversationId, content: varied(count) } },
+          variables: { input: { conversationId, content: variedText(count) } },
         }),
       )
     },

@@ -11,8 +11,7 @@ export interface Readiness {
 }
 
 export interface ProbesOptions {
-  /** The state of storage and bus; `isReady` false if the server can't do its work now. */
-  /** `isStarting`: the database may be being migrated. */
+  /** The state of storage and bus; `isReady` false if the server can't do its work now. `isStarting`: the database may be being migrated. */
   readiness: (isStarting: boolean) => Promise<Readiness>
   /** The metrics in Prometheus' text format. */
   metrics: () => Promise<{ contentType: string; text: string }>
